@@ -1,0 +1,142 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * The stub's own header: what each file of this folder offers to the others, grouped by file.
+ *
+ * Locks, outermost first:
+ *   control_mutex        one ioctl at a time (control.c)
+ *   device.sections_lock one section load or write-back at a time (sections.c); I/O happens under it
+ *   device.core_lock     every call into the core, the mode, and the decision whether a write may go (raw spinlock:
+ *                        taken in the ftrace callback, with preemption off); never taken in interrupts
+ *   device.reads_lock    in-flight snapshot reads of the origin (irq-safe, taken inside core_lock)
+ *   device.ring_lock     copies not yet on disk (irq-safe, leaf)
+ */
+#ifndef DATTOBD_H
+#define DATTOBD_H
+
+#include <linux/types.h>
+#include <linux/blkdev.h>
+#include <linux/bio.h>
+#include "layout.h"
+#include "compat.h"
+
+#define pr_dev(level, dev, fmt, ...) \
+	printk(level "datto: minor %u: " fmt "\n", (dev)->minor, ##__VA_ARGS__)
+
+/* engine.c: the only file that sees wasm3 */
+
+struct engine;
+
+/**
+ * engine_create() - Load the embedded core into an interpreter of its own.
+ *
+ * All functions are looked up, checked against the generated export table, and compiled.
+ *
+ * Context: Process context. May sleep (a mutex serialises loading).
+ * Return: The engine, or ERR_PTR(): -%ENOMEM, -%ENOEXEC if the core does not match the table.
+ */
+struct engine *engine_create(void);
+
+/** engine_destroy() - Free an engine. Context: Process context, no call running. NULL is allowed. */
+void engine_destroy(struct engine *engine);
+
+/**
+ * engine_call() - Call one export of the core.
+ * @engine: the engine
+ * @export: which
+ * @a, @b, @c: arguments; those beyond the export's arity are ignored
+ *
+ * Context: Any, serialised by the caller's core_lock. Does not sleep or allocate (except CORE_INIT: process context,
+ * no spinlock).
+ * Return: What the core returned, or -%ENOTRECOVERABLE after a trap; from then on every call returns that.
+ */
+s64 engine_call(struct engine *engine, enum core_export export, u64 a, u64 b, u64 c);
+
+/**
+ * engine_memory() - Kernel address of a piece of linear memory.
+ *
+ * Valid until the engine is destroyed (after CORE_INIT, memory never moves).
+ * Return: The address, or NULL if [address, address + len) is not inside linear memory.
+ */
+void *engine_memory(struct engine *engine, u64 address, size_t len);
+
+/* cow_file.c, extents.c: the COW file, created through its filesystem, then pinned and reached by its extents */
+
+struct cow_file;
+
+/**
+ * cow_file_create() - Create (or truncate), allocate, map, prove and pin a COW file.
+ * @path: as the caller of the ioctl gave it; relative paths resolve against the calling process
+ * @origin: the device whose filesystem it must lie on
+ * @bytes: allocation size
+ * @header: COW_HEADER_SIZE bytes that become the file's first block, through the filesystem
+ *
+ * Errors and their order: ABI.md B4.8 to B4.13. A failure after this call created the file removes it; a
+ * file that was there before is never removed by a failure.
+ *
+ * Context: Process context of the ioctl's caller, filesystem not frozen. May sleep.
+ * Return: The file, or ERR_PTR().
+ */
+struct cow_file *cow_file_create(const char *path, struct block_device *origin, u64 bytes, const void *header);
+
+/** cow_file_path() - Path from the root of the filesystem, leading slash. */
+const char *cow_file_path(const struct cow_file *cow);
+
+/** cow_file_bytes() - Size of the allocation, in bytes. */
+u64 cow_file_bytes(const struct cow_file *cow);
+
+/** cow_file_has_filesystem() - False once the filesystem was unmounted; the extents are then no longer guarded. */
+bool cow_file_has_filesystem(const struct cow_file *cow);
+
+/** cow_file_on_unmount() - Set the one function called (any context that may sleep) when the filesystem goes. */
+void cow_file_on_unmount(struct cow_file *cow, void (*fn)(void *), void *arg);
+
+/** struct cow_extent - A run of the file's blocks that is contiguous on the origin. All in blocks of 4096 bytes. */
+struct cow_extent {
+	u64 position;	/* in the file */
+	u64 block;	/* on the origin */
+	u64 count;
+};
+
+/** cow_file_extents() - The extents in file order. Context: any; they live as long as @cow. */
+const struct cow_extent *cow_file_extents(const struct cow_file *cow, unsigned int *count);
+
+/**
+ * cow_file_map() - Where a position of the file lies.
+ * @position: block of the file
+ * @block: result: block of the origin
+ *
+ * Context: Any.
+ * Return: How many blocks from there on are contiguous on the origin, 0 if @position is outside the file.
+ */
+u64 cow_file_map(const struct cow_file *cow, u64 position, u64 *block);
+
+/**
+ * cow_file_raw() - Read or write a piece of the file through its extents and wait for it.
+ * @op: REQ_OP_READ or REQ_OP_WRITE
+ * @offset, @bytes: multiples of COW_BLOCK_SIZE
+ * @data: a vmalloc or kmalloc address, page aligned
+ *
+ * Context: Process context, may sleep, does not enter the filesystem (GFP_NOIO).
+ */
+int cow_file_raw(struct cow_file *cow, unsigned int op, u64 offset, void *data, size_t bytes);
+
+/* Sessions of writing through the filesystem. cow_file_open() drops the guards so that the file can be written;
+ * cow_file_close() puts them back if @keep_pinned. Process context, filesystem not frozen.
+ */
+struct file *cow_file_open(struct cow_file *cow);
+int cow_file_write(struct file *file, const void *data, size_t bytes, loff_t offset);
+int cow_file_close(struct cow_file *cow, struct file *file, bool keep_pinned);
+
+/** cow_file_truncate() - Cut the file to @bytes through the filesystem; extents beyond are forgotten. Stays pinned. */
+int cow_file_truncate(struct cow_file *cow, u64 bytes);
+
+/** cow_file_unlink() - Unpin and remove the file from its folder. */
+int cow_file_unlink(struct cow_file *cow);
+
+/** cow_file_release() - Unpin if pinned, and free. The file stays on disk. NULL is allowed. */
+void cow_file_release(struct cow_file *cow);
+
+int cow_files_init(void);	/* the fsnotify group */
+void cow_files_exit(void);
+
+#endif
