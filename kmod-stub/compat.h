@@ -1,0 +1,171 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * Every difference between kernels, and nowhere else. HAVE_* come from the compile probes (probes/), which the build
+ * runs against the headers in hand: stable kernels back-port changes of signatures, so version numbers do not tell.
+ */
+#ifndef DATTOBD_COMPAT_H
+#define DATTOBD_COMPAT_H
+
+#include <linux/blkdev.h>
+#include <linux/blk-mq.h>
+#include <linux/bio.h>
+#include <linux/file.h>
+#include <linux/fs.h>
+#include <linux/fsnotify_backend.h>
+#include <linux/ftrace.h>
+#include <linux/mount.h>
+#include "probes.h"
+
+/* Block devices: opened for reading only, which works with mounted writers everywhere. */
+
+struct compat_bdev {
+	struct block_device *bdev;
+	struct file *file;	/* where block devices are opened as files */
+};
+
+static inline int compat_bdev_open(const char *path, struct compat_bdev *handle)
+{
+#ifdef HAVE_BDEV_FILE_OPEN_BY_PATH
+	handle->file = bdev_file_open_by_path(path, BLK_OPEN_READ, NULL, NULL);
+	if (IS_ERR(handle->file))
+		return PTR_ERR(handle->file);
+	handle->bdev = file_bdev(handle->file);
+#else
+	handle->file = NULL;
+	handle->bdev = blkdev_get_by_path(path, FMODE_READ, NULL);
+	if (IS_ERR(handle->bdev))
+		return PTR_ERR(handle->bdev);
+#endif
+	return 0;
+}
+
+static inline void compat_bdev_close(struct compat_bdev *handle)
+{
+#ifdef HAVE_BDEV_FILE_OPEN_BY_PATH
+	fput(handle->file);
+#else
+	blkdev_put(handle->bdev, FMODE_READ);
+#endif
+}
+
+/* compat_bdev_mounted_rw() - Whether a filesystem is mounted read-write from @bdev. Superblocks are freed by RCU. */
+static inline bool compat_bdev_mounted_rw(struct block_device *bdev)
+{
+	struct super_block *sb = NULL;
+	bool rw;
+
+	rcu_read_lock();
+#ifdef HAVE_BD_SUPER
+	sb = READ_ONCE(bdev->bd_super);
+#else
+	if (READ_ONCE(bdev->bd_holder_ops) == &fs_holder_ops)
+		sb = READ_ONCE(bdev->bd_holder);
+#endif
+	rw = sb && !sb_rdonly(sb);
+	rcu_read_unlock();
+	return rw;
+}
+
+static inline int compat_bdev_freeze(struct block_device *bdev)
+{
+#ifdef HAVE_BDEV_FREEZE
+	return bdev_freeze(bdev);
+#else
+	return freeze_bdev(bdev);
+#endif
+}
+
+static inline int compat_bdev_thaw(struct block_device *bdev)
+{
+#ifdef HAVE_BDEV_FREEZE
+	return bdev_thaw(bdev);
+#else
+	return thaw_bdev(bdev);
+#endif
+}
+
+/* compat_bdev_has_rw_page() - Whether pages may be written to @bdev without a bio, past any interception. */
+static inline bool compat_bdev_has_rw_page(struct block_device *bdev)
+{
+#ifdef HAVE_RW_PAGE
+	return bdev->bd_disk->fops->rw_page;
+#else
+	return false;
+#endif
+}
+
+/* Disks */
+
+static inline struct gendisk *compat_alloc_disk(struct block_device *origin)
+{
+#ifdef HAVE_BLK_ALLOC_DISK_LIMITS
+	struct queue_limits limits = {
+		.logical_block_size = bdev_logical_block_size(origin),
+		.physical_block_size = bdev_physical_block_size(origin),
+	};
+
+	return blk_alloc_disk(&limits, NUMA_NO_NODE);
+#else
+	struct gendisk *disk = blk_alloc_disk(NUMA_NO_NODE);
+
+	if (!disk)
+		return ERR_PTR(-ENOMEM);
+	blk_queue_logical_block_size(disk->queue, bdev_logical_block_size(origin));
+	blk_queue_physical_block_size(disk->queue, bdev_physical_block_size(origin));
+	return disk;
+#endif
+}
+
+#ifdef HAVE_DISK_OPEN_GENDISK
+#define COMPAT_DISK_OPEN(fn) int fn(struct gendisk *disk, blk_mode_t mode)
+#define COMPAT_DISK_OF(arg) (disk)
+#define COMPAT_DISK_RELEASE(fn) void fn(struct gendisk *disk)
+#else
+#define COMPAT_DISK_OPEN(fn) int fn(struct block_device *bdev, fmode_t mode)
+#define COMPAT_DISK_OF(arg) (bdev->bd_disk)
+#define COMPAT_DISK_RELEASE(fn) void fn(struct gendisk *disk, fmode_t mode)
+#endif
+
+/* ftrace: the first argument of the traced function, and where it goes on */
+
+static inline struct bio *compat_traced_bio(struct ftrace_regs *fregs)
+{
+#ifdef HAVE_FTRACE_REGS_GET_ARGUMENT
+	return (struct bio *)ftrace_regs_get_argument(fregs, 0);
+#else
+	return (struct bio *)fregs->regs.di;
+#endif
+}
+
+static inline void compat_redirect(struct ftrace_regs *fregs, void (*to)(struct bio *bio))
+{
+#ifdef HAVE_FTRACE_REGS_SET_IP
+	ftrace_regs_set_instruction_pointer(fregs, (unsigned long)to);
+#else
+	ftrace_instruction_pointer_set(fregs, (unsigned long)to);
+#endif
+}
+
+/* fsnotify and the filesystem */
+
+static inline struct fsnotify_group *compat_fsnotify_alloc_group(const struct fsnotify_ops *ops)
+{
+#ifdef HAVE_FSNOTIFY_ALLOC_GROUP_FLAGS
+	return fsnotify_alloc_group(ops, 0);
+#else
+	return fsnotify_alloc_group(ops);
+#endif
+}
+
+static inline int compat_vfs_unlink(struct vfsmount *mnt, struct inode *folder, struct dentry *dentry)
+{
+#if defined(HAVE_VFS_UNLINK_IDMAP)
+	return vfs_unlink(mnt_idmap(mnt), folder, dentry, NULL);
+#elif defined(HAVE_VFS_UNLINK_USERNS)
+	return vfs_unlink(mnt_user_ns(mnt), folder, dentry, NULL);
+#else
+	return vfs_unlink(folder, dentry, NULL);
+#endif
+}
+
+#endif
