@@ -1,0 +1,110 @@
+// Generated from host/layout.ts by `npm run layout`. Do not edit.
+
+export const BLOCK_BYTES: u32 = 4096;
+export const BLOCK_SECTORS: u32 = 8;
+export const SECTION_ENTRIES: u32 = 4096;
+export const SECTION_BYTES: u32 = 32768;
+export const ENTRY_BYTES: u32 = 8;
+export const ORIGIN_SECTORS_MAX: u64 = 34359738368;
+
+export const COW_HEADER_SIZE: u32 = 4096;
+export const COW_MAGIC: u32 = 4776;
+export const COW_VERSION_CHANGED_BLOCKS: u32 = 1;
+/** closed cleanly: header and index on disk are complete */
+export const COW_FLAG_CLEAN: u32 = 1;
+/** incremental: no data area, an entry says changed or not */
+export const COW_FLAG_INDEX_ONLY: u32 = 2;
+/** left by other writers, of no meaning */
+export const COW_FLAG_VMALLOC_UPPER: u32 = 4;
+export const HEADER_BYTES: u32 = 64;
+export const UUID_BYTES: u32 = 16;
+/** COW_MAGIC */
+export const HEADER_OFFSET_MAGIC: u32 = 0;
+/** COW_FLAG_* */
+export const HEADER_OFFSET_FLAGS: u32 = 4;
+/** next free position, in blocks */
+export const HEADER_OFFSET_FPOS: u32 = 8;
+/** size limit of the file, in bytes */
+export const HEADER_OFFSET_FSIZE: u32 = 16;
+/** number of the snapshot in its series, from 1 */
+export const HEADER_OFFSET_SEQID: u32 = 24;
+/** id of the series */
+export const HEADER_OFFSET_UUID: u32 = 32;
+/** version of the header */
+export const HEADER_OFFSET_VERSION: u32 = 48;
+/** blocks changed, in blocks */
+export const HEADER_OFFSET_NR_CHANGED_BLOCKS: u32 = 56;
+
+export const BUFFER_BYTES: u32 = 262144;
+export const RUNS_MAX: u32 = 16384;
+export const RUN_BYTES: u32 = 16;
+export const RANGE_BYTES: u32 = 16;
+export const SLOTS_MIN: u32 = 16;
+export const MASK_CHUNK_BYTES: u32 = 32768;
+export const MASK_CHUNK_BLOCKS: u32 = 262144;
+export const STATUS_MISS: i64 = -4096;
+/** memory cannot grow */
+export const ENOMEM: i64 = 12;
+/** a bad argument */
+export const EINVAL: i64 = 22;
+/** the COW file is full */
+export const EFBIG: i64 = 27;
+
+/** old content is copied */
+export const MODE_SNAPSHOT: u32 = 0;
+/** changed blocks are noted */
+export const MODE_INCREMENTAL: u32 = 1;
+/** a header of snapshot mode */
+export const EXPECT_SNAPSHOT: u32 = 0;
+/** a header of incremental mode */
+export const EXPECT_INCREMENTAL: u32 = 1;
+/** a header of either mode */
+export const EXPECT_ANY: u32 = 2;
+/** added: CLEAN may be missing */
+export const EXPECT_UNCLEAN_OK: u32 = 4;
+/** read the origin at block start */
+export const RUN_ORIGIN: u32 = 0;
+/** read the COW file at position start */
+export const RUN_COW: u32 = 1;
+/** zeros, from block start on */
+export const RUN_ZERO: u32 = 2;
+/** the section is resident */
+export const SECTION_READY: u32 = 0;
+/** read it from the file first */
+export const SECTION_READ: u32 = 1;
+/** write it to the file first */
+export const SECTION_WRITE: u32 = 2;
+/** bad magic */
+export const REFUSAL_BAD_MAGIC: u32 = 1;
+/** not cleanly closed */
+export const REFUSAL_NOT_CLEAN: u32 = 2;
+/** wrong mode */
+export const REFUSAL_WRONG_MODE: u32 = 3;
+/** blocks tracked */
+export const STAT_NR_BLOCKS: u32 = 0;
+/** sections of the index */
+export const STAT_NR_SECTIONS: u32 = 1;
+/** bytes before the data area */
+export const STAT_DATA_OFFSET: u32 = 2;
+/** next free position, in blocks */
+export const STAT_FPOS: u32 = 3;
+/** size limit of the COW file, in bytes */
+export const STAT_FSIZE: u32 = 4;
+/** number of the snapshot in its series */
+export const STAT_SEQID: u32 = 5;
+/** version of the header */
+export const STAT_VERSION: u32 = 6;
+/** blocks changed */
+export const STAT_NR_CHANGED: u32 = 7;
+/** flags of the header */
+export const STAT_FLAGS: u32 = 8;
+/** snapshot or incremental */
+export const STAT_MODE: u32 = 9;
+/** slots for index sections */
+export const STAT_NR_SLOTS: u32 = 10;
+/** sections in memory */
+export const STAT_NR_RESIDENT: u32 = 11;
+/** chunks of the mask */
+export const STAT_MASK_CHUNKS: u32 = 12;
+/** sections to be written */
+export const STAT_NR_DIRTY: u32 = 13;

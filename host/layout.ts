@@ -1,0 +1,334 @@
+/**
+ * The one table of formats, ioctls, structs, states, core exports and codes.
+ *
+ * Nothing here is written a second time: `npm run layout` generates `assembly/layout.ts` and `kmod-stub/layout.h`
+ * from it, both checked in; a test and CI see to it that they do not drift; compilers check sizes and offsets.
+ */
+
+/**
+ * Version of the interface (ioctls, /proc/datto-info, COW file), as the module reports it in /proc and to modinfo.
+ *
+ * It is the version of the contract that other programs look at, not of this package, and moves only when the contract does.
+ */
+export const DATTOBD_VERSION = '0.12.1';
+
+/** A number with a name, in the order in which it is listed. `doc` says what it means, with its unit. */
+export interface Named {
+  readonly name: string;
+  readonly value: number;
+  readonly doc: string;
+}
+
+const numbered = (...rows: ReadonlyArray<readonly [name: string, doc: string]>): Named[] =>
+  rows.map(([name, doc], value) => ({ name, value, doc }));
+
+// The COW file: header, index, data.
+
+export const SECTOR_BYTES = 512;
+export const BLOCK_BYTES = 4096;
+export const BLOCK_SECTORS = BLOCK_BYTES / SECTOR_BYTES;
+export const MIB_BYTES = 1048576;
+/** Entries of one index section. */
+export const SECTION_ENTRIES = 4096;
+/** An index entry is a u64: position of the block's copy, 1 (changed), or 0 (unchanged). */
+export const ENTRY_BYTES = 8;
+export const SECTION_BYTES = SECTION_ENTRIES * ENTRY_BYTES;
+/** Bytes reserved for the header at the start of the file; the index follows. */
+export const COW_HEADER_SIZE = 4096;
+export const COW_MAGIC = 4776;
+/** Header version from which on nr_changed_blocks is kept. */
+export const COW_VERSION_CHANGED_BLOCKS = 1;
+/** Bytes of the header that hold fields; the rest of its block is zero. */
+export const HEADER_BYTES = 64;
+export const UUID_BYTES = 16;
+
+/** Flags of the header, as masks. */
+export const COW_FLAGS: readonly Named[] = [
+  { name: 'CLEAN', value: 1, doc: 'closed cleanly: header and index on disk are complete' },
+  { name: 'INDEX_ONLY', value: 2, doc: 'incremental: no data area, an entry says changed or not' },
+  { name: 'VMALLOC_UPPER', value: 4, doc: 'left by other writers, of no meaning' },
+];
+
+export interface HeaderField {
+  readonly name: string;
+  readonly offset: number;
+  readonly bytes: number;
+  readonly doc: string;
+}
+
+/** The header's fields, little-endian (FORMAT.md, A.2). */
+export const HEADER_FIELDS: readonly HeaderField[] = [
+  { name: 'magic', offset: 0, bytes: 4, doc: 'COW_MAGIC' },
+  { name: 'flags', offset: 4, bytes: 4, doc: 'COW_FLAG_*' },
+  { name: 'fpos', offset: 8, bytes: 8, doc: 'next free position, in blocks' },
+  { name: 'fsize', offset: 16, bytes: 8, doc: 'size limit of the file, in bytes' },
+  { name: 'seqid', offset: 24, bytes: 8, doc: 'number of the snapshot in its series, from 1' },
+  { name: 'uuid', offset: 32, bytes: UUID_BYTES, doc: 'id of the series' },
+  { name: 'version', offset: 48, bytes: 8, doc: 'version of the header' },
+  { name: 'nr_changed_blocks', offset: 56, bytes: 8, doc: 'blocks changed, in blocks' },
+];
+
+// The core's face (docs/CORE.md).
+
+/** Bytes of the buffer through which ranges, sections and mask chunks go in and out. */
+export const BUFFER_BYTES = 262144;
+/** Records that the runs area holds. */
+export const RUNS_MAX = 16384;
+export const RUN_BYTES = 16;
+export const RANGE_BYTES = 16;
+/** The call needs an index section that is not in memory. Outside the range of errnos. */
+export const STATUS_MISS = -4096;
+/** Least number of slots for index sections, whatever the cache limit. */
+export const SLOTS_MIN = 16;
+export const MASK_CHUNK_BYTES = 32768;
+export const MASK_CHUNK_BLOCKS = MASK_CHUNK_BYTES * 8;
+/** Largest origin, in sectors: 16 TiB. */
+export const ORIGIN_SECTORS_MAX = 2 ** 35;
+
+export const MODES = numbered(
+  ['SNAPSHOT', 'old content is copied'],
+  ['INCREMENTAL', 'changed blocks are noted'],
+);
+
+/** What `header_check` is told to accept: a mode or ANY, plus UNCLEAN_OK. */
+export const EXPECTATIONS: readonly Named[] = [
+  { name: 'SNAPSHOT', value: 0, doc: 'a header of snapshot mode' },
+  { name: 'INCREMENTAL', value: 1, doc: 'a header of incremental mode' },
+  { name: 'ANY', value: 2, doc: 'a header of either mode' },
+  { name: 'UNCLEAN_OK', value: 4, doc: 'added: CLEAN may be missing' },
+];
+
+export const RUN_KINDS = numbered(
+  ['ORIGIN', 'read the origin at block start'],
+  ['COW', 'read the COW file at position start'],
+  ['ZERO', 'zeros, from block start on'],
+);
+
+export const SECTION_REQUESTS = numbered(
+  ['READY', 'the section is resident'],
+  ['READ', 'read it from the file first'],
+  ['WRITE', 'write it to the file first'],
+);
+
+/** Refusals of `header_check`; `doc` is the reason in words. */
+export const REFUSALS: readonly Named[] = [
+  { name: 'BAD_MAGIC', value: 1, doc: 'bad magic' },
+  { name: 'NOT_CLEAN', value: 2, doc: 'not cleanly closed' },
+  { name: 'WRONG_MODE', value: 3, doc: 'wrong mode' },
+];
+
+export const STATS = numbered(
+  ['NR_BLOCKS', 'blocks tracked'],
+  ['NR_SECTIONS', 'sections of the index'],
+  ['DATA_OFFSET', 'bytes before the data area'],
+  ['FPOS', 'next free position, in blocks'],
+  ['FSIZE', 'size limit of the COW file, in bytes'],
+  ['SEQID', 'number of the snapshot in its series'],
+  ['VERSION', 'version of the header'],
+  ['NR_CHANGED', 'blocks changed'],
+  ['FLAGS', 'flags of the header'],
+  ['MODE', 'snapshot or incremental'],
+  ['NR_SLOTS', 'slots for index sections'],
+  ['NR_RESIDENT', 'sections in memory'],
+  ['MASK_CHUNKS', 'chunks of the mask'],
+  ['NR_DIRTY', 'sections to be written'],
+);
+
+export interface CoreExport {
+  readonly name: string;
+  /** Number of i64 arguments; the result is always one i64. */
+  readonly arity: number;
+}
+
+const exported = (name: string, arity: number): CoreExport => ({ name, arity });
+
+/** Exports of the core in the order of docs/CORE.md. */
+export const CORE_EXPORTS = [
+  exported('memory_needed', 2),
+  exported('init', 3),
+  exported('buffer_address', 0),
+  exported('runs_address', 0),
+  exported('stat', 1),
+  exported('header_create', 2),
+  exported('header_encode', 1),
+  exported('header_check', 1),
+  exported('set_fsize', 1),
+  exported('to_incremental', 1),
+  exported('mark', 2),
+  exported('is_copied', 2),
+  exported('plan_copy', 2),
+  exported('commit_copy', 2),
+  exported('plan_read', 2),
+  exported('miss_section', 0),
+  exported('section_request', 1),
+  exported('io_section', 0),
+  exported('io_offset', 0),
+  exported('io_address', 0),
+  exported('section_read_done', 1),
+  exported('section_write_done', 0),
+  exported('next_dirty_section', 1),
+  exported('mask_extent', 2),
+  exported('mark_unmasked', 2),
+  exported('mask_export', 1),
+  exported('mask_import', 1),
+  exported('next_changed_section', 1),
+  exported('export_section', 1),
+  exported('changed_runs', 1),
+  exported('scan_index', 2),
+] as const;
+
+/** Errnos that the core answers, as positive numbers. */
+export const CORE_ERRNOS: readonly Named[] = [
+  { name: 'ENOMEM', value: 12, doc: 'memory cannot grow' },
+  { name: 'EINVAL', value: 22, doc: 'a bad argument' },
+  { name: 'EFBIG', value: 27, doc: 'the COW file is full' },
+];
+
+// The control node and /proc.
+
+export const CONTROL_NODE = '/dev/datto-ctl';
+export const STATUS_FILE = '/proc/datto-info';
+export const SNAPSHOT_NODE_PREFIX = '/dev/datto';
+export const IOCTL_MAGIC = 0x91;
+/** Bytes of a path in an ioctl, NUL included. */
+export const PATH_BYTES = 4096;
+
+export const STATE_BIT_SNAPSHOT = 1;
+export const STATE_BIT_ACTIVE = 2;
+export const STATE_BIT_UNVERIFIED = 4;
+
+export const STATES = numbered(
+  ['DORMANT_INCREMENTAL', 'dormant incremental'],
+  ['DORMANT_SNAPSHOT', 'dormant snapshot'],
+  ['ACTIVE_INCREMENTAL', 'active incremental'],
+  ['ACTIVE_SNAPSHOT', 'active snapshot'],
+  ['UNVERIFIED_INCREMENTAL', 'unverified incremental'],
+  ['UNVERIFIED_SNAPSHOT', 'unverified snapshot'],
+);
+
+export type FieldType = 'path' | 'ulong' | 'uint' | 'int' | 'u64' | 'ull' | 'chars';
+
+export interface StructField {
+  readonly name: string;
+  readonly type: FieldType;
+  readonly offset: number;
+  /** Number of bytes, for `chars` only. */
+  readonly bytes?: number;
+  readonly doc: string;
+}
+
+export interface StructLayout {
+  readonly name: string;
+  readonly bytes: number;
+  readonly fields: readonly StructField[];
+}
+
+const MINOR_DOC = 'minor of the device';
+
+/** Arguments of the ioctls on a 64-bit machine (ABI.md, B.3). */
+export const STRUCTS = {
+  setup_params: {
+    name: 'setup_params',
+    bytes: 40,
+    fields: [
+      { name: 'bdev', type: 'path', offset: 0, doc: 'path of the origin' },
+      { name: 'cow', type: 'path', offset: 8, doc: 'path of the COW file' },
+      { name: 'fallocated_space', type: 'ulong', offset: 16, doc: 'MiB, 0 for the default' },
+      { name: 'cache_size', type: 'ulong', offset: 24, doc: 'bytes, 0 for the default' },
+      { name: 'minor', type: 'uint', offset: 32, doc: MINOR_DOC },
+    ],
+  },
+  reload_params: {
+    name: 'reload_params',
+    bytes: 32,
+    fields: [
+      { name: 'bdev', type: 'path', offset: 0, doc: 'path of the origin' },
+      { name: 'cow', type: 'path', offset: 8, doc: 'from the root of the filesystem' },
+      { name: 'cache_size', type: 'ulong', offset: 16, doc: 'bytes, 0 for the default' },
+      { name: 'minor', type: 'uint', offset: 24, doc: MINOR_DOC },
+    ],
+  },
+  transition_snap_params: {
+    name: 'transition_snap_params',
+    bytes: 24,
+    fields: [
+      { name: 'cow', type: 'path', offset: 0, doc: 'path of the new COW file' },
+      { name: 'fallocated_space', type: 'ulong', offset: 8, doc: 'MiB, 0 for the default' },
+      { name: 'minor', type: 'uint', offset: 16, doc: MINOR_DOC },
+    ],
+  },
+  reconfigure_params: {
+    name: 'reconfigure_params',
+    bytes: 16,
+    fields: [
+      { name: 'cache_size', type: 'ulong', offset: 0, doc: 'bytes, 0 for the default' },
+      { name: 'minor', type: 'uint', offset: 8, doc: MINOR_DOC },
+    ],
+  },
+  expand_cow_file_params: {
+    name: 'expand_cow_file_params',
+    bytes: 16,
+    fields: [
+      { name: 'size', type: 'u64', offset: 0, doc: 'MiB to add' },
+      { name: 'minor', type: 'uint', offset: 8, doc: MINOR_DOC },
+    ],
+  },
+  reconfigure_auto_expand_params: {
+    name: 'reconfigure_auto_expand_params',
+    bytes: 24,
+    fields: [
+      { name: 'step_size', type: 'u64', offset: 0, doc: 'MiB per step, 0 for off' },
+      { name: 'reserved_space', type: 'u64', offset: 8, doc: 'MiB to leave free' },
+      { name: 'minor', type: 'uint', offset: 16, doc: MINOR_DOC },
+    ],
+  },
+  dattobd_info: {
+    name: 'dattobd_info',
+    bytes: 8272,
+    fields: [
+      { name: 'minor', type: 'uint', offset: 0, doc: 'in: minor of the device' },
+      { name: 'state', type: 'ulong', offset: 8, doc: 'enum dattobd_state' },
+      { name: 'error', type: 'int', offset: 16, doc: '0 or a negative errno' },
+      { name: 'cache_size', type: 'ulong', offset: 24, doc: 'bytes' },
+      { name: 'falloc_size', type: 'ull', offset: 32, doc: 'size limit of the file, bytes' },
+      { name: 'seqid', type: 'ull', offset: 40, doc: 'number in the series' },
+      { name: 'uuid', type: 'chars', offset: 48, bytes: UUID_BYTES, doc: 'id of the series' },
+      { name: 'cow', type: 'chars', offset: 64, bytes: PATH_BYTES, doc: 'as cow_file in /proc' },
+      { name: 'bdev', type: 'chars', offset: 4160, bytes: PATH_BYTES, doc: 'as block_device' },
+      { name: 'version', type: 'ull', offset: 8256, doc: 'version of the header' },
+      { name: 'nr_changed_blocks', type: 'ull', offset: 8264, doc: 'blocks' },
+    ],
+  },
+} as const satisfies Record<string, StructLayout>;
+
+export type StructName = keyof typeof STRUCTS;
+
+export interface IoctlLayout {
+  readonly nr: number;
+  readonly direction: 'read' | 'write';
+  /** A struct of STRUCTS, or a bare C type of 4 bytes. */
+  readonly argument: StructName | 'unsigned int' | 'int';
+  readonly value: number;
+}
+
+/** The commands (ABI.md, B.2). `value` is asserted against the C macro, and in a test against the other columns. */
+export const IOCTLS = {
+  IOCTL_SETUP_SNAP: { nr: 1, direction: 'write', argument: 'setup_params', value: 0x40289101 },
+  IOCTL_RELOAD_SNAP: { nr: 2, direction: 'write', argument: 'reload_params', value: 0x40209102 },
+  IOCTL_RELOAD_INC: { nr: 3, direction: 'write', argument: 'reload_params', value: 0x40209103 },
+  IOCTL_DESTROY: { nr: 4, direction: 'write', argument: 'unsigned int', value: 0x40049104 },
+  IOCTL_TRANSITION_INC: { nr: 5, direction: 'write', argument: 'unsigned int', value: 0x40049105 },
+  IOCTL_TRANSITION_SNAP: { nr: 6, direction: 'write', argument: 'transition_snap_params', value: 0x40189106 },
+  IOCTL_RECONFIGURE: { nr: 7, direction: 'write', argument: 'reconfigure_params', value: 0x40109107 },
+  IOCTL_DATTOBD_INFO: { nr: 8, direction: 'read', argument: 'dattobd_info', value: 0xa0509108 },
+  IOCTL_GET_FREE: { nr: 9, direction: 'read', argument: 'int', value: 0x80049109 },
+  IOCTL_EXPAND_COW_FILE: { nr: 10, direction: 'write', argument: 'expand_cow_file_params', value: 0x4010910a },
+  IOCTL_RECONFIGURE_AUTO_EXPAND: {
+    nr: 11,
+    direction: 'write',
+    argument: 'reconfigure_auto_expand_params',
+    value: 0x4018910b,
+  },
+} as const satisfies Record<string, IoctlLayout>;
+
+export type IoctlName = keyof typeof IOCTLS;

@@ -1,0 +1,304 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* Generated from host/layout.ts by "npm run layout". Do not edit. */
+#ifndef LAYOUT_H
+#define LAYOUT_H
+
+#include <linux/build_bug.h>
+#include <linux/ioctl.h>
+#include <linux/stddef.h>
+#include <linux/types.h>
+
+/* Version of the interface, as /proc and modinfo show it; not of the package. */
+#define DATTOBD_VERSION				"0.12.1"
+
+/* The COW file; sizes in bytes */
+#define COW_BLOCK_SIZE				4096
+#define COW_BLOCK_SECTORS			8
+#define COW_HEADER_SIZE				4096
+#define COW_SECTION_BYTES			32768
+#define COW_UUID_SIZE				16
+
+/* The core: areas of linear memory, and what its exports take and answer */
+#define CORE_BUFFER_BYTES			262144
+#define CORE_RUNS_MAX				16384
+#define CORE_STATUS_MISS			(-4096)
+#define CORE_MASK_CHUNK_BYTES			32768
+#define CORE_MASK_CHUNK_BLOCKS			262144
+
+#define CORE_MODE_SNAPSHOT			0	/* old content is copied */
+#define CORE_MODE_INCREMENTAL			1	/* changed blocks are noted */
+
+#define CORE_EXPECT_SNAPSHOT			0	/* a header of snapshot mode */
+#define CORE_EXPECT_INCREMENTAL			1	/* a header of incremental mode */
+#define CORE_EXPECT_ANY				2	/* a header of either mode */
+#define CORE_EXPECT_UNCLEAN_OK			4	/* added: CLEAN may be missing */
+
+#define CORE_RUN_ORIGIN				0	/* read the origin at block start */
+#define CORE_RUN_COW				1	/* read the COW file at position start */
+#define CORE_RUN_ZERO				2	/* zeros, from block start on */
+
+#define CORE_SECTION_READY			0	/* the section is resident */
+#define CORE_SECTION_READ			1	/* read it from the file first */
+#define CORE_SECTION_WRITE			2	/* write it to the file first */
+
+enum core_refusal {
+	CORE_REFUSAL_BAD_MAGIC = 1,
+	CORE_REFUSAL_NOT_CLEAN = 2,		/* not cleanly closed */
+	CORE_REFUSAL_WRONG_MODE = 3,
+};
+
+/* Initialiser of an array of const char *, by enum core_refusal */
+#define CORE_REFUSAL_NAMES						\
+	{								\
+		[CORE_REFUSAL_BAD_MAGIC] = "bad magic",			\
+		[CORE_REFUSAL_NOT_CLEAN] = "not cleanly closed",	\
+		[CORE_REFUSAL_WRONG_MODE] = "wrong mode",		\
+	}
+
+/* A record of the runs area; counts and places are in blocks */
+struct core_run {
+	__le64 start;
+	__le32 count;
+	__le32 kind;
+};
+
+static_assert(sizeof(struct core_run) == 16);
+
+/* A range in the buffer, in sectors of the origin */
+struct core_range {
+	__le64 sector;
+	__le64 nr_sectors;
+};
+
+static_assert(sizeof(struct core_range) == 16);
+
+/* Argument of CORE_STAT */
+enum core_stat {
+	CORE_STAT_NR_BLOCKS = 0,		/* blocks tracked */
+	CORE_STAT_NR_SECTIONS = 1,		/* sections of the index */
+	CORE_STAT_DATA_OFFSET = 2,		/* bytes before the data area */
+	CORE_STAT_FPOS = 3,			/* next free position, in blocks */
+	CORE_STAT_FSIZE = 4,			/* size limit of the COW file, in bytes */
+	CORE_STAT_SEQID = 5,			/* number of the snapshot in its series */
+	CORE_STAT_VERSION = 6,			/* version of the header */
+	CORE_STAT_NR_CHANGED = 7,		/* blocks changed */
+	CORE_STAT_FLAGS = 8,			/* flags of the header */
+	CORE_STAT_MODE = 9,			/* snapshot or incremental */
+	CORE_STAT_NR_SLOTS = 10,		/* slots for index sections */
+	CORE_STAT_NR_RESIDENT = 11,		/* sections in memory */
+	CORE_STAT_MASK_CHUNKS = 12,		/* chunks of the mask */
+	CORE_STAT_NR_DIRTY = 13,		/* sections to be written */
+};
+
+enum core_export {
+	CORE_MEMORY_NEEDED,
+	CORE_INIT,
+	CORE_BUFFER_ADDRESS,
+	CORE_RUNS_ADDRESS,
+	CORE_STAT,
+	CORE_HEADER_CREATE,
+	CORE_HEADER_ENCODE,
+	CORE_HEADER_CHECK,
+	CORE_SET_FSIZE,
+	CORE_TO_INCREMENTAL,
+	CORE_MARK,
+	CORE_IS_COPIED,
+	CORE_PLAN_COPY,
+	CORE_COMMIT_COPY,
+	CORE_PLAN_READ,
+	CORE_MISS_SECTION,
+	CORE_SECTION_REQUEST,
+	CORE_IO_SECTION,
+	CORE_IO_OFFSET,
+	CORE_IO_ADDRESS,
+	CORE_SECTION_READ_DONE,
+	CORE_SECTION_WRITE_DONE,
+	CORE_NEXT_DIRTY_SECTION,
+	CORE_MASK_EXTENT,
+	CORE_MARK_UNMASKED,
+	CORE_MASK_EXPORT,
+	CORE_MASK_IMPORT,
+	CORE_NEXT_CHANGED_SECTION,
+	CORE_EXPORT_SECTION,
+	CORE_CHANGED_RUNS,
+	CORE_SCAN_INDEX,
+	CORE_NR_EXPORTS
+};
+
+/* One X(suffix of enum core_export, name in the module, number of arguments) per export */
+#define CORE_EXPORTS(X)							\
+	X(MEMORY_NEEDED, "memory_needed", 2)				\
+	X(INIT, "init", 3)						\
+	X(BUFFER_ADDRESS, "buffer_address", 0)				\
+	X(RUNS_ADDRESS, "runs_address", 0)				\
+	X(STAT, "stat", 1)						\
+	X(HEADER_CREATE, "header_create", 2)				\
+	X(HEADER_ENCODE, "header_encode", 1)				\
+	X(HEADER_CHECK, "header_check", 1)				\
+	X(SET_FSIZE, "set_fsize", 1)					\
+	X(TO_INCREMENTAL, "to_incremental", 1)				\
+	X(MARK, "mark", 2)						\
+	X(IS_COPIED, "is_copied", 2)					\
+	X(PLAN_COPY, "plan_copy", 2)					\
+	X(COMMIT_COPY, "commit_copy", 2)				\
+	X(PLAN_READ, "plan_read", 2)					\
+	X(MISS_SECTION, "miss_section", 0)				\
+	X(SECTION_REQUEST, "section_request", 1)			\
+	X(IO_SECTION, "io_section", 0)					\
+	X(IO_OFFSET, "io_offset", 0)					\
+	X(IO_ADDRESS, "io_address", 0)					\
+	X(SECTION_READ_DONE, "section_read_done", 1)			\
+	X(SECTION_WRITE_DONE, "section_write_done", 0)			\
+	X(NEXT_DIRTY_SECTION, "next_dirty_section", 1)			\
+	X(MASK_EXTENT, "mask_extent", 2)				\
+	X(MARK_UNMASKED, "mark_unmasked", 2)				\
+	X(MASK_EXPORT, "mask_export", 1)				\
+	X(MASK_IMPORT, "mask_import", 1)				\
+	X(NEXT_CHANGED_SECTION, "next_changed_section", 1)		\
+	X(EXPORT_SECTION, "export_section", 1)				\
+	X(CHANGED_RUNS, "changed_runs", 1)				\
+	X(SCAN_INDEX, "scan_index", 2)
+
+/* The control node */
+#define DATTO_IOCTL_MAGIC			0x91
+
+enum dattobd_state {
+	DATTOBD_STATE_DORMANT_INCREMENTAL = 0,
+	DATTOBD_STATE_DORMANT_SNAPSHOT = 1,
+	DATTOBD_STATE_ACTIVE_INCREMENTAL = 2,
+	DATTOBD_STATE_ACTIVE_SNAPSHOT = 3,
+	DATTOBD_STATE_UNVERIFIED_INCREMENTAL = 4,
+	DATTOBD_STATE_UNVERIFIED_SNAPSHOT = 5,
+};
+
+struct setup_params {
+	char __user *bdev;			/* path of the origin */
+	char __user *cow;			/* path of the COW file */
+	unsigned long fallocated_space;		/* MiB, 0 for the default */
+	unsigned long cache_size;		/* bytes, 0 for the default */
+	unsigned int minor;			/* minor of the device */
+};
+
+static_assert(sizeof(struct setup_params) == 40);
+static_assert(offsetof(struct setup_params, bdev) == 0);
+static_assert(offsetof(struct setup_params, cow) == 8);
+static_assert(offsetof(struct setup_params, fallocated_space) == 16);
+static_assert(offsetof(struct setup_params, cache_size) == 24);
+static_assert(offsetof(struct setup_params, minor) == 32);
+
+struct reload_params {
+	char __user *bdev;			/* path of the origin */
+	char __user *cow;			/* from the root of the filesystem */
+	unsigned long cache_size;		/* bytes, 0 for the default */
+	unsigned int minor;			/* minor of the device */
+};
+
+static_assert(sizeof(struct reload_params) == 32);
+static_assert(offsetof(struct reload_params, bdev) == 0);
+static_assert(offsetof(struct reload_params, cow) == 8);
+static_assert(offsetof(struct reload_params, cache_size) == 16);
+static_assert(offsetof(struct reload_params, minor) == 24);
+
+struct transition_snap_params {
+	char __user *cow;			/* path of the new COW file */
+	unsigned long fallocated_space;		/* MiB, 0 for the default */
+	unsigned int minor;			/* minor of the device */
+};
+
+static_assert(sizeof(struct transition_snap_params) == 24);
+static_assert(offsetof(struct transition_snap_params, cow) == 0);
+static_assert(offsetof(struct transition_snap_params, fallocated_space) == 8);
+static_assert(offsetof(struct transition_snap_params, minor) == 16);
+
+struct reconfigure_params {
+	unsigned long cache_size;		/* bytes, 0 for the default */
+	unsigned int minor;			/* minor of the device */
+};
+
+static_assert(sizeof(struct reconfigure_params) == 16);
+static_assert(offsetof(struct reconfigure_params, cache_size) == 0);
+static_assert(offsetof(struct reconfigure_params, minor) == 8);
+
+struct expand_cow_file_params {
+	__u64 size;				/* MiB to add */
+	unsigned int minor;			/* minor of the device */
+};
+
+static_assert(sizeof(struct expand_cow_file_params) == 16);
+static_assert(offsetof(struct expand_cow_file_params, size) == 0);
+static_assert(offsetof(struct expand_cow_file_params, minor) == 8);
+
+struct reconfigure_auto_expand_params {
+	__u64 step_size;			/* MiB per step, 0 for off */
+	__u64 reserved_space;			/* MiB to leave free */
+	unsigned int minor;			/* minor of the device */
+};
+
+static_assert(sizeof(struct reconfigure_auto_expand_params) == 24);
+static_assert(offsetof(struct reconfigure_auto_expand_params, step_size) == 0);
+static_assert(offsetof(struct reconfigure_auto_expand_params, reserved_space) == 8);
+static_assert(offsetof(struct reconfigure_auto_expand_params, minor) == 16);
+
+struct dattobd_info {
+	unsigned int minor;			/* in: minor of the device */
+	unsigned long state;			/* enum dattobd_state */
+	int error;				/* 0 or a negative errno */
+	unsigned long cache_size;		/* bytes */
+	unsigned long long falloc_size;		/* size limit of the file, bytes */
+	unsigned long long seqid;		/* number in the series */
+	char uuid[16];				/* id of the series */
+	char cow[4096];				/* as cow_file in /proc */
+	char bdev[4096];			/* as block_device */
+	unsigned long long version;		/* version of the header */
+	unsigned long long nr_changed_blocks;	/* blocks */
+};
+
+static_assert(sizeof(struct dattobd_info) == 8272);
+static_assert(offsetof(struct dattobd_info, minor) == 0);
+static_assert(offsetof(struct dattobd_info, state) == 8);
+static_assert(offsetof(struct dattobd_info, error) == 16);
+static_assert(offsetof(struct dattobd_info, cache_size) == 24);
+static_assert(offsetof(struct dattobd_info, falloc_size) == 32);
+static_assert(offsetof(struct dattobd_info, seqid) == 40);
+static_assert(offsetof(struct dattobd_info, uuid) == 48);
+static_assert(offsetof(struct dattobd_info, cow) == 64);
+static_assert(offsetof(struct dattobd_info, bdev) == 4160);
+static_assert(offsetof(struct dattobd_info, version) == 8256);
+static_assert(offsetof(struct dattobd_info, nr_changed_blocks) == 8264);
+
+#define IOCTL_SETUP_SNAP \
+	_IOW(DATTO_IOCTL_MAGIC, 1, struct setup_params)
+#define IOCTL_RELOAD_SNAP \
+	_IOW(DATTO_IOCTL_MAGIC, 2, struct reload_params)
+#define IOCTL_RELOAD_INC \
+	_IOW(DATTO_IOCTL_MAGIC, 3, struct reload_params)
+#define IOCTL_DESTROY \
+	_IOW(DATTO_IOCTL_MAGIC, 4, unsigned int)
+#define IOCTL_TRANSITION_INC \
+	_IOW(DATTO_IOCTL_MAGIC, 5, unsigned int)
+#define IOCTL_TRANSITION_SNAP \
+	_IOW(DATTO_IOCTL_MAGIC, 6, struct transition_snap_params)
+#define IOCTL_RECONFIGURE \
+	_IOW(DATTO_IOCTL_MAGIC, 7, struct reconfigure_params)
+#define IOCTL_DATTOBD_INFO \
+	_IOR(DATTO_IOCTL_MAGIC, 8, struct dattobd_info)
+#define IOCTL_GET_FREE \
+	_IOR(DATTO_IOCTL_MAGIC, 9, int)
+#define IOCTL_EXPAND_COW_FILE \
+	_IOW(DATTO_IOCTL_MAGIC, 10, struct expand_cow_file_params)
+#define IOCTL_RECONFIGURE_AUTO_EXPAND \
+	_IOW(DATTO_IOCTL_MAGIC, 11, struct reconfigure_auto_expand_params)
+
+static_assert(IOCTL_SETUP_SNAP == 0x40289101);
+static_assert(IOCTL_RELOAD_SNAP == 0x40209102);
+static_assert(IOCTL_RELOAD_INC == 0x40209103);
+static_assert(IOCTL_DESTROY == 0x40049104);
+static_assert(IOCTL_TRANSITION_INC == 0x40049105);
+static_assert(IOCTL_TRANSITION_SNAP == 0x40189106);
+static_assert(IOCTL_RECONFIGURE == 0x40109107);
+static_assert(IOCTL_DATTOBD_INFO == 0xA0509108);
+static_assert(IOCTL_GET_FREE == 0x80049109);
+static_assert(IOCTL_EXPAND_COW_FILE == 0x4010910A);
+static_assert(IOCTL_RECONFIGURE_AUTO_EXPAND == 0x4018910B);
+
+#endif /* LAYOUT_H */

@@ -1,0 +1,208 @@
+/** The texts of the generated layout files. */
+import * as layout from '../host/layout.js';
+import type { IoctlLayout, Named, StructField, StructLayout } from '../host/layout.js';
+
+const upper = (name: string): string => name.toUpperCase();
+
+// AssemblyScript
+
+const constant = (name: string, value: number | string, type = 'u32', doc?: string): string =>
+  `${doc ? `/** ${doc} */\n` : ''}export const ${name}: ${type} = ${value};`;
+
+const constants = (prefix: string, rows: readonly Named[], type = 'u32'): string[] =>
+  rows.map((row) => constant(prefix + row.name, row.value, type, row.doc));
+
+/** Text of `assembly/layout.ts`: plain constants, u32 unless they are negative or larger. */
+export const assemblyLayout = (): string =>
+  `${[
+    '// Generated from host/layout.ts by `npm run layout`. Do not edit.',
+    '',
+    constant('BLOCK_BYTES', layout.BLOCK_BYTES),
+    constant('BLOCK_SECTORS', layout.BLOCK_SECTORS),
+    constant('SECTION_ENTRIES', layout.SECTION_ENTRIES),
+    constant('SECTION_BYTES', layout.SECTION_BYTES),
+    constant('ENTRY_BYTES', layout.ENTRY_BYTES),
+    constant('ORIGIN_SECTORS_MAX', layout.ORIGIN_SECTORS_MAX, 'u64'),
+    '',
+    constant('COW_HEADER_SIZE', layout.COW_HEADER_SIZE),
+    constant('COW_MAGIC', layout.COW_MAGIC),
+    constant('COW_VERSION_CHANGED_BLOCKS', layout.COW_VERSION_CHANGED_BLOCKS),
+    ...constants('COW_FLAG_', layout.COW_FLAGS),
+    constant('HEADER_BYTES', layout.HEADER_BYTES),
+    constant('UUID_BYTES', layout.UUID_BYTES),
+    ...layout.HEADER_FIELDS.map((field) => constant(`HEADER_OFFSET_${upper(field.name)}`, field.offset, 'u32', field.doc)),
+    '',
+    constant('BUFFER_BYTES', layout.BUFFER_BYTES),
+    constant('RUNS_MAX', layout.RUNS_MAX),
+    constant('RUN_BYTES', layout.RUN_BYTES),
+    constant('RANGE_BYTES', layout.RANGE_BYTES),
+    constant('SLOTS_MIN', layout.SLOTS_MIN),
+    constant('MASK_CHUNK_BYTES', layout.MASK_CHUNK_BYTES),
+    constant('MASK_CHUNK_BLOCKS', layout.MASK_CHUNK_BLOCKS),
+    constant('STATUS_MISS', layout.STATUS_MISS, 'i64'),
+    ...constants('', layout.CORE_ERRNOS, 'i64'),
+    '',
+    ...constants('MODE_', layout.MODES),
+    ...constants('EXPECT_', layout.EXPECTATIONS),
+    ...constants('RUN_', layout.RUN_KINDS),
+    ...constants('SECTION_', layout.SECTION_REQUESTS),
+    ...constants('REFUSAL_', layout.REFUSALS),
+    ...constants('STAT_', layout.STATS),
+  ].join('\n')}\n`;
+
+// C
+
+const TAB = 8;
+
+/** `left`, tabs up to `column`, `right`. */
+const tabbed = (left: string, column: number, right: string): string => {
+  const width = [...left].reduce((at, char) => (char === '\t' ? at + TAB - (at % TAB) : at + 1), 0);
+  return left + '\t'.repeat(Math.max(1, Math.ceil((column - width) / TAB))) + right;
+};
+
+const define = (name: string, value: number | string): string => tabbed(`#define ${name}`, 48, `${value}`);
+
+const defines = (prefix: string, rows: readonly Named[]): string[] =>
+  rows.map((row) => tabbed(define(prefix + row.name, row.value), 56, `/* ${row.doc} */`));
+
+const enumeration = (tag: string, prefix: string, rows: readonly Named[]): string[] => [
+  `enum ${tag} {`,
+  ...rows.map((row) => {
+    const member = `\t${prefix}${row.name} = ${row.value},`;
+    return upper(row.doc).replaceAll(' ', '_') === row.name ? member : tabbed(member, 48, `/* ${row.doc} */`);
+  }),
+  '};',
+];
+
+const C_TYPES: Record<StructField['type'], string> = {
+  path: 'char __user *',
+  ulong: 'unsigned long ',
+  uint: 'unsigned int ',
+  int: 'int ',
+  u64: '__u64 ',
+  ull: 'unsigned long long ',
+  chars: 'char ',
+};
+
+const struct = (row: StructLayout): string[] => [
+  `struct ${row.name} {`,
+  ...row.fields.map((field) =>
+    tabbed(
+      `\t${C_TYPES[field.type]}${field.name}${field.bytes === undefined ? '' : `[${field.bytes}]`};`,
+      48,
+      `/* ${field.doc} */`,
+    ),
+  ),
+  '};',
+  '',
+  `static_assert(sizeof(struct ${row.name}) == ${row.bytes});`,
+  ...row.fields.map((field) => `static_assert(offsetof(struct ${row.name}, ${field.name}) == ${field.offset});`),
+  '',
+];
+
+const hex = (value: number): string => `0x${value.toString(16).toUpperCase()}`;
+
+const ioctl = ([name, row]: readonly [string, IoctlLayout]): string[] => {
+  const type = row.argument in layout.STRUCTS ? `struct ${row.argument}` : row.argument;
+  const macro = row.direction === 'read' ? '_IOR' : '_IOW';
+  return [`#define ${name} \\`, `\t${macro}(DATTO_IOCTL_MAGIC, ${row.nr}, ${type})`];
+};
+
+/** A macro of several lines, the backslashes in one column. */
+const macro = (head: string, lines: readonly string[]): string[] =>
+  [`#define ${head}`, ...lines.map((line) => `\t${line}`)].map((line, at, all) =>
+    at + 1 === all.length ? line : tabbed(line, 72, '\\'),
+  );
+
+/** Text of `kmod-stub/layout.h`. */
+export const kernelLayout = (): string =>
+  `${[
+    '/* SPDX-License-Identifier: GPL-2.0-only */',
+    '/* Generated from host/layout.ts by "npm run layout". Do not edit. */',
+    '#ifndef LAYOUT_H',
+    '#define LAYOUT_H',
+    '',
+    '#include <linux/build_bug.h>',
+    '#include <linux/ioctl.h>',
+    '#include <linux/stddef.h>',
+    '#include <linux/types.h>',
+    '',
+    '/* Version of the interface, as /proc and modinfo show it; not of the package. */',
+    define('DATTOBD_VERSION', `"${layout.DATTOBD_VERSION}"`),
+    '',
+    '/* The COW file; sizes in bytes */',
+    define('COW_BLOCK_SIZE', layout.BLOCK_BYTES),
+    define('COW_BLOCK_SECTORS', layout.BLOCK_SECTORS),
+    define('COW_HEADER_SIZE', layout.COW_HEADER_SIZE),
+    define('COW_SECTION_BYTES', layout.SECTION_BYTES),
+    define('COW_UUID_SIZE', layout.UUID_BYTES),
+    '',
+    '/* The core: areas of linear memory, and what its exports take and answer */',
+    define('CORE_BUFFER_BYTES', layout.BUFFER_BYTES),
+    define('CORE_RUNS_MAX', layout.RUNS_MAX),
+    define('CORE_STATUS_MISS', `(${layout.STATUS_MISS})`),
+    define('CORE_MASK_CHUNK_BYTES', layout.MASK_CHUNK_BYTES),
+    define('CORE_MASK_CHUNK_BLOCKS', layout.MASK_CHUNK_BLOCKS),
+    '',
+    ...defines('CORE_MODE_', layout.MODES),
+    '',
+    ...defines('CORE_EXPECT_', layout.EXPECTATIONS),
+    '',
+    ...defines('CORE_RUN_', layout.RUN_KINDS),
+    '',
+    ...defines('CORE_SECTION_', layout.SECTION_REQUESTS),
+    '',
+    ...enumeration('core_refusal', 'CORE_REFUSAL_', layout.REFUSALS),
+    '',
+    '/* Initialiser of an array of const char *, by enum core_refusal */',
+    ...macro('CORE_REFUSAL_NAMES', [
+      '{',
+      ...layout.REFUSALS.map((row) => `\t[CORE_REFUSAL_${row.name}] = "${row.doc}",`),
+      '}',
+    ]),
+    '',
+    '/* A record of the runs area; counts and places are in blocks */',
+    'struct core_run {',
+    '\t__le64 start;',
+    '\t__le32 count;',
+    '\t__le32 kind;',
+    '};',
+    '',
+    `static_assert(sizeof(struct core_run) == ${layout.RUN_BYTES});`,
+    '',
+    '/* A range in the buffer, in sectors of the origin */',
+    'struct core_range {',
+    '\t__le64 sector;',
+    '\t__le64 nr_sectors;',
+    '};',
+    '',
+    `static_assert(sizeof(struct core_range) == ${layout.RANGE_BYTES});`,
+    '',
+    '/* Argument of CORE_STAT */',
+    ...enumeration('core_stat', 'CORE_STAT_', layout.STATS),
+    '',
+    'enum core_export {',
+    ...layout.CORE_EXPORTS.map((row) => `\tCORE_${upper(row.name)},`),
+    '\tCORE_NR_EXPORTS',
+    '};',
+    '',
+    '/* One X(suffix of enum core_export, name in the module, number of arguments) per export */',
+    ...macro(
+      'CORE_EXPORTS(X)',
+      layout.CORE_EXPORTS.map((row) => `X(${upper(row.name)}, "${row.name}", ${row.arity})`),
+    ),
+    '',
+    '/* The control node */',
+    define('DATTO_IOCTL_MAGIC', hex(layout.IOCTL_MAGIC)),
+    '',
+    ...enumeration('dattobd_state', 'DATTOBD_STATE_', layout.STATES),
+    '',
+    ...Object.values<StructLayout>(layout.STRUCTS).flatMap(struct),
+    ...Object.entries<IoctlLayout>(layout.IOCTLS).flatMap(ioctl),
+    '',
+    ...Object.entries<IoctlLayout>(layout.IOCTLS).map(
+      ([name, row]) => `static_assert(${name} == ${hex(row.value)});`,
+    ),
+    '',
+    '#endif /* LAYOUT_H */',
+  ].join('\n')}\n`;

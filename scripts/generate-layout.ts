@@ -1,0 +1,30 @@
+/** Writes `assembly/layout.ts` and `kmod-stub/layout.h` from the table in `host/layout.ts`. */
+import { readFileSync, writeFileSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
+import { assemblyLayout, kernelLayout } from './generate-layout.text.js';
+
+const root = new URL('../', import.meta.url);
+
+/** The generated files: path from the project's root, and text. */
+export const generated = (): ReadonlyArray<readonly [path: string, text: string]> => [
+  ['assembly/layout.ts', assemblyLayout()],
+  ['kmod-stub/layout.h', kernelLayout()],
+];
+
+const read = (path: URL): string => {
+  try {
+    return readFileSync(path, 'utf8');
+  } catch {
+    return '';
+  }
+};
+
+if (process.argv[1] === fileURLToPath(import.meta.url)) {
+  for (const [path, text] of generated()) {
+    const target = new URL(path, root);
+    // An unchanged file keeps its time, so that make has nothing to do.
+    if (read(target) === text) continue;
+    writeFileSync(target, text);
+    console.log(`wrote ${path}`);
+  }
+}
