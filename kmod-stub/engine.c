@@ -1,0 +1,218 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * The core in wasm3, one interpreter per device.
+ *
+ * Everything that allocates happens at load and in CORE_INIT: all functions are compiled at load, and linear memory is
+ * frozen at the size that CORE_INIT gave it. So a call needs nothing but its own stack, and addresses into
+ * linear memory stay valid.
+ *
+ * A call writes its arguments where wasm3 keeps those of a function with one result (slot 0 of the wasm stack is the
+ * result, arguments follow, 8 bytes each) and runs the compiled code, without wasm3's own checks of each call.
+ */
+
+#include <linux/err.h>
+#include <linux/mutex.h>
+#include <linux/printk.h>
+#include <linux/slab.h>
+
+#include "dattobd.h"
+#include "core_wasm.h"
+
+/* After every kernel header: these define `not`, `and` and `or`. */
+#include "m3_env.h"
+#include "m3_exec_defs.h"
+
+#define WASM_STACK_BYTES 2048	/* wasm recursion traps before it takes 3 KiB of the native stack */
+#define MAX_ARGUMENTS 3
+
+static const struct core_export_type {
+	const char *name;
+	unsigned int nr_arguments;
+} export_types[] = {
+#define X(suffix, name, nr_arguments) [CORE_##suffix] = { name, nr_arguments },
+	CORE_EXPORTS(X)
+#undef X
+#ifdef DATTOBD_DEBUG_CORE
+	[CORE_DEBUG_OUT_OF_BOUNDS] = { "debug_out_of_bounds", 0 },
+#endif
+};
+
+#define X(suffix, name, nr_arguments) static_assert((nr_arguments) <= MAX_ARGUMENTS);
+CORE_EXPORTS(X)
+#undef X
+
+struct engine {
+	u64 *stack;			/* of wasm: result, arguments, then its own */
+	IM3Runtime runtime;
+	IM3Environment environment;
+	bool trapped;
+	pc_t code[ARRAY_SIZE(export_types)];
+};
+
+static_assert(sizeof(M3MemoryHeader) == LIBC_HEADER_BYTES);
+
+/* wasm3 keeps some of a module's state in static variables while it parses and compiles. */
+static DEFINE_MUTEX(load_mutex);
+
+/* Where the module comes from the build, only its absence of memory is nobody's bug. */
+static int load_error(const char *what, M3Result result)
+{
+	if (result == m3Err_mallocFailed || result == m3Err_mallocFailedCodePage)
+		return -ENOMEM;
+	pr_err("datto: cannot %s the core: %s\n", what, result);
+	return -ENOEXEC;
+}
+
+/* The core stands alone: nothing is imported, and nothing runs before the first call. */
+static int check_module(IM3Module module)
+{
+	if (module->numFuncImports || module->memoryImported) {
+		pr_err("datto: the core has imports, expected none\n");
+		return -ENOEXEC;
+	}
+	if (module->startFunction >= 0) {
+		pr_err("datto: the core has a start function, expected none\n");
+		return -ENOEXEC;
+	}
+	return 0;
+}
+
+/* Every argument and the one result are i64. */
+static int check_type(IM3Function function, const struct core_export_type *type)
+{
+	unsigned int nr_arguments = m3_GetArgCount(function);
+	unsigned int i;
+
+	if (nr_arguments != type->nr_arguments) {
+		pr_err("datto: the core's %s takes %u arguments, expected %u\n", type->name, nr_arguments,
+		       type->nr_arguments);
+		return -ENOEXEC;
+	}
+	if (m3_GetRetCount(function) != 1 || m3_GetRetType(function, 0) != c_m3Type_i64) {
+		pr_err("datto: the core's %s does not return one i64\n", type->name);
+		return -ENOEXEC;
+	}
+	for (i = 0; i < nr_arguments; i++) {
+		if (m3_GetArgType(function, i) != c_m3Type_i64) {
+			pr_err("datto: argument %u of the core's %s is not an i64\n", i, type->name);
+			return -ENOEXEC;
+		}
+	}
+	return 0;
+}
+
+static int find_exports(struct engine *engine)
+{
+	IM3Function function;
+	unsigned int i;
+	int ret;
+
+	for (i = 0; i < ARRAY_SIZE(export_types); i++) {
+		if (m3_FindFunction(&function, engine->runtime, export_types[i].name)) {
+			pr_err("datto: the core does not export %s\n", export_types[i].name);
+			return -ENOEXEC;
+		}
+		ret = check_type(function, &export_types[i]);
+		if (ret)
+			return ret;
+		engine->code[i] = function->compiled;
+	}
+	return 0;
+}
+
+static int load(struct engine *engine)
+{
+	IM3Module module;
+	M3Result result;
+	int ret;
+
+	engine->environment = m3_NewEnvironment();
+	if (!engine->environment)
+		return -ENOMEM;
+	engine->runtime = m3_NewRuntime(engine->environment, WASM_STACK_BYTES, NULL);
+	if (!engine->runtime)
+		return -ENOMEM;
+	engine->stack = engine->runtime->stack;
+
+	result = m3_ParseModule(engine->environment, &module, core_wasm, core_wasm_bytes);
+	if (result)
+		return load_error("parse", result);
+	ret = check_module(module);
+	if (ret) {
+		m3_FreeModule(module);
+		return ret;
+	}
+	result = m3_LoadModule(engine->runtime, module);
+	if (result) {
+		m3_FreeModule(module);
+		return load_error("load", result);
+	}
+	/* From here on the module belongs to the runtime. */
+	result = m3_CompileModule(module);
+	if (result)
+		return load_error("compile", result);
+	return find_exports(engine);
+}
+
+struct engine *engine_create(void)
+{
+	struct engine *engine = kzalloc(sizeof(*engine), GFP_KERNEL);
+	int ret;
+
+	if (!engine)
+		return ERR_PTR(-ENOMEM);
+	mutex_lock(&load_mutex);
+	ret = load(engine);
+	mutex_unlock(&load_mutex);
+	if (ret) {
+		engine_destroy(engine);
+		return ERR_PTR(ret);
+	}
+	return engine;
+}
+
+void engine_destroy(struct engine *engine)
+{
+	if (!engine)
+		return;
+	m3_FreeRuntime(engine->runtime);
+	m3_FreeEnvironment(engine->environment);
+	kfree(engine);
+}
+
+static noinline s64 trapped(struct engine *engine, enum core_export export, const char *trap)
+{
+	engine->trapped = true;
+	pr_err("datto: core trapped in %s: %s\n", export_types[export].name, trap);
+	return -ENOTRECOVERABLE;
+}
+
+s64 engine_call(struct engine *engine, enum core_export export, u64 a, u64 b, u64 c)
+{
+	M3Memory *memory = &engine->runtime->memory;
+	u64 *stack = engine->stack;
+	const char *trap;
+
+	if (unlikely(engine->trapped))
+		return -ENOTRECOVERABLE;
+
+	/* What is not an argument is overwritten: the function clears its locals as it begins. */
+	stack[1] = a;
+	stack[2] = b;
+	stack[3] = c;
+	trap = RunCode(engine->code[export], (m3stack_t)stack, memory->mallocated, d_m3OpDefaultArgs);
+	if (unlikely(trap))
+		return trapped(engine, export, trap);
+	if (unlikely(export == CORE_INIT) && !(s64)stack[0])
+		memory->maxPages = memory->numPages;
+	return stack[0];
+}
+
+void *engine_memory(struct engine *engine, u64 address, size_t len)
+{
+	M3MemoryHeader *memory = engine->runtime->memory.mallocated;
+
+	if (address > memory->length || len > memory->length - address)
+		return NULL;
+	return m3MemData(memory) + address;
+}
