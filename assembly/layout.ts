@@ -43,6 +43,8 @@ export const SLOTS_MIN: u32 = 16;
 export const MASK_CHUNK_BYTES: u32 = 32768;
 export const MASK_CHUNK_BLOCKS: u32 = 262144;
 export const STATUS_MISS: i64 = -4096;
+/** a block was marked without being copied */
+export const EIO: i64 = 5;
 /** memory cannot grow */
 export const ENOMEM: i64 = 12;
 /** a bad argument */

@@ -179,6 +179,7 @@ export const CORE_EXPORTS = [
 
 /** Errnos that the core answers, as positive numbers. */
 export const CORE_ERRNOS: readonly Named[] = [
+  { name: 'EIO', value: 5, doc: 'a block was marked without being copied' },
   { name: 'ENOMEM', value: 12, doc: 'memory cannot grow' },
   { name: 'EINVAL', value: 22, doc: 'a bad argument' },
   { name: 'EFBIG', value: 27, doc: 'the COW file is full' },

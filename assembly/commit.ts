@@ -1,0 +1,86 @@
+// Commit: blocks that are being copied get their positions, their index entries and their bits.
+
+import { BLOCK_BYTES, EFBIG, EINVAL, ENTRY_BYTES, MODE_SNAPSHOT, SECTION_ENTRIES, STATUS_MISS } from './layout';
+import { Device } from './memory';
+import { bits_between, changed_word, count_changed, set_changed } from './bitmap';
+import { Header } from './header';
+import { Sections, entry_at, section_changed, section_entries } from './index-sections';
+
+/** Blocks that may still be stored: the last one may end past fsize (FORMAT.md, A7.4). */
+@inline
+function room(): u64 {
+  const limit = Header.fsize / BLOCK_BYTES + u64(Header.fsize % BLOCK_BYTES != 0);
+  return limit > Header.fpos ? limit - Header.fpos : 0;
+}
+
+/** Commits the tail block that has no index entry. Returns 1, or 0 if it is copied already. */
+function commit_tail(block: u64): i64 {
+  if (changed_word(block) >> block & 1) return 0;
+  Sections.tail_position = Header.fpos++;
+  set_changed(block, <u64>1 << block);
+  return 1;
+}
+
+/**
+ * Commits blocks of one section, up to the first that is copied already.
+ *
+ * @returns number of blocks committed; STATUS_MISS
+ */
+function commit_entries(first: u64, count: u64): i64 {
+  const section = first / SECTION_ENTRIES;
+  const entries = section_entries(section);
+  if (!entries) return STATUS_MISS;
+
+  let block = first;
+  const end = first + count;
+  let position = Header.fpos;
+  while (block < end) {
+    const free = min<u64>(ctz<u64>(changed_word(block) >> block), min<u64>(64 - (block & 63), end - block));
+    let at = entry_at(entries, block);
+    const free_end = at + (<usize>free << 3);
+    while (at < free_end && !load<u64>(at)) {
+      store<u64>(at, position++);
+      at += ENTRY_BYTES;
+    }
+    const nr = <u64>(at - entry_at(entries, block)) >> 3;
+    if (!nr) break;
+    set_changed(block, bits_between(block, block + nr - 1));
+    block += nr;
+    if (at < free_end) break;
+  }
+  if (block == first) return 0;
+  Header.fpos = position;
+  section_changed(section);
+  return block - first;
+}
+
+/**
+ * Commits the copying of blocks: each gets the next position, its index entry and its bit of C. No entry is ever replaced.
+ *
+ * @param block first block
+ * @param count number of blocks
+ * @returns number of blocks committed, from the first on; -EFBIG if there is no room for the first; STATUS_MISS if the
+ *          first needs a section; -EINVAL if it is past the end or copied already, in incremental mode, or if fpos points
+ *          into the index
+ */
+export function commit_copy(block: i64, count: i64): i64 {
+  if (Device.mode != MODE_SNAPSHOT || <u64>block >= Device.nr_blocks) return -EINVAL;
+  if (Header.fpos < Device.data_offset / BLOCK_BYTES) return -EINVAL;
+  if (!count) return 0;
+  const nr = min<u64>(min<u64>(count, Device.nr_blocks - block), room());
+  if (!nr) return -EFBIG;
+
+  let done: u64 = 0;
+  while (done < nr) {
+    const first = <u64>block + done;
+    const in_section = min<u64>(SECTION_ENTRIES - (first & (SECTION_ENTRIES - 1)), nr - done);
+    const committed =
+      first / SECTION_ENTRIES == Device.nr_sections ? commit_tail(first) : commit_entries(first, in_section);
+    if (committed < 0 && !done) return committed;
+    if (committed <= 0) break;
+    done += committed;
+    if (<u64>committed < in_section) break;
+  }
+  count_changed(done);
+  return done ? <i64>done : -EINVAL;
+}

@@ -1,0 +1,20 @@
+// The core's exports, and nothing else. docs/CORE.md says what each one does.
+
+export { memory_needed, init, buffer_address, runs_address } from './memory';
+export { stat } from './status';
+export { header_create, header_encode, header_check, set_fsize, to_incremental } from './header';
+export { mark, is_copied } from './bitmap';
+export { plan_copy, plan_read } from './plan';
+export { commit_copy } from './commit';
+export {
+  miss_section,
+  section_request,
+  io_section,
+  io_offset,
+  io_address,
+  section_read_done,
+  section_write_done,
+  next_dirty_section,
+} from './index-sections';
+export { mask_extent, mark_unmasked, mask_export, mask_import } from './mask';
+export { next_changed_section, export_section, changed_runs, scan_index } from './walk';

@@ -1,0 +1,189 @@
+// Linear memory, laid out once:
+//
+//   address            bytes                          what
+//   0                  4096                           never used, so that a zero address is a bug that shows
+//   BUFFER      4096   BUFFER_BYTES                   buffer_address()
+//   RUNS      266240   RUNS_MAX * RUN_BYTES           runs_address()
+//   CHANGED   528384   32 KiB per 262144 blocks       C, 1 bit per block: the change bitmap
+//   Area.mask          as much                        M, 1 bit per block: the mask bitmap
+//   Area.summary       1 bit per section, and one     set where the section has a bit of C
+//   Area.sections      4 per section                  section table (index-sections.ts)
+//   Area.slot_owners   4 per slot                     slot table (index-sections.ts)
+//   Area.slots         SECTION_BYTES per slot         index sections, page aligned
+//
+// Both bitmaps are whole mask chunks long; bits past the last block are always zero. The memory up to RUNS' end is there
+// from the start, so buffer and runs can be used before init(); init() grows the rest, which is zero then.
+
+import {
+  BLOCK_BYTES,
+  BLOCK_SECTORS,
+  BUFFER_BYTES,
+  EINVAL,
+  ENOMEM,
+  MASK_CHUNK_BLOCKS,
+  MASK_CHUNK_BYTES,
+  COW_HEADER_SIZE,
+  MODE_INCREMENTAL,
+  MODE_SNAPSHOT,
+  ORIGIN_SECTORS_MAX,
+  RUNS_MAX,
+  RUN_BYTES,
+  SECTION_BYTES,
+  SECTION_ENTRIES,
+  SLOTS_MIN,
+} from './layout';
+
+export const BUFFER: usize = 4096;
+export const RUNS: usize = BUFFER + BUFFER_BYTES;
+export const CHANGED: usize = RUNS + RUNS_MAX * RUN_BYTES;
+
+const PAGE_BYTES: u64 = 65536;
+/** One page short of 4 GiB, so that no address computation wraps. */
+const MEMORY_MAX: u64 = 0xffff0000;
+const SECTION_TABLE_ENTRY_BYTES: u64 = 4;
+const SLOT_TABLE_ENTRY_BYTES: u64 = 4;
+
+/** The origin, fixed by init(). */
+export class Device {
+  static nr_sectors: u64 = 0;
+  /** ceil(nr_sectors / 8): blocks tracked. */
+  static nr_blocks: u64 = 0;
+  /** Sections of the index: they cover floor(nr_sectors / 8) blocks. */
+  static nr_sections: u64 = 0;
+  /** Bytes of header and index, where the data area starts. */
+  static data_offset: u64 = 0;
+  /** MODE_SNAPSHOT or MODE_INCREMENTAL. */
+  static mode: u32 = MODE_SNAPSHOT;
+}
+
+/** Addresses of the areas whose place depends on the origin's size. */
+export class Area {
+  static mask: usize = 0;
+  static summary: usize = 0;
+  static sections: usize = 0;
+  static slot_owners: usize = 0;
+  static slots: usize = 0;
+  static nr_slots: u32 = 0;
+}
+
+@inline
+function ceil_div(value: u64, unit: u64): u64 {
+  return (value + unit - 1) / unit;
+}
+
+@inline
+function round_up(value: u64, unit: u64): u64 {
+  return ceil_div(value, unit) * unit;
+}
+
+@inline
+function blocks_of(nr_sectors: u64): u64 {
+  return ceil_div(nr_sectors, BLOCK_SECTORS);
+}
+
+@inline
+function sections_of(nr_sectors: u64): u64 {
+  return ceil_div(nr_sectors / BLOCK_SECTORS, SECTION_ENTRIES);
+}
+
+/** Chunks of the mask bitmap. */
+@inline
+export function chunks_of(nr_blocks: u64): u64 {
+  return ceil_div(nr_blocks, MASK_CHUNK_BLOCKS);
+}
+
+@inline
+function bitmap_bytes(nr_sectors: u64): u64 {
+  return chunks_of(blocks_of(nr_sectors)) * MASK_CHUNK_BYTES;
+}
+
+/** Bytes of the summary bitmap: one bit more than sections, for a tail block that is in no section. */
+@inline
+function summary_bytes(nr_sectors: u64): u64 {
+  return ceil_div(sections_of(nr_sectors) + 1, 64) * 8;
+}
+
+@inline
+function section_table_bytes(nr_sectors: u64): u64 {
+  return round_up(sections_of(nr_sectors) * SECTION_TABLE_ENTRY_BYTES, 8);
+}
+
+/** Bytes up to the slot table. */
+@inline
+function fixed_bytes(nr_sectors: u64): u64 {
+  return (
+    CHANGED + 2 * bitmap_bytes(nr_sectors) + summary_bytes(nr_sectors) + section_table_bytes(nr_sectors)
+  );
+}
+
+/** Slots for index sections: what the cache limit allows, no more than sections, no more than fit into linear memory. */
+function slots_of(nr_sectors: u64, cache_bytes: u64): u64 {
+  const allowed = max<u64>(cache_bytes / SECTION_BYTES, SLOTS_MIN);
+  const room = MEMORY_MAX - fixed_bytes(nr_sectors) - BLOCK_BYTES;
+  return min<u64>(min<u64>(allowed, sections_of(nr_sectors)), room / (SECTION_BYTES + SLOT_TABLE_ENTRY_BYTES));
+}
+
+@inline
+function slots_start(nr_sectors: u64, nr_slots: u64): u64 {
+  return round_up(fixed_bytes(nr_sectors) + nr_slots * SLOT_TABLE_ENTRY_BYTES, BLOCK_BYTES);
+}
+
+@inline
+function is_size(nr_sectors: u64): bool {
+  return nr_sectors != 0 && nr_sectors <= ORIGIN_SECTORS_MAX;
+}
+
+/**
+ * Returns how much linear memory `init` takes.
+ *
+ * @param nr_sectors size of the origin, in sectors
+ * @param cache_bytes limit for index sections in memory, in bytes
+ * @returns bytes, a multiple of a wasm page; -EINVAL for 0 or more than 16 TiB
+ */
+export function memory_needed(nr_sectors: i64, cache_bytes: i64): i64 {
+  if (!is_size(nr_sectors)) return -EINVAL;
+  const nr_slots = slots_of(nr_sectors, cache_bytes);
+  return round_up(slots_start(nr_sectors, nr_slots) + nr_slots * SECTION_BYTES, PAGE_BYTES);
+}
+
+/**
+ * Lays out linear memory for an origin. Works once.
+ *
+ * @param nr_sectors size of the origin, in sectors
+ * @param cache_bytes limit for index sections in memory, in bytes
+ * @param mode MODE_SNAPSHOT or MODE_INCREMENTAL
+ * @returns 0; -EINVAL for a bad size or mode, or if it was called before; -ENOMEM if memory cannot grow
+ */
+export function init(nr_sectors: i64, cache_bytes: i64, mode: i64): i64 {
+  if (!is_size(nr_sectors) || Device.nr_sectors != 0) return -EINVAL;
+  if (mode != MODE_SNAPSHOT && mode != MODE_INCREMENTAL) return -EINVAL;
+
+  const pages = <i32>(memory_needed(nr_sectors, cache_bytes) / PAGE_BYTES);
+  const missing = pages - memory.size();
+  if (missing > 0 && memory.grow(missing) < 0) return -ENOMEM;
+
+  const nr_slots = slots_of(nr_sectors, cache_bytes);
+  Area.mask = CHANGED + <usize>bitmap_bytes(nr_sectors);
+  Area.summary = Area.mask + <usize>bitmap_bytes(nr_sectors);
+  Area.sections = Area.summary + <usize>summary_bytes(nr_sectors);
+  Area.slot_owners = Area.sections + <usize>section_table_bytes(nr_sectors);
+  Area.slots = <usize>slots_start(nr_sectors, nr_slots);
+  Area.nr_slots = <u32>nr_slots;
+
+  Device.nr_sectors = nr_sectors;
+  Device.nr_blocks = blocks_of(nr_sectors);
+  Device.nr_sections = sections_of(nr_sectors);
+  Device.data_offset = COW_HEADER_SIZE + Device.nr_sections * SECTION_BYTES;
+  Device.mode = <u32>mode;
+  return 0;
+}
+
+/** Returns the address of the buffer. */
+export function buffer_address(): i64 {
+  return BUFFER;
+}
+
+/** Returns the address of the runs. */
+export function runs_address(): i64 {
+  return RUNS;
+}

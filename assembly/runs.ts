@@ -1,0 +1,46 @@
+// The runs that a call answers with: { start: u64, count: u32, kind: u32 }, in the runs area.
+
+import { RUNS_MAX, RUN_BYTES } from './layout';
+import { RUNS } from './memory';
+
+const START: usize = 0;
+const COUNT: usize = 8;
+const KIND: usize = 12;
+
+/** A run is not made longer than this, so that `count` cannot wrap: 2^32 blocks are 16 TiB. */
+const RUN_BLOCKS_MAX: u64 = 0x80000000;
+
+export class Runs {
+  /** Runs of the current answer. */
+  static nr: u32 = 0;
+}
+
+/** Starts an answer. */
+@inline
+export function runs_clear(): void {
+  Runs.nr = 0;
+}
+
+/**
+ * Adds `count` blocks to the answer: to the last run if they go on where it ends, as a run of their own otherwise.
+ *
+ * @returns false if there is no room; nothing was added then
+ */
+export function runs_add(start: u64, count: u64, kind: u32): bool {
+  const nr = Runs.nr;
+  const at = RUNS + <usize>nr * RUN_BYTES;
+  if (nr) {
+    const last = at - RUN_BYTES;
+    const length = <u64>load<u32>(last, COUNT);
+    if (load<u64>(last, START) + length == start && load<u32>(last, KIND) == kind && length + count <= RUN_BLOCKS_MAX) {
+      store<u32>(last, <u32>(length + count), COUNT);
+      return true;
+    }
+    if (nr == RUNS_MAX) return false;
+  }
+  store<u64>(at, start, START);
+  store<u32>(at, <u32>count, COUNT);
+  store<u32>(at, kind, KIND);
+  Runs.nr = nr + 1;
+  return true;
+}

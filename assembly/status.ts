@@ -1,0 +1,49 @@
+// What the core tells of itself.
+
+import {
+  EINVAL,
+  STAT_DATA_OFFSET,
+  STAT_FLAGS,
+  STAT_FPOS,
+  STAT_FSIZE,
+  STAT_MASK_CHUNKS,
+  STAT_MODE,
+  STAT_NR_BLOCKS,
+  STAT_NR_CHANGED,
+  STAT_NR_DIRTY,
+  STAT_NR_RESIDENT,
+  STAT_NR_SECTIONS,
+  STAT_NR_SLOTS,
+  STAT_SEQID,
+  STAT_VERSION,
+} from './layout';
+import { Area, Device, chunks_of } from './memory';
+import { Header } from './header';
+import { Sections } from './index-sections';
+
+/**
+ * Returns one field of the core's state.
+ *
+ * @param field STAT_*
+ * @returns its value; -EINVAL for an unknown field
+ */
+export function stat(field: i64): i64 {
+  if (<u64>field > STAT_NR_DIRTY) return -EINVAL;
+  switch (<u32>field) {
+    case STAT_NR_BLOCKS: return Device.nr_blocks;
+    case STAT_NR_SECTIONS: return Device.nr_sections;
+    case STAT_DATA_OFFSET: return Device.data_offset;
+    case STAT_FPOS: return Header.fpos;
+    case STAT_FSIZE: return Header.fsize;
+    case STAT_SEQID: return Header.seqid;
+    case STAT_VERSION: return Header.version;
+    case STAT_NR_CHANGED: return Header.nr_changed;
+    case STAT_FLAGS: return Header.flags;
+    case STAT_MODE: return Device.mode;
+    case STAT_NR_SLOTS: return Area.nr_slots;
+    case STAT_NR_RESIDENT: return Sections.nr_resident;
+    case STAT_MASK_CHUNKS: return chunks_of(Device.nr_blocks);
+    case STAT_NR_DIRTY: return Sections.nr_dirty;
+    default: return -EINVAL;
+  }
+}
