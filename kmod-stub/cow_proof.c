@@ -1,0 +1,83 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * The extents are what the filesystem says; before they are relied on, see that it means what we think.
+ *
+ * Found this way: physical addresses that are not the device's (a realtime section, a volume of several devices); a
+ * journal that data go through, since a block written and synced is then not yet in its place; and filesystems that
+ * zero unwritten blocks beside one that is written, as ext4 does without dioread_nolock or without delayed allocation.
+ */
+#include <linux/fs.h>
+#include <linux/random.h>
+#include <linux/vmalloc.h>
+#include "cow_file.h"
+
+static int write_synced(struct file *file, const void *block, u64 position)
+{
+	int err = cow_file_write(file, block, COW_BLOCK_SIZE, position * COW_BLOCK_SIZE);
+
+	return err ? err : vfs_fsync(file, 0);
+}
+
+/* Does the device hold @block where the file's @position should be? @buffer is scratch. */
+static int expect_raw(struct cow_file *cow, const void *block, u64 position, void *buffer)
+{
+	int err = cow_file_raw(cow, REQ_OP_READ, position * COW_BLOCK_SIZE, buffer, COW_BLOCK_SIZE);
+
+	if (err)
+		return err;
+	return memcmp(block, buffer, COW_BLOCK_SIZE) ? -EOPNOTSUPP : 0;
+}
+
+/* A block written through the filesystem, and afterwards zeros again, must arrive where the extents say. */
+static int prove_position(struct cow_file *cow, struct file *file, u64 position, u8 *nonce, void *buffer)
+{
+	int err;
+
+	get_random_bytes(nonce, COW_BLOCK_SIZE);
+	err = write_synced(file, nonce, position);
+	if (!err)
+		err = expect_raw(cow, nonce, position, buffer);
+	if (err)
+		return err;
+	memset(nonce, 0, COW_BLOCK_SIZE);
+	return write_synced(file, nonce, position);
+}
+
+/*
+ * A raw block must outlive a filesystem write next to it. It is put first into an unwritten extent and its successor
+ * is written, which is where ext4 would rather zero a few blocks than split the extent.
+ */
+static int prove_neighbour(struct cow_file *cow, struct file *file, u64 position, u8 *nonce, u8 *buffer)
+{
+	u8 *sentinel = buffer + COW_BLOCK_SIZE;
+	int err;
+
+	get_random_bytes(sentinel, COW_BLOCK_SIZE);
+	err = cow_file_raw(cow, REQ_OP_WRITE, position * COW_BLOCK_SIZE, sentinel, COW_BLOCK_SIZE);
+	if (!err)
+		err = prove_position(cow, file, position + 1, nonce, buffer);
+	if (!err)
+		err = expect_raw(cow, sentinel, position, buffer);
+	if (err)
+		return err;
+	memset(sentinel, 0, COW_BLOCK_SIZE);
+	return cow_file_raw(cow, REQ_OP_WRITE, position * COW_BLOCK_SIZE, sentinel, COW_BLOCK_SIZE);
+}
+
+int cow_prove(struct cow_file *cow, struct file *file, const void *header)
+{
+	const struct cow_extent *last = &cow->extents[cow->nr_extents - 1];
+	u64 end = min(last->position + last->count, cow->bytes / COW_BLOCK_SIZE);	/* of whole blocks */
+	u8 *pages = vmalloc(3 * COW_BLOCK_SIZE);
+	int err;
+
+	if (!pages)
+		return -ENOMEM;
+	err = expect_raw(cow, header, 0, pages);
+	if (!err && end > 1)
+		err = prove_position(cow, file, end - 1, pages, pages + COW_BLOCK_SIZE);
+	if (!err && cow->extents[0].count >= 3 && end > 3)
+		err = prove_neighbour(cow, file, 1, pages, pages + COW_BLOCK_SIZE);
+	vfree(pages);
+	return err;
+}

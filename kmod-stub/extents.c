@@ -1,0 +1,309 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Where a COW file lies on the origin, and raw I/O there. What the filesystem says once, when the file is created,
+ * holds until it is unpinned: a file that is guarded like a swap file is not moved, and its blocks are not freed.
+ */
+#include <linux/fiemap.h>
+#include <linux/mman.h>
+#include <linux/mm.h>
+#include <linux/sched/mm.h>
+#include <linux/sched/signal.h>
+#include <linux/slab.h>
+#include <linux/uaccess.h>
+#include <linux/vmalloc.h>
+#include "cow_file.h"
+
+/* Extents whose bytes are elsewhere, not yet anywhere, not only ours, or not as they would be read. */
+#define UNUSABLE (FIEMAP_EXTENT_UNKNOWN | FIEMAP_EXTENT_DELALLOC | FIEMAP_EXTENT_ENCODED | \
+		  FIEMAP_EXTENT_DATA_ENCRYPTED | FIEMAP_EXTENT_NOT_ALIGNED | FIEMAP_EXTENT_DATA_INLINE | \
+		  FIEMAP_EXTENT_DATA_TAIL | FIEMAP_EXTENT_SHARED)
+
+#define SCRATCH_EXTENTS 1024	/* asked for at once */
+#define SCRATCH_BYTES PAGE_ALIGN(SCRATCH_EXTENTS * sizeof(struct fiemap_extent))
+
+/* struct extents_reader - A walk over a file's extents. All but the list is in bytes. */
+struct extents_reader {
+	struct inode *inode;
+	u64 end;			/* of the part of the file to be mapped, a multiple of the block size */
+	u64 next;			/* everything before is known */
+	u64 run_offset;			/* the run being collected: [run_offset, next) lies at run_physical */
+	u64 run_physical;
+
+	struct fiemap_extent __user *scratch;
+	struct fiemap_extent *batch;	/* a copy of what the filesystem put into scratch */
+
+	struct cow_extent *list;
+	unsigned int count, capacity;
+};
+
+static int list_grow(struct extents_reader *reader)
+{
+	unsigned int capacity = max(2 * reader->capacity, 64U);
+	struct cow_extent *list = kvmalloc_array(capacity, sizeof(*list), GFP_KERNEL);
+
+	if (!list)
+		return -ENOMEM;
+	if (reader->count)
+		memcpy(list, reader->list, reader->count * sizeof(*list));
+	kvfree(reader->list);
+	reader->list = list;
+	reader->capacity = capacity;
+	return 0;
+}
+
+/*
+ * End the run collected so far. Runs are joined before they are looked at in blocks, since a filesystem with blocks
+ * of less than 4096 bytes may describe one contiguous piece as several odd ones.
+ */
+static int run_end(struct extents_reader *reader)
+{
+	u64 bytes = reader->next - reader->run_offset;
+	int err;
+
+	/* Only the end of the file may be less than a block, and is left out then. */
+	if (reader->next < reader->end && !IS_ALIGNED(bytes, COW_BLOCK_SIZE))
+		return -EOPNOTSUPP;
+	bytes = round_down(bytes, COW_BLOCK_SIZE);
+	if (!bytes)
+		return 0;
+	if (!IS_ALIGNED(reader->run_physical, COW_BLOCK_SIZE))
+		return -EOPNOTSUPP;
+	if (reader->count == reader->capacity) {
+		err = list_grow(reader);
+		if (err)
+			return err;
+	}
+	reader->list[reader->count++] = (struct cow_extent){
+		.position = reader->run_offset / COW_BLOCK_SIZE,
+		.block = reader->run_physical / COW_BLOCK_SIZE,
+		.count = bytes / COW_BLOCK_SIZE,
+	};
+	return 0;
+}
+
+static int add(struct extents_reader *reader, const struct fiemap_extent *extent)
+{
+	u64 skip, bytes;
+	int err;
+
+	if (extent->fe_logical > reader->next || (extent->fe_flags & UNUSABLE))
+		return -EOPNOTSUPP;
+	skip = reader->next - extent->fe_logical;
+	if (skip >= extent->fe_length)
+		return 0;
+	bytes = min(extent->fe_length - skip, reader->end - reader->next);
+	if (reader->next != 0 &&
+	    extent->fe_physical + skip != reader->run_physical + (reader->next - reader->run_offset)) {
+		err = run_end(reader);
+		if (err)
+			return err;
+		reader->run_offset = reader->next;
+	}
+	if (reader->run_offset == reader->next)
+		reader->run_physical = extent->fe_physical + skip;
+	reader->next += bytes;
+	return 0;
+}
+
+/*
+ * Read some more extents. The filesystem puts them where a user's buffer would be, and other threads of the calling
+ * process could change them there before they are copied: it takes a process that may write to the origin anyway.
+ */
+static int read_batch(struct extents_reader *reader, u64 bytes)
+{
+	struct fiemap_extent_info info = {
+		.fi_flags = FIEMAP_FLAG_SYNC,
+		.fi_extents_max = SCRATCH_EXTENTS,
+		.fi_extents_start = reader->scratch,
+	};
+	u64 from = reader->next;
+	unsigned int i;
+	int err;
+
+	err = reader->inode->i_op->fiemap(reader->inode, &info, from, reader->end - from);
+	if (err)
+		return err;
+	if (copy_from_user(reader->batch, reader->scratch, info.fi_extents_mapped * sizeof(*reader->batch)))
+		return -EFAULT;
+	for (i = 0; i < info.fi_extents_mapped && reader->next < reader->end; i++) {
+		err = add(reader, &reader->batch[i]);
+		if (err)
+			return err;
+	}
+	/* Nothing new: a hole up to the end, unless it is only the rest of the file's last block that is missing. */
+	if (reader->next == from)
+		return from >= bytes ? 1 : -EOPNOTSUPP;
+	return fatal_signal_pending(current) ? -EINTR : 0;
+}
+
+static int read_all(struct extents_reader *reader, u64 bytes)
+{
+	int err = 0;
+
+	while (!err && reader->next < reader->end)
+		err = read_batch(reader, bytes);
+	if (err < 0)
+		return err;
+	reader->end = reader->next;
+	return run_end(reader);
+}
+
+int extents_read(struct inode *inode, u64 bytes, struct cow_extent **extents, unsigned int *count)
+{
+	struct extents_reader reader = { .inode = inode, .end = round_up(bytes, COW_BLOCK_SIZE) };
+	unsigned long scratch;
+	int err;
+
+	if (!inode->i_op->fiemap)
+		return -EOPNOTSUPP;
+	reader.batch = kvmalloc(SCRATCH_BYTES, GFP_KERNEL);
+	if (!reader.batch)
+		return -ENOMEM;
+	scratch = vm_mmap(NULL, 0, SCRATCH_BYTES, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, 0);
+	if (IS_ERR_VALUE(scratch)) {
+		err = (int)scratch;
+		goto free_batch;
+	}
+	reader.scratch = (struct fiemap_extent __user *)scratch;
+	err = read_all(&reader, bytes);
+	vm_munmap(scratch, SCRATCH_BYTES);
+	if (!err && !reader.count)
+		err = -EOPNOTSUPP;
+	if (err) {
+		kvfree(reader.list);
+	} else {
+		*extents = reader.list;
+		*count = reader.count;
+	}
+free_batch:
+	kvfree(reader.batch);
+	return err;
+}
+
+void extents_cut(struct cow_file *cow, u64 end)
+{
+	struct cow_extent *extents = cow->extents;
+	unsigned int count = cow->nr_extents;
+
+	while (count && extents[count - 1].position >= end)
+		count--;
+	if (count && extents[count - 1].count > end - extents[count - 1].position)
+		WRITE_ONCE(extents[count - 1].count, end - extents[count - 1].position);
+	WRITE_ONCE(cow->nr_extents, count);
+}
+
+const struct cow_extent *cow_file_extents(const struct cow_file *cow, unsigned int *count)
+{
+	*count = READ_ONCE(cow->nr_extents);
+	return cow->extents;
+}
+
+u64 cow_file_map(const struct cow_file *cow, u64 position, u64 *block)
+{
+	unsigned int low = 0, high = READ_ONCE(cow->nr_extents);
+	u64 within, count;
+
+	/* Extents are in file order: find the last one that does not begin behind the position. */
+	while (low < high) {
+		unsigned int middle = low + (high - low) / 2;
+
+		if (cow->extents[middle].position <= position)
+			low = middle + 1;
+		else
+			high = middle;
+	}
+	if (!low)
+		return 0;
+	within = position - cow->extents[low - 1].position;
+	count = READ_ONCE(cow->extents[low - 1].count);
+	if (within >= count)
+		return 0;
+	*block = cow->extents[low - 1].block + within;
+	return count - within;
+}
+
+/* Raw I/O */
+
+static struct bio_set raw_bios;	/* of our own: the common reserve may be in the hands of bios that wait for us */
+
+struct raw_io {
+	atomic_t pending;	/* bios in flight, and one for the submitter */
+	int error;		/* the first */
+	struct completion done;
+};
+
+static void raw_put(struct raw_io *io)
+{
+	if (atomic_dec_and_test(&io->pending))
+		complete(&io->done);
+}
+
+void cow_file_raw_end_io(struct bio *bio)
+{
+	struct raw_io *io = bio->bi_private;
+
+	if (bio->bi_status)
+		cmpxchg(&io->error, 0, blk_status_to_errno(bio->bi_status));
+	bio_put(bio);
+	raw_put(io);
+}
+
+static struct page *page_of(const void *data)
+{
+	return is_vmalloc_addr(data) ? vmalloc_to_page(data) : virt_to_page(data);
+}
+
+/* Submit one bio for up to @blocks blocks. Return: for how many bytes. */
+static size_t raw_submit(struct raw_io *io, struct block_device *bdev, blk_opf_t op, u64 block, void *data, u64 blocks)
+{
+	unsigned short nr_vecs = min_t(u64, blocks, BIO_MAX_VECS);
+	struct bio *bio = bio_alloc_bioset(bdev, nr_vecs, op | REQ_SYNC, GFP_NOIO, &raw_bios);
+	size_t bytes = 0;
+
+	bio->bi_iter.bi_sector = block * COW_BLOCK_SECTORS;
+	bio->bi_end_io = cow_file_raw_end_io;
+	bio->bi_private = io;
+	while (blocks-- && bio_add_page(bio, page_of(data + bytes), COW_BLOCK_SIZE, offset_in_page(data + bytes)))
+		bytes += COW_BLOCK_SIZE;
+	atomic_inc(&io->pending);
+	intercept_submit(bio);
+	return bytes;
+}
+
+int cow_file_raw(struct cow_file *cow, blk_opf_t op, u64 offset, void *data, size_t bytes)
+{
+	struct raw_io io = { .pending = ATOMIC_INIT(1) };
+	unsigned int noio;
+	u64 blocks, block;
+	size_t done;
+
+	if (!IS_ALIGNED(offset | bytes | (unsigned long)data, COW_BLOCK_SIZE))
+		return -EINVAL;
+	noio = memalloc_noio_save();
+	init_completion(&io.done);
+	while (bytes) {
+		blocks = cow_file_map(cow, offset / COW_BLOCK_SIZE, &block);
+		if (!blocks) {
+			cmpxchg(&io.error, 0, -EFBIG);
+			break;
+		}
+		done = raw_submit(&io, cow->origin, op, block, data, min_t(u64, blocks, bytes / COW_BLOCK_SIZE));
+		offset += done;
+		data += done;
+		bytes -= done;
+	}
+	raw_put(&io);
+	wait_for_completion_io(&io.done);
+	memalloc_noio_restore(noio);
+	return io.error;
+}
+
+int extents_init(void)
+{
+	return bioset_init(&raw_bios, BIO_POOL_SIZE, 0, BIOSET_NEED_BVECS);
+}
+
+void extents_exit(void)
+{
+	bioset_exit(&raw_bios);
+}
