@@ -1,0 +1,199 @@
+/** Copying of block runs from one file to the same place in another. */
+import { BLOCK_BYTES } from './layout.js';
+import type { BlockRun } from './cow-file.js';
+import { EOPNOTSUPP, SystemError } from './errors.js';
+import type { OpenFile } from './files.js';
+import type { Syscalls } from './syscalls.js';
+
+/** Consecutive bytes. */
+export interface Piece {
+  readonly offset: number;
+  readonly bytes: number;
+}
+
+/** Consecutive bytes that could not be copied. */
+export interface CopyFailure extends Piece {
+  readonly call: 'read' | 'write';
+  readonly subject: string;
+  readonly errno: number;
+}
+
+export interface CopyOptions {
+  readonly syscalls: Syscalls;
+  /** Let zeros become holes in the target, which must be a regular file as long as the source. */
+  readonly punchHoles: boolean;
+  readonly onFailure: (failure: CopyFailure) => void;
+  /** Called after every piece with the bytes dealt with so far. */
+  readonly onProgress: (bytes: number) => void;
+}
+
+export interface CopyResult {
+  /** Bytes read from the source and written or punched. */
+  readonly copiedBytes: number;
+  /** Of these, bytes that became holes. */
+  readonly punchedBytes: number;
+  /** Blocks of which at least a part was not copied. */
+  readonly failedBlocks: number;
+}
+
+/** Largest read. Larger ones were no faster. */
+export const PIECE_BYTES = 1048576;
+/** How far ahead of the copying the kernel is asked to read. */
+export const WINDOW_BYTES = 16 * 1048576;
+
+/**
+ * Joins runs that touch, and cuts them into pieces.
+ *
+ * @param runs ascending runs of blocks
+ * @param end size of the source in bytes; a partial last block is cut there
+ */
+export function* toPieces(runs: Iterable<BlockRun>, end: number): Generator<Piece> {
+  let offset = 0;
+  let bytes = 0;
+  for (const run of runs) {
+    const from = run.start * BLOCK_BYTES;
+    let left = Math.min(run.count * BLOCK_BYTES, end - from);
+    if (bytes > 0 && offset + bytes !== from) {
+      yield { offset, bytes };
+      bytes = 0;
+    }
+    if (bytes === 0) offset = from;
+    while (left > 0) {
+      const taken = Math.min(left, PIECE_BYTES - bytes);
+      bytes += taken;
+      left -= taken;
+      if (bytes === PIECE_BYTES) {
+        yield { offset, bytes };
+        offset += bytes;
+        bytes = 0;
+      }
+    }
+  }
+  if (bytes > 0) yield { offset, bytes };
+}
+
+/** Passes pieces on, and asks the kernel to read those of the next WINDOW_BYTES. */
+function* readAhead(pieces: Iterable<Piece>, source: OpenFile, syscalls: Syscalls): Generator<Piece> {
+  let queue: Piece[] = [];
+  let queued = 0;
+  for (const piece of pieces) {
+    syscalls.adviseWillNeed(source.fd, piece.offset, piece.bytes);
+    queue.push(piece);
+    queued += piece.bytes;
+    // Half a window at a time, so that advice and reads go in batches and the queue never shifts.
+    if (queued < WINDOW_BYTES) continue;
+    const kept = Math.ceil(queue.length / 2);
+    yield* queue.slice(0, queue.length - kept);
+    queue = queue.slice(queue.length - kept);
+    queued = queue.reduce((sum, { bytes }) => sum + bytes, 0);
+  }
+  yield* queue;
+}
+
+const ZEROS = Buffer.alloc(PIECE_BYTES);
+
+/** Joins failures of neighbouring blocks, so that a bad region is one failure. */
+class Failures {
+  readonly #report: (failure: CopyFailure) => void;
+  #open: CopyFailure | undefined;
+  blocks = 0;
+
+  constructor(report: (failure: CopyFailure) => void) {
+    this.#report = report;
+  }
+
+  add(piece: Piece, error: SystemError): void {
+    this.blocks += Math.ceil(piece.bytes / BLOCK_BYTES);
+    const open = this.#open;
+    const call = error.call === 'read' ? 'read' : 'write';
+    if (open && open.call === call && open.errno === error.errno && open.offset + open.bytes === piece.offset) {
+      this.#open = { ...open, bytes: open.bytes + piece.bytes };
+      return;
+    }
+    this.flush();
+    this.#open = { ...piece, call, subject: error.subject, errno: error.errno };
+  }
+
+  flush(): void {
+    if (this.#open) this.#report(this.#open);
+    this.#open = undefined;
+  }
+}
+
+/** Puts bytes into the target: as they are, or as a hole if they are zeros and holes are allowed. */
+class Target {
+  readonly #file: OpenFile;
+  readonly #syscalls: Syscalls;
+  #punchHoles: boolean;
+  punchedBytes = 0;
+
+  constructor(file: OpenFile, options: CopyOptions) {
+    this.#file = file;
+    this.#syscalls = options.syscalls;
+    this.#punchHoles = options.punchHoles;
+  }
+
+  put(data: Buffer, offset: number): void {
+    // memcmp: on other data it ends at the first words.
+    if (this.#punchHoles && data.equals(ZEROS.subarray(0, data.length)) && this.#punch(offset, data.length)) return;
+    this.#file.writeFull(data, offset);
+  }
+
+  #punch(offset: number, bytes: number): boolean {
+    try {
+      this.#syscalls.punchHole(this.#file.fd, offset, bytes, this.#file.path);
+    } catch (error) {
+      // A filesystem without holes is written zeros from now on.
+      if (error instanceof SystemError && error.errno === EOPNOTSUPP) this.#punchHoles = false;
+      return false;
+    }
+    this.punchedBytes += bytes;
+    return true;
+  }
+}
+
+/**
+ * Copies pieces of `source` to the same offsets of `target`.
+ *
+ * A piece that fails is tried again block by block, so that as little as possible is left out; what fails then is
+ * reported and counted, and copying goes on.
+ */
+export const copyPieces = (
+  source: OpenFile,
+  target: OpenFile,
+  pieces: Iterable<Piece>,
+  options: CopyOptions,
+): CopyResult => {
+  const buffer = Buffer.alloc(PIECE_BYTES);
+  const failures = new Failures(options.onFailure);
+  const sink = new Target(target, options);
+  let copiedBytes = 0;
+  let doneBytes = 0;
+
+  const copyOne = ({ offset, bytes }: Piece): SystemError | undefined => {
+    const data = buffer.subarray(0, bytes);
+    try {
+      source.readFull(data, offset);
+      sink.put(data, offset);
+    } catch (error) {
+      if (error instanceof SystemError) return error;
+      throw error;
+    }
+    copiedBytes += bytes;
+    return undefined;
+  };
+
+  for (const piece of readAhead(pieces, source, options.syscalls)) {
+    if (copyOne(piece)) {
+      for (let at = 0; at < piece.bytes; at += BLOCK_BYTES) {
+        const block = { offset: piece.offset + at, bytes: Math.min(BLOCK_BYTES, piece.bytes - at) };
+        const error = copyOne(block);
+        if (error) failures.add(block, error);
+      }
+    }
+    doneBytes += piece.bytes;
+    options.onProgress(doneBytes);
+  }
+  failures.flush();
+  return { copiedBytes, punchedBytes: sink.punchedBytes, failedBlocks: failures.blocks };
+};

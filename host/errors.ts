@@ -1,0 +1,158 @@
+/** Errors by meaning, and errnos in words. */
+import { constants } from 'node:os';
+
+/** Documented reasons for which a host call refuses to go on; nothing was written. */
+export type RefusalCode =
+  /** The first path is not a snapshot node `/dev/datto<minor>`. */
+  | 'NOT_A_SNAPSHOT'
+  /** The device is not an active snapshot, or has failed. */
+  | 'SNAPSHOT_UNUSABLE'
+  /** The snapshot's size is outside what the core can handle. */
+  | 'SNAPSHOT_SIZE'
+  /** The COW file ends before its header does. */
+  | 'HEADER_SHORT'
+  /** The COW file has no COW file's magic. */
+  | 'BAD_MAGIC'
+  /** The COW file belongs to another series. */
+  | 'UUID_MISMATCH'
+  /** The COW file is not the one that precedes the snapshot. */
+  | 'SEQID_MISMATCH'
+  /** The COW file was not closed cleanly, so its index may miss changes. */
+  | 'NOT_CLEAN'
+  /** The COW file is one of snapshot mode, its index says nothing of changes until a next snapshot. */
+  | 'NOT_INCREMENTAL'
+  /** The COW file ends before its index does. */
+  | 'INDEX_SHORT'
+  /** The index lists blocks beyond the end of the snapshot. */
+  | 'INDEX_BEYOND_END'
+  /** The image is neither a regular file nor a block device. */
+  | 'IMAGE_KIND'
+  /** The image's size does not fit the snapshot's. */
+  | 'IMAGE_SIZE'
+  /** The image is the snapshot or the COW file itself. */
+  | 'IMAGE_IS_INPUT'
+  /** The core is not the one that this program was made for. */
+  | 'CORE_MISMATCH';
+
+/** A host call refused to go on, for a reason that its `code` names. */
+export class RefusalError extends Error {
+  override readonly name = 'RefusalError';
+  readonly code: RefusalCode;
+
+  constructor(code: RefusalCode, message: string) {
+    super(message);
+    this.code = code;
+  }
+}
+
+/** A system call failed. `errno` is positive, `call` names the call and `subject` what it was about, mostly a path. */
+export class SystemError extends Error {
+  override readonly name = 'SystemError';
+  readonly errno: number;
+  readonly call: string;
+  readonly subject: string;
+
+  constructor(errno: number, call: string, subject: string) {
+    super(`Cannot ${call} ${subject}: ${errnoText(errno)}`);
+    this.errno = errno;
+    this.call = call;
+    this.subject = subject;
+  }
+}
+
+export const { EINVAL, EIO, ENXIO, ERANGE, EOPNOTSUPP, ENOENT } = constants.errno;
+
+/** What the C library says of an errno, for those that the tools meet most; the others get their name. */
+const TEXTS: Readonly<Record<number, string>> = {
+  0: 'Success',
+  1: 'Operation not permitted',
+  2: 'No such file or directory',
+  4: 'Interrupted system call',
+  5: 'Input/output error',
+  6: 'No such device or address',
+  9: 'Bad file descriptor',
+  12: 'Cannot allocate memory',
+  13: 'Permission denied',
+  14: 'Bad address',
+  15: 'Block device required',
+  16: 'Device or resource busy',
+  17: 'File exists',
+  19: 'No such device',
+  20: 'Not a directory',
+  21: 'Is a directory',
+  22: 'Invalid argument',
+  25: 'Inappropriate ioctl for device',
+  26: 'Text file busy',
+  27: 'File too large',
+  28: 'No space left on device',
+  30: 'Read-only file system',
+  34: 'Numerical result out of range',
+  36: 'File name too long',
+  40: 'Too many levels of symbolic links',
+  61: 'No data available',
+  95: 'Operation not supported',
+  110: 'Connection timed out',
+  123: 'No medium found',
+  131: 'State not recoverable',
+};
+
+const NAMES: ReadonlyMap<number, string> = new Map(
+  Object.entries(constants.errno).map(([name, errno]) => [errno, name]),
+);
+
+/**
+ * Text of an errno, as strerror(3) gives it in the C locale.
+ *
+ * @param errno positive errno
+ */
+export const errnoText = (errno: number): string => TEXTS[errno] ?? NAMES.get(errno) ?? `Unknown error ${errno}`;
+
+/** What an error of a device means, where that is more than its errno's text. */
+const DEVICE_ERRORS: Readonly<Record<number, string>> = {
+  2: 'COW file not found',
+  5: 'I/O error on the origin or the COW file',
+  12: 'out of memory',
+  19: 'origin gone',
+  22: 'COW file refused',
+  27: 'COW file full',
+  28: 'no space to grow the COW file',
+  131: 'core trapped',
+  524: 'COW file cannot be mapped',
+};
+
+/**
+ * Plain words for the error of a device.
+ *
+ * @param error negative errno from /proc/datto-info or the info ioctl
+ */
+export const deviceErrorText = (error: number): string => DEVICE_ERRORS[-error] ?? errnoText(-error);
+
+const isErrnoException = (error: unknown): error is NodeJS.ErrnoException => error instanceof Error && 'errno' in error;
+
+/**
+ * The errno that an error carries.
+ *
+ * @returns positive errno, or undefined if the error is not one of a system call
+ */
+export const errnoOf = (error: unknown): number | undefined => {
+  if (error instanceof SystemError) return error.errno;
+  if (isErrnoException(error) && typeof error.errno === 'number') return Math.abs(error.errno);
+  return undefined;
+};
+
+/**
+ * Runs a call of node:fs; its failure becomes a SystemError.
+ *
+ * @param call what is being done, a verb
+ * @param subject to what, mostly a path
+ * @throws SystemError if the call fails with an errno; other errors pass
+ */
+export const withErrno = <T>(call: string, subject: string, run: () => T): T => {
+  try {
+    return run();
+  } catch (error) {
+    const errno = errnoOf(error);
+    if (errno === undefined || error instanceof SystemError) throw error;
+    throw new SystemError(errno, call, subject);
+  }
+};

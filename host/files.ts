@@ -1,0 +1,78 @@
+/** Files with their paths, and reads and writes that are never short. */
+import { closeSync, fstatSync, openSync, readSync, writeSync } from 'node:fs';
+import type { BigIntStats } from 'node:fs';
+import { EIO, SystemError, withErrno } from './errors.js';
+import type { Syscalls } from './syscalls.js';
+
+/** ioctl for the size of a block device, in bytes as a u64. */
+const BLKGETSIZE64 = 0x80081272;
+
+/** An open file and the path by which it was named. */
+export class OpenFile {
+  readonly path: string;
+  readonly fd: number;
+
+  private constructor(path: string, fd: number) {
+    this.path = path;
+    this.fd = fd;
+  }
+
+  /**
+   * Opens an existing file.
+   *
+   * @param flags `r` or `r+`
+   * @throws SystemError if it cannot be opened
+   */
+  static open(path: string, flags: 'r' | 'r+'): OpenFile {
+    return new OpenFile(path, withErrno('open', path, () => openSync(path, flags)));
+  }
+
+  stat(): BigIntStats {
+    return withErrno('stat', this.path, () => fstatSync(this.fd, { bigint: true }));
+  }
+
+  /** Size of a block device in bytes. */
+  blockDeviceBytes(syscalls: Syscalls): number {
+    const argument = Buffer.alloc(8);
+    syscalls.ioctl(this.fd, BLKGETSIZE64, argument, this.path);
+    return Number(argument.readBigUInt64LE(0));
+  }
+
+  /**
+   * Reads until `target` is full or the file ends.
+   *
+   * @param offset where to start, in bytes
+   * @returns bytes read; fewer than `target` has only at the end of the file
+   * @throws SystemError if a read fails
+   */
+  read(target: Uint8Array, offset: number): number {
+    let done = 0;
+    while (done < target.length) {
+      const got = withErrno('read', this.path, () =>
+        readSync(this.fd, target, done, target.length - done, offset + done),
+      );
+      if (got === 0) break;
+      done += got;
+    }
+    return done;
+  }
+
+  /** Reads until `target` is full. An end of the file before that is an EIO. */
+  readFull(target: Uint8Array, offset: number): void {
+    if (this.read(target, offset) < target.length) throw new SystemError(EIO, 'read', this.path);
+  }
+
+  /** Writes all of `source`. */
+  writeFull(source: Uint8Array, offset: number): void {
+    let done = 0;
+    while (done < source.length) {
+      done += withErrno('write', this.path, () =>
+        writeSync(this.fd, source, done, source.length - done, offset + done),
+      );
+    }
+  }
+
+  close(): void {
+    closeSync(this.fd);
+  }
+}
