@@ -84,6 +84,20 @@ static inline int compat_bdev_thaw(struct block_device *bdev)
 #endif
 }
 
+/* compat_bdev_drain() - Wait until every request that was submitted to the disk of @bdev has ended. */
+static inline void compat_bdev_drain(struct block_device *bdev)
+{
+	struct request_queue *queue = bdev_get_queue(bdev);
+#ifdef HAVE_BLK_MQ_FREEZE_MEMFLAGS
+	unsigned int memflags = blk_mq_freeze_queue(queue);
+
+	blk_mq_unfreeze_queue(queue, memflags);
+#else
+	blk_mq_freeze_queue(queue);
+	blk_mq_unfreeze_queue(queue);
+#endif
+}
+
 /* compat_bdev_has_rw_page() - Whether pages may be written to @bdev without a bio, past any interception. */
 static inline bool compat_bdev_has_rw_page(struct block_device *bdev)
 {
@@ -127,6 +141,12 @@ static inline struct gendisk *compat_alloc_disk(struct block_device *origin)
 #endif
 
 /* ftrace: the first argument of the traced function, and where it goes on */
+
+#ifdef CONFIG_DYNAMIC_FTRACE_WITH_ARGS
+#define COMPAT_FTRACE_OPS_FL 0
+#else
+#define COMPAT_FTRACE_OPS_FL FTRACE_OPS_FL_SAVE_REGS
+#endif
 
 static inline struct bio *compat_traced_bio(struct ftrace_regs *fregs)
 {

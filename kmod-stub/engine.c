@@ -54,7 +54,7 @@ static_assert(sizeof(M3MemoryHeader) == LIBC_HEADER_BYTES);
 /* wasm3 keeps some of a module's state in static variables while it parses and compiles. */
 static DEFINE_MUTEX(load_mutex);
 
-/* Where the module comes from the build, only its absence of memory is nobody's bug. */
+/* Want of memory is nobody's bug, and the caller reports it. */
 static int load_error(const char *what, M3Result result)
 {
 	if (result == m3Err_mallocFailed || result == m3Err_mallocFailedCodePage)
@@ -63,18 +63,13 @@ static int load_error(const char *what, M3Result result)
 	return -ENOEXEC;
 }
 
-/* The core stands alone: nothing is imported, and nothing runs before the first call. */
-static int check_module(IM3Module module)
+/* The core stands alone. */
+static int check_imports(IM3Module module)
 {
-	if (module->numFuncImports || module->memoryImported) {
-		pr_err("datto: the core has imports, expected none\n");
-		return -ENOEXEC;
-	}
-	if (module->startFunction >= 0) {
-		pr_err("datto: the core has a start function, expected none\n");
-		return -ENOEXEC;
-	}
-	return 0;
+	if (!module->numFuncImports && !module->memoryImported)
+		return 0;
+	pr_err("datto: the core has imports, expected none\n");
+	return -ENOEXEC;
 }
 
 /* Every argument and the one result are i64. */
@@ -137,7 +132,7 @@ static int load(struct engine *engine)
 	result = m3_ParseModule(engine->environment, &module, core_wasm, core_wasm_bytes);
 	if (result)
 		return load_error("parse", result);
-	ret = check_module(module);
+	ret = check_imports(module);
 	if (ret) {
 		m3_FreeModule(module);
 		return ret;
@@ -151,6 +146,10 @@ static int load(struct engine *engine)
 	result = m3_CompileModule(module);
 	if (result)
 		return load_error("compile", result);
+	/* A build without optimisation sets its global variables in a start function. */
+	result = m3_RunStart(module);
+	if (result)
+		return load_error("start", result);
 	return find_exports(engine);
 }
 

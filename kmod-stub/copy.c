@@ -1,0 +1,201 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Preserving old content: the core plans which blocks to copy, the old data is read from the origin into the ring's pages
+ * at the positions that the blocks will get, and the core commits them. From then on snapshot reads are served from the
+ * ring, until the copies are on disk.
+ */
+#include <linux/completion.h>
+#include <linux/highmem.h>
+#include "dattobd.h"
+
+/* One wait for any number of reads. */
+struct reading {
+	atomic_t pending;
+	blk_status_t status;
+	struct completion done;
+};
+
+static void reading_put(struct reading *reading)
+{
+	if (atomic_dec_and_test(&reading->pending))
+		complete(&reading->done);
+}
+
+static void read_end_io(struct bio *bio)
+{
+	struct reading *reading = bio->bi_private;
+
+	if (bio->bi_status)
+		reading->status = bio->bi_status;
+	bio_put(bio);
+	reading_put(reading);
+}
+
+/* Bytes of @block that exist: the last block of an origin may be partial. */
+static unsigned int block_bytes(struct dattobd_device *dev, u64 block)
+{
+	return min_t(u64, (dev->nr_sectors - block * COW_BLOCK_SECTORS) * SECTOR_SIZE, COW_BLOCK_SIZE);
+}
+
+static void zero_tail(struct page *page, unsigned int from)
+{
+	if (from < COW_BLOCK_SIZE)
+		memzero_page(page, from, COW_BLOCK_SIZE - from);
+}
+
+/* Read @count blocks from @block on into the pages of @position on. */
+static void read_run(struct dattobd_device *dev, struct reading *reading, u64 block, unsigned int count, u64 position)
+{
+	struct ring *ring = snapshot_ring(dev->snap);
+
+	while (count) {
+		unsigned int in_bio = min_t(unsigned int, count, BIO_MAX_VECS);
+		struct bio *bio = bio_alloc(origin_bdev(dev), in_bio, REQ_OP_READ, GFP_NOIO);
+
+		bio->bi_iter.bi_sector = block * COW_BLOCK_SECTORS;
+		bio->bi_end_io = read_end_io;
+		bio->bi_private = reading;
+		count -= in_bio;
+		while (in_bio--) {
+			struct page *page = ring_page(ring, position++);
+			unsigned int bytes = block_bytes(dev, block++);
+
+			zero_tail(page, bytes);
+			__bio_add_page(bio, page, bytes, 0);
+		}
+		atomic_inc(&reading->pending);
+		intercept_submit(bio);
+	}
+}
+
+static void zero_run(struct ring *ring, unsigned int count, u64 position)
+{
+	while (count--)
+		memzero_page(ring_page(ring, position++), 0, COW_BLOCK_SIZE);
+}
+
+static int read_runs(struct dattobd_device *dev, const struct core_run *runs, unsigned int nr_runs)
+{
+	struct ring *ring = snapshot_ring(dev->snap);
+	struct reading reading = { .pending = ATOMIC_INIT(1) };
+	u64 position = ring_head(ring);
+	struct blk_plug plug;
+	unsigned int i;
+
+	init_completion(&reading.done);
+	blk_start_plug(&plug);
+	for (i = 0; i < nr_runs; i++) {
+		unsigned int count = le32_to_cpu(runs[i].count);
+
+		if (le32_to_cpu(runs[i].kind) == CORE_RUN_ZERO)
+			zero_run(ring, count, position);
+		else
+			read_run(dev, &reading, le64_to_cpu(runs[i].start), count, position);
+		position += count;
+	}
+	blk_finish_plug(&plug);
+	reading_put(&reading);
+	wait_for_completion_io(&reading.done);
+	return blk_status_to_errno(reading.status);
+}
+
+/* Whether copying still makes sense. Context: core_lock. */
+static bool wanted(const struct dattobd_device *dev)
+{
+	return dev->snapshot_mode && !dev->error;
+}
+
+/* Plan up to @space blocks. Return: number of runs (in dev->runs), 0 if nothing is left to copy, or -errno. */
+static s64 plan(struct dattobd_device *dev, const struct core_range *ranges, unsigned int count, unsigned int space)
+{
+	const struct core_run *runs;
+	struct core_range *buffer;
+	unsigned long flags;
+	s64 ret = 0;
+
+	raw_spin_lock_irqsave(&dev->core_lock, flags);
+	if (wanted(dev)) {
+		buffer = engine_memory(dev->engine, dev->buffer_address, count * sizeof(*ranges));
+		memcpy(buffer, ranges, count * sizeof(*ranges));
+		ret = engine_call(dev->engine, CORE_PLAN_COPY, count, space, 0);
+		if (ret > 0) {
+			runs = engine_memory(dev->engine, dev->runs_address, ret * sizeof(*runs));
+			memcpy(dev->runs, runs, ret * sizeof(*runs));
+		}
+	}
+	raw_spin_unlock_irqrestore(&dev->core_lock, flags);
+	return ret;
+}
+
+/* Commit one run, loading index sections as they are missed. */
+static int commit_run(struct dattobd_device *dev, u64 block, unsigned int count)
+{
+	struct ring *ring = snapshot_ring(dev->snap);
+	u64 section = 0;
+	int err;
+
+	while (count) {
+		unsigned long flags;
+		s64 ret = 0;
+
+		raw_spin_lock_irqsave(&dev->core_lock, flags);
+		if (wanted(dev))
+			ret = engine_call(dev->engine, CORE_COMMIT_COPY, block, count, 0);
+		if (ret > 0)
+			ring_publish(ring, ret);
+		else if (ret == CORE_STATUS_MISS)
+			section = engine_call(dev->engine, CORE_MISS_SECTION, 0, 0, 0);
+		raw_spin_unlock_irqrestore(&dev->core_lock, flags);
+
+		if (ret == CORE_STATUS_MISS) {
+			err = sections_load(dev, section);
+			if (err)
+				return err;
+		} else if (ret <= 0) {
+			return ret;
+		} else {
+			block += ret;
+			count -= ret;
+		}
+	}
+	return 0;
+}
+
+/* Read and commit what was planned. Return: number of blocks, or -errno after failing the device. */
+static int copy_runs(struct dattobd_device *dev, const struct core_run *runs, unsigned int nr_runs)
+{
+	unsigned int i, total = 0;
+	int err = read_runs(dev, runs, nr_runs);
+
+	if (err) {
+		device_fail(dev, err, "old content could not be read from the origin");
+		return err;
+	}
+	for (i = 0; i < nr_runs && !err; i++) {
+		err = commit_run(dev, le64_to_cpu(runs[i].start), le32_to_cpu(runs[i].count));
+		total += le32_to_cpu(runs[i].count);
+	}
+	if (err) {
+		device_fail(dev, err, err == -EFBIG ? "the COW file is full" : "old content could not be preserved");
+		return err;
+	}
+	return total;
+}
+
+void copy_ranges(struct dattobd_device *dev, const struct core_range *ranges, unsigned int count)
+{
+	/* dev->snap is there for as long as this worker was not drained after snapshot mode had been left. */
+	while (count && READ_ONCE(dev->snapshot_mode)) {
+		struct ring *ring = snapshot_ring(dev->snap);
+		unsigned int space = min_t(unsigned int, ring_wait_free(ring), COPY_BLOCKS);
+		s64 ret = plan(dev, ranges, count, space);
+
+		if (ret < 0)
+			device_fail(dev, ret, "the core could not plan a copy");
+		else if (ret > 0)
+			ret = copy_runs(dev, dev->runs, ret);
+		if (ret < (s64)space)
+			return;		/* all copied, or failed */
+		ring_flush(ring);
+	}
+}

@@ -1,0 +1,171 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* One tracked origin: how it is made and freed, how it fails, and what is told of it. */
+#include <linux/namei.h>
+#include <linux/slab.h>
+#include <linux/vmalloc.h>
+#include "dattobd.h"
+
+void device_fail_locked(struct dattobd_device *dev, int error, const char *what)
+{
+	if (dev->error)
+		return;
+	WRITE_ONCE(dev->error, error);
+	pr_dev(KERN_ERR, dev, "failed, its origin goes on untracked: %s: %d", what, error);
+	/* The worker lets the held writes go. */
+	queue_work(dev->wq, &dev->work);
+}
+
+void device_fail(struct dattobd_device *dev, int error, const char *what)
+{
+	unsigned long flags;
+
+	raw_spin_lock_irqsave(&dev->core_lock, flags);
+	device_fail_locked(dev, error, what);
+	raw_spin_unlock_irqrestore(&dev->core_lock, flags);
+}
+
+u64 device_cache_bytes(const struct dattobd_device *dev)
+{
+	return dev->cache_bytes ?: cow_max_memory_default;
+}
+
+enum dattobd_state device_state(const struct dattobd_device *dev)
+{
+	return dev->snapshot_mode ? DATTOBD_STATE_ACTIVE_SNAPSHOT : DATTOBD_STATE_ACTIVE_INCREMENTAL;
+}
+
+static u64 stat(struct dattobd_device *dev, enum core_stat field)
+{
+	return engine_call(dev->engine, CORE_STAT, field, 0, 0);
+}
+
+void device_counters(struct dattobd_device *dev, struct device_counters *counters)
+{
+	unsigned long flags;
+
+	raw_spin_lock_irqsave(&dev->core_lock, flags);
+	counters->fsize = stat(dev, CORE_STAT_FSIZE);
+	counters->seqid = stat(dev, CORE_STAT_SEQID);
+	counters->version = stat(dev, CORE_STAT_VERSION);
+	counters->nr_changed = stat(dev, CORE_STAT_NR_CHANGED);
+	raw_spin_unlock_irqrestore(&dev->core_lock, flags);
+}
+
+/* Origins that writes can reach without a bio of their own, or that have no fixed blocks, cannot be tracked. */
+static int check_origin(const struct dattobd_device *dev)
+{
+	struct block_device *bdev = origin_bdev(dev);
+
+	if (!compat_bdev_mounted_rw(bdev))
+		return -EINVAL;
+	if (compat_bdev_has_rw_page(bdev) || bdev_is_zoned(bdev)) {
+		pr_dev(KERN_ERR, dev, "%pg writes pages without bios, or is zoned: it cannot be tracked: %d", bdev,
+		       -EOPNOTSUPP);
+		return -EOPNOTSUPP;
+	}
+	return 0;
+}
+
+static bool is_tracked(struct block_device *bdev)
+{
+	unsigned int i;
+
+	for (i = 0; i < max_snap_devices; i++) {
+		if (devices[i] && origin_bdev(devices[i]) == bdev)
+			return true;
+	}
+	return false;
+}
+
+/* The path in /proc and in the info ioctl: absolute, links resolved. */
+static char *resolve(const char *path)
+{
+	char *buffer, *found, *result;
+	struct path at;
+	int err = kern_path(path, LOOKUP_FOLLOW, &at);
+
+	if (err)
+		return ERR_PTR(err);
+	result = ERR_PTR(-ENOMEM);
+	buffer = kmalloc(PATH_MAX, GFP_KERNEL);
+	if (!buffer)
+		goto put;
+	found = d_path(&at, buffer, PATH_MAX);
+	if (IS_ERR(found))
+		result = found;
+	else
+		result = kstrdup(found, GFP_KERNEL) ?: ERR_PTR(-ENOMEM);
+	kfree(buffer);
+put:
+	path_put(&at);
+	return result;
+}
+
+static int alloc_parts(struct dattobd_device *dev)
+{
+	dev->ranges = kmalloc_array(COPY_RANGES, sizeof(*dev->ranges), GFP_KERNEL);
+	dev->runs = kmalloc_array(COPY_BLOCKS, sizeof(*dev->runs), GFP_KERNEL);
+	dev->section_bounce = (void *)__get_free_pages(GFP_KERNEL, get_order(COW_SECTION_BYTES));
+	dev->wq = alloc_workqueue("datto_cow%u", WQ_MEM_RECLAIM | WQ_HIGHPRI | WQ_UNBOUND, 1, dev->minor);
+	return dev->ranges && dev->runs && dev->section_bounce && dev->wq ? 0 : -ENOMEM;
+}
+
+struct dattobd_device *device_new(unsigned int minor, const char *origin)
+{
+	struct dattobd_device *dev = kzalloc(sizeof(*dev), GFP_KERNEL);
+	int err;
+
+	if (!dev)
+		return ERR_PTR(-ENOMEM);
+	dev->minor = minor;
+	raw_spin_lock_init(&dev->core_lock);
+	mutex_init(&dev->sections_lock);
+	bio_list_init(&dev->held);
+	INIT_WORK(&dev->work, tracker_work);
+
+	err = compat_bdev_open(origin, &dev->origin);
+	if (err)
+		goto free;
+	dev->start = origin_bdev(dev)->bd_start_sect;
+	dev->nr_sectors = bdev_nr_sectors(origin_bdev(dev));
+	err = check_origin(dev);
+	if (err)
+		goto close;
+	err = alloc_parts(dev);
+	if (err)
+		goto close;
+	if (is_tracked(origin_bdev(dev))) {
+		err = -EINVAL;
+		goto close;
+	}
+	dev->origin_path = resolve(origin);
+	if (IS_ERR(dev->origin_path)) {
+		err = PTR_ERR(dev->origin_path);
+		dev->origin_path = NULL;
+		goto close;
+	}
+	return dev;
+
+close:
+	device_free(dev);
+	return ERR_PTR(err);
+free:
+	kfree(dev);
+	return ERR_PTR(err);
+}
+
+void device_free(struct dattobd_device *dev)
+{
+	if (dev->snap)
+		snapshot_destroy(dev->snap);
+	if (dev->wq)
+		destroy_workqueue(dev->wq);
+	cow_file_release(dev->cow);
+	engine_destroy(dev->engine);
+	free_pages((unsigned long)dev->section_bounce, get_order(COW_SECTION_BYTES));
+	kfree(dev->ranges);
+	kfree(dev->runs);
+	kfree(dev->origin_path);
+	compat_bdev_close(&dev->origin);
+	kfree(dev);
+}

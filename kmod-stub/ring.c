@@ -1,0 +1,213 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * The ring of copies in memory. Positions of a COW file are given out in ascending order, so the copies that are not on disk
+ * yet are always the window [tail, head), and the page of a position is pages[position % RING_BLOCKS].
+ *
+ *   ... on disk ... | tail ... being written ... | flushed ... published ... | head ... free ... (tail + RING_BLOCKS)
+ *
+ * Appends are started in order but may end in any; the tail moves over a prefix of ended ones.
+ */
+#include <linux/highmem.h>
+#include <linux/slab.h>
+#include <linux/wait.h>
+#include "dattobd.h"
+
+#define RING_APPENDS 32
+
+struct append {
+	struct ring *ring;
+	u64 end;		/* first position after it */
+	atomic_t pending;	/* bios, + 1 while they are being submitted */
+	bool ended;
+};
+
+struct ring {
+	struct dattobd_device *dev;
+	struct cow_file *cow;
+	struct page *pages[RING_BLOCKS];
+	u64 head, flushed;	/* the worker's; head changes under core_lock */
+	spinlock_t lock;	/* tail, appends */
+	u64 tail;
+	struct append appends[RING_APPENDS];
+	unsigned int first, count;
+	wait_queue_head_t wait;
+};
+
+struct page *ring_page(struct ring *ring, u64 position)
+{
+	return ring->pages[position % RING_BLOCKS];
+}
+
+u64 ring_head(struct ring *ring)
+{
+	return ring->head;
+}
+
+static unsigned int ring_free(struct ring *ring)
+{
+	return RING_BLOCKS - (ring->head - READ_ONCE(ring->tail));
+}
+
+unsigned int ring_wait_free(struct ring *ring)
+{
+	if (!ring_free(ring)) {
+		ring_flush(ring);
+		wait_event(ring->wait, ring_free(ring));
+	}
+	return ring_free(ring);
+}
+
+void ring_publish(struct ring *ring, unsigned int count)
+{
+	ring->head += count;
+}
+
+static void append_put(struct append *append)
+{
+	struct ring *ring = append->ring;
+	unsigned long flags;
+
+	if (!atomic_dec_and_test(&append->pending))
+		return;
+	/* The wake-up is inside, so that ring_drain() does not return (and the ring go) before it. */
+	spin_lock_irqsave(&ring->lock, flags);
+	append->ended = true;
+	while (ring->count && ring->appends[ring->first].ended) {
+		WRITE_ONCE(ring->tail, ring->appends[ring->first].end);
+		ring->first = (ring->first + 1) % RING_APPENDS;
+		WRITE_ONCE(ring->count, ring->count - 1);
+	}
+	wake_up_all(&ring->wait);
+	spin_unlock_irqrestore(&ring->lock, flags);
+}
+
+void ring_append_end_io(struct bio *bio)
+{
+	struct append *append = bio->bi_private;
+
+	/* Before the tail moves: from then on readers look for the copy on disk. */
+	if (bio->bi_status)
+		device_fail(append->ring->dev, blk_status_to_errno(bio->bi_status), "the COW file could not be written");
+	bio_put(bio);
+	append_put(append);
+}
+
+static struct append *append_begin(struct ring *ring)
+{
+	struct append *append;
+
+	wait_event(ring->wait, READ_ONCE(ring->count) < RING_APPENDS);
+	spin_lock_irq(&ring->lock);
+	append = &ring->appends[(ring->first + ring->count) % RING_APPENDS];
+	append->ring = ring;
+	append->end = ring->head;
+	append->ended = false;
+	atomic_set(&append->pending, 1);
+	WRITE_ONCE(ring->count, ring->count + 1);
+	spin_unlock_irq(&ring->lock);
+	return append;
+}
+
+static void append_bio(struct append *append, u64 position, u64 block, unsigned int count)
+{
+	struct bio *bio = bio_alloc(origin_bdev(append->ring->dev), count, REQ_OP_WRITE, GFP_NOIO);
+
+	bio->bi_iter.bi_sector = block * COW_BLOCK_SECTORS;
+	bio->bi_end_io = ring_append_end_io;
+	bio->bi_private = append;
+	while (count--)
+		__bio_add_page(bio, ring_page(append->ring, position++), COW_BLOCK_SIZE, 0);
+	atomic_inc(&append->pending);
+	intercept_submit(bio);
+}
+
+void ring_flush(struct ring *ring)
+{
+	struct append *append;
+	struct blk_plug plug;
+
+	if (ring->flushed == ring->head)
+		return;
+	append = append_begin(ring);
+	blk_start_plug(&plug);
+	while (ring->flushed < append->end) {
+		u64 block, count = cow_file_map(ring->cow, ring->flushed, &block);
+
+		if (!count) {
+			device_fail(ring->dev, -EIO, "a position lies outside the COW file");
+			ring->flushed = append->end;
+			break;
+		}
+		count = min3(count, append->end - ring->flushed, (u64)BIO_MAX_VECS);
+		append_bio(append, ring->flushed, block, count);
+		ring->flushed += count;
+	}
+	blk_finish_plug(&plug);
+	append_put(append);
+}
+
+void ring_drain(struct ring *ring)
+{
+	wait_event(ring->wait, !READ_ONCE(ring->count));
+	/* The last append_put() has left the lock. */
+	spin_lock_irq(&ring->lock);
+	spin_unlock_irq(&ring->lock);
+}
+
+u64 ring_read(struct ring *ring, u64 position, unsigned int offset, struct bio *to, struct bvec_iter iter)
+{
+	const char *from = page_address(ring_page(ring, position)) + offset;
+	struct bvec_iter at;
+	unsigned long flags;
+	struct bio_vec bvec;
+	u64 on_disk = 0;
+
+	spin_lock_irqsave(&ring->lock, flags);
+	if (position < ring->tail) {
+		on_disk = ring->tail - position;
+	} else {
+		__bio_for_each_segment(bvec, to, at, iter) {
+			memcpy_to_bvec(&bvec, from);
+			from += bvec.bv_len;
+		}
+	}
+	spin_unlock_irqrestore(&ring->lock, flags);
+	return on_disk;
+}
+
+struct ring *ring_create(struct dattobd_device *dev, struct cow_file *cow, u64 first_position)
+{
+	struct ring *ring = kvzalloc(sizeof(*ring), GFP_KERNEL);
+	unsigned int i;
+
+	if (!ring)
+		return NULL;
+	ring->dev = dev;
+	ring->cow = cow;
+	ring->head = first_position;
+	ring->flushed = first_position;
+	ring->tail = first_position;
+	spin_lock_init(&ring->lock);
+	init_waitqueue_head(&ring->wait);
+	for (i = 0; i < RING_BLOCKS; i++) {
+		ring->pages[i] = alloc_page(GFP_KERNEL);
+		if (!ring->pages[i]) {
+			ring_destroy(ring);
+			return NULL;
+		}
+	}
+	return ring;
+}
+
+void ring_destroy(struct ring *ring)
+{
+	unsigned int i;
+
+	if (!ring)
+		return;
+	for (i = 0; i < RING_BLOCKS; i++) {
+		if (ring->pages[i])
+			__free_page(ring->pages[i]);
+	}
+	kvfree(ring);
+}

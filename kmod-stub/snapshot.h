@@ -1,0 +1,38 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* The frozen view, shared by its disk (snapshot.c) and its reads (snapshot_read.c). */
+#ifndef DATTOBD_SNAPSHOT_H
+#define DATTOBD_SNAPSHOT_H
+
+#include <linux/mempool.h>
+#include "dattobd.h"
+
+#define SNAPSHOT_READS_MIN 16	/* reads that proceed whatever memory there is */
+
+struct snapshot {
+	struct dattobd_device *dev;
+	struct cow_file *cow;
+	struct ring *ring;
+	struct gendisk *disk;
+	bool published;
+
+	spinlock_t lock;	/* the three below */
+	unsigned int openers;
+	bool closing;
+	struct bio_list queue;	/* reads not looked at yet */
+	struct work_struct work;
+	struct workqueue_struct *wq;
+
+	spinlock_t reads_lock;
+	struct rb_root_cached reads;	/* in flight; sectors that may be read from the origin */
+	unsigned int nr_reads;
+	wait_queue_head_t reads_wait;
+	mempool_t read_pool;
+	struct bio_set clones;
+};
+
+/* snapshot_read.c */
+int snapshot_reads_init(struct snapshot *snap);
+void snapshot_reads_exit(struct snapshot *snap);	/* waits for all reads */
+void snapshot_queue_read(struct snapshot *snap, struct bio *bio);
+
+#endif

@@ -1,0 +1,311 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Reads of the frozen view, planned by the core and served from three places: the origin (blocks not copied yet), the ring
+ * (copies in memory) and the COW file. Blocks of the COW file itself read as zeros.
+ *
+ * A read is registered before it is planned and until it has ended; a write to the origin that overlaps it waits
+ * (tracker.c). So what a plan found on the origin stays there until it was read.
+ */
+#include <linux/interval_tree_generic.h>
+#include <linux/sched/mm.h>
+#include "snapshot.h"
+
+#define READ_RUNS 32	/* taken from a plan in one go */
+
+/* One read of the snapshot, from before it is planned until its last piece has ended. */
+struct snapshot_read {
+	struct rb_node rb;
+	sector_t start, last, subtree_last;
+	struct snapshot *snap;
+	struct bio *bio;
+	atomic_t pending;	/* clones, + 1 while they are being submitted */
+	blk_status_t status;
+};
+
+#define READ_START(read) ((read)->start)
+#define READ_LAST(read) ((read)->last)
+INTERVAL_TREE_DEFINE(struct snapshot_read, rb, sector_t, subtree_last, READ_START, READ_LAST, static __maybe_unused, reads_tree)
+
+bool snapshot_reads_overlap(struct snapshot *snap, sector_t sector, sector_t nr_sectors)
+{
+	unsigned long flags;
+	bool overlap;
+
+	spin_lock_irqsave(&snap->reads_lock, flags);
+	overlap = reads_tree_iter_first(&snap->reads, sector, sector + nr_sectors - 1);
+	spin_unlock_irqrestore(&snap->reads_lock, flags);
+	return overlap;
+}
+
+void snapshot_wait_reads(struct snapshot *snap, sector_t sector, sector_t nr_sectors)
+{
+	wait_event(snap->reads_wait,
+		   !snapshot_reads_overlap(snap, sector, nr_sectors) || READ_ONCE(snap->dev->error));
+}
+
+static struct snapshot_read *read_begin(struct snapshot *snap, struct bio *bio)
+{
+	struct snapshot_read *read = mempool_alloc(&snap->read_pool, GFP_NOIO);
+
+	memset(read, 0, sizeof(*read));
+	read->snap = snap;
+	read->bio = bio;
+	read->start = bio->bi_iter.bi_sector;
+	read->last = bio_end_sector(bio) - 1;
+	atomic_set(&read->pending, 1);
+	spin_lock_irq(&snap->reads_lock);
+	reads_tree_insert(read, &snap->reads);
+	snap->nr_reads++;
+	spin_unlock_irq(&snap->reads_lock);
+	return read;
+}
+
+static void read_put(struct snapshot_read *read)
+{
+	struct snapshot *snap = read->snap;
+	struct bio *bio = read->bio;
+	unsigned long flags;
+
+	if (!atomic_dec_and_test(&read->pending))
+		return;
+	/* Writes pass unpreserved from a failure on; what was read before it is not told apart from what was read after. */
+	if (READ_ONCE(snap->dev->error))
+		read->status = BLK_STS_IOERR;
+	bio->bi_status = read->status;
+	bio_endio(bio);
+
+	/* All inside the lock: once nr_reads is seen to be 0, the snapshot may go. */
+	spin_lock_irqsave(&snap->reads_lock, flags);
+	reads_tree_remove(read, &snap->reads);
+	mempool_free(read, &snap->read_pool);
+	snap->nr_reads--;
+	wake_up_all(&snap->reads_wait);
+	spin_unlock_irqrestore(&snap->reads_lock, flags);
+}
+
+static void clone_end_io(struct bio *clone)
+{
+	struct snapshot_read *read = clone->bi_private;
+
+	if (clone->bi_status)
+		read->status = clone->bi_status;
+	bio_put(clone);
+	read_put(read);
+}
+
+/* The part of the read that begins @done sectors into it and is @nr_sectors long. */
+static struct bvec_iter part(struct snapshot_read *read, sector_t done, sector_t nr_sectors)
+{
+	struct bvec_iter iter = read->bio->bi_iter;
+
+	bio_advance_iter(read->bio, &iter, done * SECTOR_SIZE);
+	iter.bi_size = nr_sectors * SECTOR_SIZE;
+	return iter;
+}
+
+/* Read a part from the origin's disk, from @sector of the origin on. */
+static void read_disk(struct snapshot_read *read, struct bvec_iter iter, sector_t sector)
+{
+	struct snapshot *snap = read->snap;
+	struct bio *clone = bio_alloc_clone(origin_bdev(snap->dev), read->bio, GFP_NOIO, &snap->clones);
+
+	clone->bi_iter = iter;
+	clone->bi_iter.bi_sector = sector;
+	clone->bi_end_io = clone_end_io;
+	clone->bi_private = read;
+	atomic_inc(&read->pending);
+	intercept_submit(clone);
+}
+
+static void read_zeros(struct snapshot_read *read, struct bvec_iter iter)
+{
+	struct bvec_iter at;
+	struct bio_vec bvec;
+
+	__bio_for_each_segment(bvec, read->bio, at, iter)
+		memzero_bvec(&bvec);
+}
+
+/* Read from copied blocks: the one at @position on, @offset sectors into it. Return: sectors done, 0 on an error. */
+static sector_t read_copies(struct snapshot_read *read, sector_t done, sector_t nr_sectors, u64 position,
+			    unsigned int offset)
+{
+	sector_t in_block = min_t(sector_t, nr_sectors, COW_BLOCK_SECTORS - offset);
+	struct snapshot *snap = read->snap;
+	u64 block, on_disk, contiguous;
+
+	on_disk = ring_read(snap->ring, position, offset * SECTOR_SIZE, read->bio, part(read, done, in_block));
+	if (!on_disk)
+		return in_block;
+	contiguous = cow_file_map(snap->cow, position, &block);
+	if (!contiguous) {
+		read->status = BLK_STS_IOERR;
+		return 0;
+	}
+	nr_sectors = min_t(u64, nr_sectors, min(on_disk, contiguous) * COW_BLOCK_SECTORS - offset);
+	read_disk(read, part(read, done, nr_sectors), block * COW_BLOCK_SECTORS + offset);
+	return nr_sectors;
+}
+
+/* Serve the part of @run that the read still needs. Return: sectors done, 0 on an error. */
+static sector_t read_run(struct snapshot_read *read, sector_t done, const struct core_run *run)
+{
+	sector_t sector = read->bio->bi_iter.bi_sector + done;
+	unsigned int offset = sector % COW_BLOCK_SECTORS;
+	sector_t left = bio_sectors(read->bio) - done;
+	sector_t nr_sectors = min_t(sector_t, left, (u64)le32_to_cpu(run->count) * COW_BLOCK_SECTORS - offset);
+	u64 position = le64_to_cpu(run->start);
+	sector_t served = 0;
+
+	switch (le32_to_cpu(run->kind)) {
+	case CORE_RUN_ORIGIN:
+		read_disk(read, part(read, done, nr_sectors), sector);
+		return nr_sectors;
+	case CORE_RUN_ZERO:
+		read_zeros(read, part(read, done, nr_sectors));
+		return nr_sectors;
+	case CORE_RUN_COW:
+		while (served < nr_sectors) {
+			sector_t more = read_copies(read, done + served, nr_sectors - served,
+						    position + (offset + served) / COW_BLOCK_SECTORS,
+						    (offset + served) % COW_BLOCK_SECTORS);
+
+			if (!more)
+				return 0;
+			served += more;
+		}
+		return nr_sectors;
+	}
+	return 0;
+}
+
+/* Plan from @sector on; sections that are missing are loaded. Return: number of runs, or -errno. */
+static int plan_read(struct dattobd_device *dev, sector_t sector, sector_t nr_sectors, struct core_run *runs)
+{
+	unsigned long flags;
+	u64 section = 0;
+	s64 ret;
+	int err;
+
+	for (;;) {
+		raw_spin_lock_irqsave(&dev->core_lock, flags);
+		ret = dev->error ?: engine_call(dev->engine, CORE_PLAN_READ, sector, nr_sectors, 0);
+		if (ret > 0) {
+			ret = min_t(s64, ret, READ_RUNS);
+			memcpy(runs, engine_memory(dev->engine, dev->runs_address, ret * sizeof(*runs)),
+			       ret * sizeof(*runs));
+		} else if (ret == CORE_STATUS_MISS) {
+			section = engine_call(dev->engine, CORE_MISS_SECTION, 0, 0, 0);
+		}
+		raw_spin_unlock_irqrestore(&dev->core_lock, flags);
+		if (ret != CORE_STATUS_MISS)
+			return ret;
+		err = sections_load(dev, section);
+		if (err)
+			return err;
+	}
+}
+
+static void serve(struct snapshot *snap, struct bio *bio)
+{
+	struct snapshot_read *read = read_begin(snap, bio);
+	sector_t done = 0, nr_sectors = bio_sectors(bio);
+	struct core_run runs[READ_RUNS];
+	struct blk_plug plug;
+
+	blk_start_plug(&plug);
+	while (done < nr_sectors && !read->status) {
+		int i, nr_runs = plan_read(snap->dev, bio->bi_iter.bi_sector + done, nr_sectors - done, runs);
+
+		if (nr_runs <= 0) {
+			/* Nobody will notice before the next read if an error of the core is not kept here. */
+			if (nr_runs < 0)
+				device_fail(snap->dev, nr_runs, "a snapshot read could not be planned");
+			read->status = BLK_STS_IOERR;
+		}
+		for (i = 0; i < nr_runs && !read->status; i++) {
+			sector_t more = read_run(read, done, &runs[i]);
+
+			if (!more)
+				read->status = BLK_STS_IOERR;
+			done += more;
+		}
+	}
+	blk_finish_plug(&plug);
+	read_put(read);
+}
+
+static void serve_queue(struct work_struct *work)
+{
+	struct snapshot *snap = container_of(work, struct snapshot, work);
+	unsigned int noio = memalloc_noio_save();
+	struct bio *bio;
+
+	for (;;) {
+		spin_lock_irq(&snap->lock);
+		bio = bio_list_pop(&snap->queue);
+		spin_unlock_irq(&snap->lock);
+		if (!bio)
+			break;
+		serve(snap, bio);
+		cond_resched();
+	}
+	memalloc_noio_restore(noio);
+}
+
+void snapshot_queue_read(struct snapshot *snap, struct bio *bio)
+{
+	unsigned long flags;
+
+	spin_lock_irqsave(&snap->lock, flags);
+	bio_list_add(&snap->queue, bio);
+	spin_unlock_irqrestore(&snap->lock, flags);
+	queue_work(snap->wq, &snap->work);
+}
+
+int snapshot_reads_init(struct snapshot *snap)
+{
+	int err;
+
+	spin_lock_init(&snap->reads_lock);
+	bio_list_init(&snap->queue);
+	INIT_WORK(&snap->work, serve_queue);
+	snap->reads = RB_ROOT_CACHED;
+	init_waitqueue_head(&snap->reads_wait);
+
+	snap->wq = alloc_workqueue("datto_read%u", WQ_MEM_RECLAIM | WQ_UNBOUND, 1, snap->dev->minor);
+	if (!snap->wq)
+		return -ENOMEM;
+	err = mempool_init_kmalloc_pool(&snap->read_pool, SNAPSHOT_READS_MIN, sizeof(struct snapshot_read));
+	if (err)
+		goto free_wq;
+	err = bioset_init(&snap->clones, SNAPSHOT_READS_MIN, 0, BIOSET_NEED_BVECS);
+	if (err)
+		goto free_pool;
+	return 0;
+
+free_pool:
+	mempool_exit(&snap->read_pool);
+free_wq:
+	destroy_workqueue(snap->wq);
+	return err;
+}
+
+static bool reads_ended(struct snapshot *snap)
+{
+	bool ended;
+
+	spin_lock_irq(&snap->reads_lock);
+	ended = !snap->nr_reads;
+	spin_unlock_irq(&snap->reads_lock);
+	return ended;
+}
+
+void snapshot_reads_exit(struct snapshot *snap)
+{
+	flush_work(&snap->work);
+	wait_event(snap->reads_wait, reads_ended(snap));
+	bioset_exit(&snap->clones);
+	mempool_exit(&snap->read_pool);
+	destroy_workqueue(snap->wq);
+}

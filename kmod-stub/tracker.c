@@ -1,0 +1,192 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * The tracker: which writes may go, which are held, and when held ones go on.
+ *
+ * A write may go once (1) the old content of every block it touches is copied and (2) no snapshot read of the origin that
+ * was planned before that overlaps it. Both are looked at in one step, under core_lock. They stay true: blocks are never
+ * un-copied within a snapshot, and a read registers itself before it is planned, and a read planned after the copy does not
+ * go to the origin. So a held write needs to be looked at until it passes, and never again.
+ */
+#include <linux/sched/mm.h>
+#include <linux/sort.h>
+#include "dattobd.h"
+
+/* Longer writes (write-zeroes, mostly) are looked at by the worker, piece by piece, not with interrupts off. */
+#define INLINE_SECTORS (16 * 1024 * 1024 / SECTOR_SIZE)
+
+sector_t tracker_range(const struct dattobd_device *dev, struct bio *bio, sector_t *sector)
+{
+	sector_t from = bio->bi_iter.bi_sector, to;
+
+	if (!bio_flagged(bio, BIO_REMAPPED))
+		from += bio->bi_bdev->bd_start_sect;
+	to = min(from + bio_sectors(bio), dev->start + dev->nr_sectors);
+	from = max(from, dev->start);
+	if (from >= to)
+		return 0;
+	*sector = from - dev->start;
+	return to - from;
+}
+
+static void mark(struct dattobd_device *dev, sector_t sector, sector_t nr_sectors)
+{
+	s64 ret = engine_call(dev->engine, CORE_MARK, sector, nr_sectors, 0);
+
+	if (ret < 0)
+		device_fail_locked(dev, ret, "the core could not record a write");
+}
+
+static bool may_go(struct dattobd_device *dev, struct bio *bio, sector_t sector, sector_t nr_sectors)
+{
+	s64 copied;
+
+	if (bio_op(bio) == REQ_OP_DISCARD || nr_sectors > INLINE_SECTORS)
+		return false;
+	copied = engine_call(dev->engine, CORE_IS_COPIED, sector, nr_sectors, 0);
+	if (copied < 0) {
+		device_fail_locked(dev, copied, "the core could not look a write up");
+		return true;
+	}
+	return copied && !snapshot_reads_overlap(dev->snap, sector, nr_sectors);
+}
+
+bool tracker_take(struct dattobd_device *dev, struct bio *bio)
+{
+	sector_t sector, nr_sectors;
+	unsigned long flags;
+	bool held = false;
+
+	nr_sectors = tracker_range(dev, bio, &sector);
+	if (!nr_sectors)
+		return false;
+
+	raw_spin_lock_irqsave(&dev->core_lock, flags);
+	if (dev->error)
+		;	/* untracked from the failure on */
+	else if (!dev->snapshot_mode)
+		mark(dev, sector, nr_sectors);
+	else
+		held = !may_go(dev, bio, sector, nr_sectors);
+	if (held) {
+		/* Nobody polls for a write that has not been submitted, and it may sleep where the worker submits it. */
+		bio->bi_opf &= ~(REQ_POLLED | REQ_NOWAIT);
+		bio_list_add(&dev->held, bio);
+	}
+	raw_spin_unlock_irqrestore(&dev->core_lock, flags);
+
+	if (held)
+		queue_work(dev->wq, &dev->work);
+	return held;
+}
+
+/* Take writes off the held list, and note the ranges whose content must be preserved. */
+static bool take_batch(struct dattobd_device *dev, struct bio_list *batch, unsigned int *nr_ranges)
+{
+	unsigned int count = 0;
+	unsigned long flags;
+	struct bio *bio;
+
+	bio_list_init(batch);
+	raw_spin_lock_irqsave(&dev->core_lock, flags);
+	while (count < COPY_RANGES && (bio = bio_list_pop(&dev->held))) {
+		sector_t sector = 0, nr_sectors = tracker_range(dev, bio, &sector);
+
+		bio_list_add(batch, bio);
+		if (bio_op(bio) == REQ_OP_DISCARD)
+			continue;
+		dev->ranges[count].sector = cpu_to_le64(sector);
+		dev->ranges[count++].nr_sectors = cpu_to_le64(nr_sectors);
+	}
+	raw_spin_unlock_irqrestore(&dev->core_lock, flags);
+	*nr_ranges = count;
+	return !bio_list_empty(batch);
+}
+
+static int compare_ranges(const void *a, const void *b)
+{
+	u64 left = le64_to_cpu(((const struct core_range *)a)->sector);
+	u64 right = le64_to_cpu(((const struct core_range *)b)->sector);
+
+	return left < right ? -1 : left > right;
+}
+
+/*
+ * Let one write of the batch go, if it may. The mode is looked at again: a device that became incremental meanwhile must
+ * record the write, one that failed lets everything go.
+ */
+static bool release(struct dattobd_device *dev, struct bio *bio)
+{
+	sector_t sector = 0, nr_sectors = tracker_range(dev, bio, &sector);
+	bool swallow = false, blocked = false;
+	unsigned long flags;
+
+	raw_spin_lock_irqsave(&dev->core_lock, flags);
+	if (!dev->error && !dev->snapshot_mode) {
+		mark(dev, sector, nr_sectors);
+	} else if (!dev->error) {
+		swallow = bio_op(bio) == REQ_OP_DISCARD;
+		blocked = !swallow && snapshot_reads_overlap(dev->snap, sector, nr_sectors);
+	}
+	raw_spin_unlock_irqrestore(&dev->core_lock, flags);
+
+	if (blocked)
+		return false;
+	if (swallow)
+		bio_endio(bio);	/* a hint; obeying it would destroy frozen content */
+	else
+		intercept_next(dev, bio);
+	return true;
+}
+
+static void wait_for_reads(struct dattobd_device *dev, struct bio *bio)
+{
+	sector_t sector = 0, nr_sectors = tracker_range(dev, bio, &sector);
+
+	snapshot_wait_reads(dev->snap, sector, nr_sectors);
+}
+
+static void release_batch(struct dattobd_device *dev, struct bio_list *batch)
+{
+	struct bio_list blocked = BIO_EMPTY_LIST;
+	struct blk_plug plug;
+	struct bio *bio;
+
+	blk_start_plug(&plug);
+	while ((bio = bio_list_pop(batch))) {
+		if (!release(dev, bio))
+			bio_list_add(&blocked, bio);
+	}
+	if (dev->snap)
+		ring_flush(snapshot_ring(dev->snap));
+	blk_finish_plug(&plug);
+
+	while ((bio = bio_list_pop(&blocked))) {
+		while (!release(dev, bio))
+			wait_for_reads(dev, bio);
+	}
+}
+
+/*
+ * dev->snap is stable here: it is freed only after snapshot mode was left and this work was flushed (tracker_drain()).
+ */
+void tracker_work(struct work_struct *work)
+{
+	struct dattobd_device *dev = container_of(work, struct dattobd_device, work);
+	unsigned int noio = memalloc_noio_save();
+	struct bio_list batch;
+	unsigned int count;
+
+	while (take_batch(dev, &batch, &count)) {
+		sort(dev->ranges, count, sizeof(*dev->ranges), compare_ranges, NULL);
+		copy_ranges(dev, dev->ranges, count);
+		release_batch(dev, &batch);
+		cond_resched();
+	}
+	memalloc_noio_restore(noio);
+}
+
+void tracker_drain(struct dattobd_device *dev)
+{
+	queue_work(dev->wq, &dev->work);
+	flush_work(&dev->work);
+}

@@ -1,0 +1,373 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * A device's way from mode to mode:
+ *
+ *   set-up --> snapshot --> incremental --> snapshot --> ... --> destroyed
+ *
+ * Each switch is one step under core_lock while the filesystem is frozen, so that every write belongs to one side of it.
+ */
+#include <linux/math64.h>
+#include <linux/uuid.h>
+#include <linux/slab.h>
+#include "dattobd.h"
+
+#define MIB (1024ULL * 1024)
+#define SWITCH_TRIES 16
+
+/* What a snapshot needs, made ready before the switch. */
+struct next {
+	struct engine *engine;
+	struct cow_file *cow;
+	struct snapshot *snap;
+	u64 fallocate_mib;
+};
+
+static void next_discard(struct next *next)
+{
+	if (next->snap) {
+		snapshot_close(next->snap);
+		snapshot_destroy(next->snap);
+	}
+	if (next->cow) {
+		cow_file_unlink(next->cow);
+		cow_file_release(next->cow);
+	}
+	engine_destroy(next->engine);
+}
+
+/* Size of a COW file in bytes, and what /proc says was allocated (whole MiB). 0 if it does not fit 64 bits. */
+static u64 allocation(const struct dattobd_device *dev, u64 mib, u64 *shown_mib)
+{
+	u64 bytes = mib * MIB;
+
+	if (!mib)
+		bytes = mul_u64_u64_div_u64(dev->nr_sectors * SECTOR_SIZE, cow_fallocate_percentage_default, 100);
+	else if (mib > U64_MAX / MIB)
+		bytes = 0;
+	*shown_mib = bytes / MIB;
+	return bytes;
+}
+
+/* The filesystem is going: nothing guards the COW file's blocks any more, so copies must not be written there. */
+static void on_unmount(void *arg)
+{
+	struct dattobd_device *dev = arg;
+
+	if (!READ_ONCE(dev->snapshot_mode))
+		return;
+	device_fail(dev, -ENODEV, "its filesystem was unmounted under a snapshot");
+	tracker_drain(dev);
+}
+
+static int next_create(struct dattobd_device *dev, const char *path, u64 mib, u64 cache_bytes, u64 seqid,
+		       struct next *next)
+{
+	u64 bytes = allocation(dev, mib, &next->fallocate_mib);
+	void *header = kmalloc(COW_HEADER_SIZE, GFP_KERNEL);
+	void *made;
+	int err;
+
+	if (!header)
+		return -ENOMEM;
+	made = core_start(dev, cache_bytes, bytes, seqid, dev->uuid, header);
+	if (IS_ERR(made))
+		goto failed;
+	next->engine = made;
+
+	made = bytes ? cow_file_create(path, origin_bdev(dev), bytes, header) : ERR_PTR(-EFBIG);
+	if (IS_ERR(made))
+		goto failed;
+	next->cow = made;
+	cow_file_on_unmount(next->cow, on_unmount, dev);
+
+	err = core_mask_cow(next->engine, next->cow);
+	made = err ? ERR_PTR(err) : snapshot_create(dev, next->cow,
+						    engine_call(next->engine, CORE_STAT, CORE_STAT_FPOS, 0, 0));
+	if (IS_ERR(made))
+		goto failed;
+	next->snap = made;
+	kfree(header);
+	return 0;
+
+failed:
+	kfree(header);
+	next_discard(next);
+	return PTR_ERR(made);
+}
+
+/* Let the next snapshot take over. Context: core_lock, or a device that nobody else knows. */
+static void take_over(struct dattobd_device *dev, struct next *next)
+{
+	dev->engine = next->engine;
+	dev->buffer_address = engine_call(dev->engine, CORE_BUFFER_ADDRESS, 0, 0, 0);
+	dev->runs_address = engine_call(dev->engine, CORE_RUNS_ADDRESS, 0, 0, 0);
+	dev->cow = next->cow;
+	dev->snap = next->snap;
+	dev->fallocate_mib = next->fallocate_mib;
+	WRITE_ONCE(dev->snapshot_mode, true);
+}
+
+/* A filesystem that its user has frozen already is as quiet as it can be. */
+static int freeze(struct dattobd_device *dev, bool *ours)
+{
+	int err = compat_bdev_freeze(origin_bdev(dev));
+
+	*ours = !err;
+	return err == -EBUSY ? 0 : err;
+}
+
+static void thaw(struct dattobd_device *dev, bool ours)
+{
+	int err = ours ? compat_bdev_thaw(origin_bdev(dev)) : 0;
+
+	if (err)
+		pr_dev(KERN_ERR, dev, "the filesystem of %s could not be thawed: %d", dev->origin_path, err);
+}
+
+static void enlist(struct dattobd_device *dev, bool listed)
+{
+	mutex_lock(&devices_lock);
+	devices[dev->minor] = listed ? dev : NULL;
+	mutex_unlock(&devices_lock);
+}
+
+/* Stop tracking, let held writes go, remove disk and COW file, and free the device. */
+static void dismantle(struct dattobd_device *dev)
+{
+	unsigned long flags;
+	int err;
+
+	intercept_remove(dev);
+	raw_spin_lock_irqsave(&dev->core_lock, flags);
+	if (!dev->error)
+		WRITE_ONCE(dev->error, -ESHUTDOWN);
+	raw_spin_unlock_irqrestore(&dev->core_lock, flags);
+	tracker_drain(dev);
+	if (dev->snap)
+		snapshot_destroy(dev->snap);
+	dev->snap = NULL;
+	err = cow_file_unlink(dev->cow);
+	if (err && err != -ENOENT)
+		pr_dev(KERN_WARNING, dev, "the COW file %s could not be removed: %d", cow_file_path(dev->cow), err);
+	device_free(dev);
+	intercept_disable();
+}
+
+int transition_setup(unsigned int minor, const char *origin, const char *cow, u64 fallocate_mib, u64 cache_bytes)
+{
+	struct dattobd_device *dev = device_new(minor, origin);
+	struct next next = {};
+	bool frozen;
+	int err;
+
+	if (IS_ERR(dev))
+		return PTR_ERR(dev);
+	generate_random_uuid(dev->uuid);
+	dev->cache_bytes = cache_bytes;
+	err = next_create(dev, cow, fallocate_mib, device_cache_bytes(dev), 1, &next);
+	if (err)
+		goto free;
+	err = intercept_enable();
+	if (err)
+		goto discard;
+	err = freeze(dev, &frozen);
+	if (err)
+		goto disable;
+	take_over(dev, &next);
+	intercept_add(dev);
+	compat_bdev_drain(origin_bdev(dev));
+	thaw(dev, frozen);
+
+	err = snapshot_publish(dev->snap);
+	if (err) {
+		dismantle(dev);
+		return err;
+	}
+	enlist(dev, true);
+	return 0;
+
+disable:
+	intercept_disable();
+discard:
+	next_discard(&next);
+free:
+	device_free(dev);
+	return err;
+}
+
+/* Checks C6 and C7 and the mode, in their order. On success a snapshot refuses to be opened. */
+static int check_mode(struct dattobd_device *dev, bool snapshot_mode)
+{
+	if (dev->snap && snapshot_close(dev->snap))
+		return -EBUSY;
+	if (!READ_ONCE(dev->error) && dev->snapshot_mode == snapshot_mode)
+		return 0;
+	if (dev->snap)
+		snapshot_reopen(dev->snap);
+	return -EINVAL;
+}
+
+/* The data area is of no use any more. That it could not be given back is no reason to fail. */
+static void cut_data_area(struct dattobd_device *dev)
+{
+	unsigned long flags;
+	u64 data_offset;
+	int err;
+
+	raw_spin_lock_irqsave(&dev->core_lock, flags);
+	data_offset = engine_call(dev->engine, CORE_STAT, CORE_STAT_DATA_OFFSET, 0, 0);
+	raw_spin_unlock_irqrestore(&dev->core_lock, flags);
+
+	err = cow_file_bytes(dev->cow) > data_offset ? cow_file_truncate(dev->cow, data_offset) : 0;
+	if (err) {
+		pr_dev(KERN_WARNING, dev, "the COW file %s could not be truncated: %d", cow_file_path(dev->cow), err);
+		return;
+	}
+	raw_spin_lock_irqsave(&dev->core_lock, flags);
+	engine_call(dev->engine, CORE_SET_FSIZE, data_offset, 0, 0);
+	raw_spin_unlock_irqrestore(&dev->core_lock, flags);
+}
+
+static void leave_snapshot_mode(struct dattobd_device *dev)
+{
+	unsigned long flags;
+	s64 ret = 0;
+
+	raw_spin_lock_irqsave(&dev->core_lock, flags);
+	if (!dev->error)
+		ret = engine_call(dev->engine, CORE_TO_INCREMENTAL,
+				  engine_call(dev->engine, CORE_STAT, CORE_STAT_FSIZE, 0, 0), 0, 0);
+	WRITE_ONCE(dev->snapshot_mode, false);
+	if (ret < 0)
+		device_fail_locked(dev, ret, "the core could not leave snapshot mode");
+	raw_spin_unlock_irqrestore(&dev->core_lock, flags);
+}
+
+int transition_to_incremental(struct dattobd_device *dev)
+{
+	struct snapshot *snap = dev->snap;
+	bool frozen;
+	int err;
+
+	err = check_mode(dev, true);
+	if (err)
+		return err;
+	err = freeze(dev, &frozen);
+	if (err) {
+		snapshot_reopen(snap);
+		return err;
+	}
+	tracker_drain(dev);
+	leave_snapshot_mode(dev);
+	tracker_drain(dev);	/* what came in between is marked */
+	thaw(dev, frozen);
+
+	mutex_lock(&devices_lock);
+	dev->snap = NULL;
+	mutex_unlock(&devices_lock);
+	snapshot_destroy(snap);	/* no copy is on its way to the COW file from here on */
+
+	err = READ_ONCE(dev->error);
+	if (err) {
+		cow_file_unlink(dev->cow);
+		return err;
+	}
+	cut_data_area(dev);
+	return 0;
+}
+
+/* Switch to @next, if no write came in since its core was given the state of the present one. */
+static bool switched(struct dattobd_device *dev, struct next *next, u64 changed)
+{
+	unsigned long flags;
+	bool quiet;
+
+	raw_spin_lock_irqsave(&dev->core_lock, flags);
+	quiet = engine_call(dev->engine, CORE_STAT, CORE_STAT_NR_CHANGED, 0, 0) == changed && !dev->error;
+	if (quiet)
+		take_over(dev, next);
+	raw_spin_unlock_irqrestore(&dev->core_lock, flags);
+	return quiet;
+}
+
+static int switch_frozen(struct dattobd_device *dev, struct next *next)
+{
+	unsigned int tries;
+	u64 changed;
+	int err;
+
+	for (tries = 0; tries < SWITCH_TRIES; tries++) {
+		err = core_succeed(dev, next->engine, next->cow, &changed);
+		if (err)
+			return err;
+		if (switched(dev, next, changed))
+			return 0;
+	}
+	return -EBUSY;
+}
+
+/* What a failed core or unreadable disk leaves behind cannot be an index: better none than a wrong one. */
+static void hand_over(struct dattobd_device *dev, struct engine *engine, struct cow_file *cow)
+{
+	int err = core_export(dev, engine, cow);
+
+	if (err) {
+		pr_dev(KERN_ERR, dev, "the index of %s could not be written, the file is removed: %d",
+		       cow_file_path(cow), err);
+		cow_file_unlink(cow);
+	}
+	cow_file_release(cow);
+	engine_destroy(engine);
+}
+
+int transition_to_snapshot(struct dattobd_device *dev, const char *cow, u64 fallocate_mib)
+{
+	struct engine *engine = dev->engine;
+	struct cow_file *old = dev->cow;
+	struct device_counters counters;
+	struct next next = {};
+	bool frozen;
+	int err;
+
+	err = check_mode(dev, false);
+	if (err)
+		return err;
+	device_counters(dev, &counters);
+	err = next_create(dev, cow, fallocate_mib ?: dev->fallocate_mib, cow_max_memory_default, counters.seqid + 1,
+			  &next);
+	if (err)
+		return err;
+	err = freeze(dev, &frozen);
+	if (err)
+		goto discard;
+	/* devices_lock: what status.c reads changes as one. */
+	mutex_lock(&devices_lock);
+	err = switch_frozen(dev, &next);
+	if (!err)
+		dev->cache_bytes = 0;
+	mutex_unlock(&devices_lock);
+	if (!err)
+		compat_bdev_drain(origin_bdev(dev));
+	thaw(dev, frozen);
+	if (err)
+		goto discard;
+
+	hand_over(dev, engine, old);
+	err = snapshot_publish(dev->snap);
+	if (err)
+		device_fail(dev, err, "the snapshot's disk could not be added");
+	return err;
+
+discard:
+	next_discard(&next);
+	return err;
+}
+
+int transition_destroy(struct dattobd_device *dev)
+{
+	if (dev->snap && snapshot_close(dev->snap))
+		return -EBUSY;
+	enlist(dev, false);
+	dismantle(dev);
+	return 0;
+}
