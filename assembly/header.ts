@@ -39,7 +39,7 @@ export class Header {
   /** The uuid's bytes 0 to 7 and 8 to 15, as they lie in memory. */
   static uuid_low: u64 = 0;
   static uuid_high: u64 = 0;
-  static version: u64 = COW_VERSION_CHANGED_BLOCKS;
+  static version: u64 = 1;
   /** Blocks that changed since the file was created; not kept in version 0. */
   static nr_changed: u64 = 0;
 }

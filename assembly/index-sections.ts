@@ -38,7 +38,8 @@ export class Sections {
 
 /** The last I/O asked for. */
 class Io {
-  static kind: u32 = IO_NONE;
+  /** IO_* */
+  static kind: u32 = 0;
   static section: u64 = 0;
   static slot: u32 = 0;
 }

@@ -13,6 +13,8 @@
 //
 // Both bitmaps are whole mask chunks long; bits past the last block are always zero. The memory up to RUNS' end is there
 // from the start, so buffer and runs can be used before init(); init() grows the rest, which is zero then.
+//
+// Static fields begin as literals everywhere: a name, even of a constant, would give the module a start function.
 
 import {
   BLOCK_BYTES,
@@ -53,7 +55,7 @@ export class Device {
   /** Bytes of header and index, where the data area starts. */
   static data_offset: u64 = 0;
   /** MODE_SNAPSHOT or MODE_INCREMENTAL. */
-  static mode: u32 = MODE_SNAPSHOT;
+  static mode: u32 = 0;
 }
 
 /** Addresses of the areas whose place depends on the origin's size. */
