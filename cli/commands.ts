@@ -1,0 +1,139 @@
+/** The sub-commands of dbdctl as a table: what each takes, and the one call to the driver that it is. */
+import type { Driver } from '../host/driver.js';
+import { U32_MAX, U64_MAX, ULONG_MAX } from './digits.js';
+
+/** How an argument is read: text as it is, or digits up to a bound. */
+export type Reading = 'text' | bigint;
+
+export interface Parameter {
+  readonly name: string;
+  readonly reading: Reading;
+}
+
+export interface Option extends Parameter {
+  readonly flag: string;
+  readonly doc: string;
+}
+
+/** Arguments after reading: numbers by name, 0 for an option that is not given. */
+export interface Arguments {
+  text(name: string): string;
+  number(name: string): bigint;
+}
+
+export interface SubCommand {
+  readonly name: string;
+  readonly doc: string;
+  readonly options: readonly Option[];
+  readonly parameters: readonly Parameter[];
+  readonly run: (driver: Driver, args: Arguments) => void;
+}
+
+const MINOR: Parameter = { name: 'minor', reading: U32_MAX };
+const BLOCK_DEVICE: Parameter = { name: 'block device', reading: 'text' };
+const COW_FILE: Parameter = { name: 'cow file', reading: 'text' };
+const CACHE: Option = { flag: '-c', name: 'cache size', reading: ULONG_MAX, doc: 'limit of the index cache, in bytes' };
+const FALLOCATE: Option = { flag: '-f', name: 'fallocate', reading: ULONG_MAX, doc: 'size of the COW file, in MiB' };
+const RESERVED: Option = {
+  flag: '-r',
+  name: 'reserved space',
+  reading: U64_MAX,
+  doc: 'space of the filesystem to leave free, in MiB',
+};
+
+const minorOf = (args: Arguments): number => Number(args.number('minor'));
+
+const reloadOf = (args: Arguments): Parameters<Driver['reloadSnapshot']>[0] => ({
+  minor: minorOf(args),
+  blockDevice: args.text('block device'),
+  cowFile: args.text('cow file'),
+  cacheBytes: args.number('cache size'),
+});
+
+export const SUB_COMMANDS: readonly SubCommand[] = [
+  {
+    name: 'setup-snapshot',
+    doc: 'start a snapshot of a mounted block device',
+    options: [CACHE, FALLOCATE],
+    parameters: [BLOCK_DEVICE, COW_FILE, MINOR],
+    run: (driver, args) => driver.setupSnapshot({ ...reloadOf(args), fallocateMib: args.number('fallocate') }),
+  },
+  {
+    name: 'reload-snapshot',
+    doc: 'take a snapshot up again when its block device is mounted',
+    options: [CACHE],
+    parameters: [BLOCK_DEVICE, COW_FILE, MINOR],
+    run: (driver, args) => driver.reloadSnapshot(reloadOf(args)),
+  },
+  {
+    name: 'reload-incremental',
+    doc: 'take an incremental up again when its block device is mounted',
+    options: [CACHE],
+    parameters: [BLOCK_DEVICE, COW_FILE, MINOR],
+    run: (driver, args) => driver.reloadIncremental(reloadOf(args)),
+  },
+  {
+    name: 'destroy',
+    doc: 'end tracking, and remove the COW file of an active device',
+    options: [],
+    parameters: [MINOR],
+    run: (driver, args) => driver.destroy(minorOf(args)),
+  },
+  {
+    name: 'transition-to-incremental',
+    doc: 'give up the snapshot and note only which blocks change',
+    options: [],
+    parameters: [MINOR],
+    run: (driver, args) => driver.transitionToIncremental(minorOf(args)),
+  },
+  {
+    name: 'transition-to-snapshot',
+    doc: "start the series' next snapshot",
+    options: [FALLOCATE],
+    parameters: [COW_FILE, MINOR],
+    run: (driver, args) => driver.transitionToSnapshot(minorOf(args), args.text('cow file'), args.number('fallocate')),
+  },
+  {
+    name: 'reconfigure',
+    doc: 'set the limit of the index cache',
+    options: [CACHE],
+    parameters: [MINOR],
+    run: (driver, args) => driver.reconfigure(minorOf(args), args.number('cache size')),
+  },
+  {
+    name: 'expand-cow-file',
+    doc: 'add space to the COW file, in MiB',
+    options: [],
+    parameters: [{ name: 'size', reading: U64_MAX }, MINOR],
+    run: (driver, args) => driver.expandCowFile(minorOf(args), args.number('size')),
+  },
+  {
+    name: 'reconfigure-auto-expand',
+    doc: 'let the COW file grow by itself, in steps of MiB; 0 ends that',
+    options: [RESERVED],
+    parameters: [{ name: 'step size', reading: U64_MAX }, MINOR],
+    run: (driver, args) =>
+      driver.reconfigureAutoExpand(minorOf(args), args.number('step size'), args.number('reserved space')),
+  },
+];
+
+/** Options and parameters of a sub-command, on one line. */
+export const synopsis = ({ options, parameters }: SubCommand): string =>
+  [
+    ...options.map((option) => `[${option.flag} <${option.name}>]`),
+    ...parameters.map((parameter) => `<${parameter.name}>`),
+  ].join(' ');
+
+/** Usage as scripts know it: one line per sub-command, then notes. */
+export const usage = (): string =>
+  [
+    'Usage:',
+    ...SUB_COMMANDS.map((command) => `\tdbdctl ${command.name} ${synopsis(command)}`),
+    '\tdbdctl help',
+    '',
+    'Give the path of a COW file as an absolute path.',
+    'The cache size is in bytes, fallocate is in megabytes (MiB).',
+    'Sizes of expand-cow-file and reconfigure-auto-expand are in megabytes (MiB).',
+    'An option that is left out stands for the default of the driver.',
+    '',
+  ].join('\n');

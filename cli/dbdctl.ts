@@ -1,0 +1,168 @@
+/** dbdctl: one sub-command, one ioctl. Exit status 0, or 255 for whatever goes wrong (ABI.md, F.1 and F.2). */
+import { existsSync } from 'node:fs';
+import { Command, CommanderError } from 'commander';
+import { Driver } from '../host/driver.js';
+import { EINVAL, SystemError, errnoText } from '../host/errors.js';
+import { CONTROL_NODE } from '../host/layout.js';
+import { readStatus } from '../host/status.js';
+import { nativeSyscalls } from '../host/syscalls.js';
+import { SUB_COMMANDS, synopsis, usage } from './commands.js';
+import type { Arguments, Reading, SubCommand } from './commands.js';
+import { DigitsError, parseDigits } from './digits.js';
+import { statusJson, statusTable } from './status-table.js';
+import { errorLine, processStreams } from './terminal.js';
+import type { Streams } from './terminal.js';
+import { PACKAGE_VERSION } from './version.js';
+
+const FAILURE = 255;
+
+/** The command line is wrong: `errno` says how, as the usage error's text does. */
+class UsageError extends Error {
+  readonly errno: number;
+  readonly detail: string | undefined;
+
+  constructor(subCommand: string, errno: number, detail?: string) {
+    super(`cannot read the parameters of ${subCommand}: ${errnoText(errno)}`);
+    this.errno = errno;
+    this.detail = detail;
+  }
+}
+
+const read = (text: string, reading: Reading): string | bigint =>
+  reading === 'text' ? text : parseDigits(text, reading);
+
+/** What getopt would say, which scripts may look for. */
+const optionMessage = ({ name }: SubCommand, error: CommanderError): string | undefined => {
+  const flag = /'([^']*)'/.exec(error.message)?.[1] ?? '';
+  const letter = /^-?([^-\s])/.exec(flag)?.[1] ?? flag;
+  if (error.code === 'commander.optionMissingArgument') return `${name}: option requires an argument -- '${letter}'`;
+  if (error.code !== 'commander.unknownOption') return undefined;
+  return flag.startsWith('--') ? `${name}: unrecognized option '${flag}'` : `${name}: invalid option -- '${letter}'`;
+};
+
+/** Reads arguments in the order in which they are checked: options, their number, then each. */
+const readArguments = (command: SubCommand, texts: readonly string[], options: ReadonlyMap<string, bigint>): Arguments => {
+  if (texts.length !== command.parameters.length) throw new UsageError(command.name, EINVAL);
+  const values = new Map<string, string | bigint>(options);
+  command.parameters.forEach(({ name, reading }, index) => values.set(name, read(texts[index] ?? '', reading)));
+  return {
+    text: (name) => String(values.get(name) ?? ''),
+    number: (name) => BigInt(values.get(name) ?? 0n),
+  };
+};
+
+const withUsageErrors = <T>(command: SubCommand, run: () => T): T => {
+  try {
+    return run();
+  } catch (error) {
+    if (error instanceof DigitsError) throw new UsageError(command.name, error.errno);
+    if (error instanceof CommanderError && error.exitCode !== 0) {
+      throw new UsageError(command.name, EINVAL, optionMessage(command, error));
+    }
+    throw error;
+  }
+};
+
+const addSubCommand = (program: Command, command: SubCommand, driver: Driver): void => {
+  const options = new Map<string, bigint>();
+  const sub = program
+    .command(command.name)
+    .description(command.doc)
+    .argument('[arguments...]')
+    .helpOption('--help', 'tell what there is');
+  // Without options, what begins with a dash is an argument like others.
+  if (command.options.length === 0) sub.allowUnknownOption();
+  for (const { flag, name, reading, doc } of command.options) {
+    sub.option(`${flag} <${name.replaceAll(' ', '-')}>`, doc, (text: string) => {
+      if (reading !== 'text') options.set(name, parseDigits(text, reading));
+      return text;
+    });
+  }
+  sub.usage(synopsis(command));
+  sub.action((texts: string[]) => {
+    const args = withUsageErrors(command, () => readArguments(command, texts, options));
+    command.run(driver, args);
+  });
+};
+
+const makeProgram = (driver: Driver, streams: Streams): Command => {
+  const program = new Command('dbdctl')
+    .description('Control live block-level snapshots and incremental tracking of block devices.')
+    .version(PACKAGE_VERSION, '-V, --version', 'tell the version')
+    .helpOption('-h, --help', 'tell what there is')
+    .helpCommand(false)
+    .configureHelp({ subcommandTerm: (command) => command.name() })
+    .exitOverride()
+    .configureOutput({ writeOut: streams.out, writeErr: () => undefined });
+  for (const command of SUB_COMMANDS) addSubCommand(program, command, driver);
+  program
+    .command('status')
+    .description('show all devices, and what is wrong with them in plain words')
+    .option('--json', 'for programs: the keys of /proc/datto-info, and words')
+    .action(({ json }: { json?: boolean }) => {
+      const status = readStatus();
+      streams.out(json ? statusJson(status) : statusTable(status));
+    });
+  program
+    .command('help')
+    .description('show the usage of the sub-commands')
+    .argument('[ignored...]')
+    .allowUnknownOption()
+    .action(() => streams.out(usage()));
+  return program;
+};
+
+const isInformation = (argv: readonly string[]): boolean =>
+  ['--help', '-h', '--version', '-V'].includes(argv[0] ?? '') || argv[1] === '--help';
+
+const run = (argv: readonly string[], streams: Streams): void => {
+  const driver = new Driver(nativeSyscalls());
+  const program = makeProgram(driver, streams);
+  const command = SUB_COMMANDS.find(({ name }) => name === argv[0]);
+  const parse = (): unknown => program.parse(argv, { from: 'user' });
+  if (command) withUsageErrors(command, parse);
+  else parse();
+};
+
+/** Says what went wrong: one line of words, and the usage on standard output where the command line is at fault. */
+const report = (error: unknown, argv: readonly string[], streams: Streams): void => {
+  if (error instanceof UsageError) {
+    if (error.detail !== undefined) streams.err(`${error.detail}\n`);
+    streams.err(`dbdctl: ${error.message}\n`);
+    streams.out(usage());
+  } else if (error instanceof CommanderError) {
+    streams.err(`dbdctl: cannot do ${argv[0] ?? ''}: ${errnoText(EINVAL)}\n`);
+    streams.out(usage());
+  } else if (error instanceof SystemError && error.subject === CONTROL_NODE) {
+    streams.err(`dbdctl: the driver could not do this, dmesg may tell why: ${errnoText(error.errno)}\n`);
+  } else {
+    streams.err(`dbdctl: ${errorLine(error)}\n`);
+  }
+};
+
+/**
+ * Runs dbdctl.
+ *
+ * @param argv arguments without the program
+ * @returns the exit status
+ */
+export const dbdctl = (argv: readonly string[], streams: Streams): number => {
+  if (argv.length === 0) {
+    streams.out(usage());
+    return FAILURE;
+  }
+  if (!isInformation(argv) && !existsSync(CONTROL_NODE)) {
+    streams.err(`dbdctl: the driver is not loaded, there is no ${CONTROL_NODE}: ${errnoText(EINVAL)}\n`);
+    return FAILURE;
+  }
+  try {
+    run(argv, streams);
+    return 0;
+  } catch (error) {
+    if (error instanceof CommanderError && error.exitCode === 0) return 0;
+    report(error, argv, streams);
+    return FAILURE;
+  }
+};
+
+process.exitCode = dbdctl(process.argv.slice(2), processStreams());

@@ -1,0 +1,68 @@
+/** The driver's status for people and for programs. */
+import { deviceErrorText } from '../host/errors.js';
+import { STATES } from '../host/layout.js';
+import { describeState } from '../host/status.js';
+import type { DeviceStatus, DriverStatus } from '../host/status.js';
+import { jsonInteger } from './terminal.js';
+
+const UNITS = ['B', 'KiB', 'MiB', 'GiB', 'TiB'];
+
+/** A size in the largest unit of which there is one. */
+export const humanBytes = (bytes: bigint): string => {
+  let value = Number(bytes);
+  let unit = 0;
+  while (value >= 1024 && unit + 1 < UNITS.length) {
+    value /= 1024;
+    unit++;
+  }
+  return `${Number.isInteger(value) ? value : value.toFixed(1)} ${UNITS[unit]}`;
+};
+
+const HEADINGS = ['minor', 'origin', 'state', 'snapshot', 'changed blocks', 'COW size', 'cache', 'COW file'];
+
+const cells = (device: DeviceStatus): string[] => [
+  `${device.minor}`,
+  device.blockDevice,
+  describeState(device.state, device.error),
+  device.seqId === undefined ? '-' : `${device.seqId}`,
+  device.nrChangedBlocks === undefined ? '-' : `${device.nrChangedBlocks}`,
+  device.cowSizeCurrent === undefined ? '-' : humanBytes(device.cowSizeCurrent),
+  humanBytes(device.maxCache),
+  device.cowFile,
+];
+
+/** A table of all devices, or a line that there are none. */
+export const statusTable = ({ devices }: DriverStatus): string => {
+  if (devices.length === 0) return 'no devices\n';
+  const rows = [HEADINGS, ...devices.map(cells)];
+  const widths = HEADINGS.map((_, column) => Math.max(...rows.map((row) => row[column]?.length ?? 0)));
+  return rows
+    .map((row) => row.map((cell, column) => cell.padEnd(widths[column] ?? 0)).join('  ').trimEnd())
+    .map((line) => `${line}\n`)
+    .join('');
+};
+
+/** The keys of /proc/datto-info, with the state and the error also in words. */
+export const statusJson = ({ version, devices }: DriverStatus): string => {
+  const rows = devices.map((device) => ({
+    minor: device.minor,
+    cow_file: device.cowFile,
+    block_device: device.blockDevice,
+    max_cache: device.maxCache,
+    fallocate: device.fallocate,
+    cow_size_current: device.cowSizeCurrent,
+    seq_id: device.seqId,
+    uuid: device.uuid,
+    version: device.version,
+    nr_changed_blocks: device.nrChangedBlocks,
+    auto_expand: device.autoExpand && {
+      step_size_mib: device.autoExpand.stepSizeMib,
+      reserved_space_mib: device.autoExpand.reservedSpaceMib,
+    },
+    error: device.error,
+    error_text: device.error === undefined ? undefined : deviceErrorText(device.error),
+    state: device.state,
+    state_text: STATES[device.state]?.doc,
+  }));
+  return `${JSON.stringify({ version, devices: rows }, jsonInteger, 2)}\n`;
+};
