@@ -1,0 +1,42 @@
+/** Builds what the guests run: the small C programs, statically, and the module for each kernel. */
+import { execFileSync } from 'node:child_process';
+import { mkdirSync, readdirSync, statSync } from 'node:fs';
+import { join } from 'node:path';
+import { projectDir, type Kernel } from './kernels.js';
+
+const sources = join(projectDir, 'tests/vm/programs');
+export const programsDir = join(projectDir, 'build/tests/vm');
+
+function modified(path: string): number {
+  return statSync(path, { throwIfNoEntry: false })?.mtimeMs ?? 0;
+}
+
+/** Compiles tests/vm/programs/*.c that are newer than what was compiled from them. */
+export function buildPrograms(): void {
+  mkdirSync(programsDir, { recursive: true });
+  const headers = Math.max(...readdirSync(sources).filter((n) => n.endsWith('.h')).map((n) => modified(join(sources, n))));
+  for (const source of readdirSync(sources).filter((n) => n.endsWith('.c'))) {
+    const from = join(sources, source);
+    const to = join(programsDir, source.slice(0, -2));
+    if (modified(to) > Math.max(modified(from), headers)) continue;
+    execFileSync('gcc', ['-O2', '-Wall', '-Wextra', '-Werror', '-static', '-pthread', '-o', to, from], { stdio: 'inherit' });
+  }
+}
+
+/**
+ * Builds the module for a kernel.
+ *
+ * @param debugCore embed the core's debug build
+ * @returns path of dattobd.ko
+ */
+export function buildModule(kernel: Kernel, debugCore: boolean): string {
+  const options = debugCore ? ['--debug-core'] : [];
+  execFileSync('npm', ['run', '-s', 'build:kmod', '--', kernel.release, ...options], {
+    cwd: projectDir, env: { ...process.env, ...kernel.buildEnv }, stdio: ['ignore', 'pipe', 'inherit'],
+  });
+  return modulePath(kernel, debugCore);
+}
+
+export function modulePath(kernel: Kernel, debugCore: boolean): string {
+  return join(projectDir, 'build/kmod', kernel.release, debugCore ? 'debug-core' : '', 'dattobd.ko');
+}

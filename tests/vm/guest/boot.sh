@@ -1,0 +1,24 @@
+#!/bin/bash
+# Runs inside the guest as process 1: brings up udev, runs the scenario that /out/job names, stores its status, powers off.
+export PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin HOME=/root LC_ALL=C.UTF-8
+set -a
+. /out/job
+set +a
+dmesg --follow >/out/dmesg 2>/dev/null &
+if [ -n "$MODULES_ROOT" ]; then
+	mkdir -p /lib/modules
+	mount --bind "$MODULES_ROOT/lib/modules" /lib/modules
+fi
+ip link set lo up
+mkdir -p /run/udev /run/lock
+if /lib/systemd/systemd-udevd --daemon 2>/dev/null; then
+	udevadm trigger
+	udevadm settle
+fi
+mount -t debugfs debugfs /sys/kernel/debug 2>/dev/null
+(bash "$SCENARIO_SCRIPT") >>/out/log 2>&1 </dev/null
+echo $? >/out/status
+sleep 0.2	# the last lines of the kernel's log
+sync -f /out
+echo o >/proc/sysrq-trigger
+sleep 10

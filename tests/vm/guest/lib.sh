@@ -1,0 +1,119 @@
+# shellcheck shell=bash
+# What the scenarios share. Sourced by each; the first thing that goes wrong ends the scenario with one clear line.
+set -Eeuo pipefail
+trap 'echo "FAILED: $(basename "${BASH_SOURCE[0]}" .sh):$LINENO: $BASH_COMMAND (status $?)"' ERR
+
+ORIGIN=/dev/vda
+MOUNT=/mnt/origin
+SCRATCH=/mnt/scratch		# a filesystem with reflinks on /dev/vdb, for images
+FS=${FS:-ext4}
+PROC=/proc/datto-info
+
+say() { printf '%s\n' "$*"; }
+step() { printf '[%4d s] %s\n' "$SECONDS" "$*"; }
+die() { trap - ERR; printf 'FAILED: %s\n' "$*"; exit 1; }
+
+# images, race, load, ioctls: built on the host from tests/vm/programs
+images() { "$PROGRAMS/images" "$@"; }
+dbdctl() { node "$PROJECT/dist/dbdctl.mjs" "$@"; }
+update_img() { node "$PROJECT/dist/update-img.mjs" "$@"; }
+
+# same WHAT GOT WANTED
+same() { [ "$2" = "$3" ] || die "$1: got '$2', expected '$3'"; }
+
+# refused ERRNO_TEXT COMMAND...: the command fails, and its last words are the errno's text
+refused() {
+	local text=$1 out
+	shift
+	if out=$("$@" 2>&1); then die "'$*' succeeded, expected '$text'"; fi
+	case $out in *"$text"*) ;; *) die "'$*' failed with '$out', expected '$text'" ;; esac
+}
+
+# until_true SECONDS WHAT COMMAND...
+until_true() {
+	local end=$((SECONDS + $1)) what=$2
+	shift 2
+	until "$@"; do
+		[ $SECONDS -lt $end ] || die "$what did not happen in time"
+		sleep 0.2
+	done
+}
+
+# field MINOR KEY: a value of /proc/datto-info, without quotes; nothing if the key or the device is absent
+field() {
+	awk -v minor="$1" -v key="\"$2\":" '
+		$1 == "\"minor\":" { here = ($2 == minor ",") }
+		here && $1 == key { sub(/^[^:]*: /, ""); sub(/,$/, ""); gsub(/"/, ""); print; exit }' $PROC
+}
+
+load_module() { insmod "$DATTOBD_KO" "$@"; udevadm settle; }
+unload_module() { udevadm settle; rmmod dattobd; }
+
+# make_origin [MKFS_OPTION...]: filesystem $FS on $ORIGIN, mounted with discard. Blocks of 4 KiB also where it is small.
+make_origin() {
+	local four_kib=()
+	[ "$FS" = ext4 ] && four_kib=(-b 4096)
+	[ "$(blockdev --getsize64 $ORIGIN)" -ge $((1 << 30)) ] && four_kib=()
+	"mkfs.$FS" -q "${four_kib[@]}" "$@" "$ORIGIN"
+	mkdir -p $MOUNT
+	mount -o discard "$ORIGIN" $MOUNT
+}
+
+make_scratch() {
+	mkfs.xfs -q -m reflink=1 /dev/vdb
+	mkdir -p $SCRATCH
+	mount /dev/vdb $SCRATCH
+}
+
+# copy_device FROM TO: every byte, past the page cache
+copy_device() { dd if="$1" of="$2" bs=1M iflag=direct oflag=direct status=none; }
+checksum() { dd if="$1" bs=1M iflag=direct status=none | md5sum | cut -d' ' -f1; }
+
+# check_filesystem IMAGE: replay the log of a copy by mounting it, then let the filesystem's own checker look at it
+check_filesystem() {
+	local copy=$SCRATCH/check loop options=()
+	cp --reflink=always "$1" $copy
+	loop=$(losetup --find --show $copy)
+	[ "$FS" = xfs ] && options=(-o nouuid)
+	mkdir -p /mnt/check
+	mount "${options[@]}" "$loop" /mnt/check
+	umount /mnt/check
+	check_device "$loop"
+	losetup -d "$loop"
+	rm $copy
+}
+
+check_device() {
+	local out
+	if [ "$FS" = ext4 ]; then out=$(e2fsck -fn "$1" 2>&1) || die "e2fsck of $1: $out"
+	else out=$(xfs_repair -n "$1" 2>&1) || die "xfs_repair of $1: $out"; fi
+}
+
+# start_load [SCALE]: everything that writes to a filesystem, at once, in $MOUNT/load; SCALE in percent
+start_load() {
+	local scale=${1:-100} dir=$MOUNT/load
+	mkdir -p $dir/files
+	"$PROGRAMS/load" $dir/files 48 $((2 * scale)) "${SEED:-$RANDOM}" >/run/load.log 2>&1 &
+	LOAD_PID=$!
+	fio --directory=$dir --time_based --runtime=100000 --size=16M --thread --group_reporting --eta=never --output=/run/fio.log \
+		--name=buffered --rw=randwrite --bs=4k-64k --bsrange=512-64k --rate=$((10 * scale))k --fsync=200 \
+		--name=direct --rw=randwrite --direct=1 --bs=4k --rate_iops=$((scale)) \
+		--name=mapped --rw=randwrite --ioengine=mmap --bs=4k --rate=$((5 * scale))k &
+	FIO_PID=$!
+	(while :; do sleep 3; fstrim $MOUNT; done) >/run/fstrim.log 2>&1 &
+	TRIM_PID=$!
+}
+
+load_alive() { kill -0 $LOAD_PID 2>/dev/null && kill -0 $FIO_PID 2>/dev/null; }
+
+stop_load() {
+	load_alive || die "the load ended early: $(tail -3 /run/load.log /run/fio.log)"
+	kill $TRIM_PID
+	wait $TRIM_PID 2>/dev/null || true
+	kill -TERM $LOAD_PID
+	wait $LOAD_PID || die "$(cat /run/load.log)"
+	kill -INT $FIO_PID
+	wait $FIO_PID || true
+	! grep -E 'error=|err=[^:]*[1-9][0-9]*:?$' /run/fio.log || die "fio saw an error"
+	say "$(cat /run/load.log)"
+}

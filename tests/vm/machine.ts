@@ -1,0 +1,171 @@
+/**
+ * One virtual machine: boots a kernel with this machine's root as its own (read-only, under a tmpfs), runs one script as
+ * root, and brings back its status, its log and the kernel's log. It ends for sure: by itself, or killed at its time limit.
+ */
+import { execFileSync, spawn } from 'node:child_process';
+import { copyFileSync, cpSync, existsSync, mkdirSync, mkdtempSync, openSync, closeSync, ftruncateSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { constants, accessSync } from 'node:fs';
+import { basename, join } from 'node:path';
+import { cacheDir, projectDir, type Kernel } from './kernels.js';
+
+/** What to run. */
+export interface Job {
+  readonly kernel: Kernel;
+  /** script that the guest runs with bash, readable at the same path there */
+  readonly script: string;
+  /** names and values for the script's environment */
+  readonly env: Readonly<Record<string, string>>;
+  /** sizes of the empty disks /dev/vda, /dev/vdb, …, in MiB */
+  readonly diskMib: readonly number[];
+  readonly memoryMib: number;
+  readonly limitSeconds: number;
+  /** where log, dmesg, console and status are left; created anew */
+  readonly outDir: string;
+  /** called with each piece that the script prints, while it runs */
+  readonly onLog?: (text: string) => void;
+}
+
+/** How it ended. */
+export interface Outcome {
+  /** exit status of the script; absent if the guest died or was killed */
+  readonly status?: number;
+  readonly timedOut: boolean;
+  readonly seconds: number;
+  readonly log: string;
+  readonly dmesg: string;
+  readonly console: string;
+}
+
+const guestDir = join(projectDir, 'tests/vm/guest');
+/** What the first program needs before it can reach the rest over 9p; loaded in this order with what each depends on. */
+const BOOT_MODULES = ['virtio_pci', 'virtio_blk', 'virtio_rng', '9pnet_virtio', '9p', 'overlay'];
+/** The guest's log is looked at this often while it runs. */
+const POLL_MS = 200;
+
+function bootModules(kernel: Kernel): string[] {
+  if (!kernel.root) return [];
+  const found = new Set<string>();
+  for (const name of BOOT_MODULES) {
+    const lines = execFileSync('modprobe', ['-d', kernel.root, '-S', kernel.release, '--show-depends', name], { encoding: 'utf8' });
+    for (const line of lines.split('\n')) {
+      const path = /^insmod (\S+)/.exec(line)?.[1];
+      if (path) found.add(path);
+    }
+  }
+  return [...found];
+}
+
+/** Writes the first root file system of a kernel: busybox, the modules that reach the host's files, and guest/init. */
+function writeInitrd(kernel: Kernel, to: string): void {
+  const tree = mkdtempSync(`${to}.`);
+  for (const dir of ['bin', 'modules', 'proc', 'sys', 'dev', 'lower', 'upper', 'root']) mkdirSync(join(tree, dir));
+  copyFileSync('/bin/busybox', join(tree, 'bin/busybox'));
+  copyFileSync(join(guestDir, 'init'), join(tree, 'init'));
+  execFileSync('chmod', ['755', join(tree, 'init'), join(tree, 'bin/busybox')]);
+  bootModules(kernel).forEach((path, i) => {
+    const name = join(tree, 'modules', `${String(i).padStart(2, '0')}-${basename(path).replace(/\.(xz|zst)$/, '')}`);
+    if (path.endsWith('.xz')) writeFileSync(name, execFileSync('xz', ['-dc', path], { maxBuffer: 1 << 26 }));
+    else copyFileSync(path, name);
+  });
+  execFileSync('sh', ['-c', 'find . | cpio -o -H newc --quiet >"$1"', 'sh', to], { cwd: tree });
+  rmSync(tree, { recursive: true });
+}
+
+function shellQuote(text: string): string {
+  return `'${text.replaceAll("'", `'\\''`)}'`;
+}
+
+/** Hardware virtualisation is used only on demand (VM_ACCEL=kvm): emulation gives the same result on every machine. */
+function accelerator(): string[] {
+  if (process.env.VM_ACCEL !== 'kvm') return ['-accel', 'tcg,thread=multi', '-cpu', 'max'];
+  accessSync('/dev/kvm', constants.R_OK | constants.W_OK);
+  return ['-accel', 'kvm', '-cpu', 'host'];
+}
+
+function qemuArguments(job: Job, initrd: string, disks: readonly string[]): string[] {
+  const args = [...accelerator(), '-smp', '2', '-m', String(job.memoryMib), '-nographic', '-no-reboot', '-nodefaults', '-serial', 'stdio',
+    '-kernel', job.kernel.image, '-initrd', initrd,
+    '-append', 'console=ttyS0 panic=-1 loglevel=5 log_buf_len=4M net.ifnames=0 mitigations=off',
+    '-fsdev', 'local,id=host,path=/,security_model=none,readonly=on,multidevs=remap', '-device', 'virtio-9p-pci,fsdev=host,mount_tag=host',
+    '-fsdev', `local,id=out,path=${job.outDir},security_model=none`, '-device', 'virtio-9p-pci,fsdev=out,mount_tag=out',
+    '-device', 'virtio-rng-pci'];
+  for (const [i, path] of disks.entries()) {
+    args.push('-drive', `file=${path},if=none,id=disk${i},format=raw,cache=unsafe,discard=unmap`, '-device', `virtio-blk-pci,drive=disk${i}`);
+  }
+  return args;
+}
+
+function readIfThere(path: string): string {
+  return existsSync(path) ? readFileSync(path, 'utf8') : '';
+}
+
+/** Hands on what was appended to a file since the last call. */
+function follower(path: string, onText: (text: string) => void): () => void {
+  let seen = 0;
+  return () => {
+    const text = readIfThere(path);
+    if (text.length > seen) onText(text.slice(seen));
+    seen = text.length;
+  };
+}
+
+/** Runs a QEMU process until it ends or its time is over; returns true if it had to be killed. */
+async function runQemu(args: readonly string[], console: string, limitSeconds: number, poll: () => void): Promise<boolean> {
+  const consoleFd = openSync(console, 'w');
+  const child = spawn('qemu-system-x86_64', args, { stdio: ['ignore', consoleFd, consoleFd] });
+  closeSync(consoleFd);
+  let timedOut = false;
+  const kill = (): boolean => child.kill('SIGKILL');
+  process.once('exit', kill);
+  const limit = setTimeout(() => { timedOut = true; kill(); }, limitSeconds * 1000);
+  const ticker = setInterval(poll, POLL_MS);
+  try {
+    await new Promise<void>((done, failed) => { child.once('exit', () => done()); child.once('error', failed); });
+  } finally {
+    clearTimeout(limit);
+    clearInterval(ticker);
+    process.off('exit', kill);
+  }
+  poll();
+  return timedOut;
+}
+
+/**
+ * Boots a machine, runs its job and waits for its end.
+ *
+ * @returns how it ended; a guest that died or hung is an outcome, not an exception
+ * @throws Error if QEMU cannot be started
+ */
+export async function runMachine(job: Job): Promise<Outcome> {
+  rmSync(job.outDir, { recursive: true, force: true });
+  mkdirSync(job.outDir, { recursive: true });
+  mkdirSync(join(cacheDir, 'vm'), { recursive: true });
+  const work = mkdtempSync(join(cacheDir, 'vm', 'machine-'));
+  const at = (name: string): string => join(job.outDir, name);
+  try {
+    cpSync(join(guestDir, 'boot.sh'), at('boot.sh'));
+    const env = { ...job.env, KERNEL_RELEASE: job.kernel.release, PROJECT: projectDir, SCENARIO_SCRIPT: job.script, MODULES_ROOT: job.kernel.root ?? '' };
+    writeFileSync(at('job'), Object.entries(env).map(([k, v]) => `${k}=${shellQuote(v)}\n`).join(''));
+    writeFileSync(at('log'), '');
+    const disks = job.diskMib.map((mib, i) => {
+      const path = join(work, `disk${i}.img`);
+      const fd = openSync(path, 'w');
+      ftruncateSync(fd, mib * 1048576);
+      closeSync(fd);
+      return path;
+    });
+    const initrd = join(work, 'initrd');
+    writeInitrd(job.kernel, initrd);
+    const began = Date.now();
+    const timedOut = await runQemu(qemuArguments(job, initrd, disks), at('console'), job.limitSeconds, follower(at('log'), job.onLog ?? (() => {})));
+    const status = readIfThere(at('status')).trim();
+    return {
+      ...(status === '' ? {} : { status: Number(status) }),
+      timedOut,
+      seconds: (Date.now() - began) / 1000,
+      log: readIfThere(at('log')), dmesg: readIfThere(at('dmesg')), console: readIfThere(at('console')),
+    };
+  } finally {
+    rmSync(work, { recursive: true, force: true });
+  }
+}

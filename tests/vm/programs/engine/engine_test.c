@@ -1,0 +1,203 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* Exercises engine.c alone, at load. insmod fails if a check failed; what was measured is in the log. */
+
+#include <linux/ktime.h>
+#include <linux/module.h>
+#include <linux/sched.h>
+#include <linux/sched/task_stack.h>
+#include <linux/spinlock.h>
+#include <linux/vmalloc.h>
+
+#include "dattobd.h"
+#include "core_wasm.h"
+
+#define SECTORS_PER_GIB (1ULL << 21)
+#define CACHE_BYTES (1 << 20)
+#define STACK_PATTERN 0x5ca1ab1e5ca1ab1eUL
+
+static DEFINE_RAW_SPINLOCK(lock);
+static unsigned int nr_failures;
+
+#define CHECK(condition) \
+	do { \
+		if (!(condition)) { \
+			pr_err("engine-test: line %d: not so: %s\n", __LINE__, #condition); \
+			nr_failures++; \
+		} \
+	} while (0)
+
+static s64 call(struct engine *engine, enum core_export export, u64 a, u64 b)
+{
+	unsigned long flags;
+	s64 ret;
+
+	raw_spin_lock_irqsave(&lock, flags);
+	ret = engine_call(engine, export, a, b, 0);
+	raw_spin_unlock_irqrestore(&lock, flags);
+	return ret;
+}
+
+static struct engine *create(u64 nr_sectors, u64 cache_bytes, s64 expected)
+{
+	struct engine *engine = engine_create();
+	s64 ret;
+
+	if (IS_ERR(engine)) {
+		CHECK(!IS_ERR(engine));
+		return NULL;
+	}
+	ret = engine_call(engine, CORE_INIT, nr_sectors, cache_bytes, CORE_MODE_SNAPSHOT);
+	if (ret != expected) {
+		pr_err("engine-test: init returned %lld, expected %lld\n", ret, expected);
+		nr_failures++;
+	}
+	return engine;
+}
+
+/* The bytes of stack that a call takes, found as the pattern that it overwrote. */
+static __no_sanitize_address noinline unsigned long stack_use(struct engine *engine, enum core_export export, u64 a,
+							      u64 b)
+{
+	unsigned long *top = (unsigned long *)current_stack_pointer;
+	unsigned long *low = top - 768;
+	unsigned long *word;
+	unsigned long flags;
+
+	local_irq_save(flags);
+	for (word = low; word < top; word++)
+		WRITE_ONCE(*word, STACK_PATTERN);
+	engine_call(engine, export, a, b, 0);
+	for (word = low; word < top && READ_ONCE(*word) == STACK_PATTERN; word++)
+		;
+	local_irq_restore(flags);
+	return (top - word) * sizeof(*word);
+}
+
+static void measure(struct engine *engine, const char *name, enum core_export export, u64 sector, u64 nr_sectors)
+{
+	unsigned int nr = 20000, i;
+	u64 ns = ktime_get_ns();
+
+	for (i = 0; i < nr; i++)
+		call(engine, export, sector, nr_sectors);
+	ns = ktime_get_ns() - ns;
+	pr_info("engine-test: %s: %llu ns per call, %lu bytes of stack\n", name, div_u64(ns, nr),
+		stack_use(engine, export, sector, nr_sectors));
+}
+
+static void test_calls(void)
+{
+	struct engine *engine = create(SECTORS_PER_GIB, CACHE_BYTES, 0);
+
+	if (!engine)
+		return;
+	CHECK(call(engine, CORE_IS_COPIED, 80, 16) == 0);
+	CHECK(call(engine, CORE_MARK, 80, 9) == 2);
+	CHECK(call(engine, CORE_MARK, 80, 16) == 0);
+	CHECK(call(engine, CORE_IS_COPIED, 80, 16) == 1);
+	CHECK(call(engine, CORE_IS_COPIED, 80, 17) == 0);
+	CHECK(call(engine, CORE_STAT, CORE_STAT_NR_CHANGED, 0) == 2);
+
+	measure(engine, "stat", CORE_STAT, CORE_STAT_NR_BLOCKS, 0);
+	measure(engine, "is_copied, 1 block", CORE_IS_COPIED, 80, 8);
+	call(engine, CORE_MARK, 0, 2048);
+	measure(engine, "is_copied, 256 blocks", CORE_IS_COPIED, 0, 2048);
+	measure(engine, "mark, 8 blocks, marked", CORE_MARK, 0, 64);
+	engine_destroy(engine);
+}
+
+static void test_memory(void)
+{
+	u64 sectors = SECTORS_PER_GIB;
+	struct engine *engine = engine_create();
+	u64 needed;
+
+	CHECK(!IS_ERR(engine));
+	if (IS_ERR(engine))
+		return;
+	needed = engine_call(engine, CORE_MEMORY_NEEDED, sectors, CACHE_BYTES, 0);
+	CHECK(!engine_call(engine, CORE_INIT, sectors, CACHE_BYTES, CORE_MODE_SNAPSHOT));
+	CHECK(engine_memory(engine, 0, 1));
+	CHECK(PAGE_ALIGNED(engine_memory(engine, 0, 1)));
+	CHECK(is_vmalloc_addr(engine_memory(engine, 0, 1)));
+	CHECK(vmalloc_to_page(engine_memory(engine, 65536, 1)));
+	CHECK(engine_memory(engine, 0, needed));
+	CHECK(!engine_memory(engine, 0, 1ULL << 32));
+	CHECK(!engine_memory(engine, 1ULL << 32, 0));
+	CHECK(!engine_memory(engine, U64_MAX, 2));
+	CHECK(!engine_memory(engine, 16, SIZE_MAX));
+	engine_destroy(engine);
+}
+
+static void test_sizes(void)
+{
+	u64 ns = ktime_get_ns();
+
+	engine_destroy(create(16 * 1024 * SECTORS_PER_GIB, CACHE_BYTES, 0));
+	pr_info("engine-test: 16 TiB: created and destroyed in %llu ms\n", div_u64(ktime_get_ns() - ns, 1000000));
+	engine_destroy(NULL);
+}
+
+static void test_exhaustion(void)
+{
+	struct engine *engines[8] = {};
+	unsigned int i;
+	s64 ret = 0;
+
+	for (i = 0; i < ARRAY_SIZE(engines) && !ret; i++) {
+		engines[i] = engine_create();
+		CHECK(!IS_ERR(engines[i]));
+		if (IS_ERR(engines[i])) {
+			engines[i] = NULL;
+			break;
+		}
+		ret = engine_call(engines[i], CORE_INIT, 16 * 1024 * SECTORS_PER_GIB, CACHE_BYTES, CORE_MODE_SNAPSHOT);
+	}
+	pr_info("engine-test: engine %u of 16 TiB each: %lld\n", i, ret);
+	CHECK(ret == -ENOMEM);
+	for (i = 0; i < ARRAY_SIZE(engines); i++)
+		engine_destroy(engines[i]);
+}
+
+#ifdef CORE_DEBUG_OUT_OF_BOUNDS
+static void test_trap(void)
+{
+	struct engine *engine = create(SECTORS_PER_GIB, CACHE_BYTES, 0);
+	struct engine *other = create(SECTORS_PER_GIB, CACHE_BYTES, 0);
+
+	if (!engine || !other)
+		return;
+	pr_info("engine-test: a trap takes %lu bytes of stack, with its log line\n",
+		stack_use(engine, (enum core_export)CORE_DEBUG_OUT_OF_BOUNDS, 0, 0));
+	CHECK(call(engine, (enum core_export)CORE_DEBUG_OUT_OF_BOUNDS, 0, 0) == -ENOTRECOVERABLE);
+	CHECK(call(engine, CORE_STAT, CORE_STAT_NR_BLOCKS, 0) == -ENOTRECOVERABLE);
+	CHECK(engine_memory(engine, 0, 1));
+	CHECK(call(other, CORE_MARK, 0, 8) == 1);
+	engine_destroy(engine);
+	engine_destroy(other);
+}
+#else
+static void test_trap(void)
+{
+}
+#endif
+
+static int __init engine_test_init(void)
+{
+	test_calls();
+	test_memory();
+	test_sizes();
+	test_exhaustion();
+	test_trap();
+	pr_info("engine-test: %u failures\n", nr_failures);
+	return nr_failures ? -EBADE : 0;
+}
+
+static void __exit engine_test_exit(void)
+{
+}
+
+module_init(engine_test_init);
+module_exit(engine_test_exit);
+MODULE_LICENSE("GPL");
+MODULE_DESCRIPTION("Test of the engine");

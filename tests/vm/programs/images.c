@@ -1,0 +1,192 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Compares whole images and devices, block by block:
+ *
+ *	images covers OLD NEW COW_FILE	every block that differs is listed in the index of COW_FILE (FORMAT.md A5)
+ *	images differ A B [FILE...]	prints how many blocks differ, leaving out those in the extents of the FILEs
+ *	images same-in A B FILE		the blocks of FILE's extents are equal in A and B
+ *	images zero-in A FILE		the blocks of FILE's extents are zeros in A
+ *	images listed COW_FILE BYTES	prints how many blocks of an origin of BYTES bytes the index lists
+ *
+ * Ends with 0 if what is claimed holds, 1 if not, 2 if it cannot tell. Written from the format's description alone: it
+ * shares nothing with the code that it checks.
+ */
+#include "blocks.h"
+
+struct bits {
+	uint64_t nr;
+	unsigned char *set;
+};
+
+static struct bits new_bits(uint64_t nr)
+{
+	return (struct bits){ nr, calloc(1, nr / 8 + 1) };
+}
+
+static int has(const struct bits *b, uint64_t i)
+{
+	return i < b->nr && b->set[i / 8] >> (i % 8) & 1;
+}
+
+static void add(uint64_t block, uint64_t at, void *arg)
+{
+	struct bits *b = arg;
+
+	(void)at;
+	if (block < b->nr)
+		b->set[block / 8] |= 1 << (block % 8);
+}
+
+static uint64_t nr_blocks_of(const char *path)
+{
+	int fd = open_or_give_up(path, O_RDONLY);
+	uint64_t nr = (size_of(fd, path) + BLOCK - 1) / BLOCK;
+
+	close(fd);
+	return nr;
+}
+
+static struct bits extents_of(char **files, int count, uint64_t nr)
+{
+	struct bits b = new_bits(nr);
+
+	for (int i = 0; i < count; i++)
+		each_block(files[i], add, &b);
+	return b;
+}
+
+/* The blocks that differ. A size that differs is not a comparison: it ends the program. */
+static struct bits compare(const char *a, const char *b)
+{
+	int fa = open_or_give_up(a, O_RDONLY), fb = open_or_give_up(b, O_RDONLY);
+	uint64_t size = size_of(fa, a), at;
+	struct bits out = new_bits((size + BLOCK - 1) / BLOCK);
+	char *pa = pages(MIB), *pb = pages(MIB);
+
+	if (size_of(fb, b) != size) {
+		fprintf(stderr, "%s and %s have different sizes\n", a, b);
+		exit(2);
+	}
+	for (at = 0; at < size; at += MIB) {
+		size_t n = size - at < MIB ? size - at : MIB;
+
+		read_all(fa, a, pa, n, at);
+		read_all(fb, b, pb, n, at);
+		if (!memcmp(pa, pb, n))
+			continue;
+		for (size_t i = 0; i < n; i += BLOCK)
+			if (memcmp(pa + i, pb + i, n - i < BLOCK ? n - i : BLOCK))
+				add((at + i) / BLOCK, 0, &out);
+	}
+	close(fa);
+	close(fb);
+	return out;
+}
+
+/* Entry k of the index is the u64 at 4096 + 8 * k; any value but zero says changed. */
+static struct bits index_of(const char *path, uint64_t nr)
+{
+	int fd = open_or_give_up(path, O_RDONLY);
+	uint64_t *entries = pages(nr * 8 + BLOCK);
+	struct bits out = new_bits(nr);
+	uint32_t magic;
+
+	read_all(fd, path, &magic, sizeof(magic), 0);
+	if (magic != 4776) {
+		fprintf(stderr, "%s: not a COW file: magic %u\n", path, magic);
+		exit(2);
+	}
+	read_all(fd, path, entries, nr * 8, 4096);
+	for (uint64_t i = 0; i < nr; i++)
+		if (entries[i])
+			add(i, 0, &out);
+	free(entries);
+	close(fd);
+	return out;
+}
+
+static uint64_t count_of(const struct bits *b)
+{
+	uint64_t n = 0;
+
+	for (uint64_t i = 0; i < b->nr; i++)
+		n += has(b, i);
+	return n;
+}
+
+/* Counts the blocks in @a that are (@want 1) or are not (0) in @b, and names the first few. */
+static uint64_t report(const struct bits *a, const struct bits *b, int want, const char *what)
+{
+	uint64_t n = 0;
+
+	for (uint64_t i = 0; i < a->nr; i++)
+		if (has(a, i) && has(b, i) == want && n++ < 8)
+			printf("%s: block %llu\n", what, (unsigned long long)i);
+	return n;
+}
+
+static int covers(char **arg)
+{
+	struct bits diff = compare(arg[0], arg[1]), listed = index_of(arg[2], diff.nr);
+	uint64_t missed = report(&diff, &listed, 0, "differs but is not listed");
+
+	printf("%llu blocks differ, %llu are listed, %llu were missed\n", (unsigned long long)count_of(&diff),
+	       (unsigned long long)count_of(&listed), (unsigned long long)missed);
+	return missed != 0;
+}
+
+static int differ(char **arg, int nr_files)
+{
+	struct bits diff = compare(arg[0], arg[1]), skip = extents_of(arg + 2, nr_files, diff.nr);
+	uint64_t n = 0;
+
+	for (uint64_t i = 0; i < diff.nr; i++)
+		n += has(&diff, i) && !has(&skip, i);
+	printf("%llu\n", (unsigned long long)n);
+	return 0;
+}
+
+static int same_in(char **arg)
+{
+	struct bits diff = compare(arg[0], arg[1]), in = extents_of(arg + 2, 1, diff.nr);
+
+	return report(&diff, &in, 1, "differs") != 0;
+}
+
+static int zero_in(char **arg)
+{
+	struct bits in = extents_of(arg + 1, 1, nr_blocks_of(arg[0])), bad = new_bits(in.nr);
+	int fd = open_or_give_up(arg[0], O_RDONLY);
+	char *block = pages(BLOCK), zeros[BLOCK] = { 0 };
+
+	for (uint64_t i = 0; i < in.nr; i++) {
+		if (!has(&in, i))
+			continue;
+		read_all(fd, arg[0], block, BLOCK, i * BLOCK);
+		if (memcmp(block, zeros, BLOCK))
+			add(i, 0, &bad);
+	}
+	return report(&bad, &in, 1, "is not zero") != 0;
+}
+
+int main(int argc, char **argv)
+{
+	const char *what = argc > 1 ? argv[1] : "";
+
+	if (!strcmp(what, "covers") && argc == 5)
+		return covers(argv + 2);
+	if (!strcmp(what, "differ") && argc >= 4)
+		return differ(argv + 2, argc - 4);
+	if (!strcmp(what, "same-in") && argc == 5)
+		return same_in(argv + 2);
+	if (!strcmp(what, "zero-in") && argc == 4)
+		return zero_in(argv + 2);
+	if (!strcmp(what, "listed") && argc == 4) {
+		struct bits listed = index_of(argv[2], strtoull(argv[3], NULL, 10) / BLOCK);
+
+		printf("%llu\n", (unsigned long long)count_of(&listed));
+		return 0;
+	}
+	fprintf(stderr, "usage: images covers|differ|same-in|zero-in|listed ...\n");
+	return 2;
+}

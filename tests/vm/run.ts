@@ -1,0 +1,98 @@
+/**
+ * Runs scenarios in virtual machines, one machine per scenario, kernel and filesystem:
+ *
+ *   npm run test:vm [-- --kernel 6.1|6.12|debug] [--fs ext4|xfs] [--scenario NAME] [--verbose] [--no-build] [--list]
+ *
+ * Options may be repeated; without them, everything runs. What a machine left is in .cache/vm/<kernel>-<fs>-<scenario>.
+ * Ends with the line "N passed, N failed", and with 0 only if something ran and nothing failed.
+ */
+import { join } from 'node:path';
+import { parseArgs } from 'node:util';
+import { buildModule, buildPrograms, modulePath, programsDir } from './build.js';
+import { cacheDir, kernel, projectDir, seriesNames, type Kernel } from './kernels.js';
+import { runMachine } from './machine.js';
+import { scenarios, type FileSystem, type Scenario } from './scenarios.js';
+import { failure } from './verdict.js';
+
+interface Choice {
+  readonly kernels: readonly string[];
+  readonly fileSystems: readonly string[];
+  readonly names: readonly string[];
+  readonly verbose: boolean;
+  readonly build: boolean;
+}
+
+/** A kernel with everything built in for debugging runs this much slower. */
+const DEBUG_FACTOR = 8;
+
+function choose(): Choice {
+  const { values } = parseArgs({
+    options: {
+      kernel: { type: 'string', multiple: true },
+      fs: { type: 'string', multiple: true },
+      scenario: { type: 'string', multiple: true },
+      verbose: { type: 'boolean', default: false },
+      'no-build': { type: 'boolean', default: false },
+      list: { type: 'boolean', default: false },
+    },
+  });
+  const all = scenarios.map((s) => s.name);
+  if (values.list) {
+    console.log(all.join('\n'));
+    process.exit(0);
+  }
+  const unknown = values.scenario?.find((name) => !all.includes(name));
+  if (unknown) throw new RangeError(`Cannot run scenario ${unknown}: expected one of ${all.join(', ')}`);
+  return {
+    kernels: values.kernel ?? seriesNames,
+    fileSystems: values.fs ?? ['ext4', 'xfs'],
+    names: values.scenario ?? all,
+    verbose: values.verbose,
+    build: !values['no-build'],
+  };
+}
+
+async function runOne(on: Kernel, scenario: Scenario, fs: FileSystem, verbose: boolean): Promise<boolean> {
+  const name = `${on.name} ${fs} ${scenario.name}`;
+  if (verbose) console.log(`\n--- ${name}`);
+  const outcome = await runMachine({
+    kernel: on,
+    script: join(projectDir, 'tests/vm/scenarios', `${scenario.name}.sh`),
+    env: { FS: fs, PROGRAMS: programsDir, DATTOBD_KO: modulePath(on, false), DATTOBD_DEBUG_KO: modulePath(on, true) },
+    diskMib: scenario.diskMib,
+    memoryMib: 3072,
+    limitSeconds: scenario.limitSeconds * (on.name === 'debug' ? DEBUG_FACTOR : 1),
+    outDir: join(cacheDir, 'vm', name.replaceAll(' ', '-')),
+    ...(verbose ? { onLog: (text: string) => process.stdout.write(text) } : {}),
+  });
+  const why = failure(outcome);
+  console.log(`${why === undefined ? 'pass' : 'FAIL'}  ${name}  (${outcome.seconds.toFixed(0)} s)`);
+  if (why !== undefined) console.log(`  ${why}`);
+  return why === undefined;
+}
+
+async function main(): Promise<void> {
+  const choice = choose();
+  const chosen = scenarios.filter((s) => choice.names.includes(s.name));
+  buildPrograms();
+  let passed = 0;
+  let failed = 0;
+  for (const name of choice.kernels) {
+    const on = kernel(name);
+    console.log(`Linux ${on.release}`);
+    if (choice.build) {
+      buildModule(on, false);
+      if (chosen.some((s) => s.debugCore)) buildModule(on, true);
+    }
+    for (const scenario of chosen) {
+      for (const fs of scenario.fileSystems.filter((f) => choice.fileSystems.includes(f))) {
+        if (await runOne(on, scenario, fs, choice.verbose)) passed++;
+        else failed++;
+      }
+    }
+  }
+  console.log(`${passed} passed, ${failed} failed`);
+  process.exitCode = failed === 0 && passed > 0 ? 0 : 1;
+}
+
+await main();

@@ -1,0 +1,32 @@
+/** The scenarios: what each needs of a machine, and on which filesystems it runs. */
+
+export type FileSystem = 'ext4' | 'xfs';
+
+export interface Scenario {
+  /** name of its script in tests/vm/scenarios, without .sh */
+  readonly name: string;
+  readonly fileSystems: readonly FileSystem[];
+  /** sizes of /dev/vda, /dev/vdb, … in MiB; sparse, so a large one costs nothing */
+  readonly diskMib: readonly number[];
+  readonly limitSeconds: number;
+  /** needs the module with the core's debug build */
+  readonly debugCore?: boolean;
+}
+
+const SCRATCH_MIB = 8192;
+const both: readonly FileSystem[] = ['ext4', 'xfs'];
+const ext4: readonly FileSystem[] = ['ext4'];
+
+export const scenarios: readonly Scenario[] = [
+  { name: 'ioctls', fileSystems: ext4, diskMib: [256], limitSeconds: 120 },
+  { name: 'proc-and-nodes', fileSystems: ext4, diskMib: [256], limitSeconds: 120 },
+  { name: 'dbdctl', fileSystems: ext4, diskMib: [256], limitSeconds: 240 },
+  { name: 'overflow', fileSystems: both, diskMib: [512], limitSeconds: 120 },
+  { name: 'trap', fileSystems: ext4, diskMib: [512, 256], limitSeconds: 120, debugCore: true },
+  { name: 'race', fileSystems: ext4, diskMib: [256, SCRATCH_MIB], limitSeconds: 240 },
+  { name: 'stability', fileSystems: both, diskMib: [512], limitSeconds: 240 },
+  { name: 'writers', fileSystems: both, diskMib: [512, SCRATCH_MIB, 512], limitSeconds: 240 },
+  { name: 'umount', fileSystems: both, diskMib: [512, SCRATCH_MIB], limitSeconds: 240 },
+  { name: 'reload-module', fileSystems: ext4, diskMib: [512], limitSeconds: 240 },
+  { name: 'walkthrough', fileSystems: both, diskMib: [1024, SCRATCH_MIB], limitSeconds: 600 },
+];

@@ -1,0 +1,13 @@
+# The control node answers each request, right and wrong, as ABI.md B says.
+. "$PROJECT/tests/vm/guest/lib.sh"
+make_origin
+load_module
+modprobe loop
+mknod -m 600 /dev/loop7 b 7 7 2>/dev/null || true
+truncate -s 16M /run/loop7
+losetup /dev/loop7 /run/loop7
+"$PROGRAMS/ioctls" $ORIGIN $MOUNT /run/other || die "the control node answered wrong"
+losetup -d /dev/loop7
+umount $MOUNT
+check_device $ORIGIN
+unload_module

@@ -1,0 +1,27 @@
+# A COW file that is full fails the snapshot, with -27, and harms nothing else.
+. "$PROJECT/tests/vm/guest/lib.sh"
+make_origin
+load_module
+dd if=/dev/urandom of=$MOUNT/file bs=1M count=50 conv=fsync status=none
+dbdctl setup-snapshot -f 5 $ORIGIN $MOUNT/cow 0
+dd if=/dev/urandom of=/run/new bs=1M count=50 status=none
+dd if=/run/new of=$MOUNT/file bs=1M conv=notrunc,fsync status=none
+failed() { [ "$(field 0 error)" = -27 ]; }
+until_true 10 "the failure of the device" failed
+same "state" "$(field 0 state)" 3
+step "error -27 after 50 MiB were written"
+echo 3 >/proc/sys/vm/drop_caches
+cmp /run/new $MOUNT/file || die "the origin lost a write"
+refused "Input/output error" dd if=/dev/datto0 of=/dev/null bs=4k count=1 iflag=direct
+refused "Input/output error" dd if=/dev/datto0 of=/dev/null bs=4k count=1
+refused "Invalid argument" dbdctl transition-to-incremental 0
+dd if=/dev/zero of=$MOUNT/more bs=1M count=8 conv=fsync status=none
+until_true 5 "the removal of the COW file" test ! -e $MOUNT/cow
+dbdctl destroy 0
+[ ! -e /dev/datto0 ] || die "/dev/datto0 is still there"
+dbdctl setup-snapshot -f 20 $ORIGIN $MOUNT/cow 0
+same "a new snapshot's error" "$(field 0 error)" ""
+dbdctl destroy 0
+umount $MOUNT
+check_device $ORIGIN
+unload_module

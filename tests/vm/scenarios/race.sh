@@ -1,0 +1,31 @@
+# A read of the snapshot never returns what is being written to the origin at that moment.
+. "$PROJECT/tests/vm/guest/lib.sh"
+reference=$SCRATCH/reference
+file=$MOUNT/file
+make_scratch
+make_origin
+load_module
+echo 64 >/sys/block/vda/queue/max_sectors_kb
+
+for pass in 1 2 3; do
+	rm -f $file
+	dd if=/dev/urandom of=$file bs=1M count=64 conv=fsync status=none
+	dbdctl setup-snapshot -f 100 $ORIGIN $MOUNT/cow 0
+	copy_device /dev/datto0 $reference
+	fsfreeze -f $MOUNT
+	echo 1 >/proc/sys/vm/drop_caches
+	images same-in $reference $ORIGIN $file || die "the quiet snapshot differs from the frozen origin"
+	differ=$(images differ $reference $ORIGIN $MOUNT/cow)
+	fsfreeze -u $MOUNT
+	[ "$differ" -le "$(field 0 nr_changed_blocks)" ] ||
+		die "$differ blocks differ from the frozen origin, but only $(field 0 nr_changed_blocks) were noted"
+	images zero-in $reference $MOUNT/cow || die "the COW file's own blocks are not zeros in the snapshot"
+	"$PROGRAMS/race" /dev/datto0 $reference $file || die "pass $pass: the snapshot read wrong"
+	copy_device /dev/datto0 $SCRATCH/again
+	cmp $reference $SCRATCH/again || die "pass $pass: the snapshot moved"
+	step "pass $pass is right"
+	same "error" "$(field 0 error)" ""
+	dbdctl destroy 0
+done
+umount $MOUNT
+unload_module

@@ -1,0 +1,49 @@
+# The module can be unloaded and loaded again under load, ten times, and leaves nothing behind.
+. "$PROJECT/tests/vm/guest/lib.sh"
+make_origin
+start_load
+
+# Memory that a module could leave behind, in KiB, once caches are dropped and delayed frees have run.
+kept_memory() {
+	sync
+	echo 3 >/proc/sys/vm/drop_caches
+	sleep 1
+	awk '/^(SUnreclaim|VmallocUsed|Percpu):/ { sum += $2 } END { print sum }' /proc/meminfo
+}
+
+cycle() {
+	load_module
+	dbdctl setup-snapshot -f 100 $ORIGIN $MOUNT/cow 0
+	exec 9</dev/datto0
+	refused "in use" rmmod dattobd
+	dd bs=1M count=8 status=none <&9 >/dev/null
+	exec 9<&-
+	[ "$1" = incremental ] && dbdctl transition-to-incremental 0
+	sleep 0.5
+	unload_module
+	[ ! -e /dev/datto0 ] && [ ! -e /dev/datto-ctl ] && [ ! -e $PROC ] || die "cycle $n left a node behind"
+	[ ! -e $MOUNT/cow ] || die "cycle $n left the COW file of an active device behind"
+	load_alive || die "the load ended early"
+}
+
+for n in 1 2; do cycle incremental; done
+before=$(kept_memory)
+for n in 3 4 5 6 7 8 9 10; do
+	if [ $((n % 2)) = 0 ]; then cycle incremental; else cycle snapshot; fi
+	step "cycle $n"
+done
+after=$(kept_memory)
+say "kernel memory: $before KiB before, $after KiB after 8 more cycles"
+# One device's interpreter and buffers take far more than this: a single one lost would show.
+[ $((after - before)) -lt 4096 ] || die "the kernel's memory grew by $((after - before)) KiB"
+! grep -q '\[dattobd\]' /proc/vmallocinfo || die "vmalloc areas of the module remain"
+! grep -q '^datto' /proc/slabinfo || die "slab caches of the module remain"
+if [ -e /sys/kernel/debug/kmemleak ]; then
+	echo scan >/sys/kernel/debug/kmemleak
+	sleep 6
+	echo scan >/sys/kernel/debug/kmemleak
+	! grep -q dattobd /sys/kernel/debug/kmemleak || die "$(head -30 /sys/kernel/debug/kmemleak)"
+fi
+stop_load
+umount $MOUNT
+check_device $ORIGIN
