@@ -1,5 +1,6 @@
 /** Errors by meaning, and errnos in words. */
 import { constants } from 'node:os';
+import { ERRNO_TEXTS } from './errno-texts.js';
 
 /** Documented reasons for which a host call refuses to go on; nothing was written. */
 export type RefusalCode =
@@ -62,50 +63,12 @@ export class SystemError extends Error {
 
 export const { EINVAL, EIO, ENXIO, ERANGE, EOPNOTSUPP, ENOENT } = constants.errno;
 
-/** What the C library says of an errno, for those that the tools meet most; the others get their name. */
-const TEXTS: Readonly<Record<number, string>> = {
-  0: 'Success',
-  1: 'Operation not permitted',
-  2: 'No such file or directory',
-  4: 'Interrupted system call',
-  5: 'Input/output error',
-  6: 'No such device or address',
-  9: 'Bad file descriptor',
-  12: 'Cannot allocate memory',
-  13: 'Permission denied',
-  14: 'Bad address',
-  15: 'Block device required',
-  16: 'Device or resource busy',
-  17: 'File exists',
-  19: 'No such device',
-  20: 'Not a directory',
-  21: 'Is a directory',
-  22: 'Invalid argument',
-  25: 'Inappropriate ioctl for device',
-  26: 'Text file busy',
-  27: 'File too large',
-  28: 'No space left on device',
-  30: 'Read-only file system',
-  34: 'Numerical result out of range',
-  36: 'File name too long',
-  40: 'Too many levels of symbolic links',
-  61: 'No data available',
-  95: 'Operation not supported',
-  110: 'Connection timed out',
-  123: 'No medium found',
-  131: 'State not recoverable',
-};
-
-const NAMES: ReadonlyMap<number, string> = new Map(
-  Object.entries(constants.errno).map(([name, errno]) => [errno, name]),
-);
-
 /**
  * Text of an errno, as strerror(3) gives it in the C locale.
  *
  * @param errno positive errno
  */
-export const errnoText = (errno: number): string => TEXTS[errno] ?? NAMES.get(errno) ?? `Unknown error ${errno}`;
+export const errnoText = (errno: number): string => ERRNO_TEXTS[errno] ?? `Unknown error ${errno}`;
 
 /** What an error of a device means, where that is more than its errno's text. */
 const DEVICE_ERRORS: Readonly<Record<number, string>> = {
