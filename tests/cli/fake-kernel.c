@@ -1,0 +1,214 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Stands in for the driver: preloaded into a tool, it answers for the driver's nodes and makes chosen calls fail.
+ *
+ * FAKE_DRIVER     set: the control node is there
+ * FAKE_CONTROL_ERRNO  opening the control node fails with it
+ * FAKE_IOCTL_ERRNO    every ioctl of the driver fails with it
+ * FAKE_LOG        file to which the ioctls' arguments are appended as text
+ * FAKE_STATUS     file that is /proc/datto-info
+ * FAKE_SNAPSHOT   file that is /dev/datto7
+ * FAKE_INFO       file with what the info ioctl answers
+ * FAKE_BAD_READ, FAKE_BAD_WRITE   offset: reads of the snapshot, or any writes, that cover it fail with EIO
+ * FAKE_SHORT      set: no positioned read or write moves more than 1000 bytes
+ * FAKE_FSYNC_ERRNO, FAKE_HOLE_ERRNO   fsync or fallocate fails with it
+ */
+#define _GNU_SOURCE
+#include <dlfcn.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdarg.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#define CONTROL "/dev/datto-ctl"
+#define SNAPSHOT "/dev/datto7"
+#define STATUS "/proc/datto-info"
+#define BLKGETSIZE64 0x80081272UL
+
+#define NEXT(name) ((__typeof__(&name))dlsym(RTLD_NEXT, #name))
+
+static int fails(const char *variable)
+{
+	const char *value = getenv(variable);
+
+	if (!value)
+		return 0;
+	errno = atoi(value);
+	return 1;
+}
+
+static const char *redirect(const char *path)
+{
+	if (!path)
+		return path;
+	if (!strcmp(path, CONTROL))
+		return getenv("FAKE_DRIVER") ? "/dev/null" : "/nonexistent/control";
+	if (!strcmp(path, SNAPSHOT) && getenv("FAKE_SNAPSHOT"))
+		return getenv("FAKE_SNAPSHOT");
+	if (!strcmp(path, STATUS))
+		return getenv("FAKE_STATUS") ? getenv("FAKE_STATUS") : "/nonexistent/status";
+	return path;
+}
+
+int open(const char *path, int flags, ...)
+{
+	va_list list;
+	int mode;
+
+	va_start(list, flags);
+	mode = va_arg(list, int);
+	va_end(list);
+	if (!strcmp(path, CONTROL) && fails("FAKE_CONTROL_ERRNO"))
+		return -1;
+	return NEXT(open)(redirect(path), flags, mode);
+}
+
+int open64(const char *path, int flags, ...)
+{
+	va_list list;
+	int mode;
+
+	va_start(list, flags);
+	mode = va_arg(list, int);
+	va_end(list);
+	return open(path, flags, mode);
+}
+
+int access(const char *path, int mode)
+{
+	return NEXT(access)(redirect(path), mode);
+}
+
+char *realpath(const char *path, char *resolved)
+{
+	char *target = NEXT(realpath)(path, resolved);
+	char link[64] = "";
+
+	/* The node itself does not exist; a link to it does. */
+	if (target)
+		return target;
+	if (strcmp(path, SNAPSHOT) && (readlink(path, link, sizeof(link) - 1) < 0 || strcmp(link, SNAPSHOT)))
+		return NULL;
+	return resolved ? strcpy(resolved, SNAPSHOT) : strdup(SNAPSHOT);
+}
+
+static void record(unsigned long request, const unsigned char *bytes)
+{
+	unsigned int size = (request >> 16) & 0x3fff;
+	unsigned int nr = request & 0xff;
+	/* Where a command's argument points to strings */
+	unsigned int nr_strings = nr >= 1 && nr <= 3 ? 2 : nr == 6;
+	FILE *log = getenv("FAKE_LOG") ? fopen(getenv("FAKE_LOG"), "a") : NULL;
+
+	if (!log)
+		return;
+	fprintf(log, "%u", nr);
+	for (unsigned int i = 0; i < nr_strings; i++)
+		fprintf(log, " %s", *(char *const *)(bytes + 8 * i));
+	for (unsigned int at = 8 * nr_strings; at < size && nr != 8; at += 8) {
+		uint64_t word = 0;
+
+		memcpy(&word, bytes + at, size - at < 8 ? size - at : 8);
+		fprintf(log, " %llu", (unsigned long long)word);
+	}
+	fprintf(log, "\n");
+	fclose(log);
+}
+
+static int answer_info(void *argument)
+{
+	int fd = NEXT(open)(getenv("FAKE_INFO"), O_RDONLY);
+	ssize_t got = fd < 0 ? -1 : read(fd, argument, 8272);
+
+	if (fd >= 0)
+		close(fd);
+	return got == 8272 ? 0 : -1;
+}
+
+int ioctl(int fd, unsigned long request, ...)
+{
+	va_list list;
+	void *argument;
+	struct stat st;
+
+	va_start(list, request);
+	argument = va_arg(list, void *);
+	va_end(list);
+	request &= 0xffffffff;
+	if (request == BLKGETSIZE64) {
+		if (fstat(fd, &st))
+			return -1;
+		*(uint64_t *)argument = st.st_size;
+		return 0;
+	}
+	if (((request >> 8) & 0xff) != 0x91)
+		return NEXT(ioctl)(fd, request, argument);
+	record(request, argument);
+	if (fails("FAKE_IOCTL_ERRNO"))
+		return -1;
+	return (request & 0xff) == 8 ? answer_info(argument) : 0;
+}
+
+static int covers(const char *variable, off_t offset, size_t bytes)
+{
+	const char *value = getenv(variable);
+
+	return value && atoll(value) >= offset && atoll(value) < offset + (off_t)bytes;
+}
+
+static int is_snapshot(int fd)
+{
+	struct stat file, snapshot;
+
+	return getenv("FAKE_SNAPSHOT") && !fstat(fd, &file) && !stat(getenv("FAKE_SNAPSHOT"), &snapshot) &&
+	       file.st_ino == snapshot.st_ino && file.st_dev == snapshot.st_dev;
+}
+
+static size_t shortened(size_t bytes)
+{
+	return getenv("FAKE_SHORT") && bytes > 1000 ? 1000 : bytes;
+}
+
+ssize_t pread64(int fd, void *data, size_t bytes, off_t offset)
+{
+	if (covers("FAKE_BAD_READ", offset, bytes) && is_snapshot(fd)) {
+		errno = EIO;
+		return -1;
+	}
+	return NEXT(pread64)(fd, data, shortened(bytes), offset);
+}
+
+ssize_t pread(int fd, void *data, size_t bytes, off_t offset)
+{
+	return pread64(fd, data, bytes, offset);
+}
+
+ssize_t pwrite64(int fd, const void *data, size_t bytes, off_t offset)
+{
+	if (covers("FAKE_BAD_WRITE", offset, bytes)) {
+		errno = EIO;
+		return -1;
+	}
+	return NEXT(pwrite64)(fd, data, shortened(bytes), offset);
+}
+
+ssize_t pwrite(int fd, const void *data, size_t bytes, off_t offset)
+{
+	return pwrite64(fd, data, bytes, offset);
+}
+
+int fsync(int fd)
+{
+	return fails("FAKE_FSYNC_ERRNO") ? -1 : NEXT(fsync)(fd);
+}
+
+int fallocate(int fd, int mode, off_t offset, off_t bytes)
+{
+	return fails("FAKE_HOLE_ERRNO") ? -1 : NEXT(fallocate)(fd, mode, offset, bytes);
+}

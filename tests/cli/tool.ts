@@ -1,0 +1,45 @@
+/** The tools as they are shipped, run with a driver made up by a preloaded library. */
+import { execFileSync, spawnSync } from 'node:child_process';
+import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { buildTools } from '../../scripts/build-cli.js';
+
+export interface Outcome {
+  readonly status: number | null;
+  readonly stdout: string;
+  readonly stderr: string;
+}
+
+/** Variables of fake-kernel.c, by name. */
+export type Fakes = Readonly<Record<`FAKE_${string}`, string>>;
+
+export const folder = mkdtempSync(join(tmpdir(), 'datto-tools-'));
+process.on('exit', () => rmSync(folder, { recursive: true, force: true }));
+
+const library = join(folder, 'fake-kernel.so');
+const source = fileURLToPath(new URL('fake-kernel.c', import.meta.url));
+execFileSync('gcc', ['-Wall', '-Werror', '-shared', '-fPIC', '-o', library, source, '-ldl']);
+await buildTools(join(folder, 'tools'));
+
+/** Path of a file in the tests' folder. */
+export const at = (name: string): string => join(folder, name);
+
+/** Runs a tool to its end. */
+export const runTool = (tool: 'dbdctl' | 'update-img', args: readonly string[], fakes: Fakes = {}): Outcome => {
+  const { status, stdout, stderr } = spawnSync(join(folder, 'tools', `${tool}.mjs`), args, {
+    encoding: 'utf8',
+    cwd: folder,
+    env: { PATH: process.env['PATH'], LD_PRELOAD: library, ...fakes },
+  });
+  return { status, stdout, stderr };
+};
+
+/** The ioctls that a tool issued, one line each: number, strings, words of 8 bytes. */
+export const readLog = (path: string): string[] => {
+  if (!existsSync(path)) return [];
+  const lines = readFileSync(path, 'utf8').split('\n').slice(0, -1);
+  rmSync(path);
+  return lines;
+};
