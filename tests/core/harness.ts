@@ -1,0 +1,230 @@
+// One interface over every engine and every build of the core, and a simulated COW file that serves its index sections.
+
+import { readFileSync } from 'node:fs';
+import * as assert from 'uvu/assert';
+import { instantiateSync } from '@assemblyscript/loader';
+import { instantiate } from 'wasm3-binding';
+import {
+  BLOCK_SECTORS,
+  BUFFER_BYTES,
+  CORE_ERRNOS,
+  EXPECTATIONS,
+  MODES,
+  REFUSALS,
+  RUN_BYTES,
+  RUN_KINDS,
+  SECTION_BYTES,
+  SECTION_REQUESTS,
+  STATS,
+  STATUS_MISS,
+  type CORE_EXPORTS,
+  type Named,
+} from '../../host/layout.js';
+
+export type ExportName = (typeof CORE_EXPORTS)[number]['name'] | 'debug_out_of_bounds';
+
+/** An instance of the core in some engine. */
+export interface Instance {
+  call(name: ExportName, ...values: bigint[]): bigint;
+  /** Linear memory; valid until the next call that grows it. */
+  readonly memory: ArrayBuffer;
+  close(): void;
+}
+
+export interface Engine {
+  readonly name: string;
+  readonly build: 'release' | 'debug';
+  readonly interpreter: 'V8' | 'wasm3';
+  load(bytes?: Uint8Array): Instance;
+}
+
+const FILES = { release: 'core.wasm', debug: 'core.debug.wasm' } as const;
+
+/** The bytes of a build of the core. */
+export const coreBytes = (build: Engine['build']): Buffer<ArrayBuffer> =>
+  Buffer.from(readFileSync(new URL(`../../build/${FILES[build]}`, import.meta.url)));
+
+const loadInV8 = (bytes: Uint8Array): Instance => {
+  const { exports } = instantiateSync<Record<string, (...values: bigint[]) => bigint>>(bytes);
+  const linear = exports.memory!;
+  return {
+    call: (name, ...values) => exports[name]!(...values),
+    get memory() {
+      return linear.buffer as ArrayBuffer;
+    },
+    close: () => {},
+  };
+};
+
+const engine = (interpreter: Engine['interpreter'], build: Engine['build']): Engine => ({
+  name: `${interpreter} ${build}`,
+  build,
+  interpreter,
+  load: (bytes = coreBytes(build)) => (interpreter === 'V8' ? loadInV8(bytes) : instantiate(bytes)),
+});
+
+export const V8_RELEASE = engine('V8', 'release');
+export const WASM3_RELEASE = engine('wasm3', 'release');
+export const ENGINES = [V8_RELEASE, engine('V8', 'debug'), WASM3_RELEASE, engine('wasm3', 'debug')];
+
+const valueOf = (table: readonly Named[], name: string): bigint => {
+  const row = table.find((candidate) => candidate.name === name);
+  if (!row) throw new RangeError(`no ${name} in the table`);
+  return BigInt(row.value);
+};
+
+export const errno = (name: string): bigint => -valueOf(CORE_ERRNOS, name);
+export const refusal = (name: string): bigint => valueOf(REFUSALS, name);
+export const expectation = (name: string): bigint => valueOf(EXPECTATIONS, name);
+export const SNAPSHOT = valueOf(MODES, 'SNAPSHOT');
+export const INCREMENTAL = valueOf(MODES, 'INCREMENTAL');
+export const ORIGIN = Number(valueOf(RUN_KINDS, 'ORIGIN'));
+export const COW = Number(valueOf(RUN_KINDS, 'COW'));
+export const ZERO = Number(valueOf(RUN_KINDS, 'ZERO'));
+export const READY = valueOf(SECTION_REQUESTS, 'READY');
+export const READ = valueOf(SECTION_REQUESTS, 'READ');
+export const WRITE = valueOf(SECTION_REQUESTS, 'WRITE');
+export const MISS = BigInt(STATUS_MISS);
+
+export const MIB = 1n << 20n;
+export const SECTION_BLOCKS = 4096n;
+export const SECTION_SECTORS = SECTION_BLOCKS * BigInt(BLOCK_SECTORS);
+/** Large enough for any test's copies. */
+export const PLENTY = 1n << 50n;
+
+/** [start, count, kind] */
+export type Run = readonly [start: number, count: number, kind: number];
+
+export interface Setup {
+  readonly nrSectors: bigint;
+  readonly cacheBytes?: bigint;
+  readonly mode?: bigint;
+  readonly fsize?: bigint;
+}
+
+/** A core with the part of the stub that serves its sections. */
+export class Bench {
+  /** What the COW file holds of the index, by section. */
+  readonly file = new Map<bigint, Uint8Array>();
+  readonly #instance: Instance;
+
+  constructor(which: Engine, setup?: Setup) {
+    this.#instance = which.load();
+    if (!setup) return;
+    assert.is(this.call('init', setup.nrSectors, setup.cacheBytes ?? 0n, setup.mode ?? SNAPSHOT), 0n);
+    assert.is(this.call('header_create', setup.fsize ?? PLENTY, 1n), 0n);
+  }
+
+  call(name: ExportName, ...values: (bigint | number)[]): bigint {
+    return this.#instance.call(name, ...values.map(BigInt));
+  }
+
+  close(): void {
+    this.#instance.close();
+  }
+
+  get memoryBytes(): number {
+    return this.#instance.memory.byteLength;
+  }
+
+  stat(field: string): bigint {
+    return this.call('stat', valueOf(STATS, field));
+  }
+
+  bytes(address: bigint, length: number): Buffer {
+    return Buffer.from(this.#instance.memory, Number(address), length);
+  }
+
+  buffer(): Buffer {
+    return this.bytes(this.call('buffer_address'), BUFFER_BYTES);
+  }
+
+  runs(count: bigint): Run[] {
+    assert.ok(count >= 0n, `${count} runs`);
+    const records = this.bytes(this.call('runs_address'), Number(count) * RUN_BYTES);
+    return Array.from({ length: Number(count) }, (_, i) => [
+      Number(records.readBigUInt64LE(i * RUN_BYTES)),
+      records.readUInt32LE(i * RUN_BYTES + 8),
+      records.readUInt32LE(i * RUN_BYTES + 12),
+    ]);
+  }
+
+  /** plan_copy with ranges [sector, nr_sectors]; the runs, or the negative result. */
+  planCopy(ranges: readonly (readonly [bigint, bigint])[], maxBlocks = 1n << 40n): Run[] | bigint {
+    const buffer = this.buffer();
+    ranges.forEach(([sector, length], i) => {
+      buffer.writeBigUInt64LE(BigInt.asUintN(64, sector), i * 16);
+      buffer.writeBigUInt64LE(BigInt.asUintN(64, length), i * 16 + 8);
+    });
+    const result = this.call('plan_copy', ranges.length, maxBlocks);
+    return result < 0n ? result : this.runs(result);
+  }
+
+  /** plan_read with every missing section served; the runs, or the negative result. */
+  planRead(sector: bigint, nrSectors: bigint): Run[] | bigint {
+    const result = this.served('plan_read', sector, nrSectors);
+    return result < 0n ? result : this.runs(result);
+  }
+
+  /** Calls an export again until it misses no section. */
+  served(name: ExportName, ...values: (bigint | number)[]): bigint {
+    for (;;) {
+      const result = this.call(name, ...values);
+      if (result !== MISS) return result;
+      this.loadSection(this.call('miss_section'));
+    }
+  }
+
+  /** Commits all of block..block+count. */
+  commit(block: bigint, count: bigint): void {
+    for (let done = 0n; done < count; ) {
+      const result = this.served('commit_copy', block + done, count - done);
+      assert.ok(result > 0n, `commit_copy: ${result}`);
+      done += result;
+    }
+  }
+
+  /** Makes a section resident. `failing`: the first I/O of that kind fails, and the attempt ends. */
+  loadSection(section: bigint, failing?: bigint): void {
+    for (;;) {
+      const result = this.call('section_request', section);
+      if (result === READY) return;
+      assert.ok(result === READ || result === WRITE, `section_request: ${result}`);
+      if (result === failing) return;
+      if (result === READ) this.#readIn();
+      else this.#writeOut();
+    }
+  }
+
+  /** Writes every dirty section to the file. */
+  flush(): void {
+    const end = this.stat('NR_SECTIONS');
+    for (let from = 0n; (from = this.call('next_dirty_section', from)) < end; from++) this.#writeOut();
+  }
+
+  /** Writes the section handed out to the file. `meanwhile` runs while the write is under way. */
+  writeOut(meanwhile?: () => void): void {
+    this.#writeOut(meanwhile);
+  }
+
+  #readIn(): void {
+    const section = this.call('io_section');
+    assert.is(this.call('io_offset'), 4096n + section * BigInt(SECTION_BYTES));
+    const memory = this.bytes(this.call('io_address'), SECTION_BYTES);
+    memory.set(this.file.get(section) ?? new Uint8Array(SECTION_BYTES));
+    assert.is(this.call('section_read_done', section), 0n);
+  }
+
+  #writeOut(meanwhile?: () => void): void {
+    const section = this.call('io_section');
+    assert.is(this.call('io_offset'), 4096n + section * BigInt(SECTION_BYTES));
+    const copy = Uint8Array.from(this.bytes(this.call('io_address'), SECTION_BYTES));
+    meanwhile?.();
+    this.file.set(section, copy);
+    assert.is(this.call('section_write_done'), 0n);
+  }
+}
+
+/** An index section's entries as numbers. */
+export const entriesOf = (section: Uint8Array): number[] =>
+  Array.from(new BigUint64Array(section.buffer, section.byteOffset, section.byteLength / 8), Number);

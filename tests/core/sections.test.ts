@@ -1,0 +1,162 @@
+import * as assert from 'uvu/assert';
+import { suite } from 'uvu';
+import { Bench, COW, ENGINES, MISS, READ, READY, SECTION_BLOCKS, SECTION_SECTORS, WRITE, entriesOf, errno } from './harness.js';
+
+const SLOTS = 16n;
+
+for (const engine of ENGINES) {
+  const test = suite(`core sections, ${engine.name}`);
+
+  /** 64 sections on 16 slots. */
+  const opened = (): Bench => new Bench(engine, { nrSectors: 64n * SECTION_SECTORS });
+
+  /** One copied block in each of the first `count` sections. */
+  const copied = (count: bigint): Bench => {
+    const bench = opened();
+    for (let section = 0n; section < count; section++) bench.commit(section * SECTION_BLOCKS + section, 1n);
+    return bench;
+  };
+
+  test('a section never written is zeros, at once', () => {
+    const bench = opened();
+    assert.is(bench.call('section_request', 3n), READY);
+    assert.is(bench.call('section_request', 3n), READY);
+    assert.is(bench.stat('NR_RESIDENT'), 1n);
+    assert.is(bench.call('export_section', 3n), 0n);
+    bench.close();
+  });
+
+  test('a section past the end is refused', () => {
+    const bench = opened();
+    assert.is(bench.call('section_request', 64n), errno('EINVAL'));
+    assert.is(bench.call('section_request', -1n), errno('EINVAL'));
+    bench.close();
+  });
+
+  test('a dirty section is written before its slot is used again, and read when it is needed again', () => {
+    const bench = copied(SLOTS);
+    assert.is(bench.stat('NR_DIRTY'), SLOTS);
+    assert.is(bench.call('section_request', 40n), WRITE);
+    const victim = bench.call('io_section');
+    bench.writeOut();
+    assert.is(entriesOf(bench.file.get(victim)!)[Number(victim)], 513 + Number(victim));
+    assert.is(bench.stat('NR_DIRTY'), SLOTS - 1n);
+    assert.is(bench.call('section_request', 40n), READY);
+    assert.is(bench.call('export_section', victim), MISS);
+    assert.equal(bench.planRead(victim * (SECTION_SECTORS + 8n), 8n), [[513 + Number(victim), 1, COW]]);
+    bench.close();
+  });
+
+  test('a clean section that was never changed is dropped without a write', () => {
+    const bench = opened();
+    for (let section = 0n; section < 64n; section++) assert.is(bench.call('section_request', section), READY);
+    assert.is(bench.stat('NR_RESIDENT'), SLOTS);
+    bench.close();
+  });
+
+  test('a section changed while it is written stays dirty, and is not evicted', () => {
+    const bench = copied(SLOTS);
+    assert.is(bench.call('section_request', 40n), WRITE);
+    const victim = bench.call('io_section');
+    bench.writeOut(() => assert.is(bench.call('commit_copy', victim * SECTION_BLOCKS + 100n, 1n), 1n));
+    assert.is(bench.stat('NR_DIRTY'), SLOTS);
+    assert.is(entriesOf(bench.file.get(victim)!)[100], 0);
+    assert.not.equal(bench.call('export_section', victim), MISS);
+    bench.loadSection(40n);
+    bench.flush();
+    assert.is(entriesOf(bench.file.get(victim)!)[100], 513 + Number(SLOTS));
+    bench.close();
+  });
+
+  test('a write that is not reported done leaves the section dirty', () => {
+    const bench = copied(SLOTS);
+    bench.loadSection(40n, WRITE);
+    assert.is(bench.stat('NR_DIRTY'), SLOTS - 1n);
+    assert.is(bench.call('section_request', 40n), WRITE);
+    bench.writeOut();
+    assert.is(bench.stat('NR_DIRTY'), SLOTS - 1n);
+    assert.is(bench.call('next_dirty_section', 0n) < 64n, true);
+    assert.is(bench.stat('NR_DIRTY'), SLOTS - 2n);
+    bench.call('next_dirty_section', 64n);
+    assert.is(bench.stat('NR_DIRTY'), SLOTS - 1n);
+    bench.close();
+  });
+
+  test('a read that is not reported done leaves the section missing', () => {
+    const bench = copied(SLOTS + 1n);
+    const missing = bench.call('export_section', 0n) === MISS ? 0n : 1n;
+    bench.loadSection(missing, READ);
+    assert.is(bench.call('io_section'), missing);
+    assert.is(bench.call('export_section', missing), MISS);
+    bench.loadSection(50n);
+    assert.is(bench.call('section_read_done', missing), errno('EINVAL'));
+    assert.equal(bench.planRead(missing * (SECTION_SECTORS + 8n), 8n), [[513 + Number(missing), 1, COW]]);
+    assert.ok(bench.stat('NR_RESIDENT') <= SLOTS);
+    bench.close();
+  });
+
+  test('reports of I/O that was not asked for are refused', () => {
+    const bench = opened();
+    assert.is(bench.call('section_write_done'), errno('EINVAL'));
+    assert.is(bench.call('section_read_done', 0n), errno('EINVAL'));
+    bench.call('section_request', 0n);
+    assert.is(bench.call('section_read_done', 0n), errno('EINVAL'));
+    bench.close();
+  });
+
+  test('next_dirty_section() names every dirty section once, ascending', () => {
+    const bench = opened();
+    for (const section of [60n, 2n, 33n]) bench.commit(section * SECTION_BLOCKS, 1n);
+    const seen: bigint[] = [];
+    for (let from = 0n; (from = bench.call('next_dirty_section', from)) < 64n; from++) {
+      seen.push(from);
+      bench.writeOut();
+    }
+    assert.equal(seen, [2n, 33n, 60n]);
+    assert.is(bench.stat('NR_DIRTY'), 0n);
+    assert.is(bench.call('next_dirty_section', 0n), 64n);
+    bench.close();
+  });
+
+  test('slots used since the hand passed are spared', () => {
+    const bench = opened();
+    for (let section = 0n; section < 17n; section++) bench.loadSection(section);
+    for (let section = 17n; section < 60n; section++) {
+      assert.is(bench.call('export_section', 16n), 0n, `section 16 gone at ${section}`);
+      bench.loadSection(section);
+    }
+    bench.close();
+  });
+
+  test('after a load every section is read from the file', () => {
+    const bench = opened();
+    bench.call('header_encode', 1n);
+    assert.is(bench.call('header_check', 0n), 0n);
+    assert.is(bench.call('section_request', 5n), READ);
+    assert.is(bench.call('io_section'), 5n);
+    assert.is(bench.call('io_offset'), 4096n + 5n * 32768n);
+    assert.is(bench.call('io_address') % 4096n, 0n);
+    bench.bytes(bench.call('io_address'), 8).writeBigUInt64LE(600n);
+    assert.is(bench.call('section_read_done', 5n), 0n);
+    bench.call('mark', 5n * SECTION_SECTORS, 8n);
+    assert.equal(bench.planRead(5n * SECTION_SECTORS, 8n), [[600, 1, COW]]);
+    bench.close();
+  });
+
+  test('an entry found in a loaded section is not replaced, though its bit was not set', () => {
+    const bench = opened();
+    const section = new BigUint64Array(4096);
+    section[3] = 700n;
+    bench.file.set(0n, new Uint8Array(section.buffer));
+    bench.call('header_encode', 1n);
+    assert.is(bench.call('header_check', 0n), 0n);
+    bench.loadSection(0n);
+    assert.is(bench.call('commit_copy', 0n, 10n), 3n);
+    assert.is(bench.call('commit_copy', 3n, 1n), errno('EINVAL'));
+    bench.flush();
+    assert.equal(entriesOf(bench.file.get(0n)!).slice(0, 6), [513, 514, 515, 700, 0, 0]);
+    bench.close();
+  });
+
+  test.run();
+}
