@@ -138,6 +138,24 @@ static void test_sizes(void)
 	engine_destroy(NULL);
 }
 
+/* 4 GiB of linear memory and more: growing fails, and does not wrap round; a smaller size may follow. */
+static void test_limit(void)
+{
+	const u64 sectors = 16 * 1024 * SECTORS_PER_GIB;
+	const u64 limit = 1ULL << 32;
+	struct engine *engine = engine_create();
+	u64 fixed;
+
+	CHECK(!IS_ERR(engine));
+	if (IS_ERR(engine))
+		return;
+	fixed = engine_call(engine, CORE_MEMORY_NEEDED, sectors, CACHE_BYTES, 0) - CACHE_BYTES;
+	CHECK(engine_call(engine, CORE_INIT, sectors, limit - fixed, CORE_MODE_SNAPSHOT) == -ENOMEM);
+	CHECK(engine_call(engine, CORE_INIT, sectors, limit, CORE_MODE_SNAPSHOT) == -ENOMEM);
+	CHECK(engine_call(engine, CORE_INIT, sectors, CACHE_BYTES, CORE_MODE_SNAPSHOT) == 0);
+	engine_destroy(engine);
+}
+
 static void test_exhaustion(void)
 {
 	struct engine *engines[8] = {};
@@ -187,6 +205,7 @@ static int __init engine_test_init(void)
 	test_calls();
 	test_memory();
 	test_sizes();
+	test_limit();
 	test_exhaustion();
 	test_trap();
 	pr_info("engine-test: %u failures\n", nr_failures);
