@@ -175,7 +175,8 @@ function build() {
 	const folder = join(result, 'obj');
 	prepare(folder, options);
 
-	const variables = [`M=${folder}`, ...(options['debug-core'] ? ['DATTOBD_DEBUG_CORE=1'] : []),
+	// A module's BTF would need pahole and the kernel's vmlinux, and nothing reads ours.
+	const variables = [`M=${folder}`, 'CONFIG_DEBUG_INFO_BTF_MODULES=', ...(options['debug-core'] ? ['DATTOBD_DEBUG_CORE=1'] : []),
 		...(process.env.C ? [`C=${process.env.C}`] : [])];
 	const { status } = spawnSync('flock', [join(folder, '.lock'), 'make', `-j${availableParallelism()}`, '--no-print-directory',
 		'-C', kernel, ...variables, 'modules'], { stdio: 'inherit' });
