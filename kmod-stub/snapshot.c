@@ -18,7 +18,7 @@ static void submit(struct bio *bio)
 		bio_endio(bio);
 		return;
 	}
-	snapshot_queue_read(snap, bio);
+	snapshot_read(snap, bio);
 }
 
 static COMPAT_DISK_OPEN(open_disk)

@@ -18,7 +18,7 @@ struct snapshot {
 	spinlock_t lock;	/* the three below */
 	unsigned int openers;
 	bool closing;
-	struct bio_list queue;	/* reads not looked at yet */
+	struct list_head queue;	/* reads that wait for an index section */
 	struct work_struct work;
 	struct workqueue_struct *wq;
 
@@ -33,6 +33,6 @@ struct snapshot {
 /* snapshot_read.c */
 int snapshot_reads_init(struct snapshot *snap);
 void snapshot_reads_exit(struct snapshot *snap);	/* waits for all reads */
-void snapshot_queue_read(struct snapshot *snap, struct bio *bio);
+void snapshot_read(struct snapshot *snap, struct bio *bio);
 
 #endif

@@ -3,6 +3,9 @@
  * Reads of the frozen view, planned by the core and served from three places: the origin (blocks not copied yet), the ring
  * (copies in memory) and the COW file. Blocks of the COW file itself read as zeros.
  *
+ * That happens in the submitter's context: a switch to a worker for every read costs far more than the planning. Only a read
+ * that misses an index section goes on in the worker, where it may wait for the disk.
+ *
  * A read is registered before it is planned and until it has ended; a write to the origin that overlaps it waits
  * (tracker.c). So what a plan found on the origin stays there until it was read.
  */
@@ -18,6 +21,8 @@ struct snapshot_read {
 	sector_t start, last, subtree_last;
 	struct snapshot *snap;
 	struct bio *bio;
+	sector_t done;		/* sectors served or submitted */
+	struct list_head queued;
 	atomic_t pending;	/* clones, + 1 while they are being submitted */
 	blk_status_t status;
 };
@@ -48,6 +53,7 @@ static struct snapshot_read *read_begin(struct snapshot *snap, struct bio *bio)
 	struct snapshot_read *read = mempool_alloc(&snap->read_pool, GFP_NOIO);
 
 	memset(read, 0, sizeof(*read));
+	INIT_LIST_HEAD(&read->queued);
 	read->snap = snap;
 	read->bio = bio;
 	read->start = bio->bi_iter.bi_sector;
@@ -93,12 +99,12 @@ static void clone_end_io(struct bio *clone)
 	read_put(read);
 }
 
-/* The part of the read that begins @done sectors into it and is @nr_sectors long. */
-static struct bvec_iter part(struct snapshot_read *read, sector_t done, sector_t nr_sectors)
+/* The next @nr_sectors of the read. */
+static struct bvec_iter part(struct snapshot_read *read, sector_t nr_sectors)
 {
 	struct bvec_iter iter = read->bio->bi_iter;
 
-	bio_advance_iter(read->bio, &iter, done * SECTOR_SIZE);
+	bio_advance_iter(read->bio, &iter, read->done * SECTOR_SIZE);
 	iter.bi_size = nr_sectors * SECTOR_SIZE;
 	return iter;
 }
@@ -126,139 +132,141 @@ static void read_zeros(struct snapshot_read *read, struct bvec_iter iter)
 		memzero_bvec(&bvec);
 }
 
-/* Read from copied blocks: the one at @position on, @offset sectors into it. Return: sectors done, 0 on an error. */
-static sector_t read_copies(struct snapshot_read *read, sector_t done, sector_t nr_sectors, u64 position,
-			    unsigned int offset)
+/* Read from copied blocks, the one at @position on, @offset sectors into it. Return: sectors served, 0 on an error. */
+static sector_t read_copies(struct snapshot_read *read, sector_t nr_sectors, u64 position, unsigned int offset)
 {
 	sector_t in_block = min_t(sector_t, nr_sectors, COW_BLOCK_SECTORS - offset);
 	struct snapshot *snap = read->snap;
 	u64 block, on_disk, contiguous;
 
-	on_disk = ring_read(snap->ring, position, offset * SECTOR_SIZE, read->bio, part(read, done, in_block));
+	on_disk = ring_read(snap->ring, position, offset * SECTOR_SIZE, read->bio, part(read, in_block));
 	if (!on_disk)
 		return in_block;
 	contiguous = cow_file_map(snap->cow, position, &block);
-	if (!contiguous) {
-		read->status = BLK_STS_IOERR;
-		return 0;
-	}
-	nr_sectors = min_t(u64, nr_sectors, min(on_disk, contiguous) * COW_BLOCK_SECTORS - offset);
-	read_disk(read, part(read, done, nr_sectors), block * COW_BLOCK_SECTORS + offset);
+	nr_sectors = min_t(u64, nr_sectors, min(on_disk, contiguous) * COW_BLOCK_SECTORS - (contiguous ? offset : 0));
+	if (nr_sectors)
+		read_disk(read, part(read, nr_sectors), block * COW_BLOCK_SECTORS + offset);
 	return nr_sectors;
 }
 
-/* Serve the part of @run that the read still needs. Return: sectors done, 0 on an error. */
-static sector_t read_run(struct snapshot_read *read, sector_t done, const struct core_run *run)
+/* Serve what @run says of the next sectors of the read. */
+static void read_run(struct snapshot_read *read, const struct core_run *run)
 {
-	sector_t sector = read->bio->bi_iter.bi_sector + done;
+	sector_t sector = read->bio->bi_iter.bi_sector + read->done;
 	unsigned int offset = sector % COW_BLOCK_SECTORS;
-	sector_t left = bio_sectors(read->bio) - done;
-	sector_t nr_sectors = min_t(sector_t, left, (u64)le32_to_cpu(run->count) * COW_BLOCK_SECTORS - offset);
+	sector_t left = bio_sectors(read->bio) - read->done;
 	u64 position = le64_to_cpu(run->start);
-	sector_t served = 0;
+	sector_t served;
 
-	switch (le32_to_cpu(run->kind)) {
-	case CORE_RUN_ORIGIN:
-		read_disk(read, part(read, done, nr_sectors), sector);
-		return nr_sectors;
-	case CORE_RUN_ZERO:
-		read_zeros(read, part(read, done, nr_sectors));
-		return nr_sectors;
-	case CORE_RUN_COW:
-		while (served < nr_sectors) {
-			sector_t more = read_copies(read, done + served, nr_sectors - served,
-						    position + (offset + served) / COW_BLOCK_SECTORS,
-						    (offset + served) % COW_BLOCK_SECTORS);
-
-			if (!more)
-				return 0;
-			served += more;
+	left = min_t(sector_t, left, (u64)le32_to_cpu(run->count) * COW_BLOCK_SECTORS - offset);
+	while (left && !read->status) {
+		served = left;
+		switch (le32_to_cpu(run->kind)) {
+		case CORE_RUN_ORIGIN:
+			read_disk(read, part(read, left), read->bio->bi_iter.bi_sector + read->done);
+			break;
+		case CORE_RUN_ZERO:
+			read_zeros(read, part(read, left));
+			break;
+		case CORE_RUN_COW:
+			served = read_copies(read, left, position + offset / COW_BLOCK_SECTORS,
+					     offset % COW_BLOCK_SECTORS);
+			break;
+		default:
+			served = 0;
 		}
-		return nr_sectors;
+		if (!served)
+			read->status = BLK_STS_IOERR;
+		read->done += served;
+		offset += served;
+		left -= served;
 	}
-	return 0;
 }
 
-/* Plan from @sector on; sections that are missing are loaded. Return: number of runs, or -errno. */
-static int plan_read(struct dattobd_device *dev, sector_t sector, sector_t nr_sectors, struct core_run *runs)
+/* Plan the rest of the read. Return: number of runs; CORE_STATUS_MISS and @section; or -errno. */
+static s64 plan_rest(struct snapshot_read *read, struct core_run *runs, u64 *section)
 {
+	struct dattobd_device *dev = read->snap->dev;
+	sector_t left = bio_sectors(read->bio) - read->done;
 	unsigned long flags;
-	u64 section = 0;
 	s64 ret;
-	int err;
 
-	for (;;) {
-		raw_spin_lock_irqsave(&dev->core_lock, flags);
-		ret = dev->error ?: engine_call(dev->engine, CORE_PLAN_READ, sector, nr_sectors, 0);
-		if (ret > 0) {
-			ret = min_t(s64, ret, READ_RUNS);
-			memcpy(runs, engine_memory(dev->engine, dev->runs_address, ret * sizeof(*runs)),
-			       ret * sizeof(*runs));
-		} else if (ret == CORE_STATUS_MISS) {
-			section = engine_call(dev->engine, CORE_MISS_SECTION, 0, 0, 0);
-		}
-		raw_spin_unlock_irqrestore(&dev->core_lock, flags);
-		if (ret != CORE_STATUS_MISS)
-			return ret;
-		err = sections_load(dev, section);
-		if (err)
-			return err;
+	raw_spin_lock_irqsave(&dev->core_lock, flags);
+	ret = dev->error ?: engine_call(dev->engine, CORE_PLAN_READ, read->bio->bi_iter.bi_sector + read->done, left, 0);
+	if (ret > 0) {
+		ret = min_t(s64, ret, READ_RUNS);
+		memcpy(runs, engine_memory(dev->engine, dev->runs_address, ret * sizeof(*runs)), ret * sizeof(*runs));
+	} else if (ret == CORE_STATUS_MISS) {
+		*section = engine_call(dev->engine, CORE_MISS_SECTION, 0, 0, 0);
 	}
+	raw_spin_unlock_irqrestore(&dev->core_lock, flags);
+	return ret;
 }
 
-static void serve(struct snapshot *snap, struct bio *bio)
+/* Serve the rest of the read. Return: false if it misses an index section and may not wait for it here. */
+static bool serve(struct snapshot_read *read, bool may_wait)
 {
-	struct snapshot_read *read = read_begin(snap, bio);
-	sector_t done = 0, nr_sectors = bio_sectors(bio);
+	struct dattobd_device *dev = read->snap->dev;
 	struct core_run runs[READ_RUNS];
-	struct blk_plug plug;
+	u64 section = 0;
+	s64 i, ret;
 
-	blk_start_plug(&plug);
-	while (done < nr_sectors && !read->status) {
-		int i, nr_runs = plan_read(snap->dev, bio->bi_iter.bi_sector + done, nr_sectors - done, runs);
-
-		if (nr_runs <= 0) {
-			/* Nobody will notice before the next read if an error of the core is not kept here. */
-			if (nr_runs < 0)
-				device_fail(snap->dev, nr_runs, "a snapshot read could not be planned");
+	while (read->done < bio_sectors(read->bio) && !read->status) {
+		ret = plan_rest(read, runs, &section);
+		if (ret == CORE_STATUS_MISS) {
+			if (!may_wait)
+				return false;
+			ret = sections_load(dev, section);
+		} else if (!ret) {
+			ret = -EIO;
+		}
+		if (ret < 0) {
+			device_fail(dev, ret, "a snapshot read could not be planned");
 			read->status = BLK_STS_IOERR;
 		}
-		for (i = 0; i < nr_runs && !read->status; i++) {
-			sector_t more = read_run(read, done, &runs[i]);
-
-			if (!more)
-				read->status = BLK_STS_IOERR;
-			done += more;
-		}
+		for (i = 0; i < ret; i++)
+			read_run(read, &runs[i]);
 	}
-	blk_finish_plug(&plug);
-	read_put(read);
+	return true;
+}
+
+static struct snapshot_read *next_queued(struct snapshot *snap)
+{
+	struct snapshot_read *read;
+
+	spin_lock_irq(&snap->lock);
+	read = list_first_entry_or_null(&snap->queue, struct snapshot_read, queued);
+	if (read)
+		list_del_init(&read->queued);
+	spin_unlock_irq(&snap->lock);
+	return read;
 }
 
 static void serve_queue(struct work_struct *work)
 {
 	struct snapshot *snap = container_of(work, struct snapshot, work);
 	unsigned int noio = memalloc_noio_save();
-	struct bio *bio;
+	struct snapshot_read *read;
 
-	for (;;) {
-		spin_lock_irq(&snap->lock);
-		bio = bio_list_pop(&snap->queue);
-		spin_unlock_irq(&snap->lock);
-		if (!bio)
-			break;
-		serve(snap, bio);
+	while ((read = next_queued(snap))) {
+		serve(read, true);
+		read_put(read);
 		cond_resched();
 	}
 	memalloc_noio_restore(noio);
 }
 
-void snapshot_queue_read(struct snapshot *snap, struct bio *bio)
+void snapshot_read(struct snapshot *snap, struct bio *bio)
 {
+	struct snapshot_read *read = read_begin(snap, bio);
 	unsigned long flags;
 
+	if (serve(read, false)) {
+		read_put(read);
+		return;
+	}
 	spin_lock_irqsave(&snap->lock, flags);
-	bio_list_add(&snap->queue, bio);
+	list_add_tail(&read->queued, &snap->queue);
 	spin_unlock_irqrestore(&snap->lock, flags);
 	queue_work(snap->wq, &snap->work);
 }
@@ -268,7 +276,7 @@ int snapshot_reads_init(struct snapshot *snap)
 	int err;
 
 	spin_lock_init(&snap->reads_lock);
-	bio_list_init(&snap->queue);
+	INIT_LIST_HEAD(&snap->queue);
 	INIT_WORK(&snap->work, serve_queue);
 	snap->reads = RB_ROOT_CACHED;
 	init_waitqueue_head(&snap->reads_wait);
@@ -279,7 +287,8 @@ int snapshot_reads_init(struct snapshot *snap)
 	err = mempool_init_kmalloc_pool(&snap->read_pool, SNAPSHOT_READS_MIN, sizeof(struct snapshot_read));
 	if (err)
 		goto free_wq;
-	err = bioset_init(&snap->clones, SNAPSHOT_READS_MIN, 0, BIOSET_NEED_BVECS);
+	/* Clones are made in ->submit_bio(), where earlier ones are only queued: without a rescuer they could run out. */
+	err = bioset_init(&snap->clones, SNAPSHOT_READS_MIN, 0, BIOSET_NEED_BVECS | BIOSET_NEED_RESCUER);
 	if (err)
 		goto free_pool;
 	return 0;
