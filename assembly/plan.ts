@@ -9,6 +9,7 @@ import {
   BUFFER_BYTES,
   EINVAL,
   EIO,
+  ENTRY_BYTES,
   MODE_SNAPSHOT,
   RANGE_BYTES,
   RUN_COW,
@@ -105,20 +106,30 @@ function plan_copied(first: u64, count: u64): i64 {
   const entries = section_entries(section);
   if (!entries) return STATUS_MISS;
 
-  let at = entry_at(entries, first);
-  const end = at + (<usize>count << 3);
+  const begin = entry_at(entries, first);
+  const end = begin + <usize>count * ENTRY_BYTES;
+  let at = begin;
   while (at < end) {
-    const start = at;
     const position = load<u64>(at);
-    if (!position) return start > entry_at(entries, first) ? (start - entry_at(entries, first)) >> 3 : -EIO;
-    let expected = position;
-    do {
-      at += 8;
-      expected++;
-    } while (at < end && load<u64>(at) == expected);
-    if (!runs_add(position, expected - position, RUN_COW)) return (start - entry_at(entries, first)) >> 3;
+    if (!position && at == begin) return -EIO;
+    const nr = position ? sequence_length(at, end) : 0;
+    if (!nr || !runs_add(position, nr, RUN_COW)) return (at - begin) / ENTRY_BYTES;
+    at += <usize>nr * ENTRY_BYTES;
   }
   return count;
+}
+
+/** Number of entries from `begin` on, before `end`, whose positions follow each other. At least 1. */
+@inline
+function sequence_length(begin: usize, end: usize): u64 {
+  const position = load<u64>(begin);
+  let next = position + 1;
+  let at = begin + ENTRY_BYTES;
+  while (at < end && load<u64>(at) == next) {
+    at += ENTRY_BYTES;
+    next++;
+  }
+  return next - position;
 }
 
 /**

@@ -126,10 +126,10 @@ API _Bool wasm3_call(struct instance *instance, struct M3Function *function)
 	return !instance->trap;
 }
 
-/* Calls a function `repeat` times with the shared arguments, for measuring. */
-API _Bool wasm3_call_repeatedly(struct instance *instance, struct M3Function *function, uint32_t repeat)
+/* Calls a function `repeat` times, adding `step` to the first shared argument after each call, for measuring. */
+API _Bool wasm3_call_repeatedly(struct instance *instance, struct M3Function *function, uint32_t repeat, uint64_t step)
 {
-	while (repeat--) {
+	for (; repeat; repeat--, instance->shared.arguments[0] += step) {
 		if (!wasm3_call(instance, function))
 			return 0;
 	}

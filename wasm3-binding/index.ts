@@ -40,7 +40,7 @@ interface Library {
   free(instance: unknown): void;
   find(instance: unknown, name: string, arity: Int32Array): unknown;
   call(instance: unknown, func: unknown): boolean;
-  callRepeatedly(instance: unknown, func: unknown, repeat: number): boolean;
+  callRepeatedly(instance: unknown, func: unknown, repeat: number, step: bigint): boolean;
   trap(instance: unknown): string;
 }
 
@@ -54,7 +54,9 @@ function library(): Library {
     free: file.func('void wasm3_free(void *instance)'),
     find: file.func('void *wasm3_find(void *instance, const char *name, int32_t *arity)'),
     call: file.func('bool wasm3_call(void *instance, void *function)'),
-    callRepeatedly: file.func('bool wasm3_call_repeatedly(void *instance, void *function, uint32_t repeat)'),
+    callRepeatedly: file.func(
+      'bool wasm3_call_repeatedly(void *instance, void *function, uint32_t repeat, uint64_t step)',
+    ),
     trap: file.func('const char *wasm3_trap(void *instance)'),
   };
   return loaded;
@@ -100,13 +102,14 @@ export class Wasm3Instance {
    * Calls an export again and again, to measure what a call costs without the way from JavaScript and back.
    *
    * @param repeat number of calls
+   * @param step what the first argument grows by from call to call
    * @param name its name
-   * @param values its arguments, the same each time
+   * @param values its arguments in the first call
    * @throws as call()
    */
-  callRepeatedly(repeat: number, name: string, ...values: readonly bigint[]): void {
+  callRepeatedly(repeat: number, step: bigint, name: string, ...values: readonly bigint[]): void {
     const { func } = this.#prepare(name, values);
-    if (!this.#library.callRepeatedly(this.#instance, func, repeat))
+    if (!this.#library.callRepeatedly(this.#instance, func, repeat, step))
       throw new Wasm3Trap(name, this.#library.trap(this.#instance));
   }
 
