@@ -144,7 +144,8 @@ export async function runMachine(job: Job): Promise<Outcome> {
   const at = (name: string): string => join(job.outDir, name);
   try {
     cpSync(join(guestDir, 'boot.sh'), at('boot.sh'));
-    const env = { ...job.env, KERNEL_RELEASE: job.kernel.release, PROJECT: projectDir, SCENARIO_SCRIPT: job.script, MODULES_ROOT: job.kernel.root ?? '' };
+    const env = { ...job.env, KERNEL_RELEASE: job.kernel.release, PROJECT: projectDir, SCENARIO_SCRIPT: job.script, MODULES_ROOT: job.kernel.root ?? '',
+      LIMIT_SECONDS: String(job.limitSeconds) };
     writeFileSync(at('job'), Object.entries(env).map(([k, v]) => `${k}=${shellQuote(v)}\n`).join(''));
     writeFileSync(at('log'), '');
     const disks = job.diskMib.map((mib, i) => {

@@ -12,10 +12,12 @@ fi
 ip link set lo up
 mkdir -p /run/udev /run/lock
 if /lib/systemd/systemd-udevd --daemon 2>/dev/null; then
-	udevadm trigger
+	udevadm trigger --action=add
 	udevadm settle
 fi
 mount -t debugfs debugfs /sys/kernel/debug 2>/dev/null
+# Before the host ends a machine that is late: what is blocked, and where, into the kernel's log.
+(sleep $((LIMIT_SECONDS - 20)); echo w >/proc/sysrq-trigger; echo l >/proc/sysrq-trigger; ps -eo pid,stat,wchan:32,args >/out/processes) &
 (bash "$SCENARIO_SCRIPT") >>/out/log 2>&1 </dev/null
 echo $? >/out/status
 sleep 0.2	# the last lines of the kernel's log

@@ -59,6 +59,8 @@ make_origin() {
 	mount -o discard "$ORIGIN" $MOUNT
 }
 
+[ -e /dev/loop-control ] || modprobe loop
+
 make_scratch() {
 	mkfs.xfs -q -m reflink=1 /dev/vdb
 	mkdir -p $SCRATCH

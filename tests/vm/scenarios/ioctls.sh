@@ -2,7 +2,6 @@
 . "$PROJECT/tests/vm/guest/lib.sh"
 make_origin
 load_module
-modprobe loop
 mknod -m 600 /dev/loop7 b 7 7 2>/dev/null || true
 truncate -s 16M /run/loop7
 losetup /dev/loop7 /run/loop7

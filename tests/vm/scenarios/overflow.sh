@@ -16,8 +16,8 @@ refused "Input/output error" dd if=/dev/datto0 of=/dev/null bs=4k count=1 iflag=
 refused "Input/output error" dd if=/dev/datto0 of=/dev/null bs=4k count=1
 refused "Invalid argument" dbdctl transition-to-incremental 0
 dd if=/dev/zero of=$MOUNT/more bs=1M count=8 conv=fsync status=none
-until_true 5 "the removal of the COW file" test ! -e $MOUNT/cow
 dbdctl destroy 0
+[ ! -e $MOUNT/cow ] || die "destroy left the COW file behind"
 [ ! -e /dev/datto0 ] || die "/dev/datto0 is still there"
 dbdctl setup-snapshot -f 20 $ORIGIN $MOUNT/cow 0
 same "a new snapshot's error" "$(field 0 error)" ""

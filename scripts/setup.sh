@@ -1,0 +1,36 @@
+#!/bin/bash
+# Makes a fresh Debian 12 machine with Node 20 and npm ready: Debian packages, node_modules. Does nothing that is done.
+# Without root, names the command that installs what is missing, and ends with 1.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+
+# For building: the module, the C programs of the tests. For the test bed: a machine to boot, and what runs inside it.
+BUILD=(make gcc gcc-12 libc6-dev binutils bc libelf1 libssl3 zlib1g xz-utils sparse)
+BED=(qemu-system-x86 busybox-static cpio kmod udev iproute2 procps fio e2fsprogs xfsprogs dmsetup fdisk mount util-linux)
+
+missing=()
+for package in "${BUILD[@]}" "${BED[@]}"; do
+	[ "$(dpkg-query -W -f='${db:Status-Status}' "$package" 2>/dev/null)" = installed ] || missing+=("$package")
+done
+known() { apt-cache show --no-all-versions linux-image-amd64 >/dev/null 2>&1; }
+
+if [ ${#missing[@]} -gt 0 ] && [ "$(id -u)" != 0 ]; then
+	echo "These Debian packages are missing; install them with:" >&2
+	echo "  sudo apt-get update && sudo apt-get install --no-install-recommends ${missing[*]}" >&2
+	exit 1
+fi
+# The kernels to test on are downloaded by name, so apt's lists are needed even if nothing is to be installed.
+if [ ${#missing[@]} -gt 0 ] || ! known; then
+	[ "$(id -u)" = 0 ] || { echo "apt knows no packages; run: sudo apt-get update" >&2; exit 1; }
+	echo "setup: apt-get update"
+	apt-get -qq update
+fi
+if [ ${#missing[@]} -gt 0 ]; then
+	echo "setup: installing ${missing[*]}"
+	DEBIAN_FRONTEND=noninteractive apt-get -qq -y -o Dpkg::Use-Pty=0 install --no-install-recommends "${missing[@]}" >/dev/null
+fi
+if [ ! -e node_modules/.package-lock.json ] || [ package-lock.json -nt node_modules/.package-lock.json ]; then
+	echo "setup: npm ci"
+	npm ci --no-audit --no-fund --loglevel=error
+	touch node_modules/.package-lock.json
+fi

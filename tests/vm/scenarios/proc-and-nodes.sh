@@ -1,0 +1,79 @@
+# /proc/datto-info to the byte, the nodes and their modes, the module's parameters (ABI.md C and D).
+. "$PROJECT/tests/vm/guest/lib.sh"
+make_origin
+size=$(blockdev --getsize64 $ORIGIN)
+
+# is_proc TEXT: /proc/datto-info is exactly that
+is_proc() { printf "$1" | cmp - $PROC || die "$PROC is not as expected: $(cat $PROC)"; }
+nothing='{\n\t"version": "0.12.1",\n\t"devices": [\n\n\t]\n}\n'
+
+# device MINOR COW FALLOCATE SIZE SEQ_ID STATE: one device as /proc shows it, uuid and counter as they are
+device() {
+	printf '\\t\\t{\\n\\t\\t\\t"minor": %s,\\n\\t\\t\\t"cow_file": "%s",\\n\\t\\t\\t"block_device": "%s",\\n' "$1" "$2" $ORIGIN
+	printf '\\t\\t\\t"max_cache": 314572800,\\n\\t\\t\\t"fallocate": %s,\\n\\t\\t\\t"cow_size_current": %s,\\n' "$3" "$4"
+	printf '\\t\\t\\t"seq_id": %s,\\n\\t\\t\\t"uuid": "%s",\\n\\t\\t\\t"version": 1,\\n' "$5" "$uuid"
+	printf '\\t\\t\\t"nr_changed_blocks": %s,\\n\\t\\t\\t"state": %s\\n\\t\\t}' "$(field "$1" nr_changed_blocks)" "$6"
+}
+devices() { printf '{\\n\\t"version": "0.12.1",\\n\\t"devices": [\\n%s\\n\\t]\\n}\\n' "$1"; }
+
+load_module
+is_proc "$nothing"
+same "C15 mode of $PROC" "$(stat -c %a $PROC)" 444
+same "C2 mode of the control node" "$(stat -c '%a %U:%G %F' /dev/datto-ctl)" "600 root:root character special file"
+grep -q ' datto-ctl$' /proc/misc || die "C2: no datto-ctl in /proc/misc"
+grep -q ' datto$' /proc/devices || die "C3: no datto in /proc/devices"
+parameters=/sys/module/dattobd/parameters
+same "C1 version" "$(cat /sys/module/dattobd/version)" 0.12.1
+same "C20" "$(stat -c %a $parameters/may_hook_syscalls) $(cat $parameters/may_hook_syscalls)" "444 1"
+same "C23" "$(stat -c %a $parameters/max_snap_devices) $(cat $parameters/max_snap_devices)" "444 24"
+same "C24" "$(stat -c %a $parameters/debug) $(cat $parameters/debug)" "644 0"
+[ ! -e $parameters/cow_max_memory_default ] || die "C21 is visible"
+[ ! -e $parameters/cow_fallocate_percentage_default ] || die "C22 is visible"
+
+dbdctl setup-snapshot $ORIGIN $MOUNT/cow 0
+sync
+uuid=$(field 0 uuid)
+echo "$uuid" | grep -Eq '^[0-9a-f]{12}4[0-9a-f]{19}$' || die "D2.8 uuid: $uuid"
+ten_percent=$((size * 10 / 100))
+is_proc "$(devices "$(device 0 /cow $((ten_percent >> 20 << 20)) $ten_percent 1 3)")"
+udevadm settle
+same "C4 mode of the snapshot's node" "$(stat -c '%a %U:%G %F' /dev/datto0)" "660 root:disk block special file"
+same "C4 minor" "$(stat -c %T /dev/datto0)" 0
+same "C6 capacity" "$(cat /sys/block/datto0/size)" $((size / 512))
+same "C7 read-only" "$(cat /sys/block/datto0/ro)" 1
+refused "Operation not permitted" dd if=/dev/zero of=/dev/datto0 bs=4k count=1 conv=notrunc
+same "C8 block size" "$(blockdev --getss --getpbsz /dev/datto0 | tr '\n' ' ')" "$(blockdev --getss --getpbsz $ORIGIN | tr '\n' ' ')"
+
+dbdctl transition-to-incremental 0
+sync
+[ ! -e /dev/datto0 ] || die "C5 the snapshot's node is still there"
+index=$((4096 + 32768 * ((size / 4096 + 4095) / 4096)))
+is_proc "$(devices "$(device 0 /cow $((ten_percent >> 20 << 20)) $index 1 2)")"
+same "A7.11 file size" "$(stat -c %s $MOUNT/cow)" $index
+
+mkdir $MOUNT/folder
+ln -s folder $MOUNT/link
+dbdctl transition-to-snapshot -f 12 $MOUNT/link/../link/new 0
+sync
+is_proc "$(devices "$(device 0 /folder/new $((12 << 20)) $((12 << 20)) 2 3)")"
+refused "in use" bash -c "exec 5</dev/datto0; rmmod dattobd"
+dbdctl destroy 0
+is_proc "$nothing"
+unload_module
+
+load_module max_snap_devices=1
+is_proc "$nothing"
+refused "Invalid argument" dbdctl setup-snapshot $ORIGIN $MOUNT/cow 1
+unload_module
+load_module max_snap_devices=0
+same "C11 0 means 24" "$(cat $parameters/max_snap_devices)" 24
+unload_module
+load_module max_snap_devices=300 cow_fallocate_percentage_default=20 cow_max_memory_default=1000000
+same "C11 at most 255" "$(cat $parameters/max_snap_devices)" 255
+dbdctl setup-snapshot $ORIGIN $MOUNT/cow 254
+same "C22" "$(field 254 cow_size_current)" $((size * 20 / 100))
+same "C21" "$(field 254 max_cache)" 1000000
+[ -b /dev/datto254 ] || die "C4: no /dev/datto254"
+dbdctl destroy 254
+umount $MOUNT
+unload_module

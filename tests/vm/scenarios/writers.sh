@@ -1,0 +1,97 @@
+# Every kind of write is seen: the snapshot stays as it was, and the index lists what changed.
+. "$PROJECT/tests/vm/guest/lib.sh"
+make_scratch
+
+# The origin is a partition, so that it can be written through the whole disk too.
+echo '2048,900000' | sfdisk -q --no-reread --no-tell-kernel /dev/vdc
+blockdev --rereadpt /dev/vdc
+udevadm settle
+ORIGIN=/dev/vdc1
+start=$(cat /sys/class/block/vdc1/start)
+make_origin
+size=$(blockdev --getsize64 $ORIGIN)
+load_module
+
+# Files that exist before the snapshot, so that writes to them are writes to blocks that it must keep.
+cd $MOUNT
+for file in whole-disk swap loop small zeroes punched trimmed; do
+	dd if=/dev/urandom of=$file bs=1M count=8 conv=fsync status=none
+done
+mkswap -q swap 2>/dev/null || mkswap swap >/dev/null
+chmod 600 swap
+sync
+dbdctl setup-snapshot -f 128 $ORIGIN $MOUNT/cow 0
+copy_device /dev/datto0 $SCRATCH/before
+
+# unmoved WHAT: the snapshot is as it was, and more blocks than before are noted as changed
+noted=$(field 0 nr_changed_blocks)
+unmoved() {
+	local now
+	sync
+	copy_device /dev/datto0 $SCRATCH/now
+	cmp $SCRATCH/before $SCRATCH/now || die "$1: the snapshot moved"
+	now=$(field 0 nr_changed_blocks)
+	[ "$now" -ge $((noted + $2)) ] || die "$1: $((now - noted)) blocks were noted, expected at least $2"
+	step "$1: the snapshot did not move; $((now - noted)) blocks noted"
+	noted=$now
+	same "error" "$(field 0 error)" ""
+}
+
+block=$(filefrag -b4096 -v whole-disk | awk '$1 == "0:" { sub(/\.\..*/, "", $4); print $4 }')
+dd if=/dev/urandom of=/dev/vdc bs=4096 seek=$((start / 8 + block)) count=64 oflag=direct conv=notrunc status=none
+unmoved "whole-disk write over a tracked partition" 64
+
+swapon swap
+mkdir -p /run/cgroup
+mount -t cgroup2 cgroup2 /run/cgroup
+echo +memory >/run/cgroup/cgroup.subtree_control
+mkdir /run/cgroup/small
+echo 4M >/run/cgroup/small/memory.max
+dd if=/dev/urandom of=$SCRATCH/data bs=1M count=8 status=none
+mkdir /run/pages
+mount -t tmpfs tmpfs /run/pages
+bash -c 'echo $$ >/run/cgroup/small/cgroup.procs; exec cat "$1"' - $SCRATCH/data >/run/pages/data
+[ "$(awk '$1 ~ /swap/ { print $4 }' /proc/swaps)" -gt 1000 ] || die "nothing was swapped out"
+cmp /run/pages/data $SCRATCH/data || die "swapped pages came back wrong"
+unmoved "swap to a file on the origin" 256
+swapoff swap
+umount /run/pages
+
+loop=$(losetup --find --show --direct-io=on loop)
+dd if=/dev/urandom of="$loop" bs=64k count=32 oflag=direct status=none
+losetup -d "$loop"
+unmoved "loop device on a file of the origin" 512
+
+dd if=/dev/urandom of=small bs=512 seek=1001 count=1 oflag=direct conv=notrunc status=none
+unmoved "one write of 512 bytes" 1
+
+fallocate --zero-range --offset 0 --length 4M zeroes
+unmoved "fallocate zero range" 1
+block=$(filefrag -b4096 -v zeroes | awk '$1 ~ /^[0-9]+:$/ { sub(/\.\..*/, "", $4); last = $4; n = $6; } END { print last }')
+blockdev_offset=$((block * 4096))
+fallocate --punch-hole --offset 0 --length 4M punched
+rm trimmed
+sync
+fstrim $MOUNT
+unmoved "punched, deleted and trimmed" 1
+
+# A zeroing request to the device itself, where the file's own last extent lies.
+blkdiscard -f -z -o $blockdev_offset -l 65536 $ORIGIN
+unmoved "zeroing request to the device" 16
+
+cd /
+dbdctl transition-to-incremental 0
+dd if=/dev/urandom of=$MOUNT/small bs=512 seek=9 count=1 oflag=direct conv=notrunc status=none
+blkdiscard -f -z -o $((blockdev_offset + 65536)) -l 65536 $ORIGIN
+block=$(filefrag -b4096 -v $MOUNT/whole-disk | awk '$1 == "0:" { sub(/\.\..*/, "", $4); print $4 }')
+dd if=/dev/urandom of=/dev/vdc bs=512 seek=$((start + block * 8 + 1000)) count=3 oflag=direct conv=notrunc status=none
+fstrim $MOUNT
+dbdctl transition-to-snapshot $MOUNT/cow.2 0
+cp --reflink=always $SCRATCH/before $SCRATCH/image
+update_img /dev/datto0 $MOUNT/cow $SCRATCH/image | tail -1
+cmp $SCRATCH/image /dev/datto0 || die "the updated image differs from the snapshot"
+images covers $SCRATCH/before $SCRATCH/image $MOUNT/cow || die "a write was missed"
+rm $MOUNT/cow
+dbdctl destroy 0
+umount $MOUNT
+unload_module
