@@ -124,9 +124,8 @@ function plan_copied(first: u64, count: u64): i64 {
 function sequence_length(begin: usize, end: usize): u64 {
   const position = load<u64>(begin);
   let next = position + 1;
-  let at = begin + ENTRY_BYTES;
-  while (at < end && load<u64>(at) == next) {
-    at += ENTRY_BYTES;
+  for (let at = begin + ENTRY_BYTES; at != end; at += ENTRY_BYTES) {
+    if (load<u64>(at) != next) break;
     next++;
   }
   return next - position;
