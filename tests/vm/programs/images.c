@@ -5,7 +5,7 @@
  *	images covers OLD NEW COW_FILE	every block that differs is listed in the index of COW_FILE (FORMAT.md A5)
  *	images differ A B [FILE...]	prints how many blocks differ, leaving out those in the extents of the FILEs
  *	images same-in A B FILE		the blocks of FILE's extents are equal in A and B
- *	images zero-in A FILE		the blocks of FILE's extents are zeros in A
+ *	images zero-in A COW_FILE	the blocks of the file's extents, the header apart, are zeros in A
  *	images listed COW_FILE BYTES	prints how many blocks of an origin of BYTES bytes the index lists
  *
  * Ends with 0 if what is claimed holds, 1 if not, 2 if it cannot tell. Written from the format's description alone: it
@@ -35,6 +35,12 @@ static void add(uint64_t block, uint64_t at, void *arg)
 	(void)at;
 	if (block < b->nr)
 		b->set[block / 8] |= 1 << (block % 8);
+}
+
+static void add_but_first(uint64_t block, uint64_t at, void *arg)
+{
+	if (at)
+		add(block, at, arg);
 }
 
 static uint64_t nr_blocks_of(const char *path)
@@ -155,10 +161,11 @@ static int same_in(char **arg)
 
 static int zero_in(char **arg)
 {
-	struct bits in = extents_of(arg + 1, 1, nr_blocks_of(arg[0])), bad = new_bits(in.nr);
+	struct bits in = new_bits(nr_blocks_of(arg[0])), bad = new_bits(in.nr);
 	int fd = open_or_give_up(arg[0], O_RDONLY);
 	char *block = pages(BLOCK), zeros[BLOCK] = { 0 };
 
+	each_block(arg[1], add_but_first, &in);
 	for (uint64_t i = 0; i < in.nr; i++) {
 		if (!has(&in, i))
 			continue;
