@@ -18,15 +18,15 @@ const both: readonly FileSystem[] = ['ext4', 'xfs'];
 const ext4: readonly FileSystem[] = ['ext4'];
 
 export const scenarios: readonly Scenario[] = [
-  { name: 'ioctls', fileSystems: ext4, diskMib: [256], limitSeconds: 120 },
-  { name: 'proc-and-nodes', fileSystems: ext4, diskMib: [256], limitSeconds: 120 },
-  { name: 'dbdctl', fileSystems: ext4, diskMib: [256], limitSeconds: 240 },
-  { name: 'overflow', fileSystems: both, diskMib: [512], limitSeconds: 120 },
-  { name: 'trap', fileSystems: ext4, diskMib: [512, 256], limitSeconds: 120, debugCore: true },
-  { name: 'race', fileSystems: ext4, diskMib: [256, SCRATCH_MIB], limitSeconds: 240 },
-  { name: 'stability', fileSystems: both, diskMib: [512], limitSeconds: 240 },
-  { name: 'writers', fileSystems: both, diskMib: [512, SCRATCH_MIB, 512], limitSeconds: 240 },
-  { name: 'umount', fileSystems: both, diskMib: [512, SCRATCH_MIB], limitSeconds: 240 },
-  { name: 'reload-module', fileSystems: ext4, diskMib: [512], limitSeconds: 240 },
-  { name: 'walkthrough', fileSystems: both, diskMib: [1024, SCRATCH_MIB], limitSeconds: 600 },
+  { name: 'ioctls', fileSystems: ext4, diskMib: [256], limitSeconds: 400 },
+  { name: 'proc-and-nodes', fileSystems: ext4, diskMib: [256], limitSeconds: 400 },
+  { name: 'dbdctl', fileSystems: ext4, diskMib: [256], limitSeconds: 400 },
+  { name: 'overflow', fileSystems: both, diskMib: [512], limitSeconds: 400 },
+  { name: 'trap', fileSystems: ext4, diskMib: [512, 256], limitSeconds: 400, debugCore: true },
+  { name: 'race', fileSystems: ext4, diskMib: [256, SCRATCH_MIB], limitSeconds: 400 },
+  { name: 'stability', fileSystems: both, diskMib: [512], limitSeconds: 400 },
+  { name: 'writers', fileSystems: both, diskMib: [512, SCRATCH_MIB, 512], limitSeconds: 400 },
+  { name: 'umount', fileSystems: both, diskMib: [512, SCRATCH_MIB], limitSeconds: 400 },
+  { name: 'reload-module', fileSystems: ext4, diskMib: [512], limitSeconds: 400 },
+  { name: 'walkthrough', fileSystems: both, diskMib: [1024, SCRATCH_MIB], limitSeconds: 900 },
 ];

@@ -15,7 +15,11 @@ die() { trap - ERR; printf 'FAILED: %s\n' "$*"; exit 1; }
 
 # images, race, load, ioctls: built on the host from tests/vm/programs
 images() { "$PROGRAMS/images" "$@"; }
-dbdctl() { node "$PROJECT/dist/dbdctl.mjs" "$@"; }
+# udev looks at a new node, which keeps it busy for a moment.
+dbdctl() {
+	node "$PROJECT/dist/dbdctl.mjs" "$@" || return
+	udevadm settle
+}
 update_img() { node "$PROJECT/dist/update-img.mjs" "$@"; }
 
 # same WHAT GOT WANTED

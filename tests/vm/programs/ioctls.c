@@ -5,7 +5,7 @@
  *
  *	ioctls DEVICE FOLDER OTHER_FILE
  *
- * DEVICE is a block device whose filesystem is mounted read-write at FOLDER; OTHER_FILE a path on another filesystem. No
+ * DEVICE is a block device whose filesystem is mounted read-write at FOLDER; OTHER_FILE a file on another filesystem. No
  * device may be tracked. Prints a line for each row that is not as it should be; ends with the number of these.
  */
 #include <errno.h>
@@ -93,18 +93,31 @@ static const char *in_folder(const char *name)
 	return p;
 }
 
+/* udev looks at a new node, which keeps it busy for a moment. */
+static void settle(void)
+{
+	if (system("udevadm settle"))
+		perror("udevadm settle");
+}
+
 static int setup(const char *bdev, const char *cow, unsigned long mib, unsigned int minor)
 {
 	struct setup s = { bdev, cow, mib, 0, minor };
+	int got = answer(SETUP, &s);
 
-	return answer(SETUP, &s);
+	if (!got)
+		settle();
+	return got;
 }
 
 static int to_snap(const char *cow, unsigned long mib, unsigned int minor)
 {
 	struct to_snap t = { cow, mib, minor };
+	int got = answer(TO_SNAP, &t);
 
-	return answer(TO_SNAP, &t);
+	if (!got)
+		settle();
+	return got;
 }
 
 static int on_minor(unsigned long command, unsigned int minor)
