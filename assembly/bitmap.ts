@@ -1,6 +1,6 @@
 // C, the change bitmap, one bit per block, and its summary, one bit per section.
 //
-// Bits are worked on 64 at a time. Shift counts of i64 are taken modulo 64 by wasm, so a block number serves as a bit number.
+// Bits are worked on 64 at a time. Wasm takes shift counts of i64 modulo 64, so a block number serves as a bit number.
 
 import { BLOCK_SECTORS, COW_VERSION_CHANGED_BLOCKS, SECTION_ENTRIES } from './layout';
 import { Area, CHANGED, Device } from './memory';

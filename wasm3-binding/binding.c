@@ -1,9 +1,9 @@
 /*
  * wasm3 for Node: one instance of one module whose functions take and return i64.
  *
- * It loads and calls as the kernel stub's engine does: every function is compiled at load, and a call writes its arguments where
- * wasm3 keeps those of a function with one result (slot 0 is the result, arguments follow) and runs the compiled code.
- * Arguments, result and the place of linear memory lie in one record that the other side sees as memory.
+ * It loads and calls as the kernel stub's engine does: every function is compiled at load, and a call writes its
+ * arguments where wasm3 keeps those of a function with one result (slot 0 is the result, arguments follow) and runs the
+ * compiled code. Arguments, result and the place of linear memory lie in one record that the other side sees as memory.
  */
 
 #include <stdint.h>

@@ -65,7 +65,8 @@ const engine = (interpreter: Engine['interpreter'], build: Engine['build']): Eng
 
 export const V8_RELEASE = engine('V8', 'release');
 export const WASM3_RELEASE = engine('wasm3', 'release');
-export const ENGINES = [V8_RELEASE, engine('V8', 'debug'), WASM3_RELEASE, engine('wasm3', 'debug')];
+export const V8_DEBUG = engine('V8', 'debug');
+export const ENGINES = [V8_RELEASE, V8_DEBUG, WASM3_RELEASE, engine('wasm3', 'debug')];
 
 const valueOf = (table: readonly Named[], name: string): bigint => {
   const row = table.find((candidate) => candidate.name === name);

@@ -1,6 +1,7 @@
 import * as assert from 'uvu/assert';
 import { suite } from 'uvu';
-import { Bench, COW, ENGINES, MISS, READ, READY, SECTION_BLOCKS, SECTION_SECTORS, WRITE, entriesOf, errno } from './harness.js';
+import { Bench, COW, ENGINES, MISS, READ, READY, WRITE, SECTION_BLOCKS, SECTION_SECTORS } from './harness.js';
+import { entriesOf, errno } from './harness.js';
 
 const SLOTS = 16n;
 
