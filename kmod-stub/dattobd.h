@@ -26,6 +26,13 @@
 #define pr_dev(level, dev, fmt, ...) \
 	printk(level "datto: minor %u: " fmt "\n", (dev)->minor, ##__VA_ARGS__)
 
+/* pr_dev_debug() - What a device went through, for who sets the parameter debug. */
+#define pr_dev_debug(dev, fmt, ...) \
+	do { \
+		if (debug) \
+			pr_dev(KERN_INFO, dev, fmt, ##__VA_ARGS__); \
+	} while (0)
+
 /* engine.c: the only file that sees wasm3 */
 
 struct engine;
@@ -272,6 +279,7 @@ extern unsigned long cow_max_memory_default;
 extern unsigned int cow_fallocate_percentage_default;
 extern unsigned int max_snap_devices;
 extern unsigned int datto_major;
+extern int debug;
 
 extern struct mutex devices_lock;	/* guards devices[] and what status.c reads of them; held briefly */
 extern struct dattobd_device *devices[];

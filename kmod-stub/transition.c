@@ -184,6 +184,7 @@ int transition_setup(unsigned int minor, const char *origin, const char *cow, u6
 		return err;
 	}
 	enlist(dev, true);
+	pr_dev_debug(dev, "snapshot 1 of %s, COW file %s", dev->origin_path, cow_file_path(dev->cow));
 	return 0;
 
 disable:
@@ -273,6 +274,7 @@ int transition_to_incremental(struct dattobd_device *dev)
 		return err;
 	}
 	cut_data_area(dev);
+	pr_dev_debug(dev, "incremental");
 	return 0;
 }
 
@@ -356,6 +358,8 @@ int transition_to_snapshot(struct dattobd_device *dev, const char *cow, u64 fall
 	err = snapshot_publish(dev->snap);
 	if (err)
 		device_fail(dev, err, "the snapshot's disk could not be added");
+	else
+		pr_dev_debug(dev, "snapshot %llu, COW file %s", counters.seqid + 1, cow_file_path(dev->cow));
 	return err;
 
 discard:
@@ -368,6 +372,7 @@ int transition_destroy(struct dattobd_device *dev)
 	if (dev->snap && snapshot_close(dev->snap))
 		return -EBUSY;
 	enlist(dev, false);
+	pr_dev_debug(dev, "destroyed");
 	dismantle(dev);
 	return 0;
 }
