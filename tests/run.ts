@@ -6,6 +6,8 @@ import { fileURLToPath } from 'node:url';
 
 const root = fileURLToPath(new URL('../', import.meta.url));
 const folders = ['core', 'host', 'cli'].map((name) => join(root, 'tests', name));
+/** A file that takes longer hangs. */
+const TIMEOUT_MS = 300_000;
 const wanted = process.argv.slice(2);
 
 const testFiles = (folder: string): string[] => {
@@ -29,7 +31,11 @@ let passed = 0;
 let failed = 0;
 for (const file of folders.flatMap(testFiles)) {
   if (wanted.length > 0 && !wanted.some((part) => file.includes(part))) continue;
-  const run = spawnSync(process.execPath, ['--import', 'tsx', file], { cwd: root, encoding: 'utf8' });
+  const run = spawnSync(process.execPath, ['--import', 'tsx', file], {
+    cwd: root,
+    encoding: 'utf8',
+    timeout: TIMEOUT_MS,
+  });
   const ok = count(run.stdout, 'Passed');
   const bad = count(run.stdout, 'Total') - ok;
   passed += ok;

@@ -10,7 +10,7 @@
  * FAKE_SNAPSHOT   file that is /dev/datto7
  * FAKE_INFO       file with what the info ioctl answers
  * FAKE_BAD_READ, FAKE_BAD_WRITE   offset: reads of the snapshot, or any writes, that cover it fail with EIO
- * FAKE_SHORT      set: no positioned read or write moves more than 1000 bytes
+ * FAKE_SHORT      set: no read of the snapshot and no write at an offset moves more than 1000 bytes
  * FAKE_FSYNC_ERRNO, FAKE_HOLE_ERRNO   fsync or fallocate fails with it
  */
 #define _GNU_SOURCE
@@ -43,13 +43,19 @@ static int fails(const char *variable)
 	return 1;
 }
 
+/* The node itself, or a link to it; it does not exist, so the kernel cannot follow the link. */
+static int names_snapshot(const char *path)
+{
+	char link[64] = "";
+
+	return !strcmp(path, SNAPSHOT) || (readlink(path, link, sizeof(link) - 1) > 0 && !strcmp(link, SNAPSHOT));
+}
+
 static const char *redirect(const char *path)
 {
-	if (!path)
-		return path;
 	if (!strcmp(path, CONTROL))
 		return getenv("FAKE_DRIVER") ? "/dev/null" : "/nonexistent/control";
-	if (!strcmp(path, SNAPSHOT) && getenv("FAKE_SNAPSHOT"))
+	if (getenv("FAKE_SNAPSHOT") && names_snapshot(path))
 		return getenv("FAKE_SNAPSHOT");
 	if (!strcmp(path, STATUS))
 		return getenv("FAKE_STATUS") ? getenv("FAKE_STATUS") : "/nonexistent/status";
@@ -88,13 +94,9 @@ int access(const char *path, int mode)
 char *realpath(const char *path, char *resolved)
 {
 	char *target = NEXT(realpath)(path, resolved);
-	char link[64] = "";
 
-	/* The node itself does not exist; a link to it does. */
-	if (target)
+	if (target || !names_snapshot(path))
 		return target;
-	if (strcmp(path, SNAPSHOT) && (readlink(path, link, sizeof(link) - 1) < 0 || strcmp(link, SNAPSHOT)))
-		return NULL;
 	return resolved ? strcpy(resolved, SNAPSHOT) : strdup(SNAPSHOT);
 }
 
@@ -181,7 +183,8 @@ ssize_t pread64(int fd, void *data, size_t bytes, off_t offset)
 		errno = EIO;
 		return -1;
 	}
-	return NEXT(pread64)(fd, data, shortened(bytes), offset);
+	/* Node's own reads of its files are no business of ours. */
+	return NEXT(pread64)(fd, data, is_snapshot(fd) ? shortened(bytes) : bytes, offset);
 }
 
 ssize_t pread(int fd, void *data, size_t bytes, off_t offset)
@@ -205,7 +208,8 @@ ssize_t pwrite(int fd, const void *data, size_t bytes, off_t offset)
 
 int fsync(int fd)
 {
-	return fails("FAKE_FSYNC_ERRNO") ? -1 : NEXT(fsync)(fd);
+	/* Standard output is synced at exit. */
+	return fd > STDERR_FILENO && fails("FAKE_FSYNC_ERRNO") ? -1 : NEXT(fsync)(fd);
 }
 
 int fallocate(int fd, int mode, off_t offset, off_t bytes)

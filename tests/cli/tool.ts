@@ -31,6 +31,7 @@ export const runTool = (tool: 'dbdctl' | 'update-img', args: readonly string[], 
   const { status, stdout, stderr } = spawnSync(join(folder, 'tools', `${tool}.mjs`), args, {
     encoding: 'utf8',
     cwd: folder,
+    timeout: 20_000,
     env: { PATH: process.env['PATH'], LD_PRELOAD: library, ...fakes },
   });
   return { status, stdout, stderr };
