@@ -14,6 +14,7 @@
 #include <linux/fsnotify_backend.h>
 #include <linux/ftrace.h>
 #include <linux/mount.h>
+#include <linux/pagemap.h>
 #include "probes.h"
 
 /* Block devices: opened for reading only, which works with mounted writers everywhere. */
@@ -174,6 +175,18 @@ static inline struct fsnotify_group *compat_fsnotify_alloc_group(const struct fs
 	return fsnotify_alloc_group(ops, 0);
 #else
 	return fsnotify_alloc_group(ops);
+#endif
+}
+
+/*
+ * compat_small_folios() - Keep the page cache of a file from dirtying blocks that were not written, from now on.
+ *
+ * Before 6.6 iomap wrote back a large folio as a whole when a part of it was dirty. Later it keeps track by block.
+ */
+static inline void compat_small_folios(struct address_space *mapping)
+{
+#ifdef HAVE_AS_LARGE_FOLIO_SUPPORT
+	clear_bit(AS_LARGE_FOLIO_SUPPORT, &mapping->flags);
 #endif
 }
 

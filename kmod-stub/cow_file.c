@@ -10,8 +10,9 @@
  * - Other blocks are written raw. The page cache may hold zeros of them, read by somebody who looked at the file;
  *   these stay clean, since the guards allow no writing, so they never reach the disk. Nobody here reads through the
  *   filesystem.
- * - A session (cow_file_open() to cow_file_close()) writes whole blocks, so nothing stale of the page cache gets mixed
- *   in. At its end all is synced, and the cache dropped so that readers see the disk.
+ * - A session (cow_file_open() to cow_file_close()) writes whole blocks, and no block shares a folio that is written
+ *   back as a whole, so nothing stale of the page cache gets mixed in. At its end all is synced, and the cache dropped
+ *   so that readers see the disk.
  * - Writing a block through the filesystem must not touch its neighbours, and must not go through a journal that writes
  *   an older copy of it later. Where a filesystem does either, no COW file is created.
  */
@@ -84,7 +85,9 @@ static int allocate(struct file *file, u64 bytes)
 
 	if (bytes > MAX_LFS_FILESIZE)
 		return -EFBIG;
-	err = vfs_truncate(&file->f_path, 0);	/* what an earlier file of that name held */
+	/* What an earlier file of that name held goes, on disk and in the page cache. */
+	compat_small_folios(file->f_mapping);
+	err = vfs_truncate(&file->f_path, 0);
 	return err ? err : vfs_fallocate(file, 0, 0, bytes);
 }
 
@@ -126,24 +129,27 @@ static int fill(struct cow_file *cow, struct file *file, const void *header)
 	return err;
 }
 
-/* Remove the name from its folder, if it is still the name of that file. */
+/* Remove the name from its folder, if it is still there. */
 static int unlink_path(const struct path *path)
 {
-	struct dentry *parent = dget_parent(path->dentry);
+	/* References of our own: vfs_unlink() makes a dentry that nobody else holds negative, open file or not. */
+	struct dentry *dentry = dget(path->dentry);
+	struct dentry *parent = dget_parent(dentry);
 	struct inode *folder = d_inode(parent);
 	int err = mnt_want_write(path->mnt);
 
 	if (err)
 		goto put;
 	inode_lock_nested(folder, I_MUTEX_PARENT);
-	if (path->dentry->d_parent == parent && !d_unhashed(path->dentry) && d_is_positive(path->dentry))
-		err = compat_vfs_unlink(path->mnt, folder, path->dentry);
+	if (dentry->d_parent == parent && !d_unhashed(dentry) && d_is_positive(dentry))
+		err = compat_vfs_unlink(path->mnt, folder, dentry);
 	else
 		err = -ENOENT;
 	inode_unlock(folder);
 	mnt_drop_write(path->mnt);
 put:
 	dput(parent);
+	dput(dentry);
 	return err;
 }
 
@@ -218,11 +224,17 @@ static int find(struct cow_file *cow, struct path *path)
 /* Find the file and take the guards down. If its filesystem was unmounted and mounted since, there are none. */
 static int find_unguarded(struct cow_file *cow, struct path *path)
 {
+	struct address_space *mapping;
 	int err = find(cow, path);
 
-	if (err || !cow_file_has_filesystem(cow))
+	if (err)
 		return err;
-	err = cow_pin_guard(cow, d_inode(path->dentry), false);
+	/* After a mount it is a new inode, of which somebody may have read large folios: they go. */
+	mapping = d_inode(path->dentry)->i_mapping;
+	compat_small_folios(mapping);
+	err = invalidate_inode_pages2(mapping);
+	if (!err && cow_file_has_filesystem(cow))
+		err = cow_pin_guard(cow, d_inode(path->dentry), false);
 	if (err)
 		path_put(path);
 	return err;
