@@ -46,7 +46,6 @@ function commit_entries(first: u64, count: u64): i64 {
     if (!nr) break;
     set_changed(block, bits_between(block, block + nr - 1));
     block += nr;
-    if (at < free_end) break;
   }
   if (block == first) return 0;
   Header.fpos = position;
@@ -79,7 +78,6 @@ export function commit_copy(block: i64, count: i64): i64 {
     if (committed < 0 && !done) return committed;
     if (committed <= 0) break;
     done += committed;
-    if (<u64>committed < in_section) break;
   }
   count_changed(done);
   return done ? <i64>done : -EINVAL;
