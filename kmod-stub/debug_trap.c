@@ -6,6 +6,7 @@
 #ifdef DATTOBD_DEBUG_CORE
 #include <linux/module.h>
 #include "dattobd.h"
+#include "core_wasm.h"
 
 static void trap(struct dattobd_device *dev)
 {
