@@ -41,7 +41,11 @@ const optionMessage = ({ name }: SubCommand, error: CommanderError): string | un
 };
 
 /** Reads arguments in the order in which they are checked: options, their number, then each. */
-const readArguments = (command: SubCommand, texts: readonly string[], options: ReadonlyMap<string, bigint>): Arguments => {
+const readArguments = (
+  command: SubCommand,
+  texts: readonly string[],
+  options: ReadonlyMap<string, bigint>,
+): Arguments => {
   if (texts.length !== command.parameters.length) throw new UsageError(command.name, EINVAL);
   const values = new Map<string, string | bigint>(options);
   command.parameters.forEach(({ name, reading }, index) => values.set(name, read(texts[index] ?? '', reading)));

@@ -18,7 +18,9 @@ export const processStreams = (): Streams => ({
 /** Value of JSON.stringify's second argument: 64-bit integers are numbers where a number holds them, else digits. */
 export const jsonInteger = (_key: string, value: unknown): unknown => {
   if (typeof value !== 'bigint') return value;
-  return value <= BigInt(Number.MAX_SAFE_INTEGER) && value >= BigInt(Number.MIN_SAFE_INTEGER) ? Number(value) : `${value}`;
+  return value <= BigInt(Number.MAX_SAFE_INTEGER) && value >= BigInt(Number.MIN_SAFE_INTEGER)
+    ? Number(value)
+    : `${value}`;
 };
 
 /** One line about an error; a bug shows where it is. */

@@ -1,8 +1,8 @@
 /**
  * update-img: brings an image up to the next snapshot of its series (ABI.md, F.4).
  *
- * Exit status: 0; the errno of what could not be opened or read; 22 (EINVAL) for a wrong command line or files that do not
- * belong together; 5 (EIO) if blocks could not be copied.
+ * Exit status: 0; the errno of what could not be opened or read; 22 (EINVAL) for a wrong command line or files that
+ * do not belong together; 5 (EIO) if blocks could not be copied.
  */
 import { Command, CommanderError } from 'commander';
 import type { CopyFailure } from '../host/copy.js';

@@ -38,7 +38,8 @@ export class Core {
   constructor(file: URL | string = coreFile()) {
     const module = new WebAssembly.Module(readFileSync(file));
     const [wanted] = WebAssembly.Module.imports(module);
-    if (wanted) throw new RefusalError('CORE_MISMATCH', `Cannot load the core: it imports ${wanted.name}, expected none`);
+    if (wanted)
+      throw new RefusalError('CORE_MISMATCH', `Cannot load the core: it imports ${wanted.name}, expected none`);
     const { exports } = instantiateSync<Record<string, RawExport>>(module);
     for (const { name } of CORE_EXPORTS) {
       if (typeof exports[name] === 'function') continue;

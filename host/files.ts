@@ -24,7 +24,10 @@ export class OpenFile {
    * @throws SystemError if it cannot be opened
    */
   static open(path: string, flags: 'r' | 'r+'): OpenFile {
-    return new OpenFile(path, withErrno('open', path, () => openSync(path, flags)));
+    return new OpenFile(
+      path,
+      withErrno('open', path, () => openSync(path, flags)),
+    );
   }
 
   stat(): BigIntStats {

@@ -8,7 +8,8 @@
 /**
  * Version of the interface (ioctls, /proc/datto-info, COW file), as the module reports it in /proc and to modinfo.
  *
- * It is the version of the contract that other programs look at, not of this package, and moves only when the contract does.
+ * It is the version of the contract that other programs look at, not of this package, and moves only with the
+ * contract.
  */
 export const DATTOBD_VERSION = '0.12.1';
 
@@ -85,10 +86,7 @@ export const MASK_CHUNK_BLOCKS = MASK_CHUNK_BYTES * 8;
 /** Largest origin, in sectors: 16 TiB. */
 export const ORIGIN_SECTORS_MAX = 2 ** 35;
 
-export const MODES = numbered(
-  ['SNAPSHOT', 'old content is copied'],
-  ['INCREMENTAL', 'changed blocks are noted'],
-);
+export const MODES = numbered(['SNAPSHOT', 'old content is copied'], ['INCREMENTAL', 'changed blocks are noted']);
 
 /** What `header_check` is told to accept: a mode or ANY, plus UNCLEAN_OK. */
 export const EXPECTATIONS: readonly Named[] = [

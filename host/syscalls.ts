@@ -18,7 +18,7 @@ export interface Syscalls {
    */
   ioctl(fd: number, request: number, argument: Buffer, subject: string): void;
 
-  /** Address of bytes, to stand for a pointer in an ioctl's argument. The caller keeps them alive until the call is over. */
+  /** Address of bytes, for a pointer in an ioctl's argument. The caller keeps them alive until the call is over. */
   addressOf(bytes: Buffer): bigint;
 
   /** posix_fadvise(2) with POSIX_FADV_WILLNEED. Advice: failures are ignored. */
@@ -59,9 +59,7 @@ const loadLibrary = (): CLibrary => {
       'int posix_fadvise(int fd, int64_t offset, int64_t bytes, int advice)',
     ) as CLibrary['posix_fadvise'],
     lseek: library.func('int64_t lseek(int fd, int64_t offset, int whence)') as CLibrary['lseek'],
-    fallocate: library.func(
-      'int fallocate(int fd, int mode, int64_t offset, int64_t bytes)',
-    ) as CLibrary['fallocate'],
+    fallocate: library.func('int fallocate(int fd, int mode, int64_t offset, int64_t bytes)') as CLibrary['fallocate'],
     address: (bytes) => BigInt(koffi.address(bytes)),
     errno: () => koffi.errno(),
   };

@@ -7,7 +7,14 @@ import { CowFile } from './cow-file.js';
 import type { Driver, DeviceInfo } from './driver.js';
 import { RefusalError, errnoOf, withErrno } from './errors.js';
 import { OpenFile } from './files.js';
-import { BLOCK_BYTES, MODES, SECTOR_BYTES, SNAPSHOT_NODE_PREFIX, STATE_BIT_SNAPSHOT, STATE_BIT_UNVERIFIED } from './layout.js';
+import {
+  BLOCK_BYTES,
+  MODES,
+  SECTOR_BYTES,
+  SNAPSHOT_NODE_PREFIX,
+  STATE_BIT_SNAPSHOT,
+  STATE_BIT_UNVERIFIED,
+} from './layout.js';
 import { describeState } from './status.js';
 import type { Syscalls } from './syscalls.js';
 
@@ -61,7 +68,10 @@ const snapshotMinor = (path: string): number => {
   const digits = real.startsWith(SNAPSHOT_NODE_PREFIX) ? /^\d+$/.exec(real.slice(SNAPSHOT_NODE_PREFIX.length)) : null;
   const minor = digits ? Number(digits[0]) : NaN;
   if (minor <= 0xffffffff) return minor;
-  throw new RefusalError('NOT_A_SNAPSHOT', `Cannot use ${path}: it is ${real}, expected ${SNAPSHOT_NODE_PREFIX}<minor>`);
+  throw new RefusalError(
+    'NOT_A_SNAPSHOT',
+    `Cannot use ${path}: it is ${real}, expected ${SNAPSHOT_NODE_PREFIX}<minor>`,
+  );
 };
 
 const requireUsable = (path: string, info: DeviceInfo): void => {
@@ -73,7 +83,8 @@ const requireUsable = (path: string, info: DeviceInfo): void => {
 
 const requireSuccessor = (path: string, file: { uuid: Buffer; seqid: bigint }, info: DeviceInfo): void => {
   if (!file.uuid.equals(info.uuid)) {
-    const message = `Cannot use ${path}: its series is ${file.uuid.toString('hex')}, expected ${info.uuid.toString('hex')}`;
+    const [found, expected] = [file.uuid.toString('hex'), info.uuid.toString('hex')];
+    const message = `Cannot use ${path}: its series is ${found}, expected ${expected}`;
     throw new RefusalError('UUID_MISMATCH', message);
   }
   if (file.seqid !== info.seqid - 1n) {
@@ -162,7 +173,8 @@ const coreFor = (snapshot: OpenFile, bytes: number): Core => {
  * Copies the blocks that the COW file lists from the snapshot to the image. All checks come before the first write
  * (ABI.md, F.4, in that order, then ours); the image is on disk when this returns.
  *
- * @throws RefusalError with a code of the checks; SystemError if a file cannot be opened or read, or the driver cannot be asked
+ * @throws RefusalError with a code of the checks; SystemError if a file cannot be opened or read, or the driver
+ * cannot be asked
  */
 export const updateImage = (
   request: UpdateRequest,

@@ -35,7 +35,8 @@ const copyKoffi = (modules: string): void => {
  * @throws Error if the core was not built before
  */
 export const buildTools = async (folder: string): Promise<void> => {
-  if (!existsSync(core)) throw new Error(`Cannot bundle the tools: there is no ${core}, expected the core built before`);
+  if (!existsSync(core))
+    throw new Error(`Cannot bundle the tools: there is no ${core}, expected the core built before`);
   const { version } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8')) as { version: string };
   rmSync(folder, { recursive: true, force: true });
   await build({

@@ -30,7 +30,9 @@ export const assemblyLayout = (): string =>
     ...constants('COW_FLAG_', layout.COW_FLAGS),
     constant('HEADER_BYTES', layout.HEADER_BYTES),
     constant('UUID_BYTES', layout.UUID_BYTES),
-    ...layout.HEADER_FIELDS.map((field) => constant(`HEADER_OFFSET_${upper(field.name)}`, field.offset, 'u32', field.doc)),
+    ...layout.HEADER_FIELDS.map((field) =>
+      constant(`HEADER_OFFSET_${upper(field.name)}`, field.offset, 'u32', field.doc),
+    ),
     '',
     constant('BUFFER_BYTES', layout.BUFFER_BYTES),
     constant('RUNS_MAX', layout.RUNS_MAX),
@@ -200,9 +202,7 @@ export const kernelLayout = (): string =>
     ...Object.values<StructLayout>(layout.STRUCTS).flatMap(struct),
     ...Object.entries<IoctlLayout>(layout.IOCTLS).flatMap(ioctl),
     '',
-    ...Object.entries<IoctlLayout>(layout.IOCTLS).map(
-      ([name, row]) => `static_assert(${name} == ${hex(row.value)});`,
-    ),
+    ...Object.entries<IoctlLayout>(layout.IOCTLS).map(([name, row]) => `static_assert(${name} == ${hex(row.value)});`),
     '',
     '#endif /* LAYOUT_H */',
   ].join('\n')}\n`;

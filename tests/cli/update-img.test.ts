@@ -1,4 +1,13 @@
-import { copyFileSync, linkSync, readFileSync, rmSync, statSync, symlinkSync, truncateSync, writeFileSync } from 'node:fs';
+import {
+  copyFileSync,
+  linkSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  symlinkSync,
+  truncateSync,
+  writeFileSync,
+} from 'node:fs';
 import { randomFillSync } from 'node:crypto';
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
@@ -38,7 +47,15 @@ const makeScene = (scene: Scene = {}): { snapshot: Buffer; image: Buffer } => {
   for (const path of [SNAP, COW, IMAGE]) rmSync(path, { force: true });
   writeFileSync(SNAP, snapshot);
   writeFileSync(IMAGE, image);
-  makeCowFile(COW, { ...scene, nrSectors, entries: scene.entries ?? [[1, 1n], [2, 77n], [300, 1n]] });
+  makeCowFile(COW, {
+    ...scene,
+    nrSectors,
+    entries: scene.entries ?? [
+      [1, 1n],
+      [2, 77n],
+      [300, 1n],
+    ],
+  });
   makeInfo(scene);
   return { snapshot, image };
 };
@@ -46,8 +63,7 @@ const makeScene = (scene: Scene = {}): { snapshot: Buffer; image: Buffer } => {
 const run = (args: readonly string[], fakes: Fakes = {}): Outcome =>
   runTool('update-img', args, { FAKE_DRIVER: '1', FAKE_SNAPSHOT: SNAP, FAKE_INFO: INFO, FAKE_LOG: LOG, ...fakes });
 
-const update = (fakes: Fakes = {}, options: string[] = []): Outcome =>
-  run([...options, SNAPSHOT, COW, IMAGE], fakes);
+const update = (fakes: Fakes = {}, options: string[] = []): Outcome => run([...options, SNAPSHOT, COW, IMAGE], fakes);
 
 /** What the image must be after the blocks were copied. */
 const expected = ({ snapshot, image }: { snapshot: Buffer; image: Buffer }, blocks: readonly number[]): Buffer => {
@@ -65,7 +81,10 @@ const assertRefused = (scene: Scene, status: number, words: RegExp, change: () =
   assert.is(outcome.status, status, outcome.stderr);
   assert.is(outcome.stdout, '');
   assert.match(outcome.stderr, words);
-  assert.equal([SNAP, COW, IMAGE].map((path) => readFileSync(path)), files);
+  assert.equal(
+    [SNAP, COW, IMAGE].map((path) => readFileSync(path)),
+    files,
+  );
   assert.ok(before.image.length > 0);
 };
 
@@ -120,7 +139,10 @@ test('a partial last block without an index entry is always copied', () => {
 });
 
 test('zeros become holes of the image, which stays the same in every byte', () => {
-  const scene = makeScene({ nrSectors: 8 * 1024, entries: Array.from({ length: 1024 }, (_, block) => [block, 1n] as const) });
+  const scene = makeScene({
+    nrSectors: 8 * 1024,
+    entries: Array.from({ length: 1024 }, (_, block) => [block, 1n] as const),
+  });
   scene.snapshot.fill(0, 1048576, 3 * 1048576);
   writeFileSync(SNAP, scene.snapshot);
   const outcome = update({}, ['--json']);
@@ -130,7 +152,12 @@ test('zeros become holes of the image, which stays the same in every byte', () =
 });
 
 test('zeros are written where the filesystem has no holes', () => {
-  const scene = makeScene({ entries: [[4, 1n], [9, 1n]] });
+  const scene = makeScene({
+    entries: [
+      [4, 1n],
+      [9, 1n],
+    ],
+  });
   scene.snapshot.fill(0, 4 * BLOCK, 10 * BLOCK);
   writeFileSync(SNAP, scene.snapshot);
   const outcome = update({ FAKE_HOLE_ERRNO: '95' }, ['--json']);
@@ -140,7 +167,13 @@ test('zeros are written where the filesystem has no holes', () => {
 
 test('F4.1: other than three arguments is a usage error on standard error', () => {
   makeScene();
-  for (const args of [[], [SNAPSHOT], [SNAPSHOT, COW], [SNAPSHOT, COW, IMAGE, 'more'], ['--nope', SNAPSHOT, COW, IMAGE]]) {
+  for (const args of [
+    [],
+    [SNAPSHOT],
+    [SNAPSHOT, COW],
+    [SNAPSHOT, COW, IMAGE, 'more'],
+    ['--nope', SNAPSHOT, COW, IMAGE],
+  ]) {
     const { status, stdout, stderr } = run(args);
     assert.equal({ status, stdout }, { status: 22, stdout: '' });
     assert.match(stderr, /^Usage: update-img /);

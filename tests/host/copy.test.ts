@@ -49,12 +49,30 @@ const copy = (source: Buffer, target: Buffer, pieces: Iterable<Piece>, changes: 
 };
 
 test('toPieces() joins runs that touch', () => {
-  const runs = [{ start: 1, count: 2 }, { start: 3, count: 1 }, { start: 5, count: 1 }];
-  assert.equal([...toPieces(runs, 100 * BLOCK)], [{ offset: BLOCK, bytes: 3 * BLOCK }, { offset: 5 * BLOCK, bytes: BLOCK }]);
+  const runs = [
+    { start: 1, count: 2 },
+    { start: 3, count: 1 },
+    { start: 5, count: 1 },
+  ];
+  assert.equal(
+    [...toPieces(runs, 100 * BLOCK)],
+    [
+      { offset: BLOCK, bytes: 3 * BLOCK },
+      { offset: 5 * BLOCK, bytes: BLOCK },
+    ],
+  );
 });
 
 test('toPieces() cuts long runs, and what is left joins the next run', () => {
-  const pieces = [...toPieces([{ start: 1, count: 300 }, { start: 301, count: 300 }], 1000 * BLOCK)];
+  const pieces = [
+    ...toPieces(
+      [
+        { start: 1, count: 300 },
+        { start: 301, count: 300 },
+      ],
+      1000 * BLOCK,
+    ),
+  ];
   assert.equal(pieces, [
     { offset: BLOCK, bytes: PIECE_BYTES },
     { offset: BLOCK + PIECE_BYTES, bytes: PIECE_BYTES },
@@ -75,7 +93,7 @@ test('toPieces() covers random runs exactly', () => {
   for (let round = 0; round < 200; round++) {
     const runs: Array<{ start: number; count: number }> = [];
     const wanted = new Set<number>();
-    for (let at = random(3); at < 2000; ) {
+    for (let at = random(3); at < 2000;) {
       const count = 1 + random(random(2) ? 4 : 700);
       runs.push({ start: at, count });
       for (let block = at; block < at + count; block++) wanted.add(block);
@@ -100,7 +118,17 @@ test('copyPieces() copies the pieces and nothing else', () => {
   const expected = Buffer.from(target);
   source.copy(expected, 3 * BLOCK, 3 * BLOCK, 5 * BLOCK);
   source.copy(expected, 19 * BLOCK, 19 * BLOCK);
-  const result = copy(source, target, toPieces([{ start: 3, count: 2 }, { start: 19, count: 1 }], 20 * BLOCK));
+  const result = copy(
+    source,
+    target,
+    toPieces(
+      [
+        { start: 3, count: 2 },
+        { start: 19, count: 1 },
+      ],
+      20 * BLOCK,
+    ),
+  );
   assert.ok(result.target.equals(expected));
   assert.equal([result.copiedBytes, result.failedBlocks, result.progress.at(-1)], [3 * BLOCK, 0, 3 * BLOCK]);
   assert.ok(readFileSync(join(folder, 'source')).equals(source));
@@ -110,7 +138,17 @@ test('copyPieces() reports neighbouring failures as one, with their place', () =
   // A source that ends early cannot be read to its end.
   const source = randomFillSync(Buffer.alloc(10 * BLOCK));
   const target = Buffer.alloc(20 * BLOCK, 7);
-  const result = copy(source, target, toPieces([{ start: 8, count: 6 }, { start: 16, count: 1 }], 20 * BLOCK));
+  const result = copy(
+    source,
+    target,
+    toPieces(
+      [
+        { start: 8, count: 6 },
+        { start: 16, count: 1 },
+      ],
+      20 * BLOCK,
+    ),
+  );
   assert.equal(result.failures, [
     { call: 'read', subject: join(folder, 'source'), errno: 5, offset: 10 * BLOCK, bytes: 4 * BLOCK },
     { call: 'read', subject: join(folder, 'source'), errno: 5, offset: 16 * BLOCK, bytes: BLOCK },

@@ -48,20 +48,26 @@ const refusal = (run: () => unknown): RefusalCode | undefined => {
 const SECTORS = 524288;
 
 test('header() reads all fields', () => {
-  assert.equal(withCow({ nrSectors: SECTORS, entries: [[5, 1n]], seqid: 2n ** 63n }, (cow) => cow.header()), {
-    flags: 3,
-    fpos: 9n,
-    fsize: 36864n,
-    seqid: 2n ** 63n,
-    uuid: UUID,
-    version: 1n,
-    nrChangedBlocks: 1n,
-  });
+  assert.equal(
+    withCow({ nrSectors: SECTORS, entries: [[5, 1n]], seqid: 2n ** 63n }, (cow) => cow.header()),
+    {
+      flags: 3,
+      fpos: 9n,
+      fsize: 36864n,
+      seqid: 2n ** 63n,
+      uuid: UUID,
+      version: 1n,
+      nrChangedBlocks: 1n,
+    },
+  );
 });
 
 test('header() takes files of either mode, clean or not', () => {
   for (const flags of [0, 1, 2, 3, 0x80000004]) {
-    assert.is(withCow({ nrSectors: SECTORS, entries: [], flags }, (cow) => cow.header().flags), flags);
+    assert.is(
+      withCow({ nrSectors: SECTORS, entries: [], flags }, (cow) => cow.header().flags),
+      flags,
+    );
   }
 });
 
@@ -90,7 +96,18 @@ test('changedRuns() finds entries at the ends of sections, of chunks and of the 
 });
 
 test('changedRuns() takes any value but 0 for changed', () => {
-  assert.equal(changed({ nrSectors: SECTORS, entries: [[7, 129n], [8, 2n ** 63n], [9, 0n], [10, 1n << 32n]] }), [7, 8, 10]);
+  assert.equal(
+    changed({
+      nrSectors: SECTORS,
+      entries: [
+        [7, 129n],
+        [8, 2n ** 63n],
+        [9, 0n],
+        [10, 1n << 32n],
+      ],
+    }),
+    [7, 8, 10],
+  );
 });
 
 test('changedRuns() does not read the holes of a large index', () => {
@@ -108,7 +125,17 @@ test('changedRuns() reads all where the filesystem knows of no holes', () => {
 
 test('changedRuns() stops at the end of the index', () => {
   // Entry 4096 would be the first of the data area.
-  assert.equal(changed({ nrSectors: 32768, entries: [[4095, 1n], [4096, 1n]], bytes: 100000 }), [4095]);
+  assert.equal(
+    changed({
+      nrSectors: 32768,
+      entries: [
+        [4095, 1n],
+        [4096, 1n],
+      ],
+      bytes: 100000,
+    }),
+    [4095],
+  );
 });
 
 test('changedRuns() lists a partial last block by its entry, or always if it has none', () => {

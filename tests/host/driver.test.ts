@@ -69,8 +69,14 @@ test('reloads differ in their command only', () => {
 test('destroy() and transitionToIncremental() pass four bytes', () => {
   const minor = Buffer.from([1, 2, 3, 0xff]);
   const expected = (request: number): unknown => ({ request, argument: minor, strings: [] });
-  assert.equal(issue((driver) => driver.destroy(0xff030201)), expected(0x40049104));
-  assert.equal(issue((driver) => driver.transitionToIncremental(0xff030201)), expected(0x40049105));
+  assert.equal(
+    issue((driver) => driver.destroy(0xff030201)),
+    expected(0x40049104),
+  );
+  assert.equal(
+    issue((driver) => driver.transitionToIncremental(0xff030201)),
+    expected(0x40049105),
+  );
 });
 
 test('the other commands pass their sizes', () => {

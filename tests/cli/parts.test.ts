@@ -1,0 +1,68 @@
+import { test } from 'uvu';
+import * as assert from 'uvu/assert';
+import { DigitsError, U32_MAX, U64_MAX, parseDigits } from '../../cli/digits.js';
+import { Progress } from '../../cli/progress.js';
+import { humanBytes, statusJson, statusTable } from '../../cli/status-table.js';
+
+const errnoOfDigits = (text: string, max: bigint): number | undefined => {
+  try {
+    parseDigits(text, max);
+    return undefined;
+  } catch (error) {
+    return (error as DigitsError).errno;
+  }
+};
+
+test('parseDigits() reads decimal digits up to its bound', () => {
+  assert.is(parseDigits('0', U32_MAX), 0n);
+  assert.is(parseDigits('0008', U32_MAX), 8n);
+  assert.is(parseDigits('4294967295', U32_MAX), 4294967295n);
+  assert.is(parseDigits('18446744073709551615', U64_MAX), U64_MAX);
+});
+
+test('parseDigits() tells what is no number from what is too large', () => {
+  for (const text of ['', '-1', '+1', ' 1', '1\n', '0x1', '1n', '٣']) assert.is(errnoOfDigits(text, U64_MAX), 0, text);
+  assert.is(errnoOfDigits('4294967296', U32_MAX), 34);
+  assert.is(errnoOfDigits('18446744073709551616', U64_MAX), 34);
+});
+
+test('humanBytes() takes the largest unit', () => {
+  assert.is(humanBytes(0n), '0 B');
+  assert.is(humanBytes(1023n), '1023 B');
+  assert.is(humanBytes(1536n), '1.5 KiB');
+  assert.is(humanBytes(314572800n), '300 MiB');
+  assert.is(humanBytes(2n ** 54n), '16384 TiB');
+});
+
+const UNVERIFIED = { minor: 12, cowFile: '/c', blockDevice: '/dev/sda1', maxCache: 1n, state: 4 };
+
+test('statusTable() puts a dash for what a device does not show', () => {
+  const table = statusTable({ version: '0.12.1', devices: [UNVERIFIED] });
+  assert.match(table, /^12 +\/dev\/sda1 +unverified incremental +- +- +- +1 B +\/c$/m);
+});
+
+test('statusJson() keeps integers that a number cannot hold', () => {
+  const { devices } = JSON.parse(statusJson({ version: '0.12.1', devices: [{ ...UNVERIFIED, seqId: 2n ** 63n }] }));
+  assert.equal(devices, [
+    {
+      ...{ minor: 12, cow_file: '/c', block_device: '/dev/sda1', max_cache: 1, seq_id: '9223372036854775808' },
+      ...{ state: 4, state_text: 'unverified incremental' },
+    },
+  ]);
+});
+
+test('Progress writes to a terminal only, and takes its line away', () => {
+  for (const interactive of [true, false]) {
+    const written: string[] = [];
+    const streams = { out: () => assert.unreachable(), err: (text: string) => void written.push(text), interactive };
+    const progress = new Progress(streams);
+    progress.update(1048576, 4194304);
+    progress.update(4194304, 4194304);
+    progress.clear();
+    progress.clear();
+    const expected = ['\r 25 %  1 of 4 MiB\u001b[K', '\r100 %  4 of 4 MiB\u001b[K', '\r\u001b[K'];
+    assert.equal(written, interactive ? expected : []);
+  }
+});
+
+test.run();
