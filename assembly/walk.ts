@@ -77,14 +77,13 @@ export function changed_runs(from_block: i64): i64 {
   let block = <u64>from_block;
   while (block < end) {
     const changed = changed_word(block) >> block;
-    const in_word = min<u64>(64 - (block & 63), end - block);
     if (!changed) {
-      block += in_word;
+      block = (block | 63) + 1;
       if (!(block & (SECTION_ENTRIES - 1))) block = skip_unchanged(block);
       continue;
     }
     const gap = ctz<u64>(changed);
-    const nr = min<u64>(ctz<u64>(~(changed >> gap)), in_word - gap);
+    const nr = ctz<u64>(~(changed >> gap));
     if (!runs_add(block + gap, nr, RUN_ORIGIN)) break;
     block += gap + nr;
   }

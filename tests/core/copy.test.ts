@@ -216,6 +216,14 @@ for (const engine of ENGINES) {
     bench.close();
   });
 
+  test('a tail block behind 64 sections touches no section', () => {
+    const bench = new Bench(engine, { nrSectors: 64n * SECTION_SECTORS + 1n });
+    assert.is(bench.call('commit_copy', 64n * SECTION_BLOCKS, 1n), 1n);
+    assert.is(bench.call('export_section', 0n), MISS);
+    assert.is(bench.call('next_changed_section', 0n), 64n);
+    bench.close();
+  });
+
   test('commit_copy() goes from the last section on into the tail block', () => {
     const bench = new Bench(engine, { nrSectors: SECTION_SECTORS + 1n });
     bench.loadSection(0n);
