@@ -26,7 +26,7 @@ import {
   REFUSAL_WRONG_MODE,
 } from './layout';
 import { BUFFER, Device } from './memory';
-import { drop_sections, forget_file_sections, trust_file_sections } from './index-sections';
+import { drop_sections, trust_file_sections } from './index-sections';
 
 /** The live header. Bits 3 to 31 of `flags` are nobody's here: kept and written back. */
 export class Header {
@@ -65,7 +65,6 @@ export function header_create(fsize: i64, seqid: i64): i64 {
   Header.uuid_high = load<u64>(BUFFER, 8);
   Header.version = COW_VERSION_CHANGED_BLOCKS;
   Header.nr_changed = 0;
-  forget_file_sections();
   return 0;
 }
 

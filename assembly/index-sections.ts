@@ -96,23 +96,17 @@ export function section_changed(section: u64): void {
   Sections.nr_dirty++;
 }
 
-/** The COW file is new: it holds no section yet. */
-export function forget_file_sections(): void {
-  Sections.all_on_file = false;
-}
-
 /** The COW file was loaded: it may hold every section. */
 export function trust_file_sections(): void {
   Sections.all_on_file = true;
 }
 
-/** Drops the index: nothing is resident, nothing dirty, no tail. */
+/** Drops the index: nothing is resident, nothing dirty. */
 export function drop_sections(): void {
   memory.fill(Area.sections, 0, <usize>Device.nr_sections << 2);
   memory.fill(Area.slot_owners, 0, <usize>Area.nr_slots << 2);
   Sections.nr_resident = 0;
   Sections.nr_dirty = 0;
-  Sections.tail_position = 0;
   Io.kind = IO_NONE;
 }
 
