@@ -95,7 +95,10 @@ check_device() {
 	else out=$(xfs_repair -n "$1" 2>&1) || die "xfs_repair of $1: $out"; fi
 }
 
-# start_load [SCALE]: everything that writes to a filesystem, at once, in $MOUNT/load; SCALE in percent
+# start_load [SCALE]: everything that writes to a filesystem, at once, in $MOUNT/load; SCALE in percent.
+# All free space is trimmed every 3 s between trim_on and trim_off; in incremental mode that changes all of it.
+trim_on() { touch /run/trim; }
+trim_off() { rm -f /run/trim; }
 start_load() {
 	local scale=${1:-100} dir=$MOUNT/load
 	mkdir -p $dir/files
@@ -106,7 +109,7 @@ start_load() {
 		--name=direct --rw=randwrite --direct=1 --bs=4k --rate_iops=$((scale)) \
 		--name=mapped --rw=randwrite --ioengine=mmap --bs=4k --rate=$((5 * scale))k &
 	FIO_PID=$!
-	(while :; do sleep 3; fstrim $MOUNT; done) >/run/fstrim.log 2>&1 &
+	(while sleep 3; do [ ! -e /run/trim ] || fstrim $MOUNT; done) >/run/fstrim.log 2>&1 &
 	TRIM_PID=$!
 }
 

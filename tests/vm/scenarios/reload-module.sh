@@ -2,6 +2,7 @@
 . "$PROJECT/tests/vm/guest/lib.sh"
 make_origin
 start_load
+trim_on
 
 # Memory that a module could leave behind, in KiB, once caches are dropped and delayed frees have run.
 kept_memory() {

@@ -3,6 +3,7 @@
 make_origin
 load_module
 start_load
+trim_on
 sleep 1
 dbdctl setup-snapshot -f 200 $ORIGIN $MOUNT/cow 0
 first=$(checksum /dev/datto0)

@@ -41,25 +41,10 @@ block=$(filefrag -b4096 -v whole-disk | awk '$1 == "0:" { sub(/\.\..*/, "", $4);
 dd if=/dev/urandom of=/dev/vdc bs=4096 seek=$((start / 8 + block)) count=64 oflag=direct conv=notrunc status=none
 unmoved "whole-disk write over a tracked partition" 64
 
-swap_to_file() {
-	swapon swap
-	echo +memory >/run/cgroup/cgroup.subtree_control
-	mkdir /run/cgroup/small /run/pages
-	echo 4M >/run/cgroup/small/memory.max
-	dd if=/dev/urandom of=$SCRATCH/data bs=1M count=8 status=none
-	mount -t tmpfs tmpfs /run/pages
-	bash -c 'echo $ >/run/cgroup/small/cgroup.procs; exec cat "$1"' - $SCRATCH/data >/run/pages/data
-	[ "$(awk '/swap/ { print $4 }' /proc/swaps)" -gt 1000 ] || die "nothing was swapped out: $(cat /proc/swaps)"
-	cmp /run/pages/data $SCRATCH/data || die "swapped pages came back wrong"
-	unmoved "swap to a file on the origin" 256
-	swapoff swap
-	umount /run/pages
-}
-
-mkdir -p /run/cgroup
-mount -t cgroup2 cgroup2 /run/cgroup
-# Only a kernel that somebody built small has no memory controller.
-if grep -qw memory /run/cgroup/cgroup.controllers; then swap_to_file; else say "no memory controller: swap is not tried"; fi
+swapon swap
+"$PROGRAMS/swapout" 6 || die "swapping to a file on the origin went wrong"
+swapoff swap
+unmoved "swap to a file on the origin" 768
 
 loop=$(losetup --find --show --direct-io=on loop)
 dd if=/dev/urandom of="$loop" bs=64k count=32 oflag=direct status=none
