@@ -236,13 +236,13 @@ export function section_write_done(): i64 {
   return 0;
 }
 
-/** First section >= from whose summary bit is set; NR_SECTIONS if none. */
+/** First section >= from whose summary bit is set; NR_SECTIONS (whose bit is that of a tail without entry) if none. */
 export function next_summarized(from: u64): u64 {
   const end = Device.nr_sections;
   let section = from;
   while (section < end) {
     const bits = load<u64>(Area.summary + <usize>((section >> 6) << 3)) >> section;
-    if (bits) return min<u64>(section + ctz<u64>(bits), end);
+    if (bits) return section + ctz<u64>(bits);
     section = (section | 63) + 1;
   }
   return end;
