@@ -5,7 +5,7 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 
 # For building: the module, the C programs of the tests. For the test bed: a machine to boot, and what runs inside it.
-BUILD=(make gcc gcc-12 libc6-dev binutils bc libelf1 libssl3 zlib1g xz-utils sparse)
+BUILD=(make perl gcc gcc-12 libc6-dev binutils bc libelf1 libssl3 zlib1g xz-utils sparse)
 BED=(git qemu-system-x86 busybox-static cpio kmod udev iproute2 procps fio e2fsprogs xfsprogs dmsetup fdisk mount util-linux)
 
 missing=()

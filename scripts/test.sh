@@ -42,6 +42,7 @@ check "build" npm run -s build
 check "generated layouts are up to date" bash scripts/check-layout.sh
 check "types" npm run -s typecheck
 check "files: at most 400 lines, kernel versions in compat.h only" bash scripts/check-files.sh
+check "sparse and checkpatch on kmod-stub" bash scripts/check-kmod.sh
 suite "unit tests" npm run -s test:unit
 suite "virtual machines" npm run -s test:vm -- "$@"
 echo "$passed passed, $failed failed"

@@ -68,7 +68,7 @@ function download(release: string): void {
   const debs = join(kernelsDir, `debs-${release}`);
   rmSync(debs, { recursive: true, force: true });
   mkdirSync(debs, { recursive: true });
-  console.log(`downloading ${packages.join(', ')}`);
+  console.error(`downloading ${packages.join(', ')}`);
   apt('apt-get', ['-qq', '-o', 'APT::Sandbox::User=root', 'download', ...packages], debs);
   for (const deb of readdirSync(debs)) {
     // The debug symbols of a kernel are a package of their own, so everything here is needed.

@@ -74,7 +74,6 @@ dd if=/dev/urandom of=$MOUNT/small bs=512 seek=9 count=1 oflag=direct conv=notru
 blkdiscard -f -z -o $((blockdev_offset + 65536)) -l 65536 $ORIGIN
 block=$(filefrag -b4096 -v $MOUNT/whole-disk | awk '$1 == "0:" { sub(/\.\..*/, "", $4); print $4 }')
 dd if=/dev/urandom of=/dev/vdc bs=512 seek=$((start + block * 8 + 1000)) count=3 oflag=direct conv=notrunc status=none
-fstrim $MOUNT
 dbdctl transition-to-snapshot $MOUNT/cow.2 0
 cp --reflink=always $SCRATCH/before $SCRATCH/image
 update_img /dev/datto0 $MOUNT/cow $SCRATCH/image | tail -1
