@@ -53,14 +53,14 @@ field() {
 load_module() { insmod "$DATTOBD_KO" "$@"; udevadm settle; }
 unload_module() { udevadm settle; rmmod dattobd; }
 
-# make_origin [MKFS_OPTION...]: filesystem $FS on $ORIGIN, mounted with discard. Blocks of 4 KiB also where it is small.
+# make_origin [MKFS_OPTION...]: filesystem $FS on $ORIGIN, mounted with $MOUNT_OPTIONS (discard). Blocks of 4 KiB also where it is small.
 make_origin() {
 	local four_kib=()
 	[ "$FS" = ext4 ] && four_kib=(-b 4096)
 	[ "$(blockdev --getsize64 $ORIGIN)" -ge $((1 << 30)) ] && four_kib=()
 	"mkfs.$FS" -q "${four_kib[@]}" "$@" "$ORIGIN"
 	mkdir -p $MOUNT
-	mount -o discard "$ORIGIN" $MOUNT
+	mount -o "${MOUNT_OPTIONS:-discard}" "$ORIGIN" $MOUNT
 }
 
 [ -e /dev/loop-control ] || modprobe loop
