@@ -20,7 +20,7 @@ export const HEADER_BYTES: u32 = 64;
 export const UUID_BYTES: u32 = 16;
 /** COW_MAGIC */
 export const HEADER_OFFSET_MAGIC: u32 = 0;
-/** COW_FLAG_* */
+/** its flags, one bit each */
 export const HEADER_OFFSET_FLAGS: u32 = 4;
 /** next free position, in blocks */
 export const HEADER_OFFSET_FPOS: u32 = 8;

@@ -1,8 +1,9 @@
 /**
  * The one table of formats, ioctls, structs, states, core exports and codes.
  *
- * Nothing here is written a second time: `npm run layout` generates `assembly/layout.ts` and `kmod-stub/layout.h`
- * from it, both checked in; a test and CI see to it that they do not drift; compilers check sizes and offsets.
+ * Nothing here is written a second time: `npm run layout` generates `assembly/layout.ts`, `kmod-stub/layout.h` and
+ * `host/libdattobd/dattobd.h` from it, all checked in; a test and CI see to it that they do not drift; compilers check
+ * sizes and offsets.
  */
 
 /**
@@ -37,6 +38,8 @@ export const SECTION_BYTES = SECTION_ENTRIES * ENTRY_BYTES;
 /** Bytes reserved for the header at the start of the file; the index follows. */
 export const COW_HEADER_SIZE = 4096;
 export const COW_MAGIC = 4776;
+/** Header version of files that keep no nr_changed_blocks. */
+export const COW_VERSION_0 = 0;
 /** Header version from which on nr_changed_blocks is kept. */
 export const COW_VERSION_CHANGED_BLOCKS = 1;
 /** Bytes of the header that hold fields; the rest of its block is zero. */
@@ -60,7 +63,7 @@ export interface HeaderField {
 /** The header's fields, little-endian (FORMAT.md, A.2). */
 export const HEADER_FIELDS: readonly HeaderField[] = [
   { name: 'magic', offset: 0, bytes: 4, doc: 'COW_MAGIC' },
-  { name: 'flags', offset: 4, bytes: 4, doc: 'COW_FLAG_*' },
+  { name: 'flags', offset: 4, bytes: 4, doc: 'its flags, one bit each' },
   { name: 'fpos', offset: 8, bytes: 8, doc: 'next free position, in blocks' },
   { name: 'fsize', offset: 16, bytes: 8, doc: 'size limit of the file, in bytes' },
   { name: 'seqid', offset: 24, bytes: 8, doc: 'number of the snapshot in its series, from 1' },

@@ -57,17 +57,17 @@ export const assemblyLayout = (): string =>
 const TAB = 8;
 
 /** `left`, tabs up to `column`, `right`. */
-const tabbed = (left: string, column: number, right: string): string => {
+export const tabbed = (left: string, column: number, right: string): string => {
   const width = [...left].reduce((at, char) => (char === '\t' ? at + TAB - (at % TAB) : at + 1), 0);
   return left + '\t'.repeat(Math.max(1, Math.ceil((column - width) / TAB))) + right;
 };
 
-const define = (name: string, value: number | string): string => tabbed(`#define ${name}`, 48, `${value}`);
+export const define = (name: string, value: number | string): string => tabbed(`#define ${name}`, 48, `${value}`);
 
 const defines = (prefix: string, rows: readonly Named[]): string[] =>
   rows.map((row) => tabbed(define(prefix + row.name, row.value), 56, `/* ${row.doc} */`));
 
-const enumeration = (tag: string, prefix: string, rows: readonly Named[]): string[] => [
+export const enumeration = (tag: string, prefix: string, rows: readonly Named[]): string[] => [
   `enum ${tag} {`,
   ...rows.map((row) => {
     const member = `\t${prefix}${row.name} = ${row.value},`;
@@ -102,9 +102,9 @@ const struct = (row: StructLayout): string[] => [
   '',
 ];
 
-const hex = (value: number): string => `0x${value.toString(16).toUpperCase()}`;
+export const hex = (value: number): string => `0x${value.toString(16).toUpperCase()}`;
 
-const ioctl = ([name, row]: readonly [string, IoctlLayout]): string[] => {
+export const ioctl = ([name, row]: readonly [string, IoctlLayout]): string[] => {
   const type = row.argument in layout.STRUCTS ? `struct ${row.argument}` : row.argument;
   const macro = row.direction === 'read' ? '_IOR' : '_IOW';
   return [`#define ${name} \\`, `\t${macro}(DATTO_IOCTL_MAGIC, ${row.nr}, ${type})`];

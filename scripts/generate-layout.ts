@@ -1,7 +1,8 @@
-/** Writes `assembly/layout.ts` and `kmod-stub/layout.h` from the table in `host/layout.ts`. */
+/** Writes `assembly/layout.ts`, `kmod-stub/layout.h` and the C library's `dattobd.h` from the table in `host/layout.ts`. */
 import { readFileSync, writeFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { assemblyLayout, kernelLayout } from './generate-layout.text.js';
+import { userHeader } from './generate-layout.user.js';
 
 const root = new URL('../', import.meta.url);
 
@@ -9,6 +10,7 @@ const root = new URL('../', import.meta.url);
 export const generated = (): ReadonlyArray<readonly [path: string, text: string]> => [
   ['assembly/layout.ts', assemblyLayout()],
   ['kmod-stub/layout.h', kernelLayout()],
+  ['host/libdattobd/dattobd.h', userHeader()],
 ];
 
 const read = (path: URL): string => {

@@ -6,9 +6,11 @@
  * FAKE_CONTROL_ERRNO  opening the control node fails with it
  * FAKE_IOCTL_ERRNO    every ioctl of the driver fails with it
  * FAKE_LOG        file to which the ioctls' arguments are appended as text
+ * FAKE_RAW_LOG    file to which the ioctls are appended in hex: command, and the bytes of the argument
  * FAKE_STATUS     file that is /proc/datto-info
  * FAKE_SNAPSHOT   file that is /dev/datto7
  * FAKE_INFO       file with what the info ioctl answers
+ * FAKE_FREE_MINOR     what the ioctl for a free minor answers
  * FAKE_BAD_READ, FAKE_BAD_WRITE   offset: reads of the snapshot, or any writes, that cover it fail with EIO
  * FAKE_SHORT      set: no read of the snapshot and no write at an offset moves more than 1000 bytes
  * FAKE_FSYNC_ERRNO, FAKE_HOLE_ERRNO   fsync or fallocate fails with it
@@ -123,6 +125,19 @@ static void record(unsigned long request, const unsigned char *bytes)
 	fclose(log);
 }
 
+static void record_raw(unsigned long request, const unsigned char *bytes)
+{
+	FILE *log = getenv("FAKE_RAW_LOG") ? fopen(getenv("FAKE_RAW_LOG"), "a") : NULL;
+
+	if (!log)
+		return;
+	fprintf(log, "%lx ", request);
+	for (unsigned int i = 0; i < ((request >> 16) & 0x3fff); i++)
+		fprintf(log, "%02x", bytes[i]);
+	fprintf(log, "\n");
+	fclose(log);
+}
+
 static int answer_info(void *argument)
 {
 	int fd = NEXT(open)(getenv("FAKE_INFO"), O_RDONLY);
@@ -152,8 +167,11 @@ int ioctl(int fd, unsigned long request, ...)
 	if (((request >> 8) & 0xff) != 0x91)
 		return NEXT(ioctl)(fd, request, argument);
 	record(request, argument);
+	record_raw(request, argument);
 	if (fails("FAKE_IOCTL_ERRNO"))
 		return -1;
+	if ((request & 0xff) == 9 && getenv("FAKE_FREE_MINOR"))
+		*(int *)argument = atoi(getenv("FAKE_FREE_MINOR"));
 	return (request & 0xff) == 8 ? answer_info(argument) : 0;
 }
 

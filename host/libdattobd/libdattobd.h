@@ -1,0 +1,92 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * libdattobd: the commands of the dattobd driver as functions.
+ *
+ * Each function opens /dev/datto-ctl, issues one ioctl and closes it again, so a process needs no state and threads
+ * need no lock. Each returns 0 unless it says otherwise, or -1 with errno set: by open(2), ENOENT if the driver is
+ * not loaded and EACCES without the right to use it, or by the driver. Errnos of the driver that most commands share:
+ *
+ *   EINVAL   minor out of range, a NULL path, or the device has failed or is in a state that the command does not fit
+ *   ENOENT   no device has this minor
+ *   EBUSY    the minor is taken (setup, reload), or /dev/datto<minor> is open
+ */
+#ifndef LIBDATTOBD_H
+#define LIBDATTOBD_H
+
+#include <stdint.h>
+#include "dattobd.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/*
+ * Starts a snapshot of a mounted block device.
+ *
+ * minor: of the new device, /dev/datto<minor>
+ * bdev: path of the block device
+ * cow: path of the COW file, which is created on the filesystem that is mounted from the block device
+ * fallocated_space: size of the COW file in MiB, 0 for the driver's default
+ * cache_size: limit of the index cache in bytes, 0 for the driver's default
+ */
+int dattobd_setup_snapshot(unsigned int minor, char *bdev, char *cow, unsigned long fallocated_space,
+			   unsigned long cache_size);
+
+/*
+ * Announces a snapshot that is taken up again when its block device is mounted.
+ *
+ * cow: path of the COW file from the root of its filesystem
+ * The rest is as in dattobd_setup_snapshot().
+ */
+int dattobd_reload_snapshot(unsigned int minor, char *bdev, char *cow, unsigned long cache_size);
+
+/* Announces an incremental that is taken up again when its block device is mounted; as dattobd_reload_snapshot(). */
+int dattobd_reload_incremental(unsigned int minor, char *bdev, char *cow, unsigned long cache_size);
+
+/* Ends a device, whatever its state. */
+int dattobd_destroy(unsigned int minor);
+
+/* Gives up the snapshot, and notes only which blocks change from now on. */
+int dattobd_transition_incremental(unsigned int minor);
+
+/*
+ * Starts the next snapshot of an incremental's series.
+ *
+ * cow: path of the new COW file, another one than the current
+ * fallocated_space: its size in MiB, 0 for the size of the one before
+ */
+int dattobd_transition_snapshot(unsigned int minor, char *cow, unsigned long fallocated_space);
+
+/* Sets the limit of the index cache, in bytes; 0 for the driver's default. */
+int dattobd_reconfigure(unsigned int minor, unsigned long cache_size);
+
+/*
+ * Tells what there is to know of a device.
+ *
+ * info: filled in on success, of no meaning after a failure; EINVAL if it is NULL
+ */
+int dattobd_info(unsigned int minor, struct dattobd_info *info);
+
+/* Adds size MiB to the COW file of an active snapshot. */
+int dattobd_expand_cow_file(unsigned int minor, uint64_t size);
+
+/*
+ * Lets the COW file of an active snapshot grow by itself.
+ *
+ * step_size: MiB to add at a time, 0 for no growth
+ * reserved_space: MiB of the filesystem that must stay free
+ */
+int dattobd_reconfigure_auto_expand(unsigned int minor, uint64_t step_size, uint64_t reserved_space);
+
+/*
+ * Finds the lowest minor that no device has. Another process may take it before its finder does.
+ *
+ * Returns the minor, or -1 with errno set: ENOENT if all are taken, or if the driver is not loaded.
+ */
+int dattobd_get_free_minor(void);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif /* LIBDATTOBD_H */
