@@ -22,6 +22,16 @@ export interface BlockRun {
   readonly count: number;
 }
 
+/** Index entries as they were read, and where they are not zero. */
+export interface IndexChunk {
+  /** Block of the first entry. */
+  readonly firstBlock: number;
+  /** The entries' bytes; they are the core's buffer, valid until the next chunk is asked for. */
+  readonly entries: Buffer;
+  /** Runs of entries that are not zero, `start` being a block. */
+  readonly runs: readonly BlockRun[];
+}
+
 export interface CowHeader {
   readonly flags: number;
   /** Next free position, in blocks. */
@@ -96,7 +106,18 @@ export class CowFile {
    * yielded as the index has them.
    */
   *changedRuns(): Generator<BlockRun> {
-    const end = Number(this.#core.stat('DATA_OFFSET'));
+    for (const { runs } of this.indexChunks()) yield* runs;
+    const wholeBlocks = Math.floor(this.#nrSectors / BLOCK_SECTORS);
+    const partial = this.#nrSectors % BLOCK_SECTORS !== 0;
+    if (partial && wholeBlocks % SECTION_ENTRIES === 0) yield { start: wholeBlocks, count: 1 };
+  }
+
+  /**
+   * The parts of the index that are not holes of the file, ascending.
+   *
+   * @param end where to stop, an offset in bytes; the index's end if left out
+   */
+  *indexChunks(end: number = Number(this.#core.stat('DATA_OFFSET'))): Generator<IndexChunk> {
     let at = COW_HEADER_SIZE;
     while (at < end) {
       const data = this.#syscalls.nextData(this.#file.fd, at, this.#file.path) ?? end;
@@ -104,14 +125,13 @@ export class CowFile {
       at = Math.max(at, data - (data % ENTRY_BYTES));
       if (at >= end) break;
       const bytes = Math.min(BUFFER_BYTES, end - at);
-      this.#file.readFull(this.#core.buffer().subarray(0, bytes), at);
-      const found = this.#core.call('scan_index', (at - COW_HEADER_SIZE) / ENTRY_BYTES, bytes / ENTRY_BYTES);
-      yield* this.#core.runs(Number(found));
+      const entries = this.#core.buffer().subarray(0, bytes);
+      this.#file.readFull(entries, at);
+      const firstBlock = (at - COW_HEADER_SIZE) / ENTRY_BYTES;
+      const found = this.#core.call('scan_index', firstBlock, bytes / ENTRY_BYTES);
+      yield { firstBlock, entries, runs: this.#core.runs(Number(found)) };
       at += bytes;
     }
-    const wholeBlocks = Math.floor(this.#nrSectors / BLOCK_SECTORS);
-    const partial = this.#nrSectors % BLOCK_SECTORS !== 0;
-    if (partial && wholeBlocks % SECTION_ENTRIES === 0) yield { start: wholeBlocks, count: 1 };
   }
 
   close(): void {

@@ -32,6 +32,26 @@ export type RefusalCode =
   | 'IMAGE_SIZE'
   /** The image is the snapshot or the COW file itself. */
   | 'IMAGE_IS_INPUT'
+  /** The COW file is not a regular file. */
+  | 'COW_KIND'
+  /** The origin's size can not be told from the COW file alone. */
+  | 'ORIGIN_SIZE_UNKNOWN'
+  /** The origin's size that was given, or that of another file, does not fit the COW file. */
+  | 'ORIGIN_SIZE_MISMATCH'
+  /** The COW file is one of incremental mode, it holds no old content. */
+  | 'NOT_SNAPSHOT_MODE'
+  /** The COW file breaks a rule of its format. */
+  | 'FORMAT_VIOLATED'
+  /** The file that is to be made exists already. */
+  | 'OUTPUT_EXISTS'
+  /** The image begins with no file system that is known. */
+  | 'FILESYSTEM_UNKNOWN'
+  /** A program of another package is needed and not installed. */
+  | 'PROGRAM_MISSING'
+  /** A program of another package failed. */
+  | 'PROGRAM_FAILED'
+  /** The work was interrupted. */
+  | 'INTERRUPTED'
   /** The core is not the one that this program was made for. */
   | 'CORE_MISMATCH';
 
