@@ -52,6 +52,28 @@ export type RefusalCode =
   | 'PROGRAM_FAILED'
   /** The work was interrupted. */
   | 'INTERRUPTED'
+  /** Another process is writing the image. */
+  | 'IMAGE_LOCKED'
+  /** The image's state file cannot be understood. */
+  | 'STATE_UNREADABLE'
+  /** The image is one of another series. */
+  | 'IMAGE_SERIES'
+  /** The image holds another snapshot of the series than the one that the COW file begins at. */
+  | 'IMAGE_SEQUENCE'
+  /** The image was written by something else since its last update. */
+  | 'IMAGE_CHANGED'
+  /** An update was interrupted, and cannot be finished with this snapshot and COW file. */
+  | 'IMAGE_INTERRUPTED'
+  /** A rollback was interrupted, and must be finished first. */
+  | 'ROLLBACK_INTERRUPTED'
+  /** There is no previous image to go back to. */
+  | 'NO_PREVIOUS'
+  /** What was kept of the previous image is damaged. */
+  | 'PREVIOUS_DAMAGED'
+  /** There is no room to keep the previous image. */
+  | 'NO_SPACE'
+  /** The image has no manifest, or one that is none. */
+  | 'NO_MANIFEST'
   /** The core is not the one that this program was made for. */
   | 'CORE_MISMATCH';
 
@@ -81,7 +103,7 @@ export class SystemError extends Error {
   }
 }
 
-export const { EINVAL, EIO, ENXIO, ERANGE, EOPNOTSUPP, ENOENT } = constants.errno;
+export const { EAGAIN, EBUSY, EINVAL, EIO, ENOSPC, ENOTTY, ENXIO, ERANGE, EOPNOTSUPP, ENOENT, EXDEV } = constants.errno;
 
 /**
  * Text of an errno, as strerror(3) gives it in the C locale.

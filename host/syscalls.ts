@@ -4,7 +4,7 @@
  * It is loaded at the first call, since most runs of a tool end before one.
  */
 import { createRequire } from 'node:module';
-import { ENXIO, SystemError } from './errors.js';
+import { EAGAIN, ENXIO, SystemError } from './errors.js';
 
 /** System calls behind one interface, so that tests can stand in for the kernel. All failures are SystemErrors. */
 export interface Syscalls {
@@ -33,16 +33,36 @@ export interface Syscalls {
 
   /** fallocate(2): a hole of zeros, the file's size kept. */
   punchHole(fd: number, offset: number, bytes: number, subject: string): void;
+
+  /** posix_fadvise(2) with POSIX_FADV_DONTNEED: the next read comes from the disk. Failures are ignored. */
+  adviseDontNeed(fd: number): void;
+
+  /**
+   * flock(2), exclusive and without waiting.
+   *
+   * @returns false if another process has the lock
+   */
+  lock(fd: number, subject: string): boolean;
+
+  /** ioctl FICLONE: the whole of `source` becomes the content of `target`, sharing its blocks. */
+  clone(target: number, source: number, subject: string): void;
 }
 
 const POSIX_FADV_WILLNEED = 3;
+const POSIX_FADV_DONTNEED = 4;
 const SEEK_DATA = 3;
+const LOCK_EX = 2;
+const LOCK_NB = 4;
+const FICLONE = 0x40049409;
 const FALLOC_FL_KEEP_SIZE = 1;
 const FALLOC_FL_PUNCH_HOLE = 2;
 
 /** The calls of the C library, typed. */
 interface CLibrary {
   ioctl(fd: number, request: number, argument: Buffer): number;
+  /** Where the argument is a number, not a pointer. */
+  ioctl_int(fd: number, request: number, argument: number): number;
+  flock(fd: number, operation: number): number;
   posix_fadvise(fd: number, offset: number, bytes: number, advice: number): number;
   lseek(fd: number, offset: number, whence: number): number | bigint;
   fallocate(fd: number, mode: number, offset: number, bytes: number): number;
@@ -55,6 +75,8 @@ const loadLibrary = (): CLibrary => {
   const library = koffi.load(null);
   return {
     ioctl: library.func('int ioctl(int fd, unsigned long request, void *argument)') as CLibrary['ioctl'],
+    ioctl_int: library.func('int ioctl(int fd, unsigned long request, long argument)') as CLibrary['ioctl_int'],
+    flock: library.func('int flock(int fd, int operation)') as CLibrary['flock'],
     posix_fadvise: library.func(
       'int posix_fadvise(int fd, int64_t offset, int64_t bytes, int advice)',
     ) as CLibrary['posix_fadvise'],
@@ -89,6 +111,16 @@ export const nativeSyscalls = (): Syscalls => {
       if (c().fallocate(fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, offset, bytes) < 0) {
         fail('punch a hole into', subject);
       }
+    },
+    adviseDontNeed(fd) {
+      c().posix_fadvise(fd, 0, 0, POSIX_FADV_DONTNEED);
+    },
+    lock(fd, subject) {
+      if (c().flock(fd, LOCK_EX | LOCK_NB) === 0) return true;
+      return c().errno() === EAGAIN ? false : fail('lock', subject);
+    },
+    clone(target, source, subject) {
+      if (c().ioctl_int(target, FICLONE, source) < 0) fail('clone', subject);
     },
   };
 };

@@ -1,14 +1,16 @@
 /**
  * Bundles the tools into a folder that can be copied to a host as it is (Node 20 is all that it needs there):
  *
- *   dbdctl.mjs, update-img.mjs   the programs, executable
+ *   dbdctl.mjs, update-img.mjs … the programs, executable
  *   core.wasm                    the core (from build/, made before)
+ *   host.wasm                    hashing
  *   node_modules/                koffi, whose native part cannot be bundled
  */
 import { chmodSync, copyFileSync, cpSync, existsSync, readFileSync, rmSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { build } from 'esbuild';
+import { buildHostWasm } from './build-host-wasm.js';
 
 const root = fileURLToPath(new URL('../', import.meta.url));
 const core = join(root, 'build', 'core.wasm');
@@ -56,6 +58,7 @@ export const buildTools = async (folder: string): Promise<void> => {
   });
   for (const name of tools) chmodSync(join(folder, `${name}.mjs`), 0o755);
   copyFileSync(core, join(folder, 'core.wasm'));
+  copyFileSync(await buildHostWasm(), join(folder, 'host.wasm'));
   copyKoffi(join(folder, 'node_modules'));
 };
 

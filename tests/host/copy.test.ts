@@ -21,6 +21,9 @@ const quiet: Syscalls = {
   adviseWillNeed: () => undefined,
   nextData: (_fd, offset) => offset,
   punchHole: () => undefined,
+  adviseDontNeed: () => undefined,
+  lock: () => true,
+  clone: () => undefined,
 };
 
 interface Copied extends CopyResult {

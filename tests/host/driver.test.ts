@@ -28,6 +28,9 @@ const fakeKernel = (answer: (argument: Buffer) => void = () => undefined): { sys
       adviseWillNeed: fail,
       nextData: fail,
       punchHole: fail,
+      adviseDontNeed: fail,
+      lock: fail,
+      clone: fail,
     },
   };
 };
