@@ -110,7 +110,7 @@ const makeProgram = (driver: Driver, streams: Streams): Command => {
   program
     .command('help')
     .description('show the usage of the sub-commands')
-    .argument('[ignored...]')
+    .allowExcessArguments()
     .allowUnknownOption()
     .action(() => streams.out(usage()));
   return program;

@@ -57,7 +57,12 @@ const U32 = 2n ** 32n - 1n;
 const U64 = 2n ** 64n - 1n;
 
 /** A function with arguments; the ioctl that it is; its paths; the numbers in its argument, by field. */
-type Row = readonly [call: string, ioctl: IoctlName, paths: readonly string[], fields: Readonly<Record<string, bigint>>];
+type Row = readonly [
+  call: string,
+  ioctl: IoctlName,
+  paths: readonly string[],
+  fields: Readonly<Record<string, bigint>>,
+];
 
 const PATHS = ['/dev/sdb1', '/mnt/.cow'];
 

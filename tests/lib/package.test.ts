@@ -51,7 +51,10 @@ test('the library offers eleven functions, without symbol versions, and nothing 
     .split('\n')
     .map((line) => line.trim().split(/\s+/))
     .filter(([number = '', , , , bind, , section]) => /^\d+:$/.test(number) && bind !== 'LOCAL' && section !== 'UND');
-  assert.equal(rows.map((columns) => `${columns[3]} ${columns[7]}`).sort(), FUNCTIONS.map((name) => `FUNC ${name}`));
+  assert.equal(
+    rows.map((columns) => `${columns[3]} ${columns[7]}`).sort(),
+    FUNCTIONS.map((name) => `FUNC ${name}`),
+  );
 });
 
 test('pkg-config knows where headers and library were installed, and the version of this package', () => {
@@ -77,7 +80,8 @@ const assertions = (): string =>
     ...Object.values<StructLayout>(STRUCTS).flatMap(({ name, bytes, fields }) => [
       `static_assert(sizeof(struct ${name}) == ${bytes}, "size of ${name}");`,
       ...fields.map(
-        (field) => `static_assert(offsetof(struct ${name}, ${field.name}) == ${field.offset}, "${name}.${field.name}");`,
+        (field) =>
+          `static_assert(offsetof(struct ${name}, ${field.name}) == ${field.offset}, "${name}.${field.name}");`,
       ),
     ]),
     `static_assert(sizeof(struct cow_header) == ${HEADER_BYTES}, "size of cow_header");`,
