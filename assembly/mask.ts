@@ -66,18 +66,14 @@ export function mask_export(chunk: i64): i64 {
 }
 
 /**
- * Masks what the chunk in the buffer masks.
+ * Makes a chunk of the mask what the buffer holds, whatever it was before.
  *
  * @param chunk number of the chunk of 262144 blocks
  * @returns 0; -EINVAL past the end
  */
 export function mask_import(chunk: i64): i64 {
   if (<u64>chunk >= chunks_of(Device.nr_blocks)) return -EINVAL;
-  const to = Area.mask + <usize>chunk * MASK_CHUNK_BYTES;
-  for (let offset: usize = 0; offset < MASK_CHUNK_BYTES; offset += 8) {
-    const bits = load<u64>(BUFFER + offset);
-    if (bits) store<u64>(to + offset, load<u64>(to + offset) | bits);
-  }
+  memory.copy(Area.mask + <usize>chunk * MASK_CHUNK_BYTES, BUFFER, MASK_CHUNK_BYTES);
   clear_past_end();
   return 0;
 }

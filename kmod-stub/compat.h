@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Every difference between kernels, and nowhere else. HAVE_* come from the compile probes (probes/), which the build
- * runs against the headers in hand: stable kernels back-port changes of signatures, so version numbers do not tell.
+ * Every difference between kernels, and nowhere else. HAVE_* come from the compile probes
+ * (probes/), which the build runs against the headers in hand: stable kernels back-port changes
+ * of signatures, so version numbers do not tell.
  */
 #ifndef DATTOBD_COMPAT_H
 #define DATTOBD_COMPAT_H
@@ -17,11 +18,15 @@
 #include <linux/pagemap.h>
 #include "probes.h"
 
+#ifdef CONFIG_PREEMPT_RT
+#error "PREEMPT_RT is not supported: spinlocks are taken inside a raw spinlock"
+#endif
+
 /* Block devices: opened for reading only, which works with mounted writers everywhere. */
 
 struct compat_bdev {
 	struct block_device *bdev;
-	struct file *file;	/* where block devices are opened as files */
+	struct file *file; /* where block devices are opened as files */
 };
 
 static inline int compat_bdev_open(const char *path, struct compat_bdev *handle)
@@ -49,7 +54,10 @@ static inline void compat_bdev_close(struct compat_bdev *handle)
 #endif
 }
 
-/* compat_bdev_mounted_rw() - Whether a filesystem is mounted read-write from @bdev. Superblocks are freed by RCU. */
+/*
+ * compat_bdev_mounted_rw() - Whether a filesystem is mounted read-write from @bdev. Superblocks
+ * are freed by RCU.
+ */
 static inline bool compat_bdev_mounted_rw(struct block_device *bdev)
 {
 	struct super_block *sb = NULL;
@@ -85,7 +93,11 @@ static inline int compat_bdev_thaw(struct block_device *bdev)
 #endif
 }
 
-/* compat_bdev_drain() - Wait until every request that was submitted to the disk of @bdev has ended. */
+/*
+ * compat_bdev_drain() - Wait until the requests that were submitted to the disk of @bdev have
+ * ended. What a stacked device (device mapper, md) has taken over is not waited for: there a
+ * writer that passes the filesystem has no defined instant.
+ */
 static inline void compat_bdev_drain(struct block_device *bdev)
 {
 	struct request_queue *queue = bdev_get_queue(bdev);
@@ -99,7 +111,10 @@ static inline void compat_bdev_drain(struct block_device *bdev)
 #endif
 }
 
-/* compat_bdev_has_rw_page() - Whether pages may be written to @bdev without a bio, past any interception. */
+/*
+ * compat_bdev_has_rw_page() - Whether pages may be written to @bdev without a bio, past any
+ * interception.
+ */
 static inline bool compat_bdev_has_rw_page(struct block_device *bdev)
 {
 #ifdef HAVE_RW_PAGE
@@ -179,9 +194,11 @@ static inline struct fsnotify_group *compat_fsnotify_alloc_group(const struct fs
 }
 
 /*
- * compat_small_folios() - Keep the page cache of a file from dirtying blocks that were not written, from now on.
+ * compat_small_folios() - Keep the page cache of a file from dirtying blocks that were not
+ * written, from now on.
  *
- * Before 6.6 iomap wrote back a large folio as a whole when a part of it was dirty. Later it keeps track by block.
+ * Before 6.6 iomap wrote back a large folio as a whole when a part of it was dirty. Later it
+ * keeps track by block.
  */
 static inline void compat_small_folios(struct address_space *mapping)
 {
@@ -190,7 +207,8 @@ static inline void compat_small_folios(struct address_space *mapping)
 #endif
 }
 
-static inline int compat_vfs_unlink(struct vfsmount *mnt, struct inode *folder, struct dentry *dentry)
+static inline int compat_vfs_unlink(struct vfsmount *mnt, struct inode *folder,
+				    struct dentry *dentry)
 {
 #if defined(HAVE_VFS_UNLINK_IDMAP)
 	return vfs_unlink(mnt_idmap(mnt), folder, dentry, NULL);

@@ -1,5 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* /dev/datto-ctl: one ioctl, one function. The order of the checks is part of the interface (ABI.md, B4). */
+/*
+ * /dev/datto-ctl: one ioctl, one function. The order of the checks is part of the interface
+ * (ABI.md, B4).
+ */
 #include <linux/miscdevice.h>
 #include <linux/module.h>
 #include <linux/slab.h>
@@ -60,7 +63,8 @@ static int setup(void __user *argument)
 	}
 	err = unused_minor(params.minor);
 	if (!err)
-		err = transition_setup(params.minor, origin, cow, params.fallocated_space, params.cache_size);
+		err = transition_setup(params.minor, origin, cow, params.fallocated_space,
+				       params.cache_size);
 	kfree(cow);
 free_origin:
 	kfree(origin);
@@ -94,7 +98,8 @@ static int to_snapshot(void __user *argument)
 	if (IS_ERR(cow))
 		return PTR_ERR(cow);
 	dev = used_minor(params.minor);
-	err = IS_ERR(dev) ? PTR_ERR(dev) : transition_to_snapshot(dev, cow, params.fallocated_space);
+	err = IS_ERR(dev) ? PTR_ERR(dev) :
+			    transition_to_snapshot(dev, cow, params.fallocated_space);
 	kfree(cow);
 	return err;
 }

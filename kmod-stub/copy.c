@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Preserving old content: the core plans which blocks to copy, the old data is read from the origin into the ring's pages
- * at the positions that the blocks will get, and the core commits them. From then on snapshot reads are served from the
- * ring, until the copies are on disk.
+ * Preserving old content: the core plans which blocks to copy, the old data is read from the
+ * origin into the ring's pages at the positions that the blocks will get, and the core commits
+ * them. From then on snapshot reads are served from the ring, until the copies are on disk.
  */
 #include <linux/completion.h>
 #include <linux/highmem.h>
@@ -34,7 +34,8 @@ static void read_end_io(struct bio *bio)
 /* Bytes of @block that exist: the last block of an origin may be partial. */
 static unsigned int block_bytes(struct dattobd_device *dev, u64 block)
 {
-	return min_t(u64, (dev->nr_sectors - block * COW_BLOCK_SECTORS) * SECTOR_SIZE, COW_BLOCK_SIZE);
+	return min_t(u64, (dev->nr_sectors - block * COW_BLOCK_SECTORS) * SECTOR_SIZE,
+		     COW_BLOCK_SIZE);
 }
 
 static void zero_tail(struct page *page, unsigned int from)
@@ -44,13 +45,15 @@ static void zero_tail(struct page *page, unsigned int from)
 }
 
 /* Read @count blocks from @block on into the pages of @position on. */
-static void read_run(struct dattobd_device *dev, struct reading *reading, u64 block, unsigned int count, u64 position)
+static void read_run(struct dattobd_device *dev, struct reading *reading, u64 block,
+		     unsigned int count, u64 position)
 {
 	struct ring *ring = snapshot_ring(dev->snap);
 
 	while (count) {
 		unsigned int in_bio = min_t(unsigned int, count, BIO_MAX_VECS);
-		struct bio *bio = bio_alloc(origin_bdev(dev), in_bio, REQ_OP_READ, GFP_NOIO);
+		struct bio *bio = bio_alloc_bioset(origin_bdev(dev), in_bio, REQ_OP_READ, GFP_NOIO,
+						   &dev->read_bios);
 
 		bio->bi_iter.bi_sector = block * COW_BLOCK_SECTORS;
 		bio->bi_end_io = read_end_io;
@@ -105,8 +108,12 @@ static bool wanted(const struct dattobd_device *dev)
 	return dev->snapshot_mode && !dev->error;
 }
 
-/* Plan up to @space blocks. Return: number of runs (in dev->runs), 0 if nothing is left to copy, or -errno. */
-static s64 plan(struct dattobd_device *dev, const struct core_range *ranges, unsigned int count, unsigned int space)
+/*
+ * Plan up to @space blocks. Return: number of runs (in dev->runs), 0 if nothing is left to copy,
+ * or -errno.
+ */
+static s64 plan(struct dattobd_device *dev, const struct core_range *ranges, unsigned int count,
+		unsigned int space)
 {
 	const struct core_run *runs;
 	struct core_range *buffer;
@@ -141,34 +148,50 @@ static int commit_run(struct dattobd_device *dev, u64 block, unsigned int count)
 		raw_spin_lock_irqsave(&dev->core_lock, flags);
 		if (wanted(dev))
 			ret = engine_call(dev->engine, CORE_COMMIT_COPY, block, count, 0);
-		if (ret > 0)
+		if (ret > 0) {
 			ring_publish(ring, ret);
-		else if (ret == CORE_STATUS_MISS)
+			snapshot_reads_divide(dev->snap);
+		} else if (ret == CORE_STATUS_MISS) {
 			section = engine_call(dev->engine, CORE_MISS_SECTION, 0, 0, 0);
+		}
 		raw_spin_unlock_irqrestore(&dev->core_lock, flags);
 
-		if (ret == CORE_STATUS_MISS) {
-			err = sections_load(dev, section);
-			if (err)
-				return err;
-		} else if (ret <= 0) {
-			return ret;
-		} else {
+		if (ret > 0) {
 			block += ret;
 			count -= ret;
+			continue;
 		}
+		err = ret == CORE_STATUS_MISS ? sections_load(dev, section) : ret;
+		if (err || !ret)
+			return err;
 	}
 	return 0;
 }
 
-/* Read and commit what was planned. Return: number of blocks, or -errno after failing the device. */
+/*
+ * Fail the device, unless it left snapshot mode meanwhile: then the core refuses to copy, and
+ * nothing is lost.
+ */
+static void fail_copy(struct dattobd_device *dev, int error, const char *what)
+{
+	unsigned long flags;
+
+	raw_spin_lock_irqsave(&dev->core_lock, flags);
+	if (wanted(dev))
+		device_fail_locked(dev, error, what);
+	raw_spin_unlock_irqrestore(&dev->core_lock, flags);
+}
+
+/*
+ * Read and commit what was planned. Return: number of blocks, or -errno after failing the device.
+ */
 static int copy_runs(struct dattobd_device *dev, const struct core_run *runs, unsigned int nr_runs)
 {
 	unsigned int i, total = 0;
 	int err = read_runs(dev, runs, nr_runs);
 
 	if (err) {
-		device_fail(dev, err, "old content could not be read from the origin");
+		fail_copy(dev, err, "old content could not be read from the origin");
 		return err;
 	}
 	for (i = 0; i < nr_runs && !err; i++) {
@@ -176,7 +199,9 @@ static int copy_runs(struct dattobd_device *dev, const struct core_run *runs, un
 		total += le32_to_cpu(runs[i].count);
 	}
 	if (err) {
-		device_fail(dev, err, err == -EFBIG ? "the COW file is full" : "old content could not be preserved");
+		fail_copy(dev, err,
+			  err == -EFBIG ? "the COW file is full" :
+					  "old content could not be preserved");
 		return err;
 	}
 	return total;
@@ -184,18 +209,21 @@ static int copy_runs(struct dattobd_device *dev, const struct core_run *runs, un
 
 void copy_ranges(struct dattobd_device *dev, const struct core_range *ranges, unsigned int count)
 {
-	/* dev->snap is there for as long as this worker was not drained after snapshot mode had been left. */
+	/*
+	 * dev->snap is there for as long as this worker was not drained after snapshot mode had
+	 * been left.
+	 */
 	while (count && READ_ONCE(dev->snapshot_mode)) {
 		struct ring *ring = snapshot_ring(dev->snap);
 		unsigned int space = min_t(unsigned int, ring_wait_free(ring), COPY_BLOCKS);
 		s64 ret = plan(dev, ranges, count, space);
 
 		if (ret < 0)
-			device_fail(dev, ret, "the core could not plan a copy");
+			fail_copy(dev, ret, "the core could not plan a copy");
 		else if (ret > 0)
 			ret = copy_runs(dev, dev->runs, ret);
 		if (ret < (s64)space)
-			return;		/* all copied, or failed */
+			return; /* all copied, or failed */
 		ring_flush(ring);
 	}
 }

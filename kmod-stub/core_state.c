@@ -1,5 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* The state of cores as a whole: made for a snapshot, handed from one snapshot to the next, handed to user space. */
+/*
+ * The state of cores as a whole: made for a snapshot, handed from one snapshot to the next,
+ * handed to user space.
+ */
 #include <linux/slab.h>
 #include "dattobd.h"
 
@@ -17,11 +20,12 @@ static s64 locked_call(struct dattobd_device *dev, enum core_export export, u64 
 
 static void *buffer_of(struct engine *engine)
 {
-	return engine_memory(engine, engine_call(engine, CORE_BUFFER_ADDRESS, 0, 0, 0), CORE_BUFFER_BYTES);
+	return engine_memory(engine, engine_call(engine, CORE_BUFFER_ADDRESS, 0, 0, 0),
+			     CORE_BUFFER_BYTES);
 }
 
-struct engine *core_start(struct dattobd_device *dev, u64 cache_bytes, u64 fsize, u64 seqid, const u8 *uuid,
-			  void *header)
+struct engine *core_start(struct dattobd_device *dev, u64 cache_bytes, u64 fsize, u64 seqid,
+			  const u8 *uuid, void *header)
 {
 	struct engine *engine = engine_create();
 	s64 ret;
@@ -48,13 +52,12 @@ destroy:
 /*
  * The header block is left out: it is written through the filesystem only, like any other file's.
  */
-static bool own_extent(const struct cow_extent *extent, u64 *block, u64 *count)
+static void own_extent(const struct cow_extent *extent, u64 *block, u64 *count)
 {
 	u64 skip = extent->position ? 0 : 1;
 
 	*block = extent->block + skip;
 	*count = extent->count - skip;
-	return *count;
 }
 
 int core_mask_cow(struct engine *engine, const struct cow_file *cow)
@@ -65,23 +68,29 @@ int core_mask_cow(struct engine *engine, const struct cow_file *cow)
 	s64 ret = 0;
 
 	for (i = 0; i < nr_extents && !ret; i++) {
-		if (own_extent(&extents[i], &block, &count))
-			ret = engine_call(engine, CORE_MASK_EXTENT, block, count, 0);
+		own_extent(&extents[i], &block, &count);
+		ret = engine_call(engine, CORE_MASK_EXTENT, block, count, 0);
 	}
 	return ret;
 }
 
-/* The blocks of the next COW file read as zeros from the next snapshot on: changed, unless they did already. */
+/*
+ * The blocks of the next COW file read as zeros from the next snapshot on: changed, unless they
+ * did already.
+ */
 static s64 list_next_cow(struct dattobd_device *dev, const struct cow_file *cow)
 {
 	unsigned int i, nr_extents;
 	const struct cow_extent *extents = cow_file_extents(cow, &nr_extents);
-	u64 block, count;
+	u64 block, count, piece;
 	s64 ret = 0;
 
 	for (i = 0; i < nr_extents && ret >= 0; i++) {
-		if (own_extent(&extents[i], &block, &count))
-			ret = locked_call(dev, CORE_MARK_UNMASKED, block, count);
+		own_extent(&extents[i], &block, &count);
+		for (; count && ret >= 0; block += piece, count -= piece) {
+			piece = min_t(u64, count, CORE_MASK_CHUNK_BLOCKS); /* interrupts are off */
+			ret = locked_call(dev, CORE_MARK_UNMASKED, block, piece);
+		}
 	}
 	return ret;
 }
@@ -93,10 +102,10 @@ static s64 hand_mask_chunk(struct dattobd_device *dev, struct engine *next, u64 
 
 	raw_spin_lock_irqsave(&dev->core_lock, flags);
 	ret = dev->error ?: engine_call(dev->engine, CORE_MASK_EXPORT, chunk, 0, 0);
-	if (ret > 0)
+	if (ret >= 0)
 		memcpy(buffer_of(next), buffer_of(dev->engine), CORE_MASK_CHUNK_BYTES);
 	raw_spin_unlock_irqrestore(&dev->core_lock, flags);
-	return ret > 0 ? engine_call(next, CORE_MASK_IMPORT, chunk, 0, 0) : ret;
+	return ret < 0 ? ret : engine_call(next, CORE_MASK_IMPORT, chunk, 0, 0);
 }
 
 static s64 nr_changed(struct dattobd_device *dev)
@@ -104,7 +113,8 @@ static s64 nr_changed(struct dattobd_device *dev)
 	return locked_call(dev, CORE_STAT, CORE_STAT_NR_CHANGED, 0);
 }
 
-int core_succeed(struct dattobd_device *dev, struct engine *next, const struct cow_file *cow, u64 *changed)
+int core_succeed(struct dattobd_device *dev, struct engine *next, const struct cow_file *cow,
+		 u64 *changed)
 {
 	s64 chunks = engine_call(next, CORE_STAT, CORE_STAT_MASK_CHUNKS, 0, 0);
 	s64 chunk, ret;
@@ -115,7 +125,7 @@ int core_succeed(struct dattobd_device *dev, struct engine *next, const struct c
 	*changed = ret;
 	for (chunk = 0; chunk < chunks && ret >= 0; chunk++)
 		ret = hand_mask_chunk(dev, next, chunk);
-	return min_t(s64, ret, 0);
+	return ret < 0 ? ret : core_mask_cow(next, cow);
 }
 
 static int export_sections(struct engine *engine, struct file *file)

@@ -1,30 +1,35 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * COW files: created and mapped through the filesystem, proved (cow_proof.c), pinned (cow_pin.c), and from then on
- * reached by their extents (extents.c).
+ * COW files: created and mapped through the filesystem, proved (cow_proof.c), pinned (cow_pin.c),
+ * and from then on reached by their extents (extents.c).
  *
- * Two views of one file. Raw I/O sees the device; the filesystem sees zeros wherever a block is allocated but was
- * never written through it ("unwritten"), whatever lies there. What holds, and keeps the two from harming each other:
- * - Block 0, the header, is written through the filesystem from the start, so there both views are one, as long as
- *   only one of them is used for writing. That is the filesystem; raw header writes are for when it is gone.
- * - Other blocks are written raw. The page cache may hold zeros of them, read by somebody who looked at the file;
- *   these stay clean, since the guards allow no writing, so they never reach the disk. Nobody here reads through the
- *   filesystem.
- * - A session (cow_file_open() to cow_file_close()) writes whole blocks, and no block shares a folio that is written
- *   back as a whole, so nothing stale of the page cache gets mixed in. At its end all is synced, and the cache dropped
- *   so that readers see the disk.
- * - Writing a block through the filesystem must not touch its neighbours, and must not go through a journal that writes
- *   an older copy of it later. Where a filesystem does either, no COW file is created.
+ * Two views of one file. Raw I/O sees the device; the filesystem sees zeros wherever a block is
+ * allocated but was never written through it ("unwritten"), whatever lies there. What holds, and
+ * keeps the two from harming each other:
+ * - Block 0, the header, is written through the filesystem from the start, so there both views
+ *   are one, as long as only one of them is used for writing. That is the filesystem; raw header
+ *   writes are for when it is gone.
+ * - Other blocks are written raw. The page cache may hold zeros of them, read by somebody who
+ *   looked at the file; these stay clean, since the guards allow no writing, so they never reach
+ *   the disk. Nobody here reads through the filesystem.
+ * - A session (cow_file_open() to cow_file_close()) writes whole blocks, and no block shares a
+ *   folio that is written back as a whole, so nothing stale of the page cache gets mixed in. At
+ *   its end all is synced, and the cache dropped so that readers see the disk.
+ * - Writing a block through the filesystem must not touch its neighbours, and must not go through
+ *   a journal that writes an older copy of it later. Where a filesystem does either, no COW file
+ *   is created.
  */
 #include <linux/dcache.h>
 #include <linux/kallsyms.h>
 #include <linux/namei.h>
 #include <linux/pagemap.h>
 #include <linux/slab.h>
-#include "cow_file.h"
+#include "cow_private.h"
 
-/* ext4 gives files whose data go through the journal operations of their own, however that was asked for: by a mount
- * option, a default in the superblock, or chattr +j on the file or its folder. Only their name tells from outside.
+/*
+ * ext4 gives files whose data go through the journal operations of their own, however that was
+ * asked for: by a mount option, a default in the superblock, or chattr +j on the file or its
+ * folder. Only their name tells from outside.
  */
 static bool journals_data(const struct inode *inode)
 {
@@ -34,10 +39,13 @@ static bool journals_data(const struct inode *inode)
 	return strstr(name, "journal");
 }
 
-/* Filesystems that overwrite in place. The others may move a block whenever they write, or keep several devices. */
+/*
+ * Filesystems that overwrite in place. The others may move a block whenever they write, or keep
+ * several devices.
+ */
 static bool overwrites_in_place(const struct super_block *sb)
 {
-	static const char * const names[] = { "ext4", "ext3", "ext2", "xfs" };
+	static const char *const names[] = { "ext4", "ext3", "ext2", "xfs" };
 
 	return match_string(names, ARRAY_SIZE(names), sb->s_type->name) >= 0;
 }
@@ -46,7 +54,8 @@ static int check_kind(const struct inode *inode, const struct block_device *orig
 {
 	if (!S_ISREG(inode->i_mode) || inode->i_sb->s_bdev != origin)
 		return -EINVAL;
-	if (!overwrites_in_place(inode->i_sb) || journals_data(inode) || IS_ENCRYPTED(inode) || IS_DAX(inode))
+	if (!overwrites_in_place(inode->i_sb) || journals_data(inode) || IS_ENCRYPTED(inode) ||
+	    IS_DAX(inode))
 		return -EOPNOTSUPP;
 	return 0;
 }
@@ -132,7 +141,10 @@ static int fill(struct cow_file *cow, struct file *file, const void *header)
 /* Remove the name from its folder, if it is still there. */
 static int unlink_path(const struct path *path)
 {
-	/* References of our own: vfs_unlink() makes a dentry that nobody else holds negative, open file or not. */
+	/*
+	 * References of our own: vfs_unlink() makes a dentry that nobody else holds negative,
+	 * open file or not.
+	 */
 	struct dentry *dentry = dget(path->dentry);
 	struct dentry *parent = dget_parent(dentry);
 	struct inode *folder = d_inode(parent);
@@ -172,7 +184,8 @@ static struct cow_file *cow_file_new(struct file *file, struct block_device *ori
 	return cow;
 }
 
-struct cow_file *cow_file_create(const char *path, struct block_device *origin, u64 bytes, const void *header)
+struct cow_file *cow_file_create(const char *path, struct block_device *origin, u64 bytes,
+				 const void *header)
 {
 	struct file *file = filp_open(path, O_CREAT | O_RDWR | O_LARGEFILE, 0);
 	struct cow_file *cow;
@@ -180,7 +193,10 @@ struct cow_file *cow_file_create(const char *path, struct block_device *origin, 
 
 	if (IS_ERR(file))
 		return ERR_CAST(file);
-	/* Truncated only once it is known to be of the right kind: a wrong file keeps its content. */
+	/*
+	 * Truncated only once it is known to be of the right kind: a wrong file keeps its
+	 * content.
+	 */
 	err = check_kind(file_inode(file), origin);
 	if (err)
 		goto undo;
@@ -215,13 +231,17 @@ static int find(struct cow_file *cow, struct path *path)
 	if (err)
 		return err;
 	inode = d_inode(path->dentry);
-	if (inode->i_sb->s_bdev == cow->origin && inode->i_ino == cow->ino && inode->i_generation == cow->generation)
+	if (inode->i_sb->s_bdev == cow->origin && inode->i_ino == cow->ino &&
+	    inode->i_generation == cow->generation)
 		return 0;
 	path_put(path);
 	return -ESTALE;
 }
 
-/* Find the file and take the guards down. If its filesystem was unmounted and mounted since, there are none. */
+/*
+ * Find the file and take the guards down. If its filesystem was unmounted and mounted since,
+ * there are none.
+ */
 static int find_unguarded(struct cow_file *cow, struct path *path)
 {
 	struct address_space *mapping;
@@ -229,7 +249,9 @@ static int find_unguarded(struct cow_file *cow, struct path *path)
 
 	if (err)
 		return err;
-	/* After a mount it is a new inode, of which somebody may have read large folios: they go. */
+	/*
+	 * After a mount it is a new inode, of which somebody may have read large folios: they go.
+	 */
 	mapping = d_inode(path->dentry)->i_mapping;
 	compat_small_folios(mapping);
 	err = invalidate_inode_pages2(mapping);
@@ -241,7 +263,8 @@ static int find_unguarded(struct cow_file *cow, struct path *path)
 }
 
 /*
- * Put the guards back. A file that a new mount has brought back is pinned anew, if it still lies where it did.
+ * Put the guards back. A file that a new mount has brought back is pinned anew, if it still lies
+ * where it did.
  */
 static int guard_again(struct cow_file *cow, struct inode *inode)
 {
@@ -258,6 +281,21 @@ static int guard_again(struct cow_file *cow, struct inode *inode)
 		err = -ESTALE;
 	kvfree(extents);
 	return err ? err : cow_pin(cow, inode);
+}
+
+int cow_file_guard(struct cow_file *cow)
+{
+	struct path path;
+	int err;
+
+	if (cow_file_has_filesystem(cow))
+		return 0;
+	err = find_unguarded(cow, &path);
+	if (err)
+		return err;
+	err = guard_again(cow, d_inode(path.dentry));
+	path_put(&path);
+	return err;
 }
 
 struct file *cow_file_open(struct cow_file *cow)

@@ -1,101 +1,119 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * What cow_file.c, cow_pin.c and extents.c share. Everybody else knows a COW file by dattobd.h only.
+ * The COW file as the rest of the module sees it: created through its filesystem, then pinned and
+ * reached by its extents.
  */
 #ifndef DATTOBD_COW_FILE_H
 #define DATTOBD_COW_FILE_H
 
-#include <linux/fs.h>
-#include <linux/path.h>
-#include "dattobd.h"
+#include <linux/types.h>
+#include <linux/blkdev.h>
+#include <linux/bio.h>
+#include "compat.h"
+#include "layout.h"
 
-struct cow_pin;
+struct cow_file;
 
 /**
- * struct cow_file - A file of the origin's filesystem, reached by its extents.
- * @origin: where the extents lie; held open by whoever created the file, for longer than this
- * @path: absolute, as seen from the root of the process that created the file
- * @inner_path: from the root of the filesystem
- * @ino, @generation: tell the file again after its filesystem was unmounted and mounted
- * @bytes: size of the allocation
- * @extents: in file order, without holes, from position 0 on
- * @nr_extents: how many of them count
- * @pin: the guards and the mark on the inode, or NULL; written by cow_pin.c, by one caller at a time
- * @mounted: pinned, and the filesystem was not unmounted since
- * @on_unmount, @on_unmount_arg: called when it is
+ * cow_file_create() - Create (or truncate), allocate, map, prove and pin a COW file.
+ * @path: as the caller of the ioctl gave it; relative paths resolve against the calling process
+ * @origin: the device whose filesystem it must lie on
+ * @bytes: allocation size
+ * @header: COW_HEADER_SIZE bytes that become the file's first block, through the filesystem
  *
- * No struct path, file or inode reference is held here: an unmount of the filesystem neither fails nor waits.
+ * Errors and their order: ABI.md B4.8 to B4.13. A failure after this call created the file
+ * removes it; a file that was there before is never removed by a failure.
+ *
+ * Context: Process context of the ioctl's caller, filesystem not frozen. May sleep.
+ * Return: The file, or ERR_PTR().
  */
-struct cow_file {
-	struct block_device *origin;
-	char *path;
-	char *inner_path;
-	unsigned long ino;
-	u32 generation;
-	u64 bytes;
-	struct cow_extent *extents;
-	unsigned int nr_extents;
-	struct cow_pin *pin;
-	bool mounted;
-	void (*on_unmount)(void *arg);
-	void *on_unmount_arg;
+struct cow_file *cow_file_create(const char *path, struct block_device *origin, u64 bytes,
+				 const void *header);
+
+/** cow_file_path() - Path from the root of the filesystem, leading slash. */
+const char *cow_file_path(const struct cow_file *cow);
+
+/** cow_file_bytes() - Size of the allocation, in bytes. */
+u64 cow_file_bytes(const struct cow_file *cow);
+
+/**
+ * cow_file_guard() - Pin the file again if its filesystem was unmounted and mounted since.
+ *
+ * Return: 0 or -errno.
+ */
+int cow_file_guard(struct cow_file *cow);
+
+/**
+ * cow_file_has_filesystem() - False once the filesystem was unmounted; the extents are then no
+ * longer guarded.
+ */
+bool cow_file_has_filesystem(const struct cow_file *cow);
+
+/**
+ * cow_file_on_unmount() - Set the one function called when the filesystem goes.
+ *
+ * It may sleep; it must not call cow_file_*() beyond the accessors, nor take a lock that is held
+ * around them. The filesystem may have gone before it was set: look at cow_file_has_filesystem()
+ * afterwards.
+ */
+void cow_file_on_unmount(struct cow_file *cow, void (*fn)(void *), void *arg);
+
+/**
+ * struct cow_extent - A run of the file's blocks that is contiguous on the origin. All in blocks
+ * of 4096 bytes.
+ */
+struct cow_extent {
+	u64 position; /* in the file */
+	u64 block; /* on the origin */
+	u64 count;
 };
 
-/* extents.c */
+/** cow_file_extents() - The extents in file order. Context: any; they live as long as @cow. */
+const struct cow_extent *cow_file_extents(const struct cow_file *cow, unsigned int *count);
 
 /**
- * extents_read() - Ask the filesystem where the first @bytes bytes of a file lie.
- * @extents: result: array of the caller's, freed by kvfree()
- * @count: result: its length
+ * cow_file_map() - Where a position of the file lies.
+ * @position: block of the file
+ * @block: result: block of the origin
  *
- * A filesystem that allocates in smaller pieces than a block may leave the last, partial block of the file without
- * a whole block on disk; the extents then end before it.
- *
- * Context: Process context with a user address space. May sleep.
- * Return: 0; -%EOPNOTSUPP if some part cannot be reached by raw I/O (a hole, shared, encoded, encrypted, inline,
- * delayed, or not aligned to blocks on the device); -%ENOMEM; the filesystem's error.
+ * Context: Any.
+ * Return: How many blocks from there on are contiguous on the origin, 0 if @position is outside
+ * the file.
  */
-int extents_read(struct inode *inode, u64 bytes, struct cow_extent **extents, unsigned int *count);
-
-/** extents_cut() - Forget what lies behind position @end. */
-void extents_cut(struct cow_file *cow, u64 end);
-
-int extents_init(void);
-void extents_exit(void);
-
-/* cow_proof.c */
+u64 cow_file_map(const struct cow_file *cow, u64 position, u64 *block);
 
 /**
- * cow_prove() - See on the device that writes through the filesystem arrive where the extents say, and only there.
- * @header: what the file's first block holds
+ * cow_file_raw() - Read or write a piece of the file through its extents and wait for it.
+ * @op: REQ_OP_READ or REQ_OP_WRITE, with flags if wanted
+ * @offset, @bytes: multiples of COW_BLOCK_SIZE
+ * @data: a vmalloc or kmalloc address, page aligned
  *
- * The blocks used for it read as zeros through the filesystem again afterwards. Nothing is written raw before the
- * extents are proved.
- *
- * Context: Process context. May sleep.
- * Return: 0; -%EOPNOTSUPP if they do not; -%ENOMEM; the filesystem's or the device's error.
+ * Context: Process context, may sleep, does not enter the filesystem (GFP_NOIO).
  */
-int cow_prove(struct cow_file *cow, struct file *file, const void *header);
+int cow_file_raw(struct cow_file *cow, blk_opf_t op, u64 offset, void *data, size_t bytes);
 
-/* cow_pin.c */
+/*
+ * Sessions of writing through the filesystem. cow_file_open() drops the guards so that the file
+ * can be written; cow_file_close() puts them back if @keep_pinned. Process context, filesystem
+ * not frozen.
+ */
+struct file *cow_file_open(struct cow_file *cow);
+int cow_file_write(struct file *file, const void *data, size_t bytes, loff_t offset);
+int cow_file_close(struct cow_file *cow, struct file *file, bool keep_pinned);
 
 /**
- * cow_pin() - Guard an inode against everybody and learn of its filesystem's unmount.
- *
- * Context: Process context, the filesystem is mounted and the caller holds a reference to @inode.
- * Return: 0; -%ETXTBSY if it is mapped for writing or is a swap file; -%ENOMEM.
+ * cow_file_truncate() - Cut the file to @bytes through the filesystem; extents beyond are
+ * forgotten. Stays pinned.
  */
-int cow_pin(struct cow_file *cow, struct inode *inode);
+int cow_file_truncate(struct cow_file *cow, u64 bytes);
 
-/** cow_unpin() - Undo cow_pin(), or what the unmount left of it. Afterwards on_unmount() is not running. */
-void cow_unpin(struct cow_file *cow);
+/** cow_file_unlink() - Unpin and remove the file from its folder. */
+int cow_file_unlink(struct cow_file *cow);
 
-/**
- * cow_pin_guard() - Put the guards up or take them down while the file stays pinned.
- * @inode: referenced by the caller
- *
- * Return: 0; -%ESTALE if @inode is not the pinned one.
- */
-int cow_pin_guard(struct cow_file *cow, struct inode *inode, bool on);
+/** cow_file_release() - Unpin if pinned, and free. The file stays on disk. NULL is allowed. */
+void cow_file_release(struct cow_file *cow);
+
+int cow_files_init(void); /* the fsnotify group */
+void cow_files_exit(void);
 
 #endif

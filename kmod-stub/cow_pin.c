@@ -1,34 +1,37 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Pins: a COW file is guarded like a swap file, and for the same reason: its blocks are written past the filesystem.
+ * Pins: a COW file is guarded like a swap file, and for the same reason: its blocks are written
+ * past the filesystem.
  *
- * S_SWAPFILE makes the VFS refuse to write, truncate, punch, fallocate, reflink, unlink and rename the file, and the
- * filesystems refuse to move its blocks. S_IMMUTABLE in memory gives the errno users know (EPERM) and covers chmod and
- * opening for writing. The inode stays in memory, with its flags, because a fsnotify mark holds it. Unlike an open file
- * a mark does not make umount fail: generic_shutdown_super() removes it, and so tells us that the filesystem goes.
+ * S_SWAPFILE makes the VFS refuse to write, truncate, punch, fallocate, reflink, unlink and
+ * rename the file, and the filesystems refuse to move its blocks. S_IMMUTABLE in memory gives the
+ * errno users know (EPERM) and covers chmod and opening for writing. The inode stays in memory,
+ * with its flags, because a fsnotify mark holds it. Unlike an open file a mark does not make
+ * umount fail: generic_shutdown_super() removes it, and so tells us that the filesystem goes.
  *
- * Lifetime. A mark can be destroyed by us (cow_unpin()) and by an unmount at the same moment. cow_pin.lock, held by
- * both while they look at cow_pin.cow, decides who was first:
+ * Lifetime. A mark can be destroyed by us (cow_unpin()) and by an unmount at the same moment.
+ * cow_pin.lock, held by both while they look at cow_pin.cow, decides who was first:
  * - the unmount: it clears cow_pin.cow and calls on_unmount(); cow_unpin() finds nothing to undo;
- * - cow_unpin(): an unmount waits for the lock in pin_freeing(), so the inode, which it holds until all marks have been
- *   told, is good until the guards are down.
- * The pin's memory belongs to the mark and is freed with it, after fsnotify's own grace period. Only then may the
- * module go: cow_files_exit() waits for it.
+ * - cow_unpin(): an unmount waits for the lock in pin_freeing(), so the inode, which it holds
+ *   until all marks have been told, is good until the guards are down. The pin's memory belongs
+ *   to the mark and is freed with it, after fsnotify's own grace period. Only then may the module
+ *   go: cow_files_exit() waits for it.
  *
- * Lock order: cow_pin.lock, then the file's inode lock. Nobody calls here with that inode lock held.
+ * Lock order: cow_pin.lock, then the file's inode lock. Nobody calls here with that inode lock
+ * held.
  */
 #include <linux/fsnotify_backend.h>
 #include <linux/slab.h>
 #include <linux/wait_bit.h>
-#include "cow_file.h"
+#include "cow_private.h"
 
 #define GUARDS (S_SWAPFILE | S_IMMUTABLE)
 
 struct cow_pin {
 	struct fsnotify_mark mark;
-	struct mutex lock;		/* guards what follows */
-	struct cow_file *cow;		/* NULL once the pin is undone */
-	struct inode *inode;		/* held by the mark; good as long as cow is set */
+	struct mutex lock; /* guards what follows */
+	struct cow_file *cow; /* NULL once the pin is undone */
+	struct inode *inode; /* held by the mark; good as long as cow is set */
 };
 
 static struct fsnotify_group *group;
@@ -39,7 +42,10 @@ static struct cow_pin *pin_of(struct fsnotify_mark *mark)
 	return container_of(mark, struct cow_pin, mark);
 }
 
-/* The mark goes, whoever destroys it. If cow_unpin() was not first, its filesystem is being unmounted. */
+/*
+ * The mark goes, whoever destroys it. If cow_unpin() was not first, its filesystem is being
+ * unmounted.
+ */
 static void pin_freeing(struct fsnotify_mark *mark, struct fsnotify_group *unused)
 {
 	struct cow_pin *pin = pin_of(mark);
@@ -63,9 +69,12 @@ static void pin_free(struct fsnotify_mark *mark)
 		wake_up_var(&nr_pins);
 }
 
-/* FS_UNMOUNT is followed by the destruction of the mark, and the mark can go without it: pin_freeing() sees both. */
-static int pin_event(struct fsnotify_mark *mark, u32 mask, struct inode *inode, struct inode *folder,
-		     const struct qstr *name, u32 cookie)
+/*
+ * FS_UNMOUNT is followed by the destruction of the mark, and the mark can go without it:
+ * pin_freeing() sees both.
+ */
+static int pin_event(struct fsnotify_mark *mark, u32 mask, struct inode *inode,
+		     struct inode *folder, const struct qstr *name, u32 cookie)
 {
 	return 0;
 }
@@ -195,7 +204,7 @@ int cow_files_init(void)
 void cow_files_exit(void)
 {
 	wait_var_event(&nr_pins, !atomic_read(&nr_pins));
-	fsnotify_wait_marks_destroyed();	/* the last pin_free() has returned */
+	fsnotify_wait_marks_destroyed(); /* the last pin_free() has returned */
 	fsnotify_put_group(group);
 	extents_exit();
 }

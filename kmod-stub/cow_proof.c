@@ -1,15 +1,17 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * The extents are what the filesystem says; before they are relied on, see that it means what we think.
+ * The extents are what the filesystem says; before they are relied on, see that it means what we
+ * think.
  *
- * Found this way: physical addresses that are not the device's (a realtime section, a volume of several devices); a
- * journal that data go through, since a block written and synced is then not yet in its place; and filesystems that
- * zero unwritten blocks beside one that is written, as ext4 does without dioread_nolock or without delayed allocation.
+ * Found this way: physical addresses that are not the device's (a realtime section, a volume of
+ * several devices); a journal that data go through, since a block written and synced is then not
+ * yet in its place; and filesystems that zero unwritten blocks beside one that is written, as
+ * ext4 does without dioread_nolock or without delayed allocation.
  */
 #include <linux/fs.h>
 #include <linux/random.h>
 #include <linux/vmalloc.h>
-#include "cow_file.h"
+#include "cow_private.h"
 
 static int write_synced(struct file *file, const void *block, u64 position)
 {
@@ -28,8 +30,12 @@ static int expect_raw(struct cow_file *cow, const void *block, u64 position, voi
 	return memcmp(block, buffer, COW_BLOCK_SIZE) ? -EOPNOTSUPP : 0;
 }
 
-/* A block written through the filesystem, and afterwards zeros again, must arrive where the extents say. */
-static int prove_position(struct cow_file *cow, struct file *file, u64 position, u8 *nonce, void *buffer)
+/*
+ * A block written through the filesystem, and afterwards zeros again, must arrive where the
+ * extents say.
+ */
+static int prove_position(struct cow_file *cow, struct file *file, u64 position, u8 *nonce,
+			  void *buffer)
 {
 	int err;
 
@@ -44,10 +50,12 @@ static int prove_position(struct cow_file *cow, struct file *file, u64 position,
 }
 
 /*
- * A raw block must outlive a filesystem write next to it. It is put first into an unwritten extent and its successor
- * is written, which is where ext4 would rather zero a few blocks than split the extent.
+ * A raw block must outlive a filesystem write next to it. It is put first into an unwritten
+ * extent and its successor is written, which is where ext4 would rather zero a few blocks than
+ * split the extent.
  */
-static int prove_neighbour(struct cow_file *cow, struct file *file, u64 position, u8 *nonce, u8 *buffer)
+static int prove_neighbour(struct cow_file *cow, struct file *file, u64 position, u8 *nonce,
+			   u8 *buffer)
 {
 	u8 *sentinel = buffer + COW_BLOCK_SIZE;
 	int err;
@@ -67,7 +75,8 @@ static int prove_neighbour(struct cow_file *cow, struct file *file, u64 position
 int cow_prove(struct cow_file *cow, struct file *file, const void *header)
 {
 	const struct cow_extent *last = &cow->extents[cow->nr_extents - 1];
-	u64 end = min(last->position + last->count, cow->bytes / COW_BLOCK_SIZE);	/* of whole blocks */
+	u64 end = min(last->position + last->count,
+		      cow->bytes / COW_BLOCK_SIZE); /* of whole blocks */
 	u8 *pages = vmalloc(3 * COW_BLOCK_SIZE);
 	int err;
 

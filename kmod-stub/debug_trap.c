@@ -1,14 +1,15 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Builds with the debug core only: writing a minor to /sys/module/dattobd/parameters/debug_trap makes that device's core
- * access memory out of bounds. It must fail this one device, and nothing else.
+ * Builds with the debug core only: writing a minor to /sys/module/dattobd/parameters/debug_trap
+ * makes that device's core access memory out of bounds. It must fail this one device, and nothing
+ * else.
  */
 #ifdef DATTOBD_DEBUG_CORE
 #include <linux/module.h>
 #include "dattobd.h"
 #include "core_wasm.h"
 
-static void trap(struct dattobd_device *dev)
+static void make_trap(struct dattobd_device *dev)
 {
 	unsigned long flags;
 	s64 ret;
@@ -29,7 +30,7 @@ static int set_debug_trap(const char *value, const struct kernel_param *param)
 		return err;
 	mutex_lock(&devices_lock);
 	if (minor < max_snap_devices && devices[minor])
-		trap(devices[minor]);
+		make_trap(devices[minor]);
 	else
 		err = -ENOENT;
 	mutex_unlock(&devices_lock);

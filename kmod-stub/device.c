@@ -10,7 +10,7 @@ void device_fail_locked(struct dattobd_device *dev, int error, const char *what)
 	if (dev->error)
 		return;
 	WRITE_ONCE(dev->error, error);
-	pr_dev(KERN_ERR, dev, "failed, its origin goes on untracked: %s: %d", what, error);
+	pr_dev_err(dev, "failed, its origin goes on untracked: %s: %d", what, error);
 	/* The worker lets the held writes go. */
 	queue_work(dev->wq, &dev->work);
 }
@@ -31,7 +31,8 @@ u64 device_cache_bytes(const struct dattobd_device *dev)
 
 enum dattobd_state device_state(const struct dattobd_device *dev)
 {
-	return dev->snapshot_mode ? DATTOBD_STATE_ACTIVE_SNAPSHOT : DATTOBD_STATE_ACTIVE_INCREMENTAL;
+	return dev->snapshot_mode ? DATTOBD_STATE_ACTIVE_SNAPSHOT :
+				    DATTOBD_STATE_ACTIVE_INCREMENTAL;
 }
 
 static u64 stat(struct dattobd_device *dev, enum core_stat field)
@@ -44,23 +45,31 @@ void device_counters(struct dattobd_device *dev, struct device_counters *counter
 	unsigned long flags;
 
 	raw_spin_lock_irqsave(&dev->core_lock, flags);
-	counters->fsize = stat(dev, CORE_STAT_FSIZE);
-	counters->seqid = stat(dev, CORE_STAT_SEQID);
-	counters->version = stat(dev, CORE_STAT_VERSION);
-	counters->nr_changed = stat(dev, CORE_STAT_NR_CHANGED);
+	if (dev->error != -ENOTRECOVERABLE) {
+		dev->counters.fsize = stat(dev, CORE_STAT_FSIZE);
+		dev->counters.seqid = stat(dev, CORE_STAT_SEQID);
+		dev->counters.version = stat(dev, CORE_STAT_VERSION);
+		dev->counters.nr_changed = stat(dev, CORE_STAT_NR_CHANGED);
+	}
+	*counters = dev->counters; /* a core that trapped says nothing any more */
 	raw_spin_unlock_irqrestore(&dev->core_lock, flags);
 }
 
-/* Origins that writes can reach without a bio of their own, or that have no fixed blocks, cannot be tracked. */
+/*
+ * Origins that writes can reach without a bio of their own, or that have no fixed blocks, cannot
+ * be tracked.
+ */
 static int check_origin(const struct dattobd_device *dev)
 {
 	struct block_device *bdev = origin_bdev(dev);
 
 	if (!compat_bdev_mounted_rw(bdev))
 		return -EINVAL;
-	if (compat_bdev_has_rw_page(bdev) || bdev_is_zoned(bdev)) {
-		pr_dev(KERN_ERR, dev, "%pg writes pages without bios, or is zoned: it cannot be tracked: %d", bdev,
-		       -EOPNOTSUPP);
+	if (compat_bdev_has_rw_page(bdev) || bdev_is_zoned(bdev) ||
+	    blk_queue_dax(bdev_get_queue(bdev))) {
+		pr_dev_err(dev,
+			   "%pg is written without bios (DAX), or zoned: it cannot be tracked: %d",
+			   bdev, -EOPNOTSUPP);
 		return -EOPNOTSUPP;
 	}
 	return 0;
@@ -106,8 +115,12 @@ static int alloc_parts(struct dattobd_device *dev)
 	dev->ranges = kmalloc_array(COPY_RANGES, sizeof(*dev->ranges), GFP_KERNEL);
 	dev->runs = kmalloc_array(COPY_BLOCKS, sizeof(*dev->runs), GFP_KERNEL);
 	dev->section_bounce = (void *)__get_free_pages(GFP_KERNEL, get_order(COW_SECTION_BYTES));
-	dev->wq = alloc_workqueue("datto_cow%u", WQ_MEM_RECLAIM | WQ_HIGHPRI | WQ_UNBOUND, 1, dev->minor);
-	return dev->ranges && dev->runs && dev->section_bounce && dev->wq ? 0 : -ENOMEM;
+	dev->wq = alloc_workqueue("datto_cow%u", WQ_MEM_RECLAIM | WQ_HIGHPRI | WQ_UNBOUND, 1,
+				  dev->minor);
+	if (!dev->ranges || !dev->runs || !dev->section_bounce || !dev->wq)
+		return -ENOMEM;
+	return bioset_init(&dev->read_bios, BIO_POOL_SIZE, 0, BIOSET_NEED_BVECS) ?:
+		       bioset_init(&dev->append_bios, BIO_POOL_SIZE, 0, BIOSET_NEED_BVECS);
 }
 
 struct dattobd_device *device_new(unsigned int minor, const char *origin)
@@ -122,6 +135,7 @@ struct dattobd_device *device_new(unsigned int minor, const char *origin)
 	mutex_init(&dev->sections_lock);
 	bio_list_init(&dev->held);
 	INIT_WORK(&dev->work, tracker_work);
+	init_waitqueue_head(&dev->appends_wait);
 
 	err = compat_bdev_open(origin, &dev->origin);
 	if (err)
@@ -158,10 +172,12 @@ void device_free(struct dattobd_device *dev)
 {
 	if (dev->snap)
 		snapshot_destroy(dev->snap);
+	cow_file_release(dev->cow); /* an unmount calls us until here */
 	if (dev->wq)
 		destroy_workqueue(dev->wq);
-	cow_file_release(dev->cow);
 	engine_destroy(dev->engine);
+	bioset_exit(&dev->append_bios);
+	bioset_exit(&dev->read_bios);
 	free_pages((unsigned long)dev->section_bounce, get_order(COW_SECTION_BYTES));
 	kfree(dev->ranges);
 	kfree(dev->runs);

@@ -2,12 +2,13 @@
 /*
  * The core in wasm3, one interpreter per device.
  *
- * Everything that allocates happens at load and in CORE_INIT: all functions are compiled at load, and linear memory is
- * frozen at the size that CORE_INIT gave it. So a call needs nothing but its own stack, and addresses into
- * linear memory stay valid.
+ * Everything that allocates happens at load and in CORE_INIT: all functions are compiled at load,
+ * and linear memory is frozen at the size that CORE_INIT gave it. So a call needs nothing but its
+ * own stack, and addresses into linear memory stay valid.
  *
- * A call writes its arguments where wasm3 keeps those of a function with one result (slot 0 of the wasm stack is the
- * result, arguments follow, 8 bytes each) and runs the compiled code, without wasm3's own checks of each call.
+ * A call writes its arguments where wasm3 keeps those of a function with one result (slot 0 of
+ * the wasm stack is the result, arguments follow, 8 bytes each) and runs the compiled code,
+ * without wasm3's own checks of each call.
  */
 
 #include <linux/err.h>
@@ -22,18 +23,19 @@
 #include "m3_env.h"
 #include "m3_exec_defs.h"
 
-#define WASM_STACK_BYTES 2048	/* wasm recursion traps before it takes 3 KiB of the native stack */
+#define WASM_STACK_BYTES 2048 /* wasm recursion traps before it takes 3 KiB of the native stack */
 #define MAX_ARGUMENTS 3
 
 static const struct core_export_type {
 	const char *name;
 	unsigned int nr_arguments;
 } export_types[] = {
-#define X(suffix, name, nr_arguments) [CORE_##suffix] = { name, nr_arguments },
+/* In the order of enum core_export, which is made from the same list. */
+#define X(suffix, name, nr_arguments) { name, nr_arguments },
 	CORE_EXPORTS(X)
 #undef X
 #ifdef DATTOBD_DEBUG_CORE
-	[CORE_DEBUG_OUT_OF_BOUNDS] = { "debug_out_of_bounds", 0 },
+		[CORE_DEBUG_OUT_OF_BOUNDS] = { "debug_out_of_bounds", 0 },
 #endif
 };
 
@@ -42,7 +44,7 @@ CORE_EXPORTS(X)
 #undef X
 
 struct engine {
-	u64 *stack;			/* of wasm: result, arguments, then its own */
+	u64 *stack; /* of wasm: result, arguments, then its own */
 	IM3Runtime runtime;
 	IM3Environment environment;
 	bool trapped;
@@ -79,8 +81,8 @@ static int check_type(IM3Function function, const struct core_export_type *type)
 	unsigned int i;
 
 	if (nr_arguments != type->nr_arguments) {
-		pr_err("datto: the core's %s takes %u arguments, expected %u\n", type->name, nr_arguments,
-		       type->nr_arguments);
+		pr_err("datto: the core's %s takes %u arguments, expected %u\n", type->name,
+		       nr_arguments, type->nr_arguments);
 		return -ENOEXEC;
 	}
 	if (m3_GetRetCount(function) != 1 || m3_GetRetType(function, 0) != c_m3Type_i64) {
@@ -89,7 +91,8 @@ static int check_type(IM3Function function, const struct core_export_type *type)
 	}
 	for (i = 0; i < nr_arguments; i++) {
 		if (m3_GetArgType(function, i) != c_m3Type_i64) {
-			pr_err("datto: argument %u of the core's %s is not an i64\n", i, type->name);
+			pr_err("datto: argument %u of the core's %s is not an i64\n", i,
+			       type->name);
 			return -ENOEXEC;
 		}
 	}
@@ -179,7 +182,7 @@ void engine_destroy(struct engine *engine)
 	kfree(engine);
 }
 
-static noinline s64 trapped(struct engine *engine, enum core_export export, const char *trap)
+static noinline s64 fail_call(struct engine *engine, enum core_export export, const char *trap)
 {
 	engine->trapped = true;
 	pr_err("datto: core trapped in %s: %s\n", export_types[export].name, trap);
@@ -199,9 +202,10 @@ s64 engine_call(struct engine *engine, enum core_export export, u64 a, u64 b, u6
 	stack[1] = a;
 	stack[2] = b;
 	stack[3] = c;
-	trap = RunCode(engine->code[export], (m3stack_t)stack, memory->mallocated, d_m3OpDefaultArgs);
+	trap = RunCode(engine->code[export], (m3stack_t)stack, memory->mallocated,
+		       d_m3OpDefaultArgs);
 	if (unlikely(trap))
-		return trapped(engine, export, trap);
+		return fail_call(engine, export, trap);
 	if (unlikely(export == CORE_INIT) && !(s64)stack[0])
 		memory->maxPages = memory->numPages;
 	return stack[0];

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Where a COW file lies on the origin, and raw I/O there. What the filesystem says once, when the file is created,
- * holds until it is unpinned: a file that is guarded like a swap file is not moved, and its blocks are not freed.
+ * Where a COW file lies on the origin, and raw I/O there. What the filesystem says once, when the
+ * file is created, holds until it is unpinned: a file that is guarded like a swap file is not
+ * moved, and its blocks are not freed.
  */
 #include <linux/fiemap.h>
 #include <linux/mman.h>
@@ -11,26 +12,30 @@
 #include <linux/slab.h>
 #include <linux/uaccess.h>
 #include <linux/vmalloc.h>
-#include "cow_file.h"
+#include "cow_private.h"
 
-/* Extents whose bytes are elsewhere, not yet anywhere, not only ours, or not as they would be read. */
-#define UNUSABLE (FIEMAP_EXTENT_UNKNOWN | FIEMAP_EXTENT_DELALLOC | FIEMAP_EXTENT_ENCODED | \
-		  FIEMAP_EXTENT_DATA_ENCRYPTED | FIEMAP_EXTENT_NOT_ALIGNED | FIEMAP_EXTENT_DATA_INLINE | \
-		  FIEMAP_EXTENT_DATA_TAIL | FIEMAP_EXTENT_SHARED)
+/*
+ * Extents whose bytes are elsewhere, not yet anywhere, not only ours, or not as they would be
+ * read.
+ */
+#define UNUSABLE                                                                                \
+	(FIEMAP_EXTENT_UNKNOWN | FIEMAP_EXTENT_DELALLOC | FIEMAP_EXTENT_ENCODED |               \
+	 FIEMAP_EXTENT_DATA_ENCRYPTED | FIEMAP_EXTENT_NOT_ALIGNED | FIEMAP_EXTENT_DATA_INLINE | \
+	 FIEMAP_EXTENT_DATA_TAIL | FIEMAP_EXTENT_SHARED)
 
-#define SCRATCH_EXTENTS 1024	/* asked for at once */
+#define SCRATCH_EXTENTS 1024 /* asked for at once */
 #define SCRATCH_BYTES PAGE_ALIGN(SCRATCH_EXTENTS * sizeof(struct fiemap_extent))
 
 /* struct extents_reader - A walk over a file's extents. All but the list is in bytes. */
 struct extents_reader {
 	struct inode *inode;
-	u64 end;			/* of the part of the file to be mapped, a multiple of the block size */
-	u64 next;			/* everything before is known */
-	u64 run_offset;			/* the run being collected: [run_offset, next) lies at run_physical */
+	u64 end; /* of the part of the file to be mapped, a multiple of the block size */
+	u64 next; /* everything before is known */
+	u64 run_offset; /* the run being collected: [run_offset, next) lies at run_physical */
 	u64 run_physical;
 
 	struct fiemap_extent __user *scratch;
-	struct fiemap_extent *batch;	/* a copy of what the filesystem put into scratch */
+	struct fiemap_extent *batch; /* a copy of what the filesystem put into scratch */
 
 	struct cow_extent *list;
 	unsigned int count, capacity;
@@ -52,8 +57,9 @@ static int list_grow(struct extents_reader *reader)
 }
 
 /*
- * End the run collected so far. Runs are joined before they are looked at in blocks, since a filesystem with blocks
- * of less than 4096 bytes may describe one contiguous piece as several odd ones.
+ * End the run collected so far. Runs are joined before they are looked at in blocks, since a
+ * filesystem with blocks of less than 4096 bytes may describe one contiguous piece as several odd
+ * ones.
  */
 static int run_end(struct extents_reader *reader)
 {
@@ -93,7 +99,8 @@ static int add(struct extents_reader *reader, const struct fiemap_extent *extent
 		return 0;
 	bytes = min(extent->fe_length - skip, reader->end - reader->next);
 	if (reader->next != 0 &&
-	    extent->fe_physical + skip != reader->run_physical + (reader->next - reader->run_offset)) {
+	    extent->fe_physical + skip !=
+		    reader->run_physical + (reader->next - reader->run_offset)) {
 		err = run_end(reader);
 		if (err)
 			return err;
@@ -106,8 +113,9 @@ static int add(struct extents_reader *reader, const struct fiemap_extent *extent
 }
 
 /*
- * Read some more extents. The filesystem puts them where a user's buffer would be, and other threads of the calling
- * process could change them there before they are copied: it takes a process that may write to the origin anyway.
+ * Read some more extents. The filesystem puts them where a user's buffer would be, and other
+ * threads of the calling process could change them there before they are copied: it takes a
+ * process that may write to the origin anyway.
  */
 static int read_batch(struct extents_reader *reader, u64 bytes)
 {
@@ -123,14 +131,18 @@ static int read_batch(struct extents_reader *reader, u64 bytes)
 	err = reader->inode->i_op->fiemap(reader->inode, &info, from, reader->end - from);
 	if (err)
 		return err;
-	if (copy_from_user(reader->batch, reader->scratch, info.fi_extents_mapped * sizeof(*reader->batch)))
+	if (copy_from_user(reader->batch, reader->scratch,
+			   info.fi_extents_mapped * sizeof(*reader->batch)))
 		return -EFAULT;
 	for (i = 0; i < info.fi_extents_mapped && reader->next < reader->end; i++) {
 		err = add(reader, &reader->batch[i]);
 		if (err)
 			return err;
 	}
-	/* Nothing new: a hole up to the end, unless it is only the rest of the file's last block that is missing. */
+	/*
+	 * Nothing new: a hole up to the end, unless it is only the rest of the file's last block
+	 * that is missing.
+	 */
 	if (reader->next == from)
 		return from >= bytes ? 1 : -EOPNOTSUPP;
 	return fatal_signal_pending(current) ? -EINTR : 0;
@@ -159,7 +171,8 @@ int extents_read(struct inode *inode, u64 bytes, struct cow_extent **extents, un
 	reader.batch = kvmalloc(SCRATCH_BYTES, GFP_KERNEL);
 	if (!reader.batch)
 		return -ENOMEM;
-	scratch = vm_mmap(NULL, 0, SCRATCH_BYTES, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, 0);
+	scratch = vm_mmap(NULL, 0, SCRATCH_BYTES, PROT_READ | PROT_WRITE,
+			  MAP_PRIVATE | MAP_ANONYMOUS, 0);
 	if (IS_ERR_VALUE(scratch)) {
 		err = (int)scratch;
 		goto free_batch;
@@ -224,11 +237,12 @@ u64 cow_file_map(const struct cow_file *cow, u64 position, u64 *block)
 
 /* Raw I/O */
 
-static struct bio_set raw_bios;	/* of our own: the common reserve may be in the hands of bios that wait for us */
+static struct bio_set
+	raw_bios; /* of our own: the common reserve may be in the hands of bios that wait for us */
 
 struct raw_io {
-	atomic_t pending;	/* bios in flight, and one for the submitter */
-	int error;		/* the first */
+	atomic_t pending; /* bios in flight, and one for the submitter */
+	int error; /* the first */
 	struct completion done;
 };
 
@@ -253,20 +267,35 @@ static struct page *page_of(const void *data)
 	return is_vmalloc_addr(data) ? vmalloc_to_page(data) : virt_to_page(data);
 }
 
+/*
+ * A file that is not pinned yet is no snapshot's: what is written to it is recorded like any
+ * other write.
+ */
+static void recorded_end_io(struct bio *bio)
+{
+	cow_file_raw_end_io(bio);
+}
+
 /* Submit one bio for up to @blocks blocks. Return: for how many bytes. */
-static size_t raw_submit(struct raw_io *io, struct block_device *bdev, blk_opf_t op, u64 block, void *data, u64 blocks)
+static size_t raw_submit(struct raw_io *io, const struct cow_file *cow, blk_opf_t op, u64 block,
+			 void *data, u64 blocks)
 {
 	unsigned short nr_vecs = min_t(u64, blocks, BIO_MAX_VECS);
-	struct bio *bio = bio_alloc_bioset(bdev, nr_vecs, op | REQ_SYNC, GFP_NOIO, &raw_bios);
+	struct bio *bio =
+		bio_alloc_bioset(cow->origin, nr_vecs, op | REQ_SYNC, GFP_NOIO, &raw_bios);
 	size_t bytes = 0;
 
 	bio->bi_iter.bi_sector = block * COW_BLOCK_SECTORS;
-	bio->bi_end_io = cow_file_raw_end_io;
+	bio->bi_end_io = cow->pin ? cow_file_raw_end_io : recorded_end_io;
 	bio->bi_private = io;
-	while (blocks-- && bio_add_page(bio, page_of(data + bytes), COW_BLOCK_SIZE, offset_in_page(data + bytes)))
+	while (blocks-- && bio_add_page(bio, page_of(data + bytes), COW_BLOCK_SIZE,
+					offset_in_page(data + bytes)))
 		bytes += COW_BLOCK_SIZE;
 	atomic_inc(&io->pending);
-	intercept_submit(bio);
+	if (cow->pin)
+		intercept_submit(bio);
+	else
+		submit_bio(bio);
 	return bytes;
 }
 
@@ -287,7 +316,8 @@ int cow_file_raw(struct cow_file *cow, blk_opf_t op, u64 offset, void *data, siz
 			cmpxchg(&io.error, 0, -EFBIG);
 			break;
 		}
-		done = raw_submit(&io, cow->origin, op, block, data, min_t(u64, blocks, bytes / COW_BLOCK_SIZE));
+		done = raw_submit(&io, cow, op, block, data,
+				  min_t(u64, blocks, bytes / COW_BLOCK_SIZE));
 		offset += done;
 		data += done;
 		bytes -= done;

@@ -2,9 +2,10 @@
 /*
  * Interception of writes: submit_bio_noacct() is redirected with ftrace.
  *
- * Everything is decided inside the ftrace callback (tracker_take() neither sleeps nor allocates). A write that may go is
- * left alone: this module never stands on the stack of a task that sleeps in the block layer. A write that was taken is
- * redirected to a function that does nothing, so that its submitter returns; the device's worker submits it later.
+ * Everything is decided inside the ftrace callback (tracker_take() neither sleeps nor allocates).
+ * A write that may go is left alone: this module never stands on the stack of a task that sleeps
+ * in the block layer. A write that was taken is redirected to a function that does nothing, so
+ * that its submitter returns; the device's worker submits it later.
  */
 #include <linux/ftrace.h>
 #include <linux/hashtable.h>
@@ -12,15 +13,19 @@
 #include <linux/rcupdate.h>
 #include "dattobd.h"
 
-static DEFINE_HASHTABLE(tracked, 5);	/* devices by disk; RCU for lookups, control_mutex for changes */
-static unsigned int users;		/* of the redirection; control_mutex */
+static DEFINE_HASHTABLE(tracked,
+			5); /* devices by disk; RCU for lookups, control_mutex for changes */
+static unsigned int users; /* of the redirection; control_mutex */
 
 static bool has_device_below(struct gendisk *disk, const struct dattobd_device *dev, int minor)
 {
 	return dev->origin.bdev->bd_disk == disk && (int)dev->minor > minor;
 }
 
-/* The device with the lowest minor above @minor on @disk: a write that spans several origins visits each, in order. */
+/*
+ * The device with the lowest minor above @minor on @disk: a write that spans several origins
+ * visits each, in order.
+ */
 static struct dattobd_device *next_on_disk(struct gendisk *disk, int minor)
 {
 	struct dattobd_device *dev, *best = NULL;
@@ -65,8 +70,14 @@ static notrace void on_submit_bio(unsigned long ip, unsigned long parent_ip, str
 		return;
 	if (within_module(parent_ip, THIS_MODULE) || is_our_own(bio))
 		return;
+	/*
+	 * ftrace calls this with preemption on, where nothing else keeps a device from being
+	 * freed.
+	 */
+	rcu_read_lock();
 	if (taken_above(bio, -1))
 		compat_redirect(fregs, bio_was_taken);
+	rcu_read_unlock();
 }
 
 static struct ftrace_ops ops = {
@@ -76,7 +87,7 @@ static struct ftrace_ops ops = {
 
 int intercept_enable(void)
 {
-	static char target[] = "submit_bio_noacct";
+	char target[] = "submit_bio_noacct";
 	int err;
 
 	if (users++)

@@ -1,5 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* The module: its parameters, the table of devices, and the order in which its parts start and end. */
+/*
+ * The module: its parameters, the table of devices, and the order in which its parts start and
+ * end.
+ */
 #include <linux/module.h>
 #include "dattobd.h"
 
@@ -16,7 +19,8 @@ MODULE_PARM_DESC(cow_max_memory_default, "default limit of the index cache of a 
 
 unsigned int cow_fallocate_percentage_default = 10;
 module_param(cow_fallocate_percentage_default, uint, 0);
-MODULE_PARM_DESC(cow_fallocate_percentage_default, "default size of a COW file, per cent of the origin");
+MODULE_PARM_DESC(cow_fallocate_percentage_default,
+		 "default size of a COW file, per cent of the origin");
 
 unsigned int max_snap_devices = SNAP_DEVICES_DEFAULT;
 module_param(max_snap_devices, uint, 0444);
@@ -27,18 +31,18 @@ module_param(debug, int, 0644);
 MODULE_PARM_DESC(debug, "log more");
 
 unsigned int datto_major;
-DEFINE_MUTEX(devices_lock);
+DEFINE_MUTEX(devices_lock); /* devices[], and what status.c reads of them */
 struct dattobd_device *devices[SNAP_DEVICES_MAX];
 
 static void check_parameters(void)
 {
 	if (!max_snap_devices) {
-		pr_warn("datto: max_snap_devices is 0, expected 1 to %u; using %u\n", SNAP_DEVICES_MAX,
-			SNAP_DEVICES_DEFAULT);
+		pr_warn("datto: max_snap_devices is 0, expected 1 to %u; using %u\n",
+			SNAP_DEVICES_MAX, SNAP_DEVICES_DEFAULT);
 		max_snap_devices = SNAP_DEVICES_DEFAULT;
 	} else if (max_snap_devices > SNAP_DEVICES_MAX) {
-		pr_warn("datto: max_snap_devices is %u, expected 1 to %u; using %u\n", max_snap_devices,
-			SNAP_DEVICES_MAX, SNAP_DEVICES_MAX);
+		pr_warn("datto: max_snap_devices is %u, expected 1 to %u; using %u\n",
+			max_snap_devices, SNAP_DEVICES_MAX, SNAP_DEVICES_MAX);
 		max_snap_devices = SNAP_DEVICES_MAX;
 	}
 }

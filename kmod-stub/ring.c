@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * The ring of copies in memory. Positions of a COW file are given out in ascending order, so the copies that are not on disk
- * yet are always the window [tail, head), and the page of a position is pages[position % RING_BLOCKS].
+ * The ring of copies in memory. Positions of a COW file are given out in ascending order, so the
+ * copies that are not on disk yet are always the window [tail, head), and the page of a position
+ * is pages[position % RING_BLOCKS].
  *
- *   ... on disk ... | tail ... being written ... | flushed ... published ... | head ... free ... (tail + RING_BLOCKS)
+ *   on disk | tail: being written | flushed: published | head: free, up to tail + RING_BLOCKS
  *
  * Appends are started in order but may end in any; the tail moves over a prefix of ended ones.
  */
@@ -16,8 +17,8 @@
 
 struct append {
 	struct ring *ring;
-	u64 end;		/* first position after it */
-	atomic_t pending;	/* bios, + 1 while they are being submitted */
+	u64 end; /* first position after it */
+	atomic_t pending; /* bios, + 1 while they are being submitted */
 	bool ended;
 };
 
@@ -25,8 +26,8 @@ struct ring {
 	struct dattobd_device *dev;
 	struct cow_file *cow;
 	struct page *pages[RING_BLOCKS];
-	u64 head, flushed;	/* the worker's; head changes under core_lock */
-	spinlock_t lock;	/* tail, appends */
+	u64 head, flushed; /* the worker's; head changes under core_lock */
+	spinlock_t lock; /* tail, appends */
 	u64 tail;
 	struct append appends[RING_APPENDS];
 	unsigned int first, count;
@@ -69,7 +70,10 @@ static void append_put(struct append *append)
 
 	if (!atomic_dec_and_test(&append->pending))
 		return;
-	/* The wake-up is inside, so that ring_drain() does not return (and the ring go) before it. */
+	/*
+	 * The wake-up is inside, so that ring_drain() does not return (and the ring go) before
+	 * it.
+	 */
 	spin_lock_irqsave(&ring->lock, flags);
 	append->ended = true;
 	while (ring->count && ring->appends[ring->first].ended) {
@@ -84,12 +88,16 @@ static void append_put(struct append *append)
 void ring_append_end_io(struct bio *bio)
 {
 	struct append *append = bio->bi_private;
+	struct dattobd_device *dev = append->ring->dev;
 
 	/* Before the tail moves: from then on readers look for the copy on disk. */
 	if (bio->bi_status)
-		device_fail(append->ring->dev, blk_status_to_errno(bio->bi_status), "the COW file could not be written");
+		device_fail(dev, blk_status_to_errno(bio->bi_status),
+			    "the COW file could not be written");
 	bio_put(bio);
 	append_put(append);
+	if (atomic_dec_and_test(&dev->nr_appends))
+		wake_up_all(&dev->appends_wait);
 }
 
 static struct append *append_begin(struct ring *ring)
@@ -110,7 +118,9 @@ static struct append *append_begin(struct ring *ring)
 
 static void append_bio(struct append *append, u64 position, u64 block, unsigned int count)
 {
-	struct bio *bio = bio_alloc(origin_bdev(append->ring->dev), count, REQ_OP_WRITE, GFP_NOIO);
+	struct dattobd_device *dev = append->ring->dev;
+	struct bio *bio = bio_alloc_bioset(origin_bdev(dev), count, REQ_OP_WRITE, GFP_NOIO,
+					   &dev->append_bios);
 
 	bio->bi_iter.bi_sector = block * COW_BLOCK_SECTORS;
 	bio->bi_end_io = ring_append_end_io;
@@ -118,6 +128,7 @@ static void append_bio(struct append *append, u64 position, u64 block, unsigned 
 	while (count--)
 		__bio_add_page(bio, ring_page(append->ring, position++), COW_BLOCK_SIZE, 0);
 	atomic_inc(&append->pending);
+	atomic_inc(&dev->nr_appends);
 	intercept_submit(bio);
 }
 
@@ -154,7 +165,8 @@ void ring_drain(struct ring *ring)
 	spin_unlock_irq(&ring->lock);
 }
 
-u64 ring_read(struct ring *ring, u64 position, unsigned int offset, struct bio *to, struct bvec_iter iter)
+u64 ring_read(struct ring *ring, u64 position, unsigned int offset, struct bio *to,
+	      struct bvec_iter iter)
 {
 	const char *from = page_address(ring_page(ring, position)) + offset;
 	struct bvec_iter at;

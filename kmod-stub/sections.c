@@ -1,18 +1,21 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Index sections between the core's memory and the COW file. The core cannot wait for a disk: it says which section it
- * misses and, when asked for it, what must be read or written first. Sections travel through a bounce buffer, so that
- * core_lock is never held over I/O.
+ * Index sections between the core's memory and the COW file. The core cannot wait for a disk: it
+ * says which section it misses and, when asked for it, what must be read or written first.
+ * Sections travel through a bounce buffer, so that core_lock is never held over I/O.
  */
 #include "dattobd.h"
 
 struct section_io {
 	u64 section;
-	u64 offset;	/* in the COW file, bytes */
-	void *memory;	/* the section's slot in the core */
+	u64 offset; /* in the COW file, bytes */
+	void *memory; /* the section's slot in the core */
 };
 
-/* Ask for @section; a section that must be written back first is copied to the bounce buffer while the lock is held. */
+/*
+ * Ask for @section; a section that must be written back first is copied to the bounce buffer
+ * while the lock is held.
+ */
 static s64 request(struct dattobd_device *dev, u64 section, struct section_io *io)
 {
 	unsigned long flags;
@@ -23,7 +26,8 @@ static s64 request(struct dattobd_device *dev, u64 section, struct section_io *i
 	if (ret > CORE_SECTION_READY) {
 		io->section = engine_call(dev->engine, CORE_IO_SECTION, 0, 0, 0);
 		io->offset = engine_call(dev->engine, CORE_IO_OFFSET, 0, 0, 0);
-		io->memory = engine_memory(dev->engine, engine_call(dev->engine, CORE_IO_ADDRESS, 0, 0, 0),
+		io->memory = engine_memory(dev->engine,
+					   engine_call(dev->engine, CORE_IO_ADDRESS, 0, 0, 0),
 					   COW_SECTION_BYTES);
 		if (!io->memory)
 			ret = -ENOTRECOVERABLE;
@@ -40,9 +44,13 @@ static s64 report(struct dattobd_device *dev, enum core_export what, const struc
 	s64 ret;
 
 	raw_spin_lock_irqsave(&dev->core_lock, flags);
-	if (what == CORE_SECTION_READ_DONE)
-		memcpy(io->memory, dev->section_bounce, COW_SECTION_BYTES);
-	ret = engine_call(dev->engine, what, io->section, 0, 0);
+	if (!dev->snapshot_mode) {
+		ret = -ECANCELED; /* the index was dropped meanwhile */
+	} else {
+		if (what == CORE_SECTION_READ_DONE)
+			memcpy(io->memory, dev->section_bounce, COW_SECTION_BYTES);
+		ret = engine_call(dev->engine, what, io->section, 0, 0);
+	}
 	raw_spin_unlock_irqrestore(&dev->core_lock, flags);
 	return ret;
 }
@@ -56,8 +64,8 @@ static s64 load_step(struct dattobd_device *dev, u64 section)
 
 	if (step <= CORE_SECTION_READY)
 		return step;
-	err = cow_file_raw(dev->cow, reading ? REQ_OP_READ : REQ_OP_WRITE, io.offset, dev->section_bounce,
-			   COW_SECTION_BYTES);
+	err = cow_file_raw(dev->cow, reading ? REQ_OP_READ : REQ_OP_WRITE, io.offset,
+			   dev->section_bounce, COW_SECTION_BYTES);
 	if (err)
 		return err;
 	err = report(dev, reading ? CORE_SECTION_READ_DONE : CORE_SECTION_WRITE_DONE, &io);

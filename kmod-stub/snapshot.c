@@ -1,5 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* The frozen view as a disk: /dev/dattoN, read-only, from set-up (or the transition to snapshot) until it is destroyed. */
+/*
+ * The frozen view as a disk: /dev/dattoN, read-only, from set-up (or the transition to snapshot)
+ * until it is destroyed.
+ */
 #include <linux/module.h>
 #include <linux/slab.h>
 #include "snapshot.h"
@@ -96,7 +99,8 @@ static int alloc_disk(struct snapshot *snap)
 	return 0;
 }
 
-struct snapshot *snapshot_create(struct dattobd_device *dev, struct cow_file *cow, u64 first_position)
+struct snapshot *snapshot_create(struct dattobd_device *dev, struct cow_file *cow,
+				 u64 first_position)
 {
 	struct snapshot *snap = kzalloc(sizeof(*snap), GFP_KERNEL);
 	int err = -ENOMEM;

@@ -6,7 +6,7 @@
 #include <linux/mempool.h>
 #include "dattobd.h"
 
-#define SNAPSHOT_READS_MIN 16	/* reads that proceed whatever memory there is */
+#define SNAPSHOT_READS_MIN 16 /* reads that proceed whatever memory there is */
 
 struct snapshot {
 	struct dattobd_device *dev;
@@ -15,16 +15,18 @@ struct snapshot {
 	struct gendisk *disk;
 	bool published;
 
-	spinlock_t lock;	/* the three below */
+	spinlock_t lock; /* openers, closing, queue */
 	unsigned int openers;
 	bool closing;
-	struct list_head queue;	/* reads that wait for an index section */
+	struct list_head queue; /* reads that wait for an index section */
 	struct work_struct work;
 	struct workqueue_struct *wq;
 
-	spinlock_t reads_lock;
-	struct rb_root_cached reads;	/* in flight; sectors that may be read from the origin */
+	spinlock_t reads_lock; /* reads, nr_reads, next_read, divide */
+	struct rb_root_cached reads; /* in flight, by sector */
 	unsigned int nr_reads;
+	u64 next_read; /* number of the next */
+	u64 divide; /* reads from this number on began after the last commit */
 	wait_queue_head_t reads_wait;
 	mempool_t read_pool;
 	struct bio_set clones;
@@ -32,7 +34,7 @@ struct snapshot {
 
 /* snapshot_read.c */
 int snapshot_reads_init(struct snapshot *snap);
-void snapshot_reads_exit(struct snapshot *snap);	/* waits for all reads */
+void snapshot_reads_exit(struct snapshot *snap); /* waits for all reads */
 void snapshot_read(struct snapshot *snap, struct bio *bio);
 
 #endif

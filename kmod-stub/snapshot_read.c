@@ -1,51 +1,69 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Reads of the frozen view, planned by the core and served from three places: the origin (blocks not copied yet), the ring
- * (copies in memory) and the COW file. Blocks of the COW file itself read as zeros.
+ * Reads of the frozen view, planned by the core and served from three places: the origin (blocks
+ * not copied yet), the ring (copies in memory) and the COW file. Blocks of the COW file itself
+ * read as zeros.
  *
- * That happens in the submitter's context: a switch to a worker for every read costs far more than the planning. Only a read
- * that misses an index section goes on in the worker, where it may wait for the disk.
+ * That happens in the submitter's context: a switch to a worker for every read costs far more
+ * than the planning. Only a read that misses an index section goes on in the worker, where it may
+ * wait for the disk.
  *
- * A read is registered before it is planned and until it has ended; a write to the origin that overlaps it waits
- * (tracker.c). So what a plan found on the origin stays there until it was read.
+ * A read is registered before it is planned and until it has ended; a write to the origin that
+ * overlaps it waits (tracker.c). So what a plan found on the origin stays there until it was
+ * read.
  */
+#include <linux/blk-cgroup.h>
 #include <linux/interval_tree_generic.h>
 #include <linux/sched/mm.h>
 #include "snapshot.h"
 
-#define READ_RUNS 32	/* taken from a plan in one go */
+#define READ_RUNS 32 /* taken from a plan in one go */
 
 /* One read of the snapshot, from before it is planned until its last piece has ended. */
 struct snapshot_read {
 	struct rb_node rb;
 	sector_t start, last, subtree_last;
+	u64 number; /* in the order of registration */
 	struct snapshot *snap;
 	struct bio *bio;
-	sector_t done;		/* sectors served or submitted */
+	sector_t done; /* sectors served or submitted */
 	struct list_head queued;
-	atomic_t pending;	/* clones, + 1 while they are being submitted */
+	atomic_t pending; /* clones, + 1 while they are being submitted */
 	blk_status_t status;
 };
 
 #define READ_START(read) ((read)->start)
 #define READ_LAST(read) ((read)->last)
-INTERVAL_TREE_DEFINE(struct snapshot_read, rb, sector_t, subtree_last, READ_START, READ_LAST, static __maybe_unused, reads_tree)
+INTERVAL_TREE_DEFINE(struct snapshot_read, rb, sector_t, subtree_last, READ_START, READ_LAST,
+		     static __maybe_unused, reads_tree)
 
 bool snapshot_reads_overlap(struct snapshot *snap, sector_t sector, sector_t nr_sectors)
 {
+	sector_t last = sector + nr_sectors - 1;
+	struct snapshot_read *read;
 	unsigned long flags;
-	bool overlap;
 
 	spin_lock_irqsave(&snap->reads_lock, flags);
-	overlap = reads_tree_iter_first(&snap->reads, sector, sector + nr_sectors - 1);
+	read = reads_tree_iter_first(&snap->reads, sector, last);
+	while (read && read->number >= snap->divide)
+		read = reads_tree_iter_next(read, sector, last);
 	spin_unlock_irqrestore(&snap->reads_lock, flags);
-	return overlap;
+	return read;
+}
+
+void snapshot_reads_divide(struct snapshot *snap)
+{
+	unsigned long flags;
+
+	spin_lock_irqsave(&snap->reads_lock, flags);
+	snap->divide = snap->next_read;
+	spin_unlock_irqrestore(&snap->reads_lock, flags);
 }
 
 void snapshot_wait_reads(struct snapshot *snap, sector_t sector, sector_t nr_sectors)
 {
-	wait_event(snap->reads_wait,
-		   !snapshot_reads_overlap(snap, sector, nr_sectors) || READ_ONCE(snap->dev->error));
+	wait_event_timeout(snap->reads_wait, !snapshot_reads_overlap(snap, sector, nr_sectors),
+			   HZ / 10);
 }
 
 static struct snapshot_read *read_begin(struct snapshot *snap, struct bio *bio)
@@ -60,6 +78,7 @@ static struct snapshot_read *read_begin(struct snapshot *snap, struct bio *bio)
 	read->last = bio_end_sector(bio) - 1;
 	atomic_set(&read->pending, 1);
 	spin_lock_irq(&snap->reads_lock);
+	read->number = snap->next_read++;
 	reads_tree_insert(read, &snap->reads);
 	snap->nr_reads++;
 	spin_unlock_irq(&snap->reads_lock);
@@ -74,7 +93,10 @@ static void read_put(struct snapshot_read *read)
 
 	if (!atomic_dec_and_test(&read->pending))
 		return;
-	/* Writes pass unpreserved from a failure on; what was read before it is not told apart from what was read after. */
+	/*
+	 * Writes pass unpreserved from a failure on; what was read before it is not told apart
+	 * from what was read after.
+	 */
 	if (READ_ONCE(snap->dev->error))
 		read->status = BLK_STS_IOERR;
 	bio->bi_status = read->status;
@@ -113,8 +135,13 @@ static struct bvec_iter part(struct snapshot_read *read, sector_t nr_sectors)
 static void read_disk(struct snapshot_read *read, struct bvec_iter iter, sector_t sector)
 {
 	struct snapshot *snap = read->snap;
-	struct bio *clone = bio_alloc_clone(origin_bdev(snap->dev), read->bio, GFP_NOIO, &snap->clones);
+	struct bio *clone =
+		bio_alloc_clone(origin_bdev(snap->dev), read->bio, GFP_NOIO, &snap->clones);
 
+	/*
+	 * Writes to the origin may wait for this read: it must not be throttled as its reader is.
+	 */
+	bio_associate_blkg_from_css(clone, blkcg_root_css);
 	clone->bi_iter = iter;
 	clone->bi_iter.bi_sector = sector;
 	clone->bi_end_io = clone_end_io;
@@ -132,18 +159,25 @@ static void read_zeros(struct snapshot_read *read, struct bvec_iter iter)
 		memzero_bvec(&bvec);
 }
 
-/* Read from copied blocks, the one at @position on, @offset sectors into it. Return: sectors served, 0 on an error. */
-static sector_t read_copies(struct snapshot_read *read, sector_t nr_sectors, u64 position, unsigned int offset)
+/*
+ * Read from copied blocks, the one at @position on, @offset sectors into it. Return: sectors
+ * served, 0 on an error.
+ */
+static sector_t read_copies(struct snapshot_read *read, sector_t nr_sectors, u64 position,
+			    unsigned int offset)
 {
 	sector_t in_block = min_t(sector_t, nr_sectors, COW_BLOCK_SECTORS - offset);
 	struct snapshot *snap = read->snap;
 	u64 block, on_disk, contiguous;
 
-	on_disk = ring_read(snap->ring, position, offset * SECTOR_SIZE, read->bio, part(read, in_block));
+	on_disk = ring_read(snap->ring, position, offset * SECTOR_SIZE, read->bio,
+			    part(read, in_block));
 	if (!on_disk)
 		return in_block;
 	contiguous = cow_file_map(snap->cow, position, &block);
-	nr_sectors = min_t(u64, nr_sectors, min(on_disk, contiguous) * COW_BLOCK_SECTORS - (contiguous ? offset : 0));
+	nr_sectors =
+		min_t(u64, nr_sectors,
+		      min(on_disk, contiguous) * COW_BLOCK_SECTORS - (contiguous ? offset : 0));
 	if (nr_sectors)
 		read_disk(read, part(read, nr_sectors), block * COW_BLOCK_SECTORS + offset);
 	return nr_sectors;
@@ -163,7 +197,8 @@ static void read_run(struct snapshot_read *read, const struct core_run *run)
 		served = left;
 		switch (le32_to_cpu(run->kind)) {
 		case CORE_RUN_ORIGIN:
-			read_disk(read, part(read, left), read->bio->bi_iter.bi_sector + read->done);
+			read_disk(read, part(read, left),
+				  read->bio->bi_iter.bi_sector + read->done);
 			break;
 		case CORE_RUN_ZERO:
 			read_zeros(read, part(read, left));
@@ -192,10 +227,13 @@ static s64 plan_rest(struct snapshot_read *read, struct core_run *runs, u64 *sec
 	s64 ret;
 
 	raw_spin_lock_irqsave(&dev->core_lock, flags);
-	ret = dev->error ?: engine_call(dev->engine, CORE_PLAN_READ, read->bio->bi_iter.bi_sector + read->done, left, 0);
+	ret = dev->error ?:
+			   engine_call(dev->engine, CORE_PLAN_READ,
+				       read->bio->bi_iter.bi_sector + read->done, left, 0);
 	if (ret > 0) {
 		ret = min_t(s64, ret, READ_RUNS);
-		memcpy(runs, engine_memory(dev->engine, dev->runs_address, ret * sizeof(*runs)), ret * sizeof(*runs));
+		memcpy(runs, engine_memory(dev->engine, dev->runs_address, ret * sizeof(*runs)),
+		       ret * sizeof(*runs));
 	} else if (ret == CORE_STATUS_MISS) {
 		*section = engine_call(dev->engine, CORE_MISS_SECTION, 0, 0, 0);
 	}
@@ -203,7 +241,10 @@ static s64 plan_rest(struct snapshot_read *read, struct core_run *runs, u64 *sec
 	return ret;
 }
 
-/* Serve the rest of the read. Return: false if it misses an index section and may not wait for it here. */
+/*
+ * Serve the rest of the read. Return: false if it misses an index section and may not wait for it
+ * here.
+ */
 static bool serve(struct snapshot_read *read, bool may_wait)
 {
 	struct dattobd_device *dev = read->snap->dev;
@@ -281,14 +322,20 @@ int snapshot_reads_init(struct snapshot *snap)
 	snap->reads = RB_ROOT_CACHED;
 	init_waitqueue_head(&snap->reads_wait);
 
-	snap->wq = alloc_workqueue("datto_read%u", WQ_MEM_RECLAIM | WQ_UNBOUND, 1, snap->dev->minor);
+	snap->wq =
+		alloc_workqueue("datto_read%u", WQ_MEM_RECLAIM | WQ_UNBOUND, 1, snap->dev->minor);
 	if (!snap->wq)
 		return -ENOMEM;
-	err = mempool_init_kmalloc_pool(&snap->read_pool, SNAPSHOT_READS_MIN, sizeof(struct snapshot_read));
+	err = mempool_init_kmalloc_pool(&snap->read_pool, SNAPSHOT_READS_MIN,
+					sizeof(struct snapshot_read));
 	if (err)
 		goto free_wq;
-	/* Clones are made in ->submit_bio(), where earlier ones are only queued: without a rescuer they could run out. */
-	err = bioset_init(&snap->clones, SNAPSHOT_READS_MIN, 0, BIOSET_NEED_BVECS | BIOSET_NEED_RESCUER);
+	/*
+	 * Clones are made in ->submit_bio(), where earlier ones are only queued: without a
+	 * rescuer they could run out.
+	 */
+	err = bioset_init(&snap->clones, SNAPSHOT_READS_MIN, 0,
+			  BIOSET_NEED_BVECS | BIOSET_NEED_RESCUER);
 	if (err)
 		goto free_pool;
 	return 0;

@@ -2,16 +2,20 @@
 /*
  * The tracker: which writes may go, which are held, and when held ones go on.
  *
- * A write may go once (1) the old content of every block it touches is copied and (2) no snapshot read of the origin that
- * was planned before that overlaps it. Both are looked at in one step, under core_lock. They stay true: blocks are never
- * un-copied within a snapshot, and a read registers itself before it is planned, and a read planned after the copy does not
- * go to the origin. So a held write needs to be looked at until it passes, and never again.
+ * A write may go once (1) the old content of every block it touches is copied and (2) no snapshot
+ * read of the origin that was planned before that overlaps it. Both are looked at in one step,
+ * under core_lock. They stay true: blocks are never un-copied within a snapshot, and a read
+ * registers itself before it is planned, and a read planned after the copy does not go to the
+ * origin. So a held write needs to be looked at until it passes, and never again.
  */
 #include <linux/sched/mm.h>
 #include <linux/sort.h>
 #include "dattobd.h"
 
-/* Longer writes (write-zeroes, mostly) are looked at by the worker, piece by piece, not with interrupts off. */
+/*
+ * Longer writes (write-zeroes, mostly) are looked at by the worker, piece by piece, not with
+ * interrupts off.
+ */
 #define INLINE_SECTORS (16 * 1024 * 1024 / SECTOR_SIZE)
 
 sector_t tracker_range(const struct dattobd_device *dev, struct bio *bio, sector_t *sector)
@@ -36,7 +40,8 @@ static void mark(struct dattobd_device *dev, sector_t sector, sector_t nr_sector
 		device_fail_locked(dev, ret, "the core could not record a write");
 }
 
-static bool may_go(struct dattobd_device *dev, struct bio *bio, sector_t sector, sector_t nr_sectors)
+static bool may_go(struct dattobd_device *dev, struct bio *bio, sector_t sector,
+		   sector_t nr_sectors)
 {
 	s64 copied;
 
@@ -50,6 +55,16 @@ static bool may_go(struct dattobd_device *dev, struct bio *bio, sector_t sector,
 	return copied && !snapshot_reads_overlap(dev->snap, sector, nr_sectors);
 }
 
+/*
+ * A write beyond the end that the origin had at set-up: there is no bit for it, and there will be
+ * no whole snapshot.
+ */
+static void check_growth(struct dattobd_device *dev, struct bio *bio)
+{
+	if (bio->bi_bdev == origin_bdev(dev) && bdev_nr_sectors(bio->bi_bdev) > dev->nr_sectors)
+		device_fail(dev, -ESTALE, "its origin was resized; a full backup is needed");
+}
+
 bool tracker_take(struct dattobd_device *dev, struct bio *bio)
 {
 	sector_t sector, nr_sectors;
@@ -57,18 +72,23 @@ bool tracker_take(struct dattobd_device *dev, struct bio *bio)
 	bool held = false;
 
 	nr_sectors = tracker_range(dev, bio, &sector);
-	if (!nr_sectors)
+	if (!nr_sectors) {
+		check_growth(dev, bio);
 		return false;
+	}
 
 	raw_spin_lock_irqsave(&dev->core_lock, flags);
 	if (dev->error)
-		;	/* untracked from the failure on */
+		; /* untracked from the failure on */
 	else if (!dev->snapshot_mode)
 		mark(dev, sector, nr_sectors);
 	else
 		held = !may_go(dev, bio, sector, nr_sectors);
 	if (held) {
-		/* Nobody polls for a write that has not been submitted, and it may sleep where the worker submits it. */
+		/*
+		 * Nobody polls for a write that has not been submitted, and it may sleep where
+		 * the worker submits it.
+		 */
 		bio->bi_opf &= ~(REQ_POLLED | REQ_NOWAIT);
 		bio_list_add(&dev->held, bio);
 	}
@@ -111,8 +131,8 @@ static int compare_ranges(const void *a, const void *b)
 }
 
 /*
- * Let one write of the batch go, if it may. The mode is looked at again: a device that became incremental meanwhile must
- * record the write, one that failed lets everything go.
+ * Let one write of the batch go, if it may. The mode is looked at again: a device that became
+ * incremental meanwhile must record the write, one that failed lets everything go.
  */
 static bool release(struct dattobd_device *dev, struct bio *bio)
 {
@@ -132,7 +152,7 @@ static bool release(struct dattobd_device *dev, struct bio *bio)
 	if (blocked)
 		return false;
 	if (swallow)
-		bio_endio(bio);	/* a hint; obeying it would destroy frozen content */
+		bio_endio(bio); /* a hint; obeying it would destroy frozen content */
 	else
 		intercept_next(dev, bio);
 	return true;
@@ -167,7 +187,8 @@ static void release_batch(struct dattobd_device *dev, struct bio_list *batch)
 }
 
 /*
- * dev->snap is stable here: it is freed only after snapshot mode was left and this work was flushed (tracker_drain()).
+ * dev->snap is stable here: it is freed only after snapshot mode was left and this work was
+ * flushed (tracker_drain()).
  */
 void tracker_work(struct work_struct *work)
 {

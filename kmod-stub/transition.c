@@ -4,96 +4,14 @@
  *
  *   set-up --> snapshot --> incremental --> snapshot --> ... --> destroyed
  *
- * Each switch is one step under core_lock while the filesystem is frozen, so that every write belongs to one side of it.
+ * Each switch is one step under core_lock while the filesystem is frozen, so that every write
+ * belongs to one side of it.
  */
-#include <linux/math64.h>
 #include <linux/uuid.h>
 #include <linux/slab.h>
-#include "dattobd.h"
+#include "next.h"
 
-#define MIB (1024ULL * 1024)
 #define SWITCH_TRIES 16
-
-/* What a snapshot needs, made ready before the switch. */
-struct next {
-	struct engine *engine;
-	struct cow_file *cow;
-	struct snapshot *snap;
-	u64 fallocate_mib;
-};
-
-static void next_discard(struct next *next)
-{
-	if (next->snap) {
-		snapshot_close(next->snap);
-		snapshot_destroy(next->snap);
-	}
-	if (next->cow) {
-		cow_file_unlink(next->cow);
-		cow_file_release(next->cow);
-	}
-	engine_destroy(next->engine);
-}
-
-/* Size of a COW file in bytes, and what /proc says was allocated (whole MiB). 0 if it does not fit 64 bits. */
-static u64 allocation(const struct dattobd_device *dev, u64 mib, u64 *shown_mib)
-{
-	u64 bytes = mib * MIB;
-
-	if (!mib)
-		bytes = mul_u64_u64_div_u64(dev->nr_sectors * SECTOR_SIZE, cow_fallocate_percentage_default, 100);
-	else if (mib > U64_MAX / MIB)
-		bytes = 0;
-	*shown_mib = bytes / MIB;
-	return bytes;
-}
-
-/* The filesystem is going: nothing guards the COW file's blocks any more, so copies must not be written there. */
-static void on_unmount(void *arg)
-{
-	struct dattobd_device *dev = arg;
-
-	if (!READ_ONCE(dev->snapshot_mode))
-		return;
-	device_fail(dev, -ENODEV, "its filesystem was unmounted under a snapshot");
-	tracker_drain(dev);
-}
-
-static int next_create(struct dattobd_device *dev, const char *path, u64 mib, u64 cache_bytes, u64 seqid,
-		       struct next *next)
-{
-	u64 bytes = allocation(dev, mib, &next->fallocate_mib);
-	void *header = kmalloc(COW_HEADER_SIZE, GFP_KERNEL);
-	void *made;
-	int err;
-
-	if (!header)
-		return -ENOMEM;
-	made = core_start(dev, cache_bytes, bytes, seqid, dev->uuid, header);
-	if (IS_ERR(made))
-		goto failed;
-	next->engine = made;
-
-	made = bytes ? cow_file_create(path, origin_bdev(dev), bytes, header) : ERR_PTR(-EFBIG);
-	if (IS_ERR(made))
-		goto failed;
-	next->cow = made;
-	cow_file_on_unmount(next->cow, on_unmount, dev);
-
-	err = core_mask_cow(next->engine, next->cow);
-	made = err ? ERR_PTR(err) : snapshot_create(dev, next->cow,
-						    engine_call(next->engine, CORE_STAT, CORE_STAT_FPOS, 0, 0));
-	if (IS_ERR(made))
-		goto failed;
-	next->snap = made;
-	kfree(header);
-	return 0;
-
-failed:
-	kfree(header);
-	next_discard(next);
-	return PTR_ERR(made);
-}
 
 /* Let the next snapshot take over. Context: core_lock, or a device that nobody else knows. */
 static void take_over(struct dattobd_device *dev, struct next *next)
@@ -107,21 +25,18 @@ static void take_over(struct dattobd_device *dev, struct next *next)
 	WRITE_ONCE(dev->snapshot_mode, true);
 }
 
-/* A filesystem that its user has frozen already is as quiet as it can be. */
-static int freeze(struct dattobd_device *dev, bool *ours)
+static int freeze(struct dattobd_device *dev)
 {
-	int err = compat_bdev_freeze(origin_bdev(dev));
-
-	*ours = !err;
-	return err == -EBUSY ? 0 : err;
+	return compat_bdev_freeze(origin_bdev(dev));
 }
 
-static void thaw(struct dattobd_device *dev, bool ours)
+static void thaw(struct dattobd_device *dev)
 {
-	int err = ours ? compat_bdev_thaw(origin_bdev(dev)) : 0;
+	int err = compat_bdev_thaw(origin_bdev(dev));
 
 	if (err)
-		pr_dev(KERN_ERR, dev, "the filesystem of %s could not be thawed: %d", dev->origin_path, err);
+		pr_dev_err(dev, "the filesystem of %s could not be thawed: %d", dev->origin_path,
+			   err);
 }
 
 static void enlist(struct dattobd_device *dev, bool listed)
@@ -148,16 +63,17 @@ static void dismantle(struct dattobd_device *dev)
 	dev->snap = NULL;
 	err = cow_file_unlink(dev->cow);
 	if (err && err != -ENOENT)
-		pr_dev(KERN_WARNING, dev, "the COW file %s could not be removed: %d", cow_file_path(dev->cow), err);
+		pr_dev_warn(dev, "the COW file %s could not be removed: %d",
+			    cow_file_path(dev->cow), err);
 	device_free(dev);
 	intercept_disable();
 }
 
-int transition_setup(unsigned int minor, const char *origin, const char *cow, u64 fallocate_mib, u64 cache_bytes)
+int transition_setup(unsigned int minor, const char *origin, const char *cow, u64 fallocate_mib,
+		     u64 cache_bytes)
 {
 	struct dattobd_device *dev = device_new(minor, origin);
 	struct next next = {};
-	bool frozen;
 	int err;
 
 	if (IS_ERR(dev))
@@ -167,24 +83,28 @@ int transition_setup(unsigned int minor, const char *origin, const char *cow, u6
 	err = next_create(dev, cow, fallocate_mib, device_cache_bytes(dev), 1, &next);
 	if (err)
 		goto free;
+	err = core_mask_cow(next.engine, next.cow);
+	if (err)
+		goto discard;
 	err = intercept_enable();
 	if (err)
 		goto discard;
-	err = freeze(dev, &frozen);
+	err = freeze(dev);
 	if (err)
 		goto disable;
 	take_over(dev, &next);
 	intercept_add(dev);
 	compat_bdev_drain(origin_bdev(dev));
-	thaw(dev, frozen);
+	thaw(dev);
 
-	err = snapshot_publish(dev->snap);
+	err = next_guarded(dev) ?: snapshot_publish(dev->snap);
 	if (err) {
 		dismantle(dev);
 		return err;
 	}
 	enlist(dev, true);
-	pr_dev_debug(dev, "snapshot 1 of %s, COW file %s", dev->origin_path, cow_file_path(dev->cow));
+	pr_dev_debug(dev, "snapshot 1 of %s, COW file %s", dev->origin_path,
+		     cow_file_path(dev->cow));
 	return 0;
 
 disable:
@@ -221,7 +141,8 @@ static void cut_data_area(struct dattobd_device *dev)
 
 	err = cow_file_bytes(dev->cow) > data_offset ? cow_file_truncate(dev->cow, data_offset) : 0;
 	if (err) {
-		pr_dev(KERN_WARNING, dev, "the COW file %s could not be truncated: %d", cow_file_path(dev->cow), err);
+		pr_dev_warn(dev, "the COW file %s could not be truncated: %d",
+			    cow_file_path(dev->cow), err);
 		return;
 	}
 	raw_spin_lock_irqsave(&dev->core_lock, flags);
@@ -247,26 +168,25 @@ static void leave_snapshot_mode(struct dattobd_device *dev)
 int transition_to_incremental(struct dattobd_device *dev)
 {
 	struct snapshot *snap = dev->snap;
-	bool frozen;
 	int err;
 
 	err = check_mode(dev, true);
 	if (err)
 		return err;
-	err = freeze(dev, &frozen);
+	err = freeze(dev);
 	if (err) {
 		snapshot_reopen(snap);
 		return err;
 	}
 	tracker_drain(dev);
 	leave_snapshot_mode(dev);
-	tracker_drain(dev);	/* what came in between is marked */
-	thaw(dev, frozen);
+	tracker_drain(dev); /* what came in between is marked */
+	thaw(dev);
 
 	mutex_lock(&devices_lock);
 	dev->snap = NULL;
 	mutex_unlock(&devices_lock);
-	snapshot_destroy(snap);	/* no copy is on its way to the COW file from here on */
+	snapshot_destroy(snap); /* no copy is on its way to the COW file from here on */
 
 	err = READ_ONCE(dev->error);
 	if (err) {
@@ -278,6 +198,17 @@ int transition_to_incremental(struct dattobd_device *dev)
 	return 0;
 }
 
+/* A core is made for one size. What lies beyond the old end was not tracked. */
+static int check_size(struct dattobd_device *dev)
+{
+	struct block_device *bdev = origin_bdev(dev);
+
+	if (bdev_nr_sectors(bdev) == dev->nr_sectors && bdev->bd_start_sect == dev->start)
+		return 0;
+	device_fail(dev, -ESTALE, "its origin was resized; a full backup is needed");
+	return -ESTALE;
+}
+
 /* Switch to @next, if no write came in since its core was given the state of the present one. */
 static bool switched(struct dattobd_device *dev, struct next *next, u64 changed)
 {
@@ -285,7 +216,8 @@ static bool switched(struct dattobd_device *dev, struct next *next, u64 changed)
 	bool quiet;
 
 	raw_spin_lock_irqsave(&dev->core_lock, flags);
-	quiet = engine_call(dev->engine, CORE_STAT, CORE_STAT_NR_CHANGED, 0, 0) == changed && !dev->error;
+	quiet = engine_call(dev->engine, CORE_STAT, CORE_STAT_NR_CHANGED, 0, 0) == changed &&
+		!dev->error;
 	if (quiet)
 		take_over(dev, next);
 	raw_spin_unlock_irqrestore(&dev->core_lock, flags);
@@ -308,14 +240,17 @@ static int switch_frozen(struct dattobd_device *dev, struct next *next)
 	return -EBUSY;
 }
 
-/* What a failed core or unreadable disk leaves behind cannot be an index: better none than a wrong one. */
+/*
+ * What a failed core or unreadable disk leaves behind cannot be an index: better none than a
+ * wrong one.
+ */
 static void hand_over(struct dattobd_device *dev, struct engine *engine, struct cow_file *cow)
 {
 	int err = core_export(dev, engine, cow);
 
 	if (err) {
-		pr_dev(KERN_ERR, dev, "the index of %s could not be written, the file is removed: %d",
-		       cow_file_path(cow), err);
+		pr_dev_err(dev, "the index of %s could not be written, the file is removed: %d",
+			   cow_file_path(cow), err);
 		cow_file_unlink(cow);
 	}
 	cow_file_release(cow);
@@ -328,38 +263,38 @@ int transition_to_snapshot(struct dattobd_device *dev, const char *cow, u64 fall
 	struct cow_file *old = dev->cow;
 	struct device_counters counters;
 	struct next next = {};
-	bool frozen;
 	int err;
 
-	err = check_mode(dev, false);
+	err = check_mode(dev, false) ?: check_size(dev) ?: cow_file_guard(old);
 	if (err)
 		return err;
 	device_counters(dev, &counters);
-	err = next_create(dev, cow, fallocate_mib ?: dev->fallocate_mib, cow_max_memory_default, counters.seqid + 1,
-			  &next);
+	err = next_create(dev, cow, fallocate_mib ?: dev->fallocate_mib, cow_max_memory_default,
+			  counters.seqid + 1, &next);
 	if (err)
 		return err;
-	err = freeze(dev, &frozen);
+	err = freeze(dev);
 	if (err)
 		goto discard;
 	/* devices_lock: what status.c reads changes as one. */
 	mutex_lock(&devices_lock);
-	err = switch_frozen(dev, &next);
+	err = check_size(dev) ?: switch_frozen(dev, &next);
 	if (!err)
 		dev->cache_bytes = 0;
 	mutex_unlock(&devices_lock);
 	if (!err)
 		compat_bdev_drain(origin_bdev(dev));
-	thaw(dev, frozen);
+	thaw(dev);
 	if (err)
 		goto discard;
 
 	hand_over(dev, engine, old);
-	err = snapshot_publish(dev->snap);
+	err = next_guarded(dev) ?: snapshot_publish(dev->snap);
 	if (err)
 		device_fail(dev, err, "the snapshot's disk could not be added");
 	else
-		pr_dev_debug(dev, "snapshot %llu, COW file %s", counters.seqid + 1, cow_file_path(dev->cow));
+		pr_dev_debug(dev, "snapshot %llu, COW file %s", counters.seqid + 1,
+			     cow_file_path(dev->cow));
 	return err;
 
 discard:

@@ -54,6 +54,10 @@ export class Model {
     return this.#set(block, block + count, (candidate) => !this.masked[candidate]);
   }
 
+  unmask(block: number, count: number): void {
+    this.masked.fill(0, block, block + count);
+  }
+
   mask(block: number, count: number): void {
     this.masked.fill(1, block, block + count);
   }

@@ -200,6 +200,7 @@ export class Pair {
     const buffer = this.#bench.buffer().subarray(0, CHUNK_BYTES).fill(0);
     for (let i = at; i < Math.min(at + place.length, CHUNK_BLOCKS); i++) buffer[i >> 3]! |= 1 << (i & 7);
     assert.is(this.#bench.call('mask_import', chunk), 0n);
+    this.#model.unmask(chunk * CHUNK_BLOCKS, CHUNK_BLOCKS);
     this.#model.mask(block, Math.min(place.length, CHUNK_BLOCKS - at));
   }
 

@@ -1,0 +1,109 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * What cow_file.c, cow_pin.c and extents.c share. Everybody else knows a COW file by dattobd.h
+ * only.
+ */
+#ifndef COW_PRIVATE_H
+#define COW_PRIVATE_H
+
+#include <linux/fs.h>
+#include <linux/path.h>
+#include "dattobd.h"
+
+struct cow_pin;
+
+/**
+ * struct cow_file - A file of the origin's filesystem, reached by its extents.
+ * @origin: where the extents lie; held open by whoever created the file, for longer than this
+ * @path: absolute, as seen from the root of the process that created the file
+ * @inner_path: from the root of the filesystem
+ * @ino, @generation: tell the file again after its filesystem was unmounted and mounted
+ * @bytes: size of the allocation
+ * @extents: in file order, without holes, from position 0 on
+ * @nr_extents: how many of them count
+ * @pin: the guards and the mark on the inode, or NULL; written by cow_pin.c, by one caller at a
+ * time
+ * @mounted: pinned, and the filesystem was not unmounted since
+ * @on_unmount, @on_unmount_arg: called when it is
+ *
+ * No struct path, file or inode reference is held here: an unmount of the filesystem neither
+ * fails nor waits.
+ */
+struct cow_file {
+	struct block_device *origin;
+	char *path;
+	char *inner_path;
+	unsigned long ino;
+	u32 generation;
+	u64 bytes;
+	struct cow_extent *extents;
+	unsigned int nr_extents;
+	struct cow_pin *pin;
+	bool mounted;
+	void (*on_unmount)(void *arg);
+	void *on_unmount_arg;
+};
+
+/* extents.c */
+
+/**
+ * extents_read() - Ask the filesystem where the first @bytes bytes of a file lie.
+ * @extents: result: array of the caller's, freed by kvfree()
+ * @count: result: its length
+ *
+ * A filesystem that allocates in smaller pieces than a block may leave the last, partial block of
+ * the file without a whole block on disk; the extents then end before it.
+ *
+ * Context: Process context with a user address space. May sleep.
+ * Return: 0; -%EOPNOTSUPP if some part cannot be reached by raw I/O (a hole, shared, encoded,
+ * encrypted, inline, delayed, or not aligned to blocks on the device); -%ENOMEM; the filesystem's
+ * error.
+ */
+int extents_read(struct inode *inode, u64 bytes, struct cow_extent **extents, unsigned int *count);
+
+/** extents_cut() - Forget what lies behind position @end. */
+void extents_cut(struct cow_file *cow, u64 end);
+
+int extents_init(void);
+void extents_exit(void);
+
+/* cow_proof.c */
+
+/**
+ * cow_prove() - See on the device that writes through the filesystem arrive where the extents
+ * say, and only there.
+ * @header: what the file's first block holds
+ *
+ * The blocks used for it read as zeros through the filesystem again afterwards. Nothing is
+ * written raw before the extents are proved.
+ *
+ * Context: Process context. May sleep.
+ * Return: 0; -%EOPNOTSUPP if they do not; -%ENOMEM; the filesystem's or the device's error.
+ */
+int cow_prove(struct cow_file *cow, struct file *file, const void *header);
+
+/* cow_pin.c */
+
+/**
+ * cow_pin() - Guard an inode against everybody and learn of its filesystem's unmount.
+ *
+ * Context: Process context, the filesystem is mounted and the caller holds a reference to @inode.
+ * Return: 0; -%ETXTBSY if it is mapped for writing or is a swap file; -%ENOMEM.
+ */
+int cow_pin(struct cow_file *cow, struct inode *inode);
+
+/**
+ * cow_unpin() - Undo cow_pin(), or what the unmount left of it. Afterwards on_unmount() is not
+ * running.
+ */
+void cow_unpin(struct cow_file *cow);
+
+/**
+ * cow_pin_guard() - Put the guards up or take them down while the file stays pinned.
+ * @inode: referenced by the caller
+ *
+ * Return: 0; -%ESTALE if @inode is not the pinned one.
+ */
+int cow_pin_guard(struct cow_file *cow, struct inode *inode, bool on);
+
+#endif

@@ -1,0 +1,47 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* The core and its interpreter. engine.c is the only file that sees wasm3. */
+#ifndef DATTOBD_ENGINE_H
+#define DATTOBD_ENGINE_H
+
+#include <linux/types.h>
+#include "layout.h"
+
+struct engine;
+
+/**
+ * engine_create() - Load the embedded core into an interpreter of its own.
+ *
+ * All functions are looked up, checked against the generated export table, and compiled.
+ *
+ * Context: Process context. May sleep (a mutex serialises loading).
+ * Return: The engine, or ERR_PTR(): -%ENOMEM, -%ENOEXEC if the core does not match the table.
+ */
+struct engine *engine_create(void);
+
+/**
+ * engine_destroy() - Free an engine. Context: Process context, no call running. NULL is allowed.
+ */
+void engine_destroy(struct engine *engine);
+
+/**
+ * engine_call() - Call one export of the core.
+ * @engine: the engine
+ * @export: which
+ * @a, @b, @c: arguments; those beyond the export's arity are ignored
+ *
+ * Context: Any, serialised by the caller's core_lock. Does not sleep or allocate (except
+ * CORE_INIT: process context, no spinlock).
+ * Return: What the core returned, or -%ENOTRECOVERABLE after a trap; from then on every call
+ * returns that.
+ */
+s64 engine_call(struct engine *engine, enum core_export export, u64 a, u64 b, u64 c);
+
+/**
+ * engine_memory() - Kernel address of a piece of linear memory.
+ *
+ * Valid until the engine is destroyed (after CORE_INIT, memory never moves).
+ * Return: The address, or NULL if [address, address + len) is not inside linear memory.
+ */
+void *engine_memory(struct engine *engine, u64 address, size_t len);
+
+#endif

@@ -1,0 +1,105 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* The next snapshot of a device: core, COW file and disk, made ready before the switch to it. */
+#include <linux/math64.h>
+#include <linux/slab.h>
+#include "next.h"
+
+#define MIB (1024ULL * 1024)
+
+#define COW_FILE_NEEDS \
+	"expected ext4 or xfs with blocks of 4096 bytes or more, no data=journal, encryption or DAX"
+
+void next_discard(struct next *next)
+{
+	if (next->snap) {
+		snapshot_close(next->snap);
+		snapshot_destroy(next->snap);
+	}
+	if (next->cow) {
+		cow_file_unlink(next->cow);
+		cow_file_release(next->cow);
+	}
+	engine_destroy(next->engine);
+	memset(next, 0, sizeof(*next));
+}
+
+/*
+ * Size of a COW file in bytes, and what /proc says was allocated (whole MiB). U64_MAX if it does
+ * not fit 64 bits.
+ */
+static u64 allocation(const struct dattobd_device *dev, u64 mib, u64 *shown_mib)
+{
+	u64 bytes = mib * MIB;
+
+	if (!mib)
+		bytes = mul_u64_u64_div_u64(dev->nr_sectors * SECTOR_SIZE,
+					    cow_fallocate_percentage_default, 100);
+	else if (mib > U64_MAX / MIB)
+		bytes = U64_MAX;
+	*shown_mib = bytes / MIB;
+	return bytes;
+}
+
+/*
+ * The filesystem is going: nothing guards the COW file's blocks any more, so copies must not be
+ * written there.
+ */
+static void on_unmount(void *arg)
+{
+	struct dattobd_device *dev = arg;
+
+	smp_mb(); /* against next_guarded(): one of the two sees what the other wrote */
+	if (READ_ONCE(dev->snapshot_mode))
+		device_fail(dev, -ENODEV, "its filesystem was unmounted under a snapshot");
+	/* Whatever is on its way to the file's blocks gets there while they are still its own. */
+	tracker_drain(dev);
+	mutex_lock(&dev->sections_lock);
+	mutex_unlock(&dev->sections_lock);
+	wait_event(dev->appends_wait, !atomic_read(&dev->nr_appends));
+}
+
+int next_guarded(struct dattobd_device *dev)
+{
+	smp_mb(); /* snapshot_mode was set before */
+	if (cow_file_has_filesystem(dev->cow))
+		return 0;
+	device_fail(dev, -ENODEV, "its filesystem was unmounted before the snapshot began");
+	return -ENODEV;
+}
+
+int next_create(struct dattobd_device *dev, const char *path, u64 mib, u64 cache_bytes, u64 seqid,
+		struct next *next)
+{
+	u64 bytes = allocation(dev, mib, &next->fallocate_mib);
+	void *header = kmalloc(COW_HEADER_SIZE, GFP_KERNEL);
+	void *made;
+
+	if (!header)
+		return -ENOMEM;
+	made = core_start(dev, cache_bytes, bytes, seqid, dev->uuid, header);
+	if (IS_ERR(made))
+		goto failed;
+	next->engine = made;
+
+	made = cow_file_create(path, origin_bdev(dev), bytes, header);
+	if (made == ERR_PTR(-EOPNOTSUPP))
+		pr_dev_err(dev, "%s cannot be a COW file; %s: %d", path, COW_FILE_NEEDS,
+			   -EOPNOTSUPP);
+	if (IS_ERR(made))
+		goto failed;
+	next->cow = made;
+	cow_file_on_unmount(next->cow, on_unmount, dev);
+
+	made = snapshot_create(dev, next->cow,
+			       engine_call(next->engine, CORE_STAT, CORE_STAT_FPOS, 0, 0));
+	if (IS_ERR(made))
+		goto failed;
+	next->snap = made;
+	kfree(header);
+	return 0;
+
+failed:
+	kfree(header);
+	next_discard(next);
+	return PTR_ERR(made);
+}

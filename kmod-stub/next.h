@@ -1,0 +1,37 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* The next snapshot of a device, made ready before the switch to it (next.c, transition.c). */
+#ifndef DATTOBD_NEXT_H
+#define DATTOBD_NEXT_H
+
+#include "dattobd.h"
+
+struct next {
+	struct engine *engine;
+	struct cow_file *cow;
+	struct snapshot *snap;
+	u64 fallocate_mib;
+};
+
+/**
+ * next_create() - Create core, COW file and disk of a snapshot.
+ * @path: of the COW file, as the caller gave it
+ * @mib: its size; 0 for the default share of the origin
+ * @next: result, zeroed before; zeroed again on an error
+ *
+ * Errors and their order: ABI.md B4.8 to B4.14.
+ */
+int next_create(struct dattobd_device *dev, const char *path, u64 mib, u64 cache_bytes, u64 seqid,
+		struct next *next);
+
+/** next_discard() - Undo next_create(): the COW file is removed. */
+void next_discard(struct next *next);
+
+/**
+ * next_guarded() - Was the filesystem there when snapshot mode began?
+ *
+ * To be called after it began; if the filesystem goes later, that fails the device by itself.
+ * Return: 0, or -%ENODEV after failing the device.
+ */
+int next_guarded(struct dattobd_device *dev);
+
+#endif
