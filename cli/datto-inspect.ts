@@ -1,0 +1,62 @@
+/**
+ * datto-inspect: looks into COW files, on any machine.
+ *
+ * Exit status: 0; 1 for an error while working; 2 for a wrong command line; 3 if `check` found violations; 130 if
+ * interrupted.
+ */
+import { CommanderError } from 'commander';
+import { RefusalError, errnoOf } from '../host/errors.js';
+import { inspectProgram } from './inspect-program.js';
+import { ReaderGoneError, batchedStreams } from './standard-output.js';
+import { errorLine, jsonInteger } from './terminal.js';
+import type { Streams } from './terminal.js';
+
+const FAILED = 1;
+const USAGE = 2;
+const INTERRUPTED = 130;
+
+const usageLine = (error: CommanderError): string => {
+  const [what = ''] = error.message.replace(/^error: /, '').split('\n');
+  return `datto-inspect: Cannot read the command line: ${what}, expected what datto-inspect --help tells\n`;
+};
+
+const report = (error: unknown, argv: readonly string[], streams: Streams): number => {
+  if (error instanceof ReaderGoneError) return FAILED;
+  const code = error instanceof RefusalError ? error.code : undefined;
+  if (argv.includes('--json')) {
+    const text = JSON.stringify({ error: { code, errno: errnoOf(error), message: errorLine(error) } }, jsonInteger);
+    streams.out(`${text}\n`);
+  }
+  streams.err(`datto-inspect: ${errorLine(error)}\n`);
+  return code === 'INTERRUPTED' ? INTERRUPTED : FAILED;
+};
+
+/**
+ * Runs datto-inspect.
+ *
+ * @param argv arguments without the program
+ * @returns the exit status
+ */
+export const dattoInspect = async (argv: readonly string[], streams: Streams): Promise<number> => {
+  let status = 0;
+  const program = inspectProgram(streams, (exitStatus) => (status = exitStatus));
+  try {
+    if (argv.length === 0) throw new CommanderError(USAGE, 'usage', 'no sub-command');
+    await program.parseAsync(argv, { from: 'user' });
+    return status;
+  } catch (error) {
+    if (!(error instanceof CommanderError)) return report(error, argv, streams);
+    if (error.exitCode === 0) return 0;
+    streams.err(usageLine(error));
+    return USAGE;
+  }
+};
+
+const streams = batchedStreams();
+try {
+  process.exitCode = await dattoInspect(process.argv.slice(2), streams);
+  streams.flush();
+} catch (error) {
+  if (!(error instanceof ReaderGoneError)) streams.err(`datto-inspect: ${errorLine(error)}\n`);
+  process.exitCode = FAILED;
+}

@@ -1,0 +1,132 @@
+/** The sub-commands of datto-inspect that draw, or that need an image. */
+import { findOwners } from '../host/inspect/block-owners.js';
+import type { OwnedBlocks } from '../host/inspect/block-owners.js';
+import { extractSnapshot } from '../host/inspect/extract.js';
+import { heatMapText, orderFor } from '../host/inspect/half-blocks.js';
+import { HeatMap } from '../host/inspect/heat-map.js';
+import type { InspectedCow } from '../host/inspect/inspected-cow.js';
+import { withFiles } from '../host/inspect/inspected-cow.js';
+import { writeNewFile } from '../host/inspect/new-file.js';
+import { originOfImage } from '../host/inspect/origin-size.js';
+import { heatMapPng } from '../host/inspect/png.js';
+import { heatMapSvg } from '../host/inspect/svg.js';
+import { BLOCK_BYTES } from '../host/layout.js';
+import { geometryJson, listOptions, noteAssumption, originOf, printJson, syscalls, withCow } from './inspect-options.js';
+import type { CommonOptions } from './inspect-options.js';
+import { table } from './inspect-text.js';
+import { Progress } from './progress.js';
+import { humanBytes } from './status-table.js';
+import type { Streams } from './terminal.js';
+
+interface MapOptions extends CommonOptions {
+  readonly png?: string;
+  readonly svg?: string;
+  readonly order?: number;
+  readonly color: 'auto' | 'always' | 'never';
+  readonly force?: boolean;
+}
+
+const PICTURE_ORDER = 7;
+
+const useColour = ({ color }: MapOptions): boolean => {
+  if (color !== 'auto') return color === 'always';
+  return process.stdout.isTTY === true && !process.env['NO_COLOR'] && process.env['TERM'] !== 'dumb';
+};
+
+const titleOf = (cow: InspectedCow, { changedBlocks, nrBlocks }: HeatMap): string => {
+  const percent = (changedBlocks / nrBlocks) * 100;
+  return `snapshot ${cow.header.seqid}: ${changedBlocks} of ${nrBlocks} blocks changed, ${percent.toFixed(percent < 1 ? 3 : 1)} %`;
+};
+
+const mapJson = (cow: InspectedCow, map: HeatMap, files: readonly string[]): unknown => {
+  const rows = Array.from({ length: map.side }, (_, y) => Array.from({ length: map.side }, (__, x) => map.share(x, y)));
+  const { side, nrBlocks, changedBlocks } = map;
+  return { path: cow.path, side, blocks: nrBlocks, changed_blocks: changedBlocks, files, shares: rows, index: geometryJson(cow) };
+};
+
+export const runMap = (path: string, options: MapOptions, streams: Streams): void =>
+  withCow(path, options, (cow) => {
+    const { png, svg, force = false, json = false } = options;
+    const picture = png !== undefined || svg !== undefined;
+    const fitting = picture || json ? PICTURE_ORDER : orderFor(process.stdout.columns ?? 64, process.stdout.rows ?? 36);
+    const map = new HeatMap(cow.changedRuns(listOptions(options)), cow.nrBlocks(), options.order ?? fitting);
+    const title = titleOf(cow, map);
+    if (png !== undefined) writeNewFile(png, heatMapPng(map, title), force);
+    if (svg !== undefined) writeNewFile(svg, Buffer.from(heatMapSvg(map, title)), force);
+    if (json) {
+      printJson(mapJson(cow, map, [png, svg].filter((name) => name !== undefined)), streams);
+      return;
+    }
+    noteAssumption(cow, streams);
+    if (!picture) streams.out(heatMapText(map, useColour(options)));
+    streams.out(`${title}\n`);
+  });
+
+export const runExtract = async (
+  basePath: string,
+  path: string,
+  output: string,
+  options: CommonOptions & { force?: boolean },
+  streams: Streams,
+): Promise<void> => {
+  const controller = new AbortController();
+  const interrupt = (): void => controller.abort();
+  for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, interrupt);
+  const progress = new Progress(streams);
+  const result = await withFiles([basePath, path], (base, cow) =>
+    extractSnapshot({
+      base,
+      cow,
+      output,
+      replace: options.force ?? false,
+      syscalls,
+      signal: controller.signal,
+      onProgress: (done, total) => progress.update(done, total),
+    }),
+  ).finally(() => progress.clear());
+  if (options.json) {
+    printJson(
+      { image: output, image_bytes: result.imageBytes, restored_blocks: result.restoredBlocks, tail_from_base: result.tailFromBase },
+      streams,
+    );
+    return;
+  }
+  streams.out(`${output}: ${result.imageBytes} bytes, ${result.restoredBlocks} blocks of them from ${path}\n`);
+  if (result.tailFromBase) {
+    streams.err('datto-inspect: note: the last, partial block is as in the base: the file has no entry for it\n');
+  }
+};
+
+const ownerRow = ({ kind, inode, name, blocks }: OwnedBlocks, blockBytes: number): string[] => [
+  `${blocks}`,
+  humanBytes(BigInt(blocks * blockBytes)),
+  kind,
+  // A name may hold anything but a slash and a zero: what a terminal would obey is escaped.
+  (name ?? (inode === undefined ? '' : `inode ${inode}, without a name`)).replace(
+    /[\u0000-\u001f\u007f-\u009f\\]/g,
+    (sign) => (sign === '\\' ? '\\\\' : `\\x${sign.charCodeAt(0).toString(16).padStart(2, '0')}`),
+  ),
+];
+
+export const runFiles = (path: string, imagePath: string, options: CommonOptions, streams: Streams): void =>
+  withFiles([imagePath], (image) => {
+    const origin = originOf(options) ?? originOfImage(image, syscalls);
+    withCow(
+      path,
+      options,
+      (cow) => {
+        const { filesystem, owners } = findOwners(image, cow.changedRuns(listOptions(options)));
+        if (options.json) {
+          const { type, blockBytes } = filesystem;
+          printJson({ path, image: imagePath, filesystem: type, block_bytes: blockBytes, owners }, streams);
+          return;
+        }
+        const rows = owners.map((owner) => ownerRow(owner, filesystem.blockBytes));
+        streams.out(table([['blocks', 'size', 'kind', 'name'], ...rows], [0]));
+        if (filesystem.blockBytes !== BLOCK_BYTES) {
+          streams.out(`blocks are the filesystem's, of ${filesystem.blockBytes} bytes\n`);
+        }
+      },
+      origin,
+    );
+  });

@@ -1,0 +1,136 @@
+/** The command line of datto-inspect: sub-commands, arguments and options, and which function each runs. */
+import { Command, InvalidArgumentError, Option } from 'commander';
+import { parseDigits } from './digits.js';
+import { runBlocks, runCheck, runDiff, runInfo, runStat } from './inspect-lists.js';
+import { runExtract, runFiles, runMap } from './inspect-images.js';
+import type { Streams } from './terminal.js';
+import { PACKAGE_VERSION } from './version.js';
+
+/** Takes the exit status of a run that ended well. */
+export type SetStatus = (status: number) => void;
+
+const UNITS: Readonly<Record<string, number>> = { '': 1, K: 2 ** 10, M: 2 ** 20, G: 2 ** 30, T: 2 ** 40 };
+
+/** A count up to what is exact in a number. */
+const count = (text: string): number => {
+  try {
+    return Number(parseDigits(text, BigInt(Number.MAX_SAFE_INTEGER)));
+  } catch {
+    throw new InvalidArgumentError('expected digits');
+  }
+};
+
+/** Bytes, or KiB, MiB, GiB, TiB by a letter. */
+const size = (text: string): number => {
+  const [, digits = '', unit = ''] = /^(\d+)([KMGT]?)(?:iB)?$/.exec(text) ?? [];
+  const bytes = count(digits) * (UNITS[unit] ?? NaN);
+  if (Number.isSafeInteger(bytes) && bytes % 512 === 0) return bytes;
+  throw new InvalidArgumentError('expected bytes, a multiple of 512, or a number with K, M, G or T');
+};
+
+const rate = (text: string): number => {
+  const value = Number(text);
+  if (/^[0-9.]+$/.test(text) && value > 0 && Number.isFinite(value)) return value;
+  throw new InvalidArgumentError('expected a number above 0');
+};
+
+const order = (text: string): number => {
+  const value = count(text);
+  if (value >= 1 && value <= 10) return value;
+  throw new InvalidArgumentError('expected 1 to 10');
+};
+
+const COW = ['<cow file>', 'a .datto file'] as const;
+const JSON_DOC = 'for programs: JSON on standard output';
+
+const add = (program: Command, name: string, doc: string): Command =>
+  program.command(name).description(doc).helpOption('-h, --help', 'tell what there is').option('--json', JSON_DOC);
+
+const addSize = (command: Command): Command =>
+  command
+    .addOption(
+      new Option('--blocks <count>', "the origin's size in blocks of 4096 bytes")
+        .argParser(count)
+        .conflicts(['originSize', 'image']),
+    )
+    .addOption(
+      new Option('--origin-size <bytes>', "the origin's size; K, M, G and T stand for KiB to TiB")
+        .argParser(size)
+        .conflicts(['blocks', 'image']),
+    )
+    .option('--image <file>', "an image as large as the origin, or the origin itself: for the origin's size");
+
+const addList = (command: Command): Command =>
+  addSize(command).option('--allow-unclean', 'list a file that was not closed cleanly, and may miss changes');
+
+const addForce = (command: Command): Command => command.option('-f, --force', 'replace a file that exists');
+
+const addLists = (program: Command, streams: Streams, setStatus: SetStatus): void => {
+  addSize(add(program, 'info', 'tell what a file is, field by field, and whether update-img may use it'))
+    .argument(...COW)
+    .action((path, options) => runInfo(path, options, streams));
+  addSize(add(program, 'check', 'check every rule of the format; exit status 3 if one is broken'))
+    .argument(...COW)
+    .addOption(new Option('--limit <count>', 'violations to show').argParser(count).default(100))
+    .action((path, options) => setStatus(runCheck(path, options, streams)));
+  addForce(addList(add(program, 'blocks', 'list the blocks that changed, as runs')))
+    .argument(...COW)
+    .option('--bmap <file>', "write a block map for bmaptool instead; with the new image's checksums if there is --image")
+    .action((path, options) => runBlocks(path, options, streams));
+  addList(add(program, 'diff', 'compare which blocks two files list'))
+    .argument('<a>', 'a .datto file')
+    .argument('<b>', 'another one of the same origin')
+    .option('--runs', 'show each run, too')
+    .action((a, b, options) => runDiff(a, b, options, streams));
+  addList(add(program, 'stat', 'tell how much changed, in runs of which lengths, and how long an update will take'))
+    .argument(...COW)
+    .addOption(new Option('--rate <MiB/s>', 'rate of your disks, for the estimate').argParser(rate))
+    .action((path, options) => runStat(path, options, streams));
+};
+
+const addImages = (program: Command, streams: Streams): void => {
+  addForce(addList(add(program, 'map', "draw what changed along Hilbert's curve, in the terminal or as a picture")))
+    .argument(...COW)
+    .option('--png <file>', 'write a PNG picture')
+    .option('--svg <file>', 'write an SVG picture, with a legend')
+    .addOption(new Option('--order <n>', 'a side of 2^n cells').argParser(order))
+    .addOption(
+      new Option('--color <when>', 'colours in the terminal; NO_COLOR turns them off, too')
+        .choices(['auto', 'always', 'never'])
+        .default('auto'),
+    )
+    .action((path, options) => runMap(path, options, streams));
+  addForce(add(program, 'extract', 'rebuild the image of a snapshot, as a new file'))
+    .argument('<base image>', 'the origin as it was when the COW file was closed, or an image of that')
+    .argument('<cow file>', 'a .datto file of snapshot mode')
+    .argument('<new image>', 'file to make; it appears when it is whole')
+    .action((base, path, output, options) => runExtract(base, path, output, options, streams));
+  addList(add(program, 'files', 'tell which files of an ext4 or xfs image the changed blocks belong to'))
+    .argument(...COW)
+    .argument('<image file>', 'image whose files are looked up')
+    .action((path, image, options) => runFiles(path, image, options, streams));
+};
+
+/**
+ * The whole command line.
+ *
+ * @param setStatus is told the exit status where it is not 0
+ */
+export const inspectProgram = (streams: Streams, setStatus: SetStatus): Command => {
+  const program = new Command('datto-inspect')
+    .description('Look into .datto COW files: on any machine, without privileges, without the driver.')
+    .version(PACKAGE_VERSION, '-V, --version', 'tell the version')
+    .helpOption('-h, --help', 'tell what there is')
+    .helpCommand(false)
+    .configureHelp({ subcommandTerm: (command) => command.name() })
+    .addHelpText(
+      'after',
+      '\nExit status: 0, 1 for an error, 2 for a wrong command line, 3 if check found violations.' +
+        "\n'datto-inspect <sub-command> --help' tells its arguments and options.",
+    )
+    .exitOverride()
+    .configureOutput({ writeOut: streams.out, writeErr: () => undefined });
+  addLists(program, streams, setStatus);
+  addImages(program, streams);
+  return program;
+};

@@ -1,0 +1,135 @@
+/**
+ * How large the index of a COW file is.
+ *
+ * The file does not say how large its origin is. Either the caller knows, or the number of sections follows from what
+ * the file does say; it is never guessed.
+ */
+import type { CowHeader } from '../cow-file.js';
+import { Core } from '../core.js';
+import { RefusalError } from '../errors.js';
+import {
+  BLOCK_BYTES,
+  BLOCK_SECTORS,
+  COW_FLAGS,
+  COW_HEADER_SIZE,
+  COW_VERSION_CHANGED_BLOCKS,
+  MODES,
+  ORIGIN_SECTORS_MAX,
+  SECTION_BYTES,
+  SECTION_ENTRIES,
+} from '../layout.js';
+
+/** The origin's size, as somebody other than the file says. */
+export interface OriginSize {
+  readonly sectors: number;
+  /** Who says so, to be shown: an option, or the path of an image. */
+  readonly source: string;
+}
+
+export interface Geometry {
+  readonly nrSections: number;
+  /** Bytes before the data area. */
+  readonly dataOffset: number;
+  /** The origin's size if it is known, else the largest that has as many sections. */
+  readonly nrSectors: number;
+  /** `nrSectors` is the origin's size. */
+  readonly exact: boolean;
+}
+
+/** A geometry, or none; and in one sentence what it was taken from, or why there is none. */
+export interface GeometryAnswer {
+  readonly geometry: Geometry | undefined;
+  readonly basis: string;
+}
+
+export const flagMask = (name: string): number => COW_FLAGS.find((flag) => flag.name === name)?.value ?? NaN;
+
+/** Mode of a file, by its flag. */
+export const isIncremental = ({ flags }: CowHeader): boolean => (flags & flagMask('INDEX_ONLY')) !== 0;
+export const isClean = ({ flags }: CowHeader): boolean => (flags & flagMask('CLEAN')) !== 0;
+
+const SECTIONS_MAX = ORIGIN_SECTORS_MAX / BLOCK_SECTORS / SECTION_ENTRIES;
+const BLOCKS_OF_SECTION = SECTION_BYTES / BLOCK_BYTES;
+
+/**
+ * A core for an origin.
+ *
+ * @throws RangeError if it has no size that an origin can have
+ */
+export const coreFor = (nrSectors: number, incremental: boolean): Core => {
+  const core = new Core();
+  const mode = MODES.findIndex(({ name }) => name === (incremental ? 'INCREMENTAL' : 'SNAPSHOT'));
+  const answer = core.call('init', nrSectors, 0, mode);
+  if (answer !== 0n) throw new RangeError(`an origin of ${nrSectors} sectors, expected 1 to ${ORIGIN_SECTORS_MAX}`);
+  return core;
+};
+
+const isCount = (sections: number): boolean =>
+  Number.isInteger(sections) && sections >= 1 && sections <= SECTIONS_MAX;
+
+const ofSections = (nrSections: number): Geometry => ({
+  nrSections,
+  dataOffset: COW_HEADER_SIZE + nrSections * SECTION_BYTES,
+  nrSectors: nrSections * SECTION_ENTRIES * BLOCK_SECTORS,
+  exact: false,
+});
+
+/** Geometry of an origin of known size, as the core lays it out. */
+export const geometryOfOrigin = (nrSectors: number): Geometry => {
+  const core = coreFor(nrSectors, true);
+  const [nrSections, dataOffset] = [Number(core.stat('NR_SECTIONS')), Number(core.stat('DATA_OFFSET'))];
+  return { nrSections, dataOffset, nrSectors, exact: true };
+};
+
+const fromFileSize = (fileBytes: number): GeometryAnswer => {
+  const sections = (fileBytes - COW_HEADER_SIZE) / SECTION_BYTES;
+  if (isCount(sections)) {
+    const basis = `the file ends with its index, which has ${sections} sections by the file's size`;
+    return { geometry: ofSections(sections), basis };
+  }
+  const basis = `an incremental file ends with its index, but ${fileBytes} bytes hold no whole number of sections`;
+  return { geometry: undefined, basis };
+};
+
+/** In snapshot mode each block copied takes one position and counts once: what is left of fpos is header and index. */
+const fromCounters = ({ fpos, nrChangedBlocks, version }: CowHeader): GeometryAnswer => {
+  if (version < COW_VERSION_CHANGED_BLOCKS) {
+    return { geometry: undefined, basis: 'a header of version 0 has no counter that the size of the index follows from' };
+  }
+  const sections = (Number(fpos - nrChangedBlocks) - 1) / BLOCKS_OF_SECTION;
+  if (isCount(sections)) {
+    const basis = `fpos less the number of changed blocks leaves ${sections} sections for the index`;
+    return { geometry: ofSections(sections), basis };
+  }
+  const basis = `fpos ${fpos} less ${nrChangedBlocks} changed blocks leaves no whole number of sections`;
+  return { geometry: undefined, basis };
+};
+
+/**
+ * Finds the geometry of a file.
+ *
+ * @param origin the origin's size if somebody knows it
+ * @throws RefusalError ORIGIN_SIZE_MISMATCH if that size is none that an origin can have
+ */
+export const findGeometry = (
+  header: CowHeader,
+  fileBytes: number,
+  origin: OriginSize | undefined,
+): GeometryAnswer => {
+  if (!origin) return isIncremental(header) ? fromFileSize(fileBytes) : fromCounters(header);
+  const { sectors, source } = origin;
+  if (sectors >= 1 && sectors <= ORIGIN_SECTORS_MAX) {
+    const geometry = geometryOfOrigin(sectors);
+    return { geometry, basis: `the origin has ${sectors} sectors of 512 bytes, says ${source}` };
+  }
+  const message = `Cannot use ${source} as the origin's size: it is ${sectors} sectors, expected 1 to ${ORIGIN_SECTORS_MAX}`;
+  throw new RefusalError('ORIGIN_SIZE_MISMATCH', message);
+};
+
+/** What is left open by a geometry, in one sentence; undefined if nothing is. */
+export const assumption = ({ geometry }: GeometryAnswer): string | undefined => {
+  if (!geometry || geometry.exact) return undefined;
+  const least = (geometry.nrSections - 1) * SECTION_ENTRIES + 1;
+  const most = geometry.nrSections * SECTION_ENTRIES;
+  return `the origin has ${least} to ${most} blocks; ${most} assumed, as the file does not store its size`;
+};
