@@ -98,21 +98,40 @@ const argumentTerms = (command: Command): string[] =>
       .map((argument) => [placeholder(argument.name()), inline(argument.description)]),
   );
 
-/** A sub-command: how it is called, what it does, what it takes. */
-const subCommand = (command: Command, blocks: readonly Block[]): string[] => {
-  const details = [
-    ...argumentTerms(command),
-    ...terms(
-      optionsOf(command)
-        .filter((option) => !isBuiltIn(option))
-        .map(optionTerm),
-    ),
-  ];
+/** Options that several sub-commands share are described once for all, each with the sub-commands that take it. */
+const SHARED_BY = 3;
+
+const identity = ({ flags, description }: Option): string => `${flags}\n${description}`;
+
+const takersOf = (option: Option, subs: readonly Command[]): Command[] =>
+  subs.filter((sub) => optionsOf(sub).some((other) => identity(other) === identity(option)));
+
+const sharedOptions = (subs: readonly Command[]): string[] => {
+  const options = new Map(
+    subs
+      .flatMap((sub) => optionsOf(sub).filter((option) => !isBuiltIn(option)))
+      .map((option) => [identity(option), option]),
+  );
+  const rows = [...options.values()].flatMap((option): Array<[string, string]> => {
+    const takers = takersOf(option, subs);
+    if (takers.length < SHARED_BY) return [];
+    const names =
+      takers.length === subs.length ? 'every sub-command' : takers.map((sub) => `\`${sub.name()}\``).join(', ');
+    const [term, text] = optionTerm(option);
+    return [[term, `${text}.\n${inline(`With ${names}.`)}`]];
+  });
+  return terms(rows);
+};
+
+/** A sub-command of some: how it is called, what it does, what it takes. */
+const subCommand = (command: Command, blocks: readonly Block[], subs: readonly Command[]): string[] => {
+  const own = optionsOf(command).filter((option) => !isBuiltIn(option) && takersOf(option, subs).length < SHARED_BY);
   return [
     `.SS \\fB${literal(command.name())}\\fR ${pattern(synopsisOf(command))}`.trimEnd(),
     inline(sentence(command.description())),
     ...blocks.flatMap(block),
-    ...details,
+    ...argumentTerms(command),
+    ...terms(own.map(optionTerm)),
   ];
 };
 
@@ -159,8 +178,9 @@ export const toolPage = (program: Command, manual: ToolManual): string => {
     ...manual.description.flatMap(block),
     ...argumentTerms(program),
     ...(subs.length > 0 ? ['.SH COMMANDS'] : []),
-    ...subs.flatMap((sub) => subCommand(sub, manual.commands?.[sub.name()] ?? [])),
+    ...subs.flatMap((sub) => subCommand(sub, manual.commands?.[sub.name()] ?? [], subs)),
     '.SH OPTIONS',
+    ...sharedOptions(subs),
     ...terms(optionsOf(program).map(optionTerm)),
     '.SH EXIT STATUS',
     ...table(['status', 'meaning'], manual.exits),

@@ -1,5 +1,5 @@
 import { execFileSync, spawnSync } from 'node:child_process';
-import { mkdirSync, readFileSync, readdirSync, truncateSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readFileSync, readdirSync, rmSync, truncateSync, writeFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
@@ -63,7 +63,11 @@ const SNAPSHOT_BYTES = 2 ** 20;
 const [SNAP, INFO, LOG, STATUS] = [at('snap'), at('info'), at('log'), at('status')];
 
 const makeScene = (): void => {
-  for (const folder of ['data', 'backup']) mkdirSync(at(folder), { recursive: true });
+  for (const folder of ['data', 'backup']) {
+    rmSync(at(folder), { recursive: true, force: true });
+    mkdirSync(at(folder));
+  }
+  readLog(LOG);
   writeFileSync(SNAP, Buffer.alloc(SNAPSHOT_BYTES, 0x5a));
   writeFileSync(at('backup/data.img'), '');
   truncateSync(at('backup/data.img'), SNAPSHOT_BYTES);
@@ -94,9 +98,9 @@ const runExamples = (tool: string): string[] => {
     line.replaceAll('/dev/datto0', '/dev/datto7').replace(/(?<= |=)\/(data|backup)\//g, `${at('')}/$1/`),
   );
   const functions = tools.map((name) => `${name}() { ${at('tools')}/${name}.mjs "$@"; }`);
-  execFileSync('bash', ['-e', '-c', [...functions, ...lines].join('\n')], {
+  execFileSync('bash', ['--norc', '-e', '-c', [...functions, ...lines].join('\n')], {
     encoding: 'utf8',
-    stdio: 'pipe',
+    stdio: ['ignore', 'pipe', 'pipe'],
     env: {
       PATH: process.env['PATH'],
       LD_PRELOAD: at('fake-kernel.so'),
@@ -130,15 +134,25 @@ test('the examples of update-img(8) work, and bring the image up to the snapshot
   assert.equal(readdirSync(at('data')), []);
 });
 
+test('the examples of datto-inspect(1) work, and ask the driver for nothing', () => {
+  assert.equal(runExamples('datto-inspect'), []);
+  assert.match(readFileSync(at('backup/changes.svg'), 'utf8'), /<svg/);
+  assert.match(readFileSync(at('backup/data.bmap'), 'utf8'), /<bmap/);
+});
+
 // Completions.
 
 const completeInBash = (...words: string[]): string[] => {
   const script = `source ${pathOf(`docs/completion/bash/${words[0]}`)}
     COMP_WORDS=("$@") COMP_CWORD=$(($# - 1)); _${words[0]?.replaceAll('-', '_')}; printf '%s\\n' "\${COMPREPLY[@]}"`;
-  return execFileSync('bash', ['-eu', '-c', script, 'bash', ...words], { encoding: 'utf8' })
+  return execFileSync('bash', ['--norc', '-eu', '-c', script, 'bash', ...words], { encoding: 'utf8' })
     .split('\n')
     .filter(Boolean);
 };
+
+test('bash completes the values that an option takes', () => {
+  assert.equal(completeInBash('datto-inspect', 'map', '--color', 'a'), ['auto', 'always']);
+});
 
 test('bash completes sub-commands, and options after a dash', () => {
   assert.equal(completeInBash('dbdctl', 're'), [

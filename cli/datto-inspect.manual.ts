@@ -1,0 +1,74 @@
+/** What datto-inspect(1) says beyond the definitions in inspect-program.ts. */
+import { RULES } from '../host/inspect/findings.js';
+import type { ToolManual } from './manual.js';
+
+export const manual: ToolManual = {
+  section: 1,
+  description: [
+    'COW files are what the driver keeps old blocks and lists of changed blocks in; `datto`(5) describes their format. ' +
+      'They are opened read-only. No sub-command but `extract`, and options that name a picture or a block map, write ' +
+      'anything, and those make new files only.',
+    'A COW file does not say how large its origin is. Where the number of sections does not follow from the file, or ' +
+      'the exact size matters, `--blocks`, `--origin-size` or `--image` tells it.',
+  ],
+  commands: {
+    info: ['What a live file says of itself is out of date, and is named as such.'],
+    check: [
+      'Each violation is shown with its offset in the file, what was found and what was expected. All are counted, ' +
+        'whatever the limit. The rules are listed below.',
+    ],
+    blocks: [
+      'A run is shown as its first and last block, and its number of blocks; with `--json`, as one object on each line.',
+    ],
+    map: [
+      'Blocks that are near each other on the origin are near each other in the picture. The colour of a cell tells ' +
+        'which share of its blocks changed.',
+    ],
+    stat: ['The estimate is for `update-img`(8).'],
+    extract: [
+      'Blocks that the COW file keeps are taken from it, all others from the base image. For this the base must not ' +
+        'have been written to since the COW file was closed.',
+    ],
+    files: ['Needs `debugfs`(8) for ext4 and `xfs_db`(8) for xfs.'],
+  },
+  exits: [
+    ['0', 'Done. With `check`: the file breaks no rule.'],
+    ['1', 'A file could not be read or made, or is not fit for the sub-command. A line on standard error says why.'],
+    ['2', 'The command line is wrong.'],
+    ['3', 'With `check`: the file breaks rules.'],
+    ['130', 'Interrupted; no new file was left behind.'],
+  ],
+  sections: [
+    {
+      title: 'RULES',
+      blocks: [
+        'What `check` looks at, by the names that it prints:',
+        { columns: ['rule', 'what must hold'], rows: Object.entries(RULES) },
+      ],
+    },
+    {
+      title: 'EXAMPLES',
+      blocks: [
+        'See whether a file may be used, and whether it is sound:',
+        { example: ['datto-inspect info /data/.datto0', 'datto-inspect check /data/.datto0'] },
+        'See how much changed and where:',
+        {
+          example: [
+            'datto-inspect stat /data/.datto0',
+            'datto-inspect map /data/.datto0',
+            'datto-inspect map --svg /backup/changes.svg /data/.datto0',
+          ],
+        },
+        'List what changed for programs, and as a block map for `bmaptool`(1):',
+        {
+          example: [
+            'datto-inspect blocks --json /data/.datto0',
+            'datto-inspect blocks --image /backup/data.img \\',
+            '    --bmap /backup/data.bmap /data/.datto0',
+          ],
+        },
+      ],
+    },
+  ],
+  seeAlso: ['update-img(8)', 'datto(5)'],
+};
