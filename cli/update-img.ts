@@ -1,16 +1,21 @@
 /**
- * update-img: brings an image up to the next snapshot of its series (ABI.md, F.4).
+ * update-img: brings an image up to the next snapshot of its series (ABI.md, F.4; docs/UPDATE-IMG.md).
  *
- * Exit status: 0; the errno of what could not be opened or read; 22 (EINVAL) for a wrong command line or files that
- * do not belong together; 5 (EIO) if blocks could not be copied.
+ * Exit status: 0; the errno of what could not be opened or read; 22 (EINVAL) for a wrong command line, files that do not
+ * belong together, or an image that may not be updated; 16 (EBUSY) if another process is working on the image; 5 (EIO)
+ * if blocks could not be copied, or verification found differences.
  */
-import { Command, CommanderError } from 'commander';
+import { Command, CommanderError, InvalidArgumentError, Option } from 'commander';
 import type { CopyFailure } from '../host/copy.js';
+import type { BlockRun } from '../host/cow-file.js';
 import { Driver } from '../host/driver.js';
-import { EINVAL, EIO, RefusalError, errnoOf, errnoText } from '../host/errors.js';
+import { EBUSY, EINVAL, EIO, RefusalError, errnoOf, errnoText } from '../host/errors.js';
+import { MIB_BYTES } from '../host/layout.js';
+import { imageStatus, rollbackImage } from '../host/rollback.js';
 import { nativeSyscalls } from '../host/syscalls.js';
 import { updateImage } from '../host/update-image.js';
-import type { UpdatePlan, UpdateResult } from '../host/update-image.js';
+import type { UpdatePlan, UpdateRequest, UpdateResult } from '../host/update-image.js';
+import { parseDigits } from './digits.js';
 import { Progress } from './progress.js';
 import { errorLine, jsonInteger, processStreams } from './terminal.js';
 import type { Streams } from './terminal.js';
@@ -19,7 +24,34 @@ import { PACKAGE_VERSION } from './version.js';
 interface Options {
   readonly dryRun?: boolean;
   readonly json?: boolean;
+  readonly progress?: boolean;
+  readonly fsync?: boolean;
+  /** False by --no-safety-clone. */
+  readonly safetyClone: boolean;
+  readonly keepPrevious?: boolean;
+  readonly rollback?: boolean;
+  readonly status?: boolean;
+  readonly also: readonly string[];
+  readonly adopt?: boolean;
+  readonly state?: string;
+  /** True without a value. */
+  readonly verify?: number | true;
+  readonly manifest?: boolean;
+  readonly cursor?: number;
 }
+
+/** Unlisted blocks that --verify compares if it is not told how many. */
+const DEFAULT_SAMPLE = 1000;
+
+const count = (text: string): number => {
+  try {
+    return Number(parseDigits(text, 1000000000n));
+  } catch {
+    throw new InvalidArgumentError('expected digits');
+  }
+};
+
+const collect = (path: string, paths: readonly string[]): string[] => [...paths, path];
 
 const makeProgram = (streams: Streams): Command =>
   new Command('update-img')
@@ -30,64 +62,170 @@ const makeProgram = (streams: Streams): Command =>
     .argument('[image file]', 'image of the snapshot before, a file or a block device')
     .option('-n, --dry-run', 'check everything, tell what would be copied, write nothing')
     .option('--json', 'for programs: one JSON object on standard output')
+    .option('--progress', 'show how far it is, also where there is no terminal')
+    .option('--no-progress', 'do not show it on a terminal either')
+    .option('--fsync', 'every piece is on disk before the next is read; without it, all of it is at the end')
+    .option('--keep-previous', 'keep the image as it is now, for --rollback: a clone, or the content of what changes')
+    .option('--no-safety-clone', 'no clone of the image during the update, though it would cost nothing')
+    .option('--rollback', 'with the image alone: bring it back to before its last, or interrupted, update')
+    .option('--status', 'with the image alone: tell which snapshot it is')
+    .option('--also <cow file>', 'an older COW file too, for an image that missed snapshots; more than once', collect, [])
+    .option('--adopt', 'the image is what the (oldest) COW file begins at, whatever is known of it')
+    .option('--state <file>', 'state file of the image, if not beside it')
+    .addOption(
+      new Option('--verify [blocks]', 'compare the image with the snapshot: changed blocks, and so many others').argParser(
+        count,
+      ),
+    )
+    .option('--manifest', 'make a manifest of the image if it has none (see datto-verify)')
+    .addOption(new Option('--cursor <MiB>', 'note how far it is after so much, not every 64 MiB').argParser(count))
     .version(PACKAGE_VERSION, '-V, --version', 'tell the version')
     .helpOption('-h, --help', 'tell what there is')
     .allowExcessArguments()
     .exitOverride()
     .configureOutput({ writeOut: streams.out, writeErr: () => undefined });
 
-const failureLine = ({ call, subject, offset, bytes, errno }: CopyFailure): string =>
-  `update-img: cannot ${call} ${subject} at offset ${offset}, ${bytes} bytes: ${errnoText(errno)}\n`;
+const note = (text: string): string => `update-img: ${text}\n`;
 
-const announce = (plan: UpdatePlan, dryRun: boolean, streams: Streams): void => {
+const failureLine = ({ call, subject, offset, bytes, errno }: CopyFailure): string =>
+  note(`cannot ${call} ${subject} at offset ${offset}, ${bytes} bytes: ${errnoText(errno)}`);
+
+const differenceLine = ({ start, count: blocks }: BlockRun, listed: boolean): string =>
+  note(
+    `blocks ${start} to ${start + blocks - 1} differ from the snapshot, ` +
+      (listed ? 'though they were copied' : 'though they are not listed as changed'),
+  );
+
+const announce = (plan: UpdatePlan, image: string, options: Options, streams: Streams): void => {
+  if (plan.action === 'resume') {
+    const where = `from snapshot ${plan.from} to ${plan.to} was interrupted; going on at offset ${plan.cursor}`;
+    streams.err(note(`the last update of ${image} ${where}`));
+  }
+  if (options.json) return;
   streams.out(`snapshot is ${plan.snapshotBlocks} blocks large\n`);
-  if (dryRun) streams.out(`${plan.changedBlocks} blocks to copy, ${plan.changedBytes} bytes\n`);
+  if (options.dryRun) streams.out(`${plan.changedBlocks} blocks to copy, ${plan.changedBytes} bytes\n`);
   else streams.out('copying blocks\n');
 };
 
 const printJson = (value: unknown, streams: Streams): void => streams.out(`${JSON.stringify(value, jsonInteger)}\n`);
 
-const resultJson = (result: UpdateResult, failures: readonly CopyFailure[], dryRun: boolean): unknown => ({
+interface Troubles {
+  readonly failures: CopyFailure[];
+  readonly differences: Array<BlockRun & { readonly listed: boolean }>;
+  readonly notices: string[];
+}
+
+const resultJson = (result: UpdateResult, troubles: Troubles, dryRun: boolean): unknown => ({
   dry_run: dryRun,
+  action: result.action,
+  series: result.series,
+  from: result.from,
+  to: result.to,
+  cursor: result.cursor,
   snapshot_blocks: result.snapshotBlocks,
   changed_blocks: result.changedBlocks,
   changed_bytes: result.changedBytes,
   copied_bytes: result.copiedBytes,
   punched_bytes: result.punchedBytes,
   failed_blocks: result.failedBlocks,
-  failures,
+  previous: result.previous && { kind: result.previous.kind, sequence: result.previous.sequence },
+  verified: result.verified && {
+    changed_blocks: result.verified.changedBlocks,
+    sampled_blocks: result.verified.sampledBlocks,
+    differing_blocks: result.verified.differingBlocks,
+  },
+  root: result.root,
+  ...troubles,
 });
 
-const run = (paths: readonly [string, string, string], options: Options, streams: Streams): number => {
-  const [snapshot, cowFile, image] = paths;
+const requestOf = (paths: readonly string[], options: Options): UpdateRequest => {
+  const [snapshot = '', cowFile = '', image = ''] = paths;
+  const { verify, cursor, state } = options;
+  return {
+    snapshot,
+    cowFile,
+    image,
+    dryRun: options.dryRun === true,
+    also: options.also,
+    adopt: options.adopt === true,
+    keepPrevious: options.keepPrevious === true,
+    noSafetyClone: !options.safetyClone,
+    manifest: options.manifest === true,
+    writeThrough: options.fsync === true,
+    ...(state === undefined ? {} : { stateFile: state }),
+    ...(verify === undefined ? {} : { verifySample: verify === true ? DEFAULT_SAMPLE : verify }),
+    ...(cursor === undefined ? {} : { cursorBytes: cursor * MIB_BYTES }),
+  };
+};
+
+const update = (paths: readonly string[], options: Options, streams: Streams): number => {
+  const request = requestOf(paths, options);
   const { dryRun = false, json = false } = options;
   const syscalls = nativeSyscalls();
-  const progress = new Progress(streams);
-  const failures: CopyFailure[] = [];
+  const progress = new Progress(streams, options.progress);
+  const troubles: Troubles = { failures: [], differences: [], notices: [] };
   const result = updateImage(
-    { snapshot, cowFile, image, dryRun },
+    request,
     { syscalls, driver: new Driver(syscalls) },
     {
-      onPlan: (plan) => {
-        if (!json) announce(plan, dryRun, streams);
-      },
+      onPlan: (plan) => announce(plan, request.image, options, streams),
       onProgress: (done, plan) => progress.update(done, plan.changedBytes),
       onFailure: (failure) => {
         progress.clear();
-        if (json) failures.push(failure);
+        if (json) troubles.failures.push(failure);
         streams.err(failureLine(failure));
+      },
+      onNotice: (text) => {
+        progress.clear();
+        if (json) troubles.notices.push(text);
+        streams.err(note(text));
+      },
+      onDifference: (run, listed) => {
+        progress.clear();
+        if (json) troubles.differences.push({ ...run, listed });
+        streams.err(differenceLine(run, listed));
       },
     },
   );
   progress.clear();
-  const { changedBlocks, failedBlocks } = result;
-  if (json) printJson(resultJson(result, failures, dryRun), streams);
-  else if (!dryRun) streams.out(`copying complete: ${changedBlocks} blocks changed, ${failedBlocks} errors\n`);
-  return failedBlocks === 0 ? 0 : EIO;
+  const { changedBlocks, failedBlocks, verified, root } = result;
+  if (json) printJson(resultJson(result, troubles, dryRun), streams);
+  else if (!dryRun) {
+    streams.out(`copying complete: ${changedBlocks} blocks changed, ${failedBlocks} errors\n`);
+    if (verified) {
+      const { changedBlocks: changed, sampledBlocks, differingBlocks } = verified;
+      streams.out(`compared ${changed} changed blocks and ${sampledBlocks} others: ${differingBlocks} differ\n`);
+    }
+    if (root !== undefined && (options.manifest || options.verify !== undefined)) streams.out(`root ${root}\n`);
+  }
+  return failedBlocks === 0 && (verified?.differingBlocks ?? 0) === 0 ? 0 : EIO;
 };
 
-/** Exit status of an error: its errno, 22 for a refusal. What is none of these is a bug, and also 22. */
-const exitStatus = (error: unknown): number => errnoOf(error) || EINVAL;
+const rollback = (image: string, { json, state, adopt }: Options, streams: Streams): number => {
+  const place = state === undefined ? {} : { stateFile: state };
+  const { series, sequence, blocks } = rollbackImage({ image, adopt: adopt === true, ...place }, nativeSyscalls());
+  if (json) printJson({ series, sequence, blocks }, streams);
+  else streams.out(`${image} is snapshot ${sequence} again${blocks === undefined ? '' : `: ${blocks} blocks put back`}\n`);
+  return 0;
+};
+
+const status = (image: string, { json, state }: Options, streams: Streams): number => {
+  const { state: known, words } = imageStatus(image, state);
+  if (json) printJson({ known: known !== undefined, ...known, words }, streams);
+  else streams.out(`${words}\n`);
+  return 0;
+};
+
+/** Exit status of an error: its errno, 16 for a lock, 22 for a refusal. What is none of these is a bug, and also 22. */
+const exitStatus = (error: unknown): number =>
+  error instanceof RefusalError && error.code === 'IMAGE_LOCKED' ? EBUSY : errnoOf(error) || EINVAL;
+
+const run = (args: readonly string[], options: Options, streams: Streams): number => {
+  const [image = ''] = args;
+  if (options.rollback) return rollback(image, options, streams);
+  if (options.status) return status(image, options, streams);
+  return update(args, options, streams);
+};
 
 /**
  * Runs update-img.
@@ -102,22 +240,23 @@ export const updateImg = (argv: readonly string[], streams: Streams): number => 
   } catch (error) {
     if (error instanceof CommanderError && error.exitCode === 0) return 0;
     streams.err(program.helpInformation());
-    return EINVAL;
-  }
-  const [snapshot, cowFile, image] = program.args;
-  if (snapshot === undefined || cowFile === undefined || image === undefined || program.args.length !== 3) {
-    streams.err(program.helpInformation());
+    if (error instanceof CommanderError) streams.err(note(error.message.replace(/^error: /, '')));
     return EINVAL;
   }
   const options = program.opts<Options>();
+  const wanted = options.rollback || options.status ? 1 : 3;
+  if (program.args.length !== wanted || (options.rollback && options.status)) {
+    streams.err(program.helpInformation());
+    return EINVAL;
+  }
   try {
-    return run([snapshot, cowFile, image], options, streams);
+    return run(program.args, options, streams);
   } catch (error) {
     if (options.json) {
       const code = error instanceof RefusalError ? error.code : undefined;
       printJson({ error: { code, errno: errnoOf(error), message: errorLine(error) } }, streams);
     }
-    streams.err(`update-img: ${errorLine(error)}\n`);
+    streams.err(note(errorLine(error)));
     return exitStatus(error);
   }
 };

@@ -23,8 +23,10 @@ export interface CopyOptions {
   /** Let zeros become holes in the target, which must be a regular file as long as the source. */
   readonly punchHoles: boolean;
   readonly onFailure: (failure: CopyFailure) => void;
-  /** Called after every piece with the bytes dealt with so far. */
-  readonly onProgress: (bytes: number) => void;
+  /** Called after every piece with the bytes dealt with so far, where it ended, and the blocks failed so far. */
+  readonly onProgress: (bytes: number, end: number, failedBlocks: number) => void;
+  /** Called with everything that was written or punched, and where; valid until it returns. */
+  readonly onData?: (data: Buffer, offset: number) => void;
 }
 
 export interface CopyResult {
@@ -121,13 +123,13 @@ class Failures {
 }
 
 /** Puts bytes into the target: as they are, or as a hole if they are zeros and holes are allowed. */
-class Target {
+export class Target {
   readonly #file: OpenFile;
   readonly #syscalls: Syscalls;
   #punchHoles: boolean;
   punchedBytes = 0;
 
-  constructor(file: OpenFile, options: CopyOptions) {
+  constructor(file: OpenFile, options: Pick<CopyOptions, 'syscalls' | 'punchHoles'>) {
     this.#file = file;
     this.#syscalls = options.syscalls;
     this.#punchHoles = options.punchHoles;
@@ -175,6 +177,7 @@ export const copyPieces = (
     try {
       source.readFull(data, offset);
       sink.put(data, offset);
+      options.onData?.(data, offset);
     } catch (error) {
       if (error instanceof SystemError) return error;
       throw error;
@@ -192,7 +195,7 @@ export const copyPieces = (
       }
     }
     doneBytes += piece.bytes;
-    options.onProgress(doneBytes);
+    options.onProgress(doneBytes, piece.offset + piece.bytes, failures.blocks);
   }
   failures.flush();
   return { copiedBytes, punchedBytes: sink.punchedBytes, failedBlocks: failures.blocks };

@@ -1,5 +1,5 @@
 /** Files with their paths, and reads and writes that are never short. */
-import { closeSync, fstatSync, openSync, readSync, writeSync } from 'node:fs';
+import { closeSync, fstatSync, fsyncSync, openSync, readSync, writeSync } from 'node:fs';
 import type { BigIntStats } from 'node:fs';
 import { EIO, SystemError, withErrno } from './errors.js';
 import type { Syscalls } from './syscalls.js';
@@ -30,6 +30,14 @@ export class OpenFile {
     );
   }
 
+  /** Makes a file, or empties one, readable and writable by its owner only. */
+  static create(path: string): OpenFile {
+    return new OpenFile(
+      path,
+      withErrno('make', path, () => openSync(path, 'w+', 0o600)),
+    );
+  }
+
   stat(): BigIntStats {
     return withErrno('stat', this.path, () => fstatSync(this.fd, { bigint: true }));
   }
@@ -39,6 +47,17 @@ export class OpenFile {
     const argument = Buffer.alloc(8);
     syscalls.ioctl(this.fd, BLKGETSIZE64, argument, this.path);
     return Number(argument.readBigUInt64LE(0));
+  }
+
+  /** Size of a regular file or a block device, in bytes. */
+  bytes(syscalls: Syscalls): number {
+    const stat = this.stat();
+    return stat.isBlockDevice() ? this.blockDeviceBytes(syscalls) : Number(stat.size);
+  }
+
+  /** What was written is on disk when this returns. */
+  sync(): void {
+    withErrno('sync', this.path, () => fsyncSync(this.fd));
   }
 
   /**

@@ -1,22 +1,30 @@
 /** Brings an image of a snapshot up to the next snapshot of its series. */
-import { fsyncSync, realpathSync, statSync } from 'node:fs';
-import { copyPieces, toPieces } from './copy.js';
-import type { CopyFailure } from './copy.js';
-import { Core } from './core.js';
+import { ChangeList } from './change-list.js';
+import { compareRuns, randomNumbers, sampleUnlisted } from './compare.js';
+import { copyPieces } from './copy.js';
+import type { CopyFailure, CopyResult } from './copy.js';
 import { CowFile } from './cow-file.js';
-import type { Driver, DeviceInfo } from './driver.js';
-import { RefusalError, errnoOf, withErrno } from './errors.js';
+import type { BlockRun } from './cow-file.js';
+import type { DeviceInfo, Driver } from './driver.js';
+import { RefusalError } from './errors.js';
 import { OpenFile } from './files.js';
-import {
-  BLOCK_BYTES,
-  MODES,
-  SECTOR_BYTES,
-  SNAPSHOT_NODE_PREFIX,
-  STATE_BIT_SNAPSHOT,
-  STATE_BIT_UNVERIFIED,
-} from './layout.js';
-import { describeState } from './status.js';
+import { decide } from './image-decision.js';
+import type { Decision } from './image-decision.js';
+import { buildManifest, manifestForUpdate } from './image-manifest.js';
+import { imageFiles, prepareFolder, readState, writeState } from './image-state.js';
+import type { ImageFiles, ImageState, Previous } from './image-state.js';
+import { BLOCK_BYTES, MIB_BYTES, SECTOR_BYTES } from './layout.js';
+import type { Manifest } from './manifest.js';
+import { keepPrevious, removeLeftovers } from './previous.js';
 import type { Syscalls } from './syscalls.js';
+import {
+  coreFor,
+  requireImageSize,
+  requireOtherFile,
+  requirePlace,
+  requireUsable,
+  snapshotMinor,
+} from './update-checks.js';
 
 export interface UpdateRequest {
   /** Snapshot node, or a link to one. */
@@ -27,12 +35,38 @@ export interface UpdateRequest {
   readonly image: string;
   /** Check everything, and write nothing. */
   readonly dryRun: boolean;
+  /** COW files before that one, so that an image of an older snapshot can catch up. */
+  readonly also?: readonly string[];
+  /** Another place for the state file. */
+  readonly stateFile?: string;
+  /** Take the image for what the COW file begins at, whatever is known of it. */
+  readonly adopt?: boolean;
+  /** Keep the image as it is now, to be had back. */
+  readonly keepPrevious?: boolean;
+  /** No clone of the image while it is being updated, even if that costs nothing. */
+  readonly noSafetyClone?: boolean;
+  /** Read the image again and compare it with the snapshot: changed blocks, and so many of the others. */
+  readonly verifySample?: number;
+  /** Make a manifest if there is none. One that is there is always kept up to date. */
+  readonly manifest?: boolean;
+  /** Every piece is on disk before the next is read. */
+  readonly writeThrough?: boolean;
+  /** Note in the state file how far the update is after so many bytes; else every 64 MiB, and not every second. */
+  readonly cursorBytes?: number;
 }
 
 export interface UpdatePlan {
   readonly snapshotBlocks: number;
   readonly changedBlocks: number;
   readonly changedBytes: number;
+  readonly action: Decision['action'];
+  /** Series, 32 hex digits. */
+  readonly series: string;
+  /** Snapshots that the update leads from and to. */
+  readonly from: bigint;
+  readonly to: bigint;
+  /** Where an update that was interrupted goes on, in bytes. */
+  readonly cursor: number;
 }
 
 export interface UpdateEvents {
@@ -40,6 +74,16 @@ export interface UpdateEvents {
   readonly onPlan?: (plan: UpdatePlan) => void;
   readonly onProgress?: (doneBytes: number, plan: UpdatePlan) => void;
   readonly onFailure?: (failure: CopyFailure) => void;
+  /** Something that the user should know; the update goes on. */
+  readonly onNotice?: (text: string) => void;
+  /** Verification found blocks of the image that are not as in the snapshot. */
+  readonly onDifference?: (run: BlockRun, listed: boolean) => void;
+}
+
+export interface Verification {
+  readonly changedBlocks: number;
+  readonly sampledBlocks: number;
+  readonly differingBlocks: number;
 }
 
 export interface UpdateResult extends UpdatePlan {
@@ -48,163 +92,268 @@ export interface UpdateResult extends UpdatePlan {
   readonly punchedBytes: number;
   /** Blocks that could not be copied; the image is of no use until they are. */
   readonly failedBlocks: number;
+  /** Snapshot that can be had back. */
+  readonly previous?: Previous;
+  readonly verified?: Verification;
+  /** Root of the manifest, hex digits. */
+  readonly root?: string;
 }
 
-interface Inputs {
+const CURSOR_BYTES = 64 * MIB_BYTES;
+const CURSOR_MS = 1000;
+
+/** All that an update works on, open and checked. */
+interface Job {
+  readonly request: UpdateRequest;
+  readonly events: UpdateEvents;
+  readonly syscalls: Syscalls;
   readonly snapshot: OpenFile;
-  readonly cow: OpenFile;
   readonly image: OpenFile;
+  readonly bytes: number;
+  readonly changes: ChangeList;
+  readonly plan: UpdatePlan;
+  readonly decision: Decision;
+  readonly files: ImageFiles;
+  readonly seriesId: Buffer;
 }
 
-const MODE_INCREMENTAL = MODES.findIndex((mode) => mode.name === 'INCREMENTAL');
+/** Opens files in the order in which their absence is told (ABI.md, F4.2 on), all closed together. */
+class Opened {
+  readonly #files: OpenFile[] = [];
 
-/**
- * Minor of a snapshot node.
- *
- * @throws RefusalError NOT_A_SNAPSHOT
- */
-const snapshotMinor = (path: string): number => {
-  const real = withErrno('resolve', path, () => realpathSync.native(path));
-  const digits = real.startsWith(SNAPSHOT_NODE_PREFIX) ? /^\d+$/.exec(real.slice(SNAPSHOT_NODE_PREFIX.length)) : null;
-  const minor = digits ? Number(digits[0]) : NaN;
-  if (minor <= 0xffffffff) return minor;
-  throw new RefusalError(
-    'NOT_A_SNAPSHOT',
-    `Cannot use ${path}: it is ${real}, expected ${SNAPSHOT_NODE_PREFIX}<minor>`,
-  );
-};
-
-const requireUsable = (path: string, info: DeviceInfo): void => {
-  const readable = (info.state & STATE_BIT_SNAPSHOT) !== 0 && (info.state & STATE_BIT_UNVERIFIED) === 0;
-  if (readable && info.error === 0) return;
-  const message = `Cannot use ${path}: it is ${describeState(info.state, info.error)}, expected an active snapshot`;
-  throw new RefusalError('SNAPSHOT_UNUSABLE', message);
-};
-
-const requireSuccessor = (path: string, file: { uuid: Buffer; seqid: bigint }, info: DeviceInfo): void => {
-  if (!file.uuid.equals(info.uuid)) {
-    const [found, expected] = [file.uuid.toString('hex'), info.uuid.toString('hex')];
-    const message = `Cannot use ${path}: its series is ${found}, expected ${expected}`;
-    throw new RefusalError('UUID_MISMATCH', message);
-  }
-  if (file.seqid !== info.seqid - 1n) {
-    const message = `Cannot use ${path}: it has number ${file.seqid} of its series, expected ${info.seqid - 1n}`;
-    throw new RefusalError('SEQID_MISMATCH', message);
-  }
-};
-
-/** Device number of a path, undefined if there is nothing. */
-const deviceNumber = (path: string): bigint | undefined => {
-  try {
-    const stat = statSync(path, { bigint: true });
-    return stat.isBlockDevice() ? stat.rdev : undefined;
-  } catch (error) {
-    if (errnoOf(error) === undefined) throw error;
-    return undefined;
-  }
-};
-
-const requireOtherFile = ({ snapshot, cow, image }: Inputs, origin: string): void => {
-  const stat = image.stat();
-  const same = [snapshot, cow].some((file) => file.stat().dev === stat.dev && file.stat().ino === stat.ino);
-  const sameDevice =
-    stat.isBlockDevice() && [deviceNumber(snapshot.path), deviceNumber(origin)].some((rdev) => rdev === stat.rdev);
-  if (!same && !sameDevice) return;
-  throw new RefusalError('IMAGE_IS_INPUT', `Cannot write ${image.path}: it is what is to be copied from`);
-};
-
-/** The image must be as large as the snapshot; a block device may be larger. */
-const requireImageSize = (image: OpenFile, bytes: number, syscalls: Syscalls): void => {
-  const stat = image.stat();
-  if (!stat.isFile() && !stat.isBlockDevice()) {
-    throw new RefusalError('IMAGE_KIND', `Cannot write ${image.path}: expected a regular file or a block device`);
-  }
-  const size = stat.isFile() ? Number(stat.size) : image.blockDeviceBytes(syscalls);
-  if (size === bytes || (stat.isBlockDevice() && size > bytes)) return;
-  const message = `Cannot write ${image.path}: it has ${size} bytes, expected ${bytes} as the snapshot has`;
-  throw new RefusalError('IMAGE_SIZE', message);
-};
-
-/** Walks the index once without keeping it, to know beforehand what there is to do and that it can be done. */
-const planOf = (cow: CowFile, path: string, bytes: number): UpdatePlan => {
-  const snapshotBlocks = Math.ceil(bytes / BLOCK_BYTES);
-  let changedBlocks = 0;
-  let changedBytes = 0;
-  for (const { start, count } of cow.changedRuns()) {
-    if (start + count > snapshotBlocks) {
-      const message = `Cannot use ${path}: it lists block ${start + count - 1}, expected less than ${snapshotBlocks}`;
-      throw new RefusalError('INDEX_BEYOND_END', message);
-    }
-    changedBlocks += count;
-    changedBytes += Math.min((start + count) * BLOCK_BYTES, bytes) - start * BLOCK_BYTES;
-  }
-  return { snapshotBlocks, changedBlocks, changedBytes };
-};
-
-const openInputs = (request: UpdateRequest): Inputs & { close: () => void } => {
-  const opened: OpenFile[] = [];
-  const close = (): void => opened.forEach((file) => file.close());
-  const open = (path: string, flags: 'r' | 'r+'): OpenFile => {
+  open(path: string, flags: 'r' | 'r+'): OpenFile {
     const file = OpenFile.open(path, flags);
-    opened.push(file);
+    this.#files.push(file);
     return file;
-  };
-  try {
-    return {
-      snapshot: open(request.snapshot, 'r'),
-      cow: open(request.cowFile, 'r'),
-      image: open(request.image, 'r+'),
-      close,
-    };
-  } catch (error) {
-    close();
-    throw error;
   }
+
+  close(): void {
+    for (const file of this.#files) file.close();
+  }
+}
+
+/** The COW files, each checked: the last one precedes the snapshot, the others precede each other. */
+const openCowFiles = (
+  files: readonly OpenFile[],
+  snapshot: OpenFile,
+  bytes: number,
+  info: DeviceInfo,
+  syscalls: Syscalls,
+): CowFile[] => {
+  const cows = files.map((file) => new CowFile(coreFor(snapshot, bytes), syscalls, file, bytes / SECTOR_BYTES));
+  const headers = cows.map((cow) => cow.header());
+  const bySequence = cows
+    .map((cow, index) => ({ cow, path: files[index]?.path ?? '', header: headers[index] }))
+    .sort((a, b) => Number((b.header?.seqid ?? 0n) - (a.header?.seqid ?? 0n)));
+  bySequence.forEach(({ cow, path, header }, index) => {
+    if (header) requirePlace(path, header, info.uuid, info.seqid - 1n - BigInt(index));
+    cow.requireChangeList();
+  });
+  return cows;
 };
 
-/** A core for an origin as large as the snapshot. */
-const coreFor = (snapshot: OpenFile, bytes: number): Core => {
-  const core = new Core();
-  if (core.call('init', bytes / SECTOR_BYTES, 0, MODE_INCREMENTAL) === 0n) return core;
-  throw new RefusalError('SNAPSHOT_SIZE', `Cannot use ${snapshot.path}: it has ${bytes} bytes, expected up to 16 TiB`);
+const mtimeOf = (image: OpenFile): bigint | undefined => {
+  const stat = image.stat();
+  return stat.isFile() ? stat.mtimeNs : undefined;
+};
+
+/** Opens and checks everything; nothing is written. */
+const prepare = (
+  request: UpdateRequest,
+  { syscalls, driver }: { readonly syscalls: Syscalls; readonly driver: Driver },
+  events: UpdateEvents,
+  opened: Opened,
+): Job => {
+  const snapshot = opened.open(request.snapshot, 'r');
+  const cowFiles = [request.cowFile, ...(request.also ?? [])].map((path) => opened.open(path, 'r'));
+  const image = opened.open(request.image, 'r+');
+  const info = driver.info(snapshotMinor(request.snapshot));
+  const bytes = snapshot.blockDeviceBytes(syscalls);
+  const cows = openCowFiles(cowFiles, snapshot, bytes, info, syscalls);
+  requireUsable(request.snapshot, info);
+  requireOtherFile(image, [snapshot, ...cowFiles], info.blockDevice);
+  requireImageSize(image, bytes, syscalls);
+  if (!syscalls.lock(image.fd, request.image)) {
+    const message = `Cannot update ${request.image}: another process is working on it`;
+    throw new RefusalError('IMAGE_LOCKED', message);
+  }
+
+  const changes = new ChangeList(cows, request.cowFile, bytes);
+  const files = imageFiles(request.image, image.stat().isBlockDevice(), request.stateFile);
+  const series = info.uuid.toString('hex');
+  const [from, to] = [info.seqid - BigInt(cows.length), info.seqid];
+  const { changedBlocks, changedBytes, snapshotBlocks } = changes;
+  const step = { image: request.image, series, from, to, changedBlocks, mtime: mtimeOf(image) };
+  const decision = decide(readState(files.state), step, request.adopt === true);
+  const { action, sequence, cursor } = decision;
+  const plan = { snapshotBlocks, changedBlocks, changedBytes, action, series, from: sequence, to, cursor };
+  return { request, events, syscalls, snapshot, image, bytes, changes, plan, decision, files, seriesId: info.uuid };
+};
+
+/** What is kept of the image before, from now on. */
+const previousOf = (job: Job): Previous | undefined => {
+  const { request, decision, plan, events } = job;
+  const keep = request.keepPrevious === true;
+  if (decision.action === 'adopt' || decision.action === 'begin') {
+    if (!keep && request.noSafetyClone === true) return undefined;
+    const { image, bytes, changes, files, syscalls } = job;
+    return keepPrevious({ image, imageBytes: bytes, changes, files, sequence: plan.from, keep, syscalls });
+  }
+  const { previous } = decision;
+  if (keep && !previous) {
+    events.onNotice?.(`${request.image} was overwritten in part before, its previous content cannot be kept any more`);
+  }
+  return previous && { ...previous, keep: previous.keep || keep };
+};
+
+const updatingState = (job: Job, cursor: number, previous?: Previous): Omit<ImageState, 'time'> => ({
+  state: 'UPDATING',
+  series: job.plan.series,
+  sequence: job.plan.from,
+  next: job.plan.to,
+  cursor,
+  changedBlocks: job.plan.changedBlocks,
+  bytes: job.bytes,
+  ...(previous ? { previous } : {}),
+});
+
+/** Copies from the cursor on, noting how far it is. */
+const copy = (
+  job: Job,
+  manifest: Manifest | undefined,
+  previous: Previous | undefined,
+): CopyResult & { readonly cursor: number } => {
+  const { request, events, syscalls, snapshot, image, bytes, changes, plan, decision, files } = job;
+  let skipped = 0;
+  for (const piece of decision.cursor > 0 ? changes.pieces() : []) {
+    if (piece.offset + piece.bytes > decision.cursor) break;
+    skipped += piece.bytes;
+  }
+  let noted = { bytes: 0, time: Date.now() };
+  let cursor = decision.cursor;
+  const result = copyPieces(snapshot, image, changes.pieces(decision.cursor), {
+    syscalls,
+    punchHoles: image.stat().isFile(),
+    onFailure: (failure) => events.onFailure?.(failure),
+    ...(manifest ? { onData: (data: Buffer, offset: number) => manifest.put(data, offset) } : {}),
+    onProgress: (done, end, failed) => {
+      if (request.writeThrough === true) image.sync();
+      // The cursor stays before the first block that failed, so that the next run tries it again.
+      if (failed === 0) cursor = Math.min(end, bytes);
+      const due = done - noted.bytes >= (request.cursorBytes ?? CURSOR_BYTES);
+      if (due && (request.cursorBytes !== undefined || Date.now() - noted.time >= CURSOR_MS)) {
+        image.sync();
+        manifest?.sync();
+        writeState(files.state, updatingState(job, cursor, previous));
+        noted = { bytes: done, time: Date.now() };
+      }
+      events.onProgress?.(skipped + done, plan);
+    },
+  });
+  image.sync();
+  return { ...result, cursor };
+};
+
+/** Reads the image from the disk and compares it. */
+const verify = (job: Job, sample: number): { verified: Verification; unlisted: number; firstListed?: number } => {
+  const { syscalls, snapshot, image, bytes, changes, plan, events } = job;
+  syscalls.adviseDontNeed(image.fd);
+  let firstListed: number | undefined;
+  const listed = compareRuns(snapshot, image, changes.runs(), bytes, (run) => {
+    firstListed ??= run.start * BLOCK_BYTES;
+    events.onDifference?.(run, true);
+  });
+  const random = randomNumbers(Date.now());
+  const chosen = sampleUnlisted(changes.runs(), plan.changedBlocks, plan.snapshotBlocks, sample, random);
+  const unlisted = compareRuns(snapshot, image, chosen, bytes, (run) => events.onDifference?.(run, false));
+  const verified = {
+    changedBlocks: plan.changedBlocks,
+    sampledBlocks: chosen.length,
+    differingBlocks: listed + unlisted,
+  };
+  return { verified, unlisted, ...(firstListed === undefined ? {} : { firstListed }) };
+};
+
+/** Brings the manifest to its end, or makes one; the root as hex digits. */
+const finishManifest = (job: Job, manifest: Manifest | undefined): string | undefined => {
+  const { request, image, bytes, changes, files, seriesId, plan } = job;
+  const identity = { series: seriesId, sequence: plan.to };
+  if (manifest) return manifest.finish(changes.runs(), identity).toString('hex');
+  if (request.manifest !== true) return undefined;
+  return buildManifest(image, bytes, files.manifest, identity).toString('hex');
+};
+
+const cleanState = (job: Job, state: 'CLEAN' | 'DIFFERS', previous?: Previous): Omit<ImageState, 'time'> => {
+  const mtime = mtimeOf(job.image);
+  return {
+    state,
+    series: job.plan.series,
+    sequence: job.plan.to,
+    bytes: job.bytes,
+    ...(mtime === undefined ? {} : { mtime }),
+    ...(previous ? { previous } : {}),
+  };
+};
+
+const run = (job: Job): UpdateResult => {
+  const { request, events, decision, plan, files } = job;
+  prepareFolder(files);
+  const previous = previousOf(job);
+  writeState(files.state, updatingState(job, decision.cursor, previous));
+  const sequences = [plan.from, plan.to];
+  const notice = (text: string): void => events.onNotice?.(text);
+  const manifest = manifestForUpdate(files.manifest, job.bytes, job.seriesId, sequences, notice);
+  try {
+    manifest?.begin({ series: job.seriesId, sequence: plan.from });
+    const { cursor, ...copied } = copy(job, manifest, previous);
+    const outcome = { ...plan, ...copied };
+    if (copied.failedBlocks > 0) {
+      writeState(files.state, updatingState(job, cursor, previous));
+      return { ...outcome, ...(previous ? { previous } : {}) };
+    }
+    const check = request.verifySample === undefined ? undefined : verify(job, request.verifySample);
+    const verified = check ? { verified: check.verified } : {};
+    if (check?.firstListed !== undefined) {
+      writeState(files.state, updatingState(job, check.firstListed, previous));
+      return { ...outcome, ...verified, ...(previous ? { previous } : {}) };
+    }
+    const root = finishManifest(job, manifest);
+    const differs = (check?.unlisted ?? 0) > 0;
+    // A safety net is not for one update only if the update went wrong.
+    const kept = previous && (previous.keep || differs) ? { ...previous, keep: true } : undefined;
+    writeState(files.state, cleanState(job, differs ? 'DIFFERS' : 'CLEAN', kept));
+    removeLeftovers(files, kept);
+    return {
+      ...outcome,
+      ...verified,
+      ...(kept ? { previous: kept } : {}),
+      ...(root === undefined ? {} : { root }),
+    };
+  } finally {
+    manifest?.close();
+  }
 };
 
 /**
  * Copies the blocks that the COW file lists from the snapshot to the image. All checks come before the first write
- * (ABI.md, F.4, in that order, then ours); the image is on disk when this returns.
+ * (ABI.md, F.4, in that order, then ours), and so does the note in the state file that an update is under way. The image
+ * is on disk when this returns.
  *
- * @throws RefusalError with a code of the checks; SystemError if a file cannot be opened or read, or the driver
- * cannot be asked
+ * @throws RefusalError with a code of the checks; SystemError if a file cannot be opened, read or synced, or the driver
+ * cannot be asked. What then is left of the image is in its state file.
  */
 export const updateImage = (
   request: UpdateRequest,
-  { syscalls, driver }: { readonly syscalls: Syscalls; readonly driver: Driver },
+  context: { readonly syscalls: Syscalls; readonly driver: Driver },
   events: UpdateEvents = {},
 ): UpdateResult => {
-  const { close, ...inputs } = openInputs(request);
+  const opened = new Opened();
   try {
-    const { snapshot, image } = inputs;
-    const info = driver.info(snapshotMinor(request.snapshot));
-    const bytes = snapshot.blockDeviceBytes(syscalls);
-    const cow = new CowFile(coreFor(snapshot, bytes), syscalls, inputs.cow, bytes / SECTOR_BYTES);
-    requireSuccessor(request.cowFile, cow.header(), info);
-    cow.requireChangeList();
-    requireUsable(request.snapshot, info);
-    requireOtherFile(inputs, info.blockDevice);
-    requireImageSize(image, bytes, syscalls);
-
-    const plan = planOf(cow, request.cowFile, bytes);
-    events.onPlan?.(plan);
-    if (request.dryRun) return { ...plan, copiedBytes: 0, punchedBytes: 0, failedBlocks: 0 };
-    const copied = copyPieces(snapshot, image, toPieces(cow.changedRuns(), bytes), {
-      syscalls,
-      punchHoles: image.stat().isFile(),
-      onFailure: (failure) => events.onFailure?.(failure),
-      onProgress: (done) => events.onProgress?.(done, plan),
-    });
-    withErrno('sync', request.image, () => fsyncSync(image.fd));
-    return { ...plan, ...copied };
+    const job = prepare(request, context, events, opened);
+    events.onPlan?.(job.plan);
+    if (request.dryRun) return { ...job.plan, copiedBytes: 0, punchedBytes: 0, failedBlocks: 0 };
+    return run(job);
   } finally {
-    close();
+    opened.close();
   }
 };

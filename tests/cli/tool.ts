@@ -26,13 +26,24 @@ await buildTools(join(folder, 'tools'));
 /** Path of a file in the tests' folder. */
 export const at = (name: string): string => join(folder, name);
 
+export type Tool = 'dbdctl' | 'update-img' | 'datto-verify';
+
+export const toolPath = (tool: Tool): string => join(folder, 'tools', `${tool}.mjs`);
+
+/** The environment in which a tool meets the fakes. */
+export const environment = (fakes: Fakes): Record<string, string | undefined> => ({
+  PATH: process.env['PATH'],
+  LD_PRELOAD: library,
+  ...fakes,
+});
+
 /** Runs a tool to its end. */
-export const runTool = (tool: 'dbdctl' | 'update-img', args: readonly string[], fakes: Fakes = {}): Outcome => {
-  const { status, stdout, stderr } = spawnSync(join(folder, 'tools', `${tool}.mjs`), args, {
+export const runTool = (tool: Tool, args: readonly string[], fakes: Fakes = {}): Outcome => {
+  const { status, stdout, stderr } = spawnSync(toolPath(tool), args, {
     encoding: 'utf8',
     cwd: folder,
     timeout: 20_000,
-    env: { PATH: process.env['PATH'], LD_PRELOAD: library, ...fakes },
+    env: environment(fakes),
   });
   return { status, stdout, stderr };
 };

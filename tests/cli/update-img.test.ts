@@ -8,69 +8,12 @@ import {
   truncateSync,
   writeFileSync,
 } from 'node:fs';
-import { randomFillSync } from 'node:crypto';
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
-import { UUID, makeCowFile } from '../host/cow-maker.js';
-import type { CowOptions } from '../host/cow-maker.js';
-import { at, readLog, runTool } from './tool.js';
-import type { Fakes, Outcome } from './tool.js';
-
-const SNAPSHOT = '/dev/datto7';
-const BLOCK = 4096;
-const [SNAP, COW, IMAGE, INFO, LOG] = [at('snap'), at('cow'), at('image'), at('info'), at('log')];
-
-interface Scene extends Partial<CowOptions> {
-  readonly state?: number;
-  readonly error?: number;
-  readonly deviceSeqid?: bigint;
-  readonly deviceUuid?: Buffer;
-  readonly origin?: string;
-}
-
-const makeInfo = (scene: Scene): void => {
-  const info = Buffer.alloc(8272);
-  info.writeUInt32LE(7, 0);
-  info.writeBigUInt64LE(BigInt(scene.state ?? 3), 8);
-  info.writeInt32LE(scene.error ?? 0, 16);
-  info.writeBigUInt64LE(scene.deviceSeqid ?? 2n, 40);
-  (scene.deviceUuid ?? UUID).copy(info, 48);
-  info.write(scene.origin ?? '/dev/nonexistent', 4160);
-  writeFileSync(INFO, info);
-};
-
-/** A snapshot of random bytes, an image that differs from it everywhere, a COW file that lists `entries`. */
-const makeScene = (scene: Scene = {}): { snapshot: Buffer; image: Buffer } => {
-  const nrSectors = scene.nrSectors ?? 4096;
-  const snapshot = randomFillSync(Buffer.alloc(nrSectors * 512));
-  const image = Buffer.from(snapshot.map((byte) => byte ^ 0xff));
-  for (const path of [SNAP, COW, IMAGE]) rmSync(path, { force: true });
-  writeFileSync(SNAP, snapshot);
-  writeFileSync(IMAGE, image);
-  makeCowFile(COW, {
-    ...scene,
-    nrSectors,
-    entries: scene.entries ?? [
-      [1, 1n],
-      [2, 77n],
-      [300, 1n],
-    ],
-  });
-  makeInfo(scene);
-  return { snapshot, image };
-};
-
-const run = (args: readonly string[], fakes: Fakes = {}): Outcome =>
-  runTool('update-img', args, { FAKE_DRIVER: '1', FAKE_SNAPSHOT: SNAP, FAKE_INFO: INFO, FAKE_LOG: LOG, ...fakes });
-
-const update = (fakes: Fakes = {}, options: string[] = []): Outcome => run([...options, SNAPSHOT, COW, IMAGE], fakes);
-
-/** What the image must be after the blocks were copied. */
-const expected = ({ snapshot, image }: { snapshot: Buffer; image: Buffer }, blocks: readonly number[]): Buffer => {
-  const result = Buffer.from(image);
-  for (const block of blocks) snapshot.copy(result, block * BLOCK, block * BLOCK, (block + 1) * BLOCK);
-  return result;
-};
+import { UUID } from '../host/cow-maker.js';
+import { at, readLog } from './tool.js';
+import { BLOCK, COW, IMAGE, LOG, SNAP, SNAPSHOT, expected, makeScene, run, update } from './update-scene.js';
+import type { Scene } from './update-scene.js';
 
 /** A refusal: status, a line of words, and neither the image nor the inputs are touched. */
 const assertRefused = (scene: Scene, status: number, words: RegExp, change: () => void = () => undefined): void => {
@@ -308,8 +251,9 @@ test('--json is one object, of results or of a refusal', () => {
   assert.is(status, 5);
   const failure = { offset: 8192, bytes: 4096, call: 'read', subject: SNAPSHOT, errno: 5 };
   assert.equal(JSON.parse(stdout), {
-    ...{ dry_run: false, snapshot_blocks: 512, changed_blocks: 3, changed_bytes: 12288 },
-    ...{ copied_bytes: 8192, punched_bytes: 0, failed_blocks: 1, failures: [failure] },
+    ...{ dry_run: false, action: 'adopt', series: UUID.toString('hex'), from: 1, to: 2, cursor: 0 },
+    ...{ snapshot_blocks: 512, changed_blocks: 3, changed_bytes: 12288 },
+    ...{ copied_bytes: 8192, punched_bytes: 0, failed_blocks: 1, failures: [failure], differences: [], notices: [] },
   });
   makeScene({ flags: 2 });
   const refused = update({}, ['--json']);

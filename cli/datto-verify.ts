@@ -1,0 +1,216 @@
+/**
+ * datto-verify: an image against a snapshot, or against its manifest (docs/UPDATE-IMG.md).
+ *
+ * Exit status: 0 all is right; 3 something differs or has rotted; 22 (EINVAL) for a wrong command line, or files that do
+ * not belong together; 16 (EBUSY) if another process is working on the image; else the errno of what could not be
+ * opened or read.
+ */
+import { Command, CommanderError, InvalidArgumentError, Option } from 'commander';
+import type { BlockRun } from '../host/cow-file.js';
+import { EBUSY, EINVAL, RefusalError, errnoOf, errnoText } from '../host/errors.js';
+import type { Finding } from '../host/scrub.js';
+import { nativeSyscalls } from '../host/syscalls.js';
+import { compareImage, makeManifest, scrubImage } from '../host/verify-image.js';
+import { parseDigits } from './digits.js';
+import { Progress } from './progress.js';
+import { errorLine, jsonInteger, processStreams } from './terminal.js';
+import type { Streams } from './terminal.js';
+import { PACKAGE_VERSION } from './version.js';
+
+const DIFFERENT = 3;
+
+interface Common {
+  readonly json?: boolean;
+  readonly progress?: boolean;
+}
+
+interface CompareOptions extends Common {
+  readonly cow?: string;
+  readonly all?: boolean;
+  readonly sample: number;
+  readonly seed?: number;
+}
+
+interface ManifestOptions extends Common {
+  readonly state?: string;
+  readonly manifest?: string;
+  readonly fast?: boolean;
+}
+
+const count = (text: string): number => {
+  try {
+    return Number(parseDigits(text, 0xffffffffn));
+  } catch {
+    throw new InvalidArgumentError('expected digits');
+  }
+};
+
+const printJson = (value: unknown, streams: Streams): void => streams.out(`${JSON.stringify(value, jsonInteger)}\n`);
+
+const blocksOf = ({ start, count: blocks }: BlockRun): string =>
+  blocks === 1 ? `block ${start}` : `blocks ${start} to ${start + blocks - 1}`;
+
+const compare = (snapshot: string, image: string, options: CompareOptions, streams: Streams): number => {
+  const { cow, all = false, sample, json = false } = options;
+  const seed = options.seed ?? Date.now() % 2 ** 32;
+  const progress = new Progress(streams, options.progress);
+  const differences: Array<BlockRun & { readonly listed: boolean | undefined }> = [];
+  const result = compareImage(
+    { snapshot, image, all, sample, seed, ...(cow === undefined ? {} : { cowFile: cow }) },
+    nativeSyscalls(),
+    {
+      onProgress: (done, total) => progress.update(done, total),
+      onDifference: (run, listed) => {
+        progress.clear();
+        if (json) differences.push({ ...run, listed });
+        else streams.out(`${blocksOf(run)}: differs${listed === false ? ', not listed as changed' : ''}\n`);
+      },
+    },
+  );
+  progress.clear();
+  const { comparedBlocks, differingBlocks, sampledBlocks } = result;
+  if (json) {
+    const counts = { compared_blocks: comparedBlocks, sampled_blocks: sampledBlocks, differing_blocks: differingBlocks };
+    printJson({ ...counts, seed, differences }, streams);
+  } else {
+    const chosen = sampledBlocks > 0 ? `, ${sampledBlocks} of them chosen by seed ${seed}` : '';
+    streams.out(`${comparedBlocks} blocks compared${chosen}: ${differingBlocks} differ\n`);
+  }
+  return differingBlocks === 0 ? 0 : DIFFERENT;
+};
+
+const places = ({ state, manifest }: ManifestOptions): { stateFile?: string; manifest?: string } => ({
+  ...(state === undefined ? {} : { stateFile: state }),
+  ...(manifest === undefined ? {} : { manifest }),
+});
+
+const make = (image: string, options: ManifestOptions, streams: Streams): number => {
+  const progress = new Progress(streams, options.progress);
+  const made = makeManifest({ image, ...places(options) }, nativeSyscalls(), (done, total) => progress.update(done, total));
+  progress.clear();
+  if (options.json) printJson(made, streams);
+  else streams.out(`${made.path}: ${made.blocks} blocks\nroot ${made.root}\n`);
+  return 0;
+};
+
+/** A finding in words, with its place. */
+const findingLine = (finding: Finding): string => {
+  const { offset } = finding;
+  switch (finding.what) {
+    case 'image':
+      return `block ${finding.block} of the image has rotted, offset ${offset}`;
+    case 'unreadable':
+      return `block ${finding.block} of the image cannot be read, offset ${offset}: ${errnoText(finding.errno)}`;
+    case 'sum':
+      return `the manifest's XXH64 of block ${finding.block} has rotted, offset ${offset}; the block is right`;
+    case 'tree': {
+      const of = finding.level === 0 ? `block ${finding.index}` : `hash block ${finding.index} of level ${finding.level - 1}`;
+      return `the manifest's digest of ${of} has rotted, offset ${offset}; what it is of is right`;
+    }
+    case 'filling':
+      return `the manifest has bytes that should be zero, offset ${offset}`;
+    case 'header':
+      return "the manifest's header has rotted, offset 0";
+    case 'root':
+      return 'the image and its tree do not lead to the root in the manifest';
+  }
+};
+
+const scrub = (image: string, options: ManifestOptions, streams: Streams): number => {
+  const progress = new Progress(streams, options.progress);
+  const findings: Finding[] = [];
+  const result = scrubImage({ image, fast: options.fast === true, ...places(options) }, nativeSyscalls(), {
+    onProgress: (done, total) => progress.update(done, total),
+    onFinding: (finding) => {
+      progress.clear();
+      if (options.json) findings.push(finding);
+      else streams.out(`${findingLine(finding)}\n`);
+    },
+  });
+  progress.clear();
+  const { blocks, rottenBlocks, manifestFlaws, root, header } = result;
+  if (options.json) {
+    const of = header && { series: header.series.toString('hex'), sequence: header.sequence };
+    printJson({ blocks, rotten_blocks: rottenBlocks, manifest_flaws: manifestFlaws, root, ...of, findings }, streams);
+  } else {
+    streams.out(`${blocks} blocks read: ${rottenBlocks} rotten; ${manifestFlaws} flaws of the manifest\n`);
+    if (root !== undefined) streams.out(`root ${root}\n`);
+  }
+  return rottenBlocks + manifestFlaws === 0 ? 0 : DIFFERENT;
+};
+
+const addCommon = (command: Command): Command =>
+  command
+    .option('--json', 'for programs: one JSON object on standard output')
+    .option('--progress', 'show how far it is, also where there is no terminal')
+    .option('--no-progress', 'do not show it on a terminal either')
+    .helpOption('-h, --help', 'tell what there is');
+
+const addPlaces = (command: Command): Command =>
+  addCommon(command)
+    .argument('<image>', 'image, a file or a block device')
+    .option('--state <file>', 'state file of the image, if not beside it')
+    .option('--manifest <file>', 'manifest of the image, if not beside it');
+
+/** @param finish takes the exit status of a run that ended */
+const makeProgram = (streams: Streams, finish: (status: number) => void): Command => {
+  const program = new Command('datto-verify')
+    .description('Prove that an image is what it should be.')
+    .version(PACKAGE_VERSION, '-V, --version', 'tell the version')
+    .helpOption('-h, --help', 'tell what there is')
+    .helpCommand(false)
+    .exitOverride()
+    .configureOutput({ writeOut: streams.out, writeErr: streams.err });
+  addCommon(program.command('compare'))
+    .description('compare an image with the snapshot that it should be, block by block')
+    .argument('<snapshot>', 'snapshot, a device or a file')
+    .argument('<image>', 'image, a file or a block device')
+    .option('--cow <file>', 'compare what this COW file lists, and a sample of what it does not')
+    .addOption(new Option('--sample <blocks>', 'unlisted blocks to compare').argParser(count).default(1000))
+    .addOption(new Option('--seed <number>', 'for the choice of those').argParser(count))
+    .option('--all', 'compare all blocks (what is done without --cow)')
+    .action((snapshot: string, image: string, options: CompareOptions) =>
+      finish(compare(snapshot, image, options, streams)),
+    );
+  addPlaces(program.command('manifest'))
+    .description('make the manifest of an image, and tell the root that names it')
+    .action((image: string, options: ManifestOptions) => finish(make(image, options, streams)));
+  addPlaces(program.command('scrub'))
+    .description('compare an image with its manifest, and name every block that has rotted')
+    .option('--fast', 'only the quick hashes: what has rotted in the manifest looks like the image')
+    .action((image: string, options: ManifestOptions) => finish(scrub(image, options, streams)));
+  return program;
+};
+
+const jsonError = (error: unknown): unknown => {
+  const code = error instanceof RefusalError ? error.code : undefined;
+  return { error: { code, errno: errnoOf(error), message: errorLine(error) } };
+};
+
+/**
+ * Runs datto-verify.
+ *
+ * @param argv arguments without the program
+ * @returns the exit status
+ */
+export const dattoVerify = (argv: readonly string[], streams: Streams): number => {
+  let status = 0;
+  const program = makeProgram(streams, (answer) => {
+    status = answer;
+  });
+  if (argv.length === 0) {
+    streams.err(program.helpInformation());
+    return EINVAL;
+  }
+  try {
+    program.parse(argv, { from: 'user' });
+    return status;
+  } catch (error) {
+    if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : EINVAL;
+    if (argv.includes('--json')) printJson(jsonError(error), streams);
+    streams.err(`datto-verify: ${errorLine(error)}\n`);
+    return error instanceof RefusalError && error.code === 'IMAGE_LOCKED' ? EBUSY : errnoOf(error) || EINVAL;
+  }
+};
+
+process.exitCode = dattoVerify(process.argv.slice(2), processStreams());

@@ -1,0 +1,105 @@
+/** Compares an image with a snapshot: blocks that changed, all of them, or a sample of those that did not change. */
+import { PIECE_BYTES, toPieces } from './copy.js';
+import type { BlockRun } from './cow-file.js';
+import type { OpenFile } from './files.js';
+import { BLOCK_BYTES } from './layout.js';
+
+/**
+ * A reproducible sequence of numbers.
+ *
+ * @returns a function that answers an integer from 0 to below its argument
+ */
+export const randomNumbers = (seed: number): ((below: number) => number) => {
+  // SplitMix32: small, and good enough to choose blocks with.
+  let state = seed >>> 0;
+  const next = (): number => {
+    state = (state + 0x9e3779b9) >>> 0;
+    let mixed = Math.imul(state ^ (state >>> 16), 0x85ebca6b);
+    mixed = Math.imul(mixed ^ (mixed >>> 13), 0xc2b2ae35);
+    return (mixed ^ (mixed >>> 16)) >>> 0;
+  };
+  return (below) => Math.floor(((next() * 2 ** 21 + (next() >>> 11)) / 2 ** 53) * below);
+};
+
+/**
+ * Chooses blocks that are in none of the runs.
+ *
+ * @param runs ascending
+ * @param nrBlocks blocks in all
+ * @param count how many to choose; fewer are chosen if there are no more
+ * @returns runs of single blocks, ascending
+ */
+export const sampleUnlisted = (
+  runs: Iterable<BlockRun>,
+  listedBlocks: number,
+  nrBlocks: number,
+  count: number,
+  random: (below: number) => number,
+): BlockRun[] => {
+  const unlisted = nrBlocks - listedBlocks;
+  const ranks = new Set<number>();
+  if (count >= unlisted) for (let rank = 0; rank < unlisted; rank++) ranks.add(rank);
+  else while (ranks.size < count) ranks.add(random(unlisted));
+  const chosen: BlockRun[] = [];
+  const sorted = [...ranks].sort((a, b) => a - b);
+  let at = 0;
+  // A rank counts unlisted blocks; blocks listed so far are what it is less than the block.
+  let listed = 0;
+  const take = (before: number): void => {
+    for (; at < sorted.length && (sorted[at] ?? 0) + listed < before; at++) {
+      chosen.push({ start: (sorted[at] ?? 0) + listed, count: 1 });
+    }
+  };
+  for (const { start, count: length } of runs) {
+    take(start);
+    listed += length;
+  }
+  take(nrBlocks);
+  return chosen;
+};
+
+/**
+ * Reads blocks of both files and compares them.
+ *
+ * @param bytes size of the snapshot
+ * @param onDifference called for each run of blocks that differ, ascending
+ * @returns blocks that differ
+ * @throws SystemError if one of them cannot be read
+ */
+export const compareRuns = (
+  snapshot: OpenFile,
+  image: OpenFile,
+  runs: Iterable<BlockRun>,
+  bytes: number,
+  onDifference: (run: BlockRun) => void,
+  onProgress: (bytes: number) => void = () => undefined,
+): number => {
+  const left = Buffer.alloc(PIECE_BYTES);
+  const right = Buffer.alloc(PIECE_BYTES);
+  let open: { start: number; count: number } | undefined;
+  let differing = 0;
+  let done = 0;
+  const note = (block: number): void => {
+    differing++;
+    if (open && open.start + open.count === block) {
+      open.count++;
+      return;
+    }
+    if (open) onDifference(open);
+    open = { start: block, count: 1 };
+  };
+  for (const piece of toPieces(runs, bytes)) {
+    const [wanted, found] = [left.subarray(0, piece.bytes), right.subarray(0, piece.bytes)];
+    snapshot.readFull(wanted, piece.offset);
+    image.readFull(found, piece.offset);
+    const same = wanted.equals(found);
+    for (let at = 0; !same && at < piece.bytes; at += BLOCK_BYTES) {
+      const end = Math.min(piece.bytes, at + BLOCK_BYTES);
+      if (wanted.compare(found, at, end, at, end) !== 0) note((piece.offset + at) / BLOCK_BYTES);
+    }
+    done += piece.bytes;
+    onProgress(done);
+  }
+  if (open) onDifference(open);
+  return differing;
+};

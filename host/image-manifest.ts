@@ -1,0 +1,102 @@
+/** The manifest beside an image: made, found, and kept up to date with it. */
+import { renameSync, rmSync } from 'node:fs';
+import { dirname } from 'node:path';
+import { PIECE_BYTES } from './copy.js';
+import { ENOENT, RefusalError, SystemError, withErrno } from './errors.js';
+import { OpenFile } from './files.js';
+import { syncFolder } from './image-state.js';
+import { Manifest } from './manifest.js';
+import type { ManifestIdentity } from './manifest.js';
+
+/**
+ * Opens a manifest.
+ *
+ * @returns undefined if there is none
+ * @throws RefusalError NO_MANIFEST if the file is none of an image of this size
+ */
+export const openManifest = (path: string, imageBytes: number, flags: 'r' | 'r+'): Manifest | undefined => {
+  let file: OpenFile;
+  try {
+    file = OpenFile.open(path, flags);
+  } catch (error) {
+    if (error instanceof SystemError && error.errno === ENOENT) return undefined;
+    throw error;
+  }
+  const manifest = new Manifest(file, imageBytes);
+  try {
+    manifest.requireSize();
+  } catch (error) {
+    manifest.close();
+    throw error;
+  }
+  return manifest;
+};
+
+/**
+ * Makes the manifest of an image from what the image is.
+ *
+ * @returns the root
+ */
+export const buildManifest = (
+  image: OpenFile,
+  imageBytes: number,
+  path: string,
+  identity: ManifestIdentity,
+  onProgress: (doneBytes: number) => void = () => undefined,
+): Buffer => {
+  const part = `${path}.part`;
+  const manifest = new Manifest(OpenFile.create(part), imageBytes);
+  try {
+    manifest.allocate();
+    const buffer = Buffer.alloc(PIECE_BYTES);
+    for (let offset = 0; offset < imageBytes; offset += PIECE_BYTES) {
+      const data = buffer.subarray(0, Math.min(PIECE_BYTES, imageBytes - offset));
+      image.readFull(data, offset);
+      manifest.put(data, offset);
+      onProgress(offset + data.length);
+    }
+    const root = manifest.finish([{ start: 0, count: manifest.nrBlocks }], identity);
+    withErrno('rename', part, () => renameSync(part, path));
+    syncFolder(dirname(path));
+    return root;
+  } catch (error) {
+    rmSync(part, { force: true });
+    throw error;
+  } finally {
+    manifest.close();
+  }
+};
+
+/**
+ * The manifest of an image that is about to change, if there is one that an update can carry on.
+ *
+ * @param sequences numbers of the series that it may be at
+ * @param onNotice told why a manifest is left as it is
+ */
+export const manifestForUpdate = (
+  path: string,
+  imageBytes: number,
+  series: Buffer,
+  sequences: readonly bigint[],
+  onNotice: (text: string) => void,
+): Manifest | undefined => {
+  const leave = (why: string): undefined =>
+    void onNotice(`${path} ${why}, it is not kept up to date; make it anew with datto-verify manifest`);
+  let manifest: Manifest | undefined;
+  try {
+    manifest = openManifest(path, imageBytes, 'r+');
+  } catch (error) {
+    if (error instanceof RefusalError) return leave('is no manifest of the image');
+    throw error;
+  }
+  if (!manifest) return undefined;
+  const header = manifest.readHeader();
+  const knowsSeries = header?.series.some((byte) => byte !== 0) === true;
+  let why: string | undefined;
+  if (!header) why = 'has a damaged header';
+  else if (knowsSeries && !header.series.equals(series)) why = 'is of another series';
+  else if (header.sequence !== 0n && !sequences.includes(header.sequence)) why = `is of snapshot ${header.sequence}`;
+  if (why === undefined) return manifest;
+  manifest.close();
+  return leave(why);
+};

@@ -1,0 +1,206 @@
+/**
+ * What is known of an image: a small file beside it, replaced as a whole, that says which snapshot it holds or between
+ * which two it is (docs/UPDATE-IMG.md).
+ */
+import { closeSync, fsyncSync, openSync, readFileSync, realpathSync, renameSync, writeSync, mkdirSync } from 'node:fs';
+import { dirname, join, resolve } from 'node:path';
+import { ENOENT, RefusalError, SystemError, withErrno } from './errors.js';
+
+/** How the image before is kept. */
+export interface Previous {
+  /** `clone`: a file that shares blocks with the image. `undo`: the old content of what was overwritten. */
+  readonly kind: 'clone' | 'undo';
+  /** Number of the snapshot that it leads back to. */
+  readonly sequence: bigint;
+  /** It stays after the update; else it is a safety net that goes when the update is complete. */
+  readonly keep: boolean;
+}
+
+export interface ImageState {
+  /**
+   * CLEAN: the image is snapshot `sequence`. UPDATING, ROLLING_BACK: it is a mixture. DIFFERS: it was brought up to
+   * snapshot `sequence`, and then found to differ from it in blocks that no COW file listed.
+   */
+  readonly state: 'CLEAN' | 'UPDATING' | 'ROLLING_BACK' | 'DIFFERS';
+  /** Series, 32 hex digits. */
+  readonly series: string;
+  /** What the image is; in the other states, what it was before the update. */
+  readonly sequence: bigint;
+  /** What the update leads to. */
+  readonly next?: bigint;
+  /** Listed blocks before this offset are copied and on disk. */
+  readonly cursor?: number;
+  /** Blocks that the COW file lists, by which it is known again. */
+  readonly changedBlocks?: number;
+  /** Size of the image, in bytes. */
+  readonly bytes: number;
+  /** Time of the image's last change when the file was written, in nanoseconds; devices have none. */
+  readonly mtime?: bigint;
+  readonly previous?: Previous;
+  /** Time of the last change of this state, for people. */
+  readonly time: string;
+}
+
+const FORMAT = 'dattobd image state';
+const VERSION = 1;
+const SUFFIX = '.datto-state';
+/** State of block devices, beside which nothing lasts. */
+const DEVICE_FOLDER = '/var/lib/dattobd';
+
+/** Files that belong to an image. */
+export interface ImageFiles {
+  readonly state: string;
+  readonly manifest: string;
+  readonly manifestPrevious: string;
+  /** How the names of what is kept of images before begin. */
+  readonly previousPrefixes: readonly string[];
+  /** What is kept of the image before. */
+  previous(previous: Pick<Previous, 'kind' | 'sequence'>): string;
+}
+
+/**
+ * Names the files that belong to an image: beside a regular file (links are followed), in DEVICE_FOLDER for a device,
+ * by the name that was given, since that is the stable one.
+ *
+ * @param state another place for the state file; the others go beside it
+ */
+export const imageFiles = (image: string, isDevice: boolean, state?: string): ImageFiles => {
+  const place = isDevice
+    ? join(DEVICE_FOLDER, resolve(image).slice(1).replaceAll('/', '!'))
+    : withErrno('resolve', image, () => realpathSync(image));
+  const base = state === undefined ? place : resolve(state).replace(new RegExp(`\\${SUFFIX}$`), '');
+  return {
+    state: state === undefined ? `${base}${SUFFIX}` : resolve(state),
+    manifest: `${base}.datto-manifest`,
+    manifestPrevious: `${base}.datto-manifest-previous`,
+    previousPrefixes: [`${base}.datto-previous-`, `${base}.datto-undo-`],
+    previous: ({ kind, sequence }) => `${base}.datto-${kind === 'clone' ? 'previous' : 'undo'}-${sequence}`,
+  };
+};
+
+/** Makes names in a folder last. */
+export const syncFolder = (path: string): void =>
+  withErrno('sync', path, () => {
+    const fd = openSync(path, 'r');
+    try {
+      fsyncSync(fd);
+    } finally {
+      closeSync(fd);
+    }
+  });
+
+const toJson = (state: ImageState): string => {
+  const value = { format: FORMAT, version: VERSION, ...state };
+  return `${JSON.stringify(value, (_key, field: unknown) => (typeof field === 'bigint' ? `${field}` : field), 2)}\n`;
+};
+
+const isRecord = (value: unknown): value is Record<string, unknown> => typeof value === 'object' && value !== null;
+
+/** Fields of a state file. Throws a SyntaxError at the first that is not as it must be. */
+const fromJson = (text: string): ImageState => {
+  const value: unknown = JSON.parse(text);
+  if (!isRecord(value) || value['format'] !== FORMAT || value['version'] !== VERSION) {
+    throw new SyntaxError(`no ${FORMAT} of version ${VERSION}`);
+  }
+  const integer = (record: Record<string, unknown>, key: string): bigint => {
+    const field = record[key];
+    if (typeof field === 'string' && /^\d+$/.test(field)) return BigInt(field);
+    throw new SyntaxError(`no ${key}`);
+  };
+  const count = (key: string): number => {
+    const field = value[key];
+    if (typeof field === 'number' && Number.isSafeInteger(field) && field >= 0) return field;
+    throw new SyntaxError(`no ${key}`);
+  };
+  const { state, series, time, previous } = value;
+  if (state !== 'CLEAN' && state !== 'UPDATING' && state !== 'ROLLING_BACK' && state !== 'DIFFERS') {
+    throw new SyntaxError('no state');
+  }
+  if (typeof series !== 'string' || !/^[0-9a-f]{32}$/.test(series)) throw new SyntaxError('no series');
+  const kept = (): Previous => {
+    if (!isRecord(previous)) throw new SyntaxError('no previous');
+    const { kind, keep } = previous;
+    if ((kind !== 'clone' && kind !== 'undo') || typeof keep !== 'boolean') throw new SyntaxError('no previous');
+    return { kind, keep, sequence: integer(previous, 'sequence') };
+  };
+  const update = (): Partial<ImageState> => ({
+    next: integer(value, 'next'),
+    cursor: count('cursor'),
+    changedBlocks: count('changedBlocks'),
+  });
+  return {
+    state,
+    series,
+    sequence: integer(value, 'sequence'),
+    bytes: count('bytes'),
+    ...(state === 'UPDATING' ? update() : {}),
+    ...(value['mtime'] === undefined ? {} : { mtime: integer(value, 'mtime') }),
+    ...(previous === undefined ? {} : { previous: kept() }),
+    time: typeof time === 'string' ? time : '',
+  };
+};
+
+/**
+ * Reads a state file.
+ *
+ * @returns undefined if there is none
+ * @throws RefusalError STATE_UNREADABLE; SystemError if it cannot be read
+ */
+export const readState = (path: string): ImageState | undefined => {
+  let text: string;
+  try {
+    text = withErrno('read', path, () => readFileSync(path, 'utf8'));
+  } catch (error) {
+    if (error instanceof SystemError && error.errno === ENOENT) return undefined;
+    throw error;
+  }
+  try {
+    return fromJson(text);
+  } catch (error) {
+    if (!(error instanceof SyntaxError)) throw error;
+    throw new RefusalError('STATE_UNREADABLE', `Cannot use ${path}: it is no state file (${error.message})`);
+  }
+};
+
+/** Makes the folder for devices' states, if that is where the file goes. */
+export const prepareFolder = ({ state }: ImageFiles): void => {
+  const folder = dirname(state);
+  if (folder === DEVICE_FOLDER) withErrno('make', folder, () => mkdirSync(folder, { recursive: true, mode: 0o700 }));
+};
+
+/** Replaces a state file. When this returns, the new one is on disk; if it fails, the old one is as it was. */
+export const writeState = (path: string, state: Omit<ImageState, 'time'>): ImageState => {
+  const whole = { ...state, time: new Date().toISOString() };
+  const part = `${path}.part`;
+  const folder = dirname(path);
+  withErrno('write', path, () => {
+    const fd = openSync(part, 'w', 0o600);
+    try {
+      writeSync(fd, toJson(whole));
+      withErrno('sync', path, () => fsyncSync(fd));
+    } finally {
+      closeSync(fd);
+    }
+    renameSync(part, path);
+  });
+  syncFolder(folder);
+  return whole;
+};
+
+/** A state in words, for people. */
+export const stateInWords = (image: string, state: ImageState | undefined): string => {
+  if (!state) return `${image}: nothing is known of it`;
+  const { sequence, next, series, time, previous } = state;
+  const kept = previous ? `; snapshot ${previous.sequence} is kept and can be had back` : '';
+  const of = `of series ${series}`;
+  switch (state.state) {
+    case 'CLEAN':
+      return `${image}: snapshot ${sequence} ${of}, since ${time}${kept}`;
+    case 'UPDATING':
+      return `${image}: between snapshots ${sequence} and ${next} ${of}, the update stopped after ${time}${kept}`;
+    case 'DIFFERS':
+      return `${image}: not snapshot ${sequence} ${of}, which it should be; found at ${time}${kept}`;
+    case 'ROLLING_BACK':
+      return `${image}: on its way back to snapshot ${previous?.sequence} ${of}, stopped after ${time}`;
+  }
+};

@@ -1,0 +1,184 @@
+/** The image before an update: kept as a clone or as an undo log, and had back. */
+import { readdirSync, renameSync, rmSync, statfsSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import type { ChangeList } from './change-list.js';
+import { Target } from './copy.js';
+import type { BlockRun } from './cow-file.js';
+import { EINVAL, ENOENT, ENOSPC, ENOTTY, EOPNOTSUPP, EXDEV, RefusalError, SystemError, withErrno } from './errors.js';
+import { OpenFile } from './files.js';
+import { syncFolder } from './image-state.js';
+import type { ImageFiles, Previous } from './image-state.js';
+import { BLOCK_BYTES } from './layout.js';
+import type { Manifest } from './manifest.js';
+import { readUndoLog, writeUndoLog } from './undo-log.js';
+import type { Syscalls } from './syscalls.js';
+
+/** Errnos by which a filesystem says that it cannot clone. */
+const NO_CLONES = new Set([EINVAL, ENOTTY, EOPNOTSUPP, EXDEV]);
+
+const exists = (path: string): boolean => {
+  try {
+    OpenFile.open(path, 'r').close();
+    return true;
+  } catch (error) {
+    if (error instanceof SystemError && error.errno === ENOENT) return false;
+    throw error;
+  }
+};
+
+/** Makes a file under another name, and gives it its own when it is complete and on disk. */
+const makeWhole = (path: string, fill: (file: OpenFile) => void): void => {
+  const part = `${path}.part`;
+  const file = OpenFile.create(part);
+  try {
+    fill(file);
+    file.sync();
+    withErrno('rename', part, () => renameSync(part, path));
+    syncFolder(dirname(path));
+  } catch (error) {
+    rmSync(part, { force: true });
+    throw error;
+  } finally {
+    file.close();
+  }
+};
+
+/** @returns false if the filesystem cannot */
+const tryClone = (from: OpenFile, path: string, syscalls: Syscalls): boolean => {
+  try {
+    makeWhole(path, (file) => syscalls.clone(file.fd, from.fd, path));
+    return true;
+  } catch (error) {
+    if (error instanceof SystemError && error.call === 'clone' && NO_CLONES.has(error.errno)) return false;
+    throw error;
+  }
+};
+
+const freeBytes = (folder: string): number => {
+  const { bavail, bsize } = withErrno('stat', folder, () => statfsSync(folder));
+  return bavail * bsize;
+};
+
+const noSpace = (folder: string, bytes: number, free: number): RefusalError =>
+  new RefusalError(
+    'NO_SPACE',
+    `Cannot keep the previous image in ${folder}: ${free} bytes are free, expected ${bytes} for what may change`,
+  );
+
+export interface KeepRequest {
+  readonly image: OpenFile;
+  readonly imageBytes: number;
+  readonly changes: ChangeList;
+  readonly files: ImageFiles;
+  /** Number of the snapshot that the image is. */
+  readonly sequence: bigint;
+  /** It is asked for; else it is a safety net, and done only where it costs nothing. */
+  readonly keep: boolean;
+  readonly syscalls: Syscalls;
+}
+
+/**
+ * Keeps the image as it is before its first byte changes. What is kept is on disk when this returns.
+ *
+ * @returns undefined if it was not asked for and would cost something
+ * @throws RefusalError NO_SPACE
+ */
+export const keepPrevious = (request: KeepRequest): Previous | undefined => {
+  const { image, imageBytes, changes, files, sequence, keep, syscalls } = request;
+  const folder = dirname(files.state);
+  const free = freeBytes(folder);
+  const isFile = image.stat().isFile();
+  if (isFile && (free >= changes.changedBytes || keep)) {
+    const clone: Previous = { kind: 'clone', sequence, keep };
+    if (tryClone(image, files.previous(clone), syscalls)) {
+      if (free < changes.changedBytes) {
+        rmSync(files.previous(clone));
+        throw noSpace(folder, changes.changedBytes, free);
+      }
+      if (exists(files.manifest)) {
+        const manifest = OpenFile.open(files.manifest, 'r');
+        tryClone(manifest, files.manifestPrevious, syscalls);
+        manifest.close();
+      }
+      return clone;
+    }
+  }
+  if (!keep) return undefined;
+  const undo: Previous = { kind: 'undo', sequence, keep };
+  try {
+    makeWhole(files.previous(undo), (log) => writeUndoLog(log, image, imageBytes, changes.pieces()));
+  } catch (error) {
+    if (error instanceof SystemError && error.errno === ENOSPC) throw noSpace(folder, changes.changedBytes, free);
+    throw error;
+  }
+  return undo;
+};
+
+/** Removes what is kept of images before, but for `kept`; also what an interrupted run left half made. */
+export const removeLeftovers = (files: ImageFiles, kept?: Previous): void => {
+  const folder = dirname(files.state);
+  for (const name of withErrno('read', folder, () => readdirSync(folder))) {
+    const path = join(folder, name);
+    const isOurs = files.previousPrefixes.some(
+      (prefix) => path.startsWith(prefix) && /^\d+(\.part)?$/.test(path.slice(prefix.length)),
+    );
+    if (isOurs && !(kept && path === files.previous(kept))) rmSync(path, { force: true });
+  }
+  if (kept?.kind !== 'clone') rmSync(files.manifestPrevious, { force: true });
+};
+
+const undo = (
+  log: OpenFile,
+  image: OpenFile,
+  imageBytes: number,
+  manifest: Manifest | undefined,
+  syscalls: Syscalls,
+): BlockRun[] => {
+  const target = new Target(image, { syscalls, punchHoles: image.stat().isFile() });
+  const runs: BlockRun[] = [];
+  for (const { offset, bytes, data } of readUndoLog(log, imageBytes)) {
+    const content = data ?? Buffer.alloc(bytes);
+    target.put(content, offset);
+    manifest?.put(content, offset);
+    runs.push({ start: offset / BLOCK_BYTES, count: Math.ceil(bytes / BLOCK_BYTES) });
+  }
+  return runs;
+};
+
+/**
+ * Makes the image what it was. Doing it again, from any point of an interrupted run, has the same result.
+ *
+ * @param begin called when all is checked, before the first byte changes
+ * @param manifest of the image, to be kept up to date by an undo log
+ * @returns the blocks that were put back, undefined if all were
+ * @throws RefusalError NO_PREVIOUS, PREVIOUS_DAMAGED
+ */
+export const restorePrevious = (
+  image: OpenFile,
+  imageBytes: number,
+  path: string,
+  previous: Previous,
+  manifest: Manifest | undefined,
+  begin: () => void,
+  syscalls: Syscalls,
+): BlockRun[] | undefined => {
+  if (!exists(path)) throw new RefusalError('NO_PREVIOUS', `Cannot go back: ${path} is missing`);
+  const file = OpenFile.open(path, 'r');
+  try {
+    if (previous.kind === 'undo') {
+      // All of it is checked before the first byte is written.
+      for (const record of readUndoLog(file, imageBytes)) void record;
+      begin();
+      return undo(file, image, imageBytes, manifest, syscalls);
+    }
+    if (Number(file.stat().size) !== imageBytes) {
+      const message = `Cannot use ${path}: it has ${file.stat().size} bytes, expected ${imageBytes}`;
+      throw new RefusalError('PREVIOUS_DAMAGED', message);
+    }
+    begin();
+    syscalls.clone(image.fd, file.fd, image.path);
+    return undefined;
+  } finally {
+    file.close();
+  }
+};

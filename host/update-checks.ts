@@ -1,0 +1,92 @@
+/** What must hold before an image is brought up to date: inputs that belong together (ABI.md, F.4, then ours). */
+import { realpathSync, statSync } from 'node:fs';
+import { Core } from './core.js';
+import type { DeviceInfo } from './driver.js';
+import { RefusalError, errnoOf, withErrno } from './errors.js';
+import type { OpenFile } from './files.js';
+import { MODES, SECTOR_BYTES, SNAPSHOT_NODE_PREFIX, STATE_BIT_SNAPSHOT, STATE_BIT_UNVERIFIED } from './layout.js';
+import { describeState } from './status.js';
+import type { Syscalls } from './syscalls.js';
+
+const MODE_INCREMENTAL = MODES.findIndex((mode) => mode.name === 'INCREMENTAL');
+
+/**
+ * Minor of a snapshot node.
+ *
+ * @throws RefusalError NOT_A_SNAPSHOT
+ */
+export const snapshotMinor = (path: string): number => {
+  const real = withErrno('resolve', path, () => realpathSync.native(path));
+  const digits = real.startsWith(SNAPSHOT_NODE_PREFIX) ? /^\d+$/.exec(real.slice(SNAPSHOT_NODE_PREFIX.length)) : null;
+  const minor = digits ? Number(digits[0]) : NaN;
+  if (minor <= 0xffffffff) return minor;
+  throw new RefusalError(
+    'NOT_A_SNAPSHOT',
+    `Cannot use ${path}: it is ${real}, expected ${SNAPSHOT_NODE_PREFIX}<minor>`,
+  );
+};
+
+export const requireUsable = (path: string, info: DeviceInfo): void => {
+  const readable = (info.state & STATE_BIT_SNAPSHOT) !== 0 && (info.state & STATE_BIT_UNVERIFIED) === 0;
+  if (readable && info.error === 0) return;
+  const message = `Cannot use ${path}: it is ${describeState(info.state, info.error)}, expected an active snapshot`;
+  throw new RefusalError('SNAPSHOT_UNUSABLE', message);
+};
+
+/** The header of a COW file, as far as its place in the series goes. */
+export interface SeriesPlace {
+  readonly uuid: Buffer;
+  readonly seqid: bigint;
+}
+
+/** The file must be of the series, and have its number `seqid`. */
+export const requirePlace = (path: string, file: SeriesPlace, uuid: Buffer, seqid: bigint): void => {
+  if (!file.uuid.equals(uuid)) {
+    const [found, expected] = [file.uuid.toString('hex'), uuid.toString('hex')];
+    const message = `Cannot use ${path}: its series is ${found}, expected ${expected}`;
+    throw new RefusalError('UUID_MISMATCH', message);
+  }
+  if (file.seqid !== seqid) {
+    const message = `Cannot use ${path}: it has number ${file.seqid} of its series, expected ${seqid}`;
+    throw new RefusalError('SEQID_MISMATCH', message);
+  }
+};
+
+/** Device number of a path, undefined if there is nothing. */
+const deviceNumber = (path: string): bigint | undefined => {
+  try {
+    const stat = statSync(path, { bigint: true });
+    return stat.isBlockDevice() ? stat.rdev : undefined;
+  } catch (error) {
+    if (errnoOf(error) === undefined) throw error;
+    return undefined;
+  }
+};
+
+export const requireOtherFile = (image: OpenFile, inputs: readonly OpenFile[], origin: string): void => {
+  const stat = image.stat();
+  const same = inputs.some((file) => file.stat().dev === stat.dev && file.stat().ino === stat.ino);
+  const sameDevice =
+    stat.isBlockDevice() && [...inputs.map(({ path }) => path), origin].some((path) => deviceNumber(path) === stat.rdev);
+  if (!same && !sameDevice) return;
+  throw new RefusalError('IMAGE_IS_INPUT', `Cannot write ${image.path}: it is what is to be copied from`);
+};
+
+/** The image must be as large as the snapshot; a block device may be larger. */
+export const requireImageSize = (image: OpenFile, bytes: number, syscalls: Syscalls): void => {
+  const stat = image.stat();
+  if (!stat.isFile() && !stat.isBlockDevice()) {
+    throw new RefusalError('IMAGE_KIND', `Cannot write ${image.path}: expected a regular file or a block device`);
+  }
+  const size = stat.isFile() ? Number(stat.size) : image.blockDeviceBytes(syscalls);
+  if (size === bytes || (stat.isBlockDevice() && size > bytes)) return;
+  const message = `Cannot write ${image.path}: it has ${size} bytes, expected ${bytes} as the snapshot has`;
+  throw new RefusalError('IMAGE_SIZE', message);
+};
+
+/** A core for an origin as large as the snapshot. */
+export const coreFor = (snapshot: OpenFile, bytes: number): Core => {
+  const core = new Core();
+  if (core.call('init', bytes / SECTOR_BYTES, 0, MODE_INCREMENTAL) === 0n) return core;
+  throw new RefusalError('SNAPSHOT_SIZE', `Cannot use ${snapshot.path}: it has ${bytes} bytes, expected up to 16 TiB`);
+};
