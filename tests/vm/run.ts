@@ -3,7 +3,7 @@
  *
  *   npm run test:vm [-- --kernel 6.1|6.12|debug] [--fs ext4|xfs] [--scenario NAME] [--verbose] [--no-build] [--list]
  *
- * Options may be repeated; without them, everything runs. What a machine left is in .cache/vm/<kernel>-<fs>-<scenario>.
+ * Options may be repeated; without them, everything runs, some of it on one filesystem per kernel. What a machine left is in .cache/vm/<kernel>-<fs>-<scenario>.
  * Ends with the line "N passed, N failed", and with 0 only if something ran and nothing failed.
  */
 import { join } from 'node:path';
@@ -11,12 +11,12 @@ import { parseArgs } from 'node:util';
 import { buildModule, buildPrograms, modulePath, programsDir } from './build.js';
 import { cacheDir, kernel, projectDir, seriesNames, type Kernel } from './kernels.js';
 import { runMachine } from './machine.js';
-import { scenarios, type FileSystem, type Scenario } from './scenarios.js';
+import { fileSystemsFor, scenarios, type FileSystem, type Scenario } from './scenarios.js';
 import { failure } from './verdict.js';
 
 interface Choice {
   readonly kernels: readonly string[];
-  readonly fileSystems: readonly string[];
+  readonly fileSystems: readonly string[] | undefined;
   readonly names: readonly string[];
   readonly verbose: boolean;
   readonly build: boolean;
@@ -45,7 +45,7 @@ function choose(): Choice {
   if (unknown) throw new RangeError(`Cannot run scenario ${unknown}: expected one of ${all.join(', ')}`);
   return {
     kernels: values.kernel ?? seriesNames,
-    fileSystems: values.fs ?? ['ext4', 'xfs'],
+    fileSystems: values.fs,
     names: values.scenario ?? all,
     verbose: values.verbose,
     build: !values['no-build'],
@@ -77,7 +77,7 @@ async function main(): Promise<void> {
   buildPrograms();
   let passed = 0;
   let failed = 0;
-  for (const name of choice.kernels) {
+  for (const [number, name] of choice.kernels.entries()) {
     const on = kernel(name);
     console.log(`Linux ${on.release}`);
     if (choice.build) {
@@ -85,7 +85,7 @@ async function main(): Promise<void> {
       if (chosen.some((s) => s.debugCore)) buildModule(on, true);
     }
     for (const scenario of chosen) {
-      for (const fs of scenario.fileSystems.filter((f) => choice.fileSystems.includes(f))) {
+      for (const fs of fileSystemsFor(scenario, number, choice.fileSystems)) {
         if (await runOne(on, scenario, fs, choice.verbose)) passed++;
         else failed++;
       }

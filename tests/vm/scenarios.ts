@@ -6,6 +6,8 @@ export interface Scenario {
   /** name of its script in tests/vm/scenarios, without .sh */
   readonly name: string;
   readonly fileSystems: readonly FileSystem[];
+  /** one filesystem per kernel is enough where none is asked for: the first on the first kernel, and so on */
+  readonly spread?: boolean;
   /** sizes of /dev/vda, /dev/vdb, … in MiB; sparse, so a large one costs nothing */
   readonly diskMib: readonly number[];
   readonly limitSeconds: number;
@@ -21,12 +23,19 @@ export const scenarios: readonly Scenario[] = [
   { name: 'ioctls', fileSystems: ext4, diskMib: [256], limitSeconds: 400 },
   { name: 'proc-and-nodes', fileSystems: ext4, diskMib: [256], limitSeconds: 400 },
   { name: 'dbdctl', fileSystems: ext4, diskMib: [256], limitSeconds: 400 },
-  { name: 'overflow', fileSystems: both, diskMib: [512], limitSeconds: 400 },
+  { name: 'overflow', fileSystems: both, spread: true, diskMib: [512], limitSeconds: 400 },
   { name: 'trap', fileSystems: ext4, diskMib: [512, 256], limitSeconds: 400, debugCore: true },
   { name: 'race', fileSystems: ext4, diskMib: [256, SCRATCH_MIB], limitSeconds: 400 },
-  { name: 'stability', fileSystems: both, diskMib: [512], limitSeconds: 400 },
-  { name: 'writers', fileSystems: both, diskMib: [512, SCRATCH_MIB, 512], limitSeconds: 400 },
-  { name: 'umount', fileSystems: both, diskMib: [512, SCRATCH_MIB], limitSeconds: 400 },
+  { name: 'stability', fileSystems: both, spread: true, diskMib: [512], limitSeconds: 400 },
+  { name: 'writers', fileSystems: both, spread: true, diskMib: [512, SCRATCH_MIB, 512], limitSeconds: 400 },
+  { name: 'umount', fileSystems: both, spread: true, diskMib: [512, SCRATCH_MIB], limitSeconds: 400 },
   { name: 'reload-module', fileSystems: ext4, diskMib: [512], limitSeconds: 400 },
   { name: 'walkthrough', fileSystems: both, diskMib: [1024, SCRATCH_MIB], limitSeconds: 900 },
 ];
+
+/** The filesystems that a scenario is to run on, on the kernel of that number. @param asked what the user named, if anything */
+export function fileSystemsFor(scenario: Scenario, kernelNumber: number, asked: readonly string[] | undefined): FileSystem[] {
+  if (asked) return scenario.fileSystems.filter((fs) => asked.includes(fs));
+  const all = scenario.fileSystems;
+  return scenario.spread ? [all[kernelNumber % all.length]!] : [...all];
+}

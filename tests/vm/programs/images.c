@@ -64,7 +64,7 @@ static struct bits extents_of(char **files, int count, uint64_t nr)
 /* The blocks that differ. A size that differs is not a comparison: it ends the program. */
 static struct bits compare(const char *a, const char *b)
 {
-	int fa = open_or_give_up(a, O_RDONLY), fb = open_or_give_up(b, O_RDONLY);
+	int fa = open_or_give_up(a, O_RDONLY | O_DIRECT), fb = open_or_give_up(b, O_RDONLY | O_DIRECT);
 	uint64_t size = size_of(fa, a), at;
 	struct bits out = new_bits((size + BLOCK - 1) / BLOCK);
 	char *pa = pages(MIB), *pb = pages(MIB);
