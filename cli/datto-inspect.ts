@@ -16,8 +16,11 @@ const USAGE = 2;
 const INTERRUPTED = 130;
 
 const usageLine = (error: CommanderError): string => {
-  const [what = ''] = error.message.replace(/^error: /, '').split('\n');
-  return `datto-inspect: Cannot read the command line: ${what}, expected what datto-inspect --help tells\n`;
+  const [first = ''] = error.message.replace(/^error: /, '').split('\n');
+  // commander says what it expects in some messages, as a sentence of its own.
+  const what = first.replace(/\. [Ee]xpected /, ', expected ').replace(/ but got \d+\.$/, '');
+  const expected = what.includes(', expected ') ? '' : ', expected what datto-inspect --help tells';
+  return `datto-inspect: Cannot read the command line: ${what}${expected}\n`;
 };
 
 const report = (error: unknown, argv: readonly string[], streams: Streams): number => {

@@ -62,9 +62,10 @@ export const checkCow = (
   requireRegular(file);
   const findings = new Findings(limit);
   const inspected = openHeader(file, syscalls, origin, findings);
-  checkReserved(file, findings);
   let nrEntries: number | undefined;
+  // Behind a wrong magic there is no header to be judged.
   if (inspected) {
+    checkReserved(file, findings);
     const { header, fileBytes, answer } = inspected;
     checkHeader(header, fileBytes, answer, answer.geometry ? inspected.nrBlocks() : 0, findings);
     if (answer.geometry) {

@@ -1,0 +1,39 @@
+/** What the tests of the inspection share: a folder, files opened and closed, and codes of refusals. */
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { RefusalError } from '../../../host/errors.js';
+import type { RefusalCode } from '../../../host/errors.js';
+import { checkCow } from '../../../host/inspect/check.js';
+import type { CheckReport } from '../../../host/inspect/check.js';
+import type { OriginSize } from '../../../host/inspect/geometry.js';
+import { InspectedCow, withFiles } from '../../../host/inspect/inspected-cow.js';
+import { nativeSyscalls } from '../../../host/syscalls.js';
+
+export const syscalls = nativeSyscalls();
+
+/** A folder that is removed at the end; answers paths in it. */
+export const temporaryFolder = (): ((name: string) => string) => {
+  const folder = mkdtempSync(join(tmpdir(), 'datto-inspect-'));
+  process.on('exit', () => rmSync(folder, { recursive: true, force: true }));
+  return (name) => join(folder, name);
+};
+
+export const sectors = (count: number): OriginSize => ({ sectors: count, source: 'the test' });
+
+export const check = (path: string, origin?: OriginSize, limit = 100): CheckReport =>
+  withFiles([path], (file) => checkCow(file, syscalls, origin, limit));
+
+export const inspect = <T>(path: string, run: (cow: InspectedCow) => T, origin?: OriginSize): T =>
+  withFiles([path], (file) => run(InspectedCow.of(file, syscalls, origin)));
+
+/** Code of the refusal that `run` ends with; undefined if it ends well. */
+export const refusal = (run: () => unknown): RefusalCode | undefined => {
+  try {
+    run();
+    return undefined;
+  } catch (error) {
+    if (error instanceof RefusalError) return error.code;
+    throw error;
+  }
+};
