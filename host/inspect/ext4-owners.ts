@@ -6,8 +6,8 @@ import { runProgram } from './program.js';
 
 const DEBUGFS = { name: 'debugfs', package: 'e2fsprogs' };
 
-/** debugfs reads lines into 8 KiB and cuts what is longer. */
-const LINE_MAX = 8000;
+/** Largest argument of a program, less some room. Each command looks at every inode, so few are wanted. */
+const COMMAND_MAX = 120_000;
 /** Inodes that the filesystem keeps for itself, by number. */
 const RESERVED: Readonly<Record<number, string>> = {
   1: 'bad blocks',
@@ -17,34 +17,28 @@ const RESERVED: Readonly<Record<number, string>> = {
   8: 'journal',
 };
 
-/** One command with many numbers, as lines that are short enough. */
-const lines = (command: string, numbers: Iterable<number>): string => {
-  const parts: string[] = [];
-  let line = command;
+/** One command with many numbers, as commands that are short enough. */
+const split = (command: string, numbers: Iterable<number>): string[] => {
+  const commands: string[] = [];
+  let current = command;
   for (const number of numbers) {
-    const next = `${line} ${number}`;
-    if (next.length <= LINE_MAX) {
-      line = next;
-      continue;
+    if (current.length > COMMAND_MAX) {
+      commands.push(current);
+      current = command;
     }
-    parts.push(line);
-    line = `${command} ${number}`;
+    current += ` ${number}`;
   }
-  if (line !== command) parts.push(line);
-  return `${parts.join('\n')}\n`;
+  if (current !== command) commands.push(current);
+  return commands;
 };
 
-function* eachBlock(runs: readonly BlockRun[]): Generator<number> {
-  for (const { start, count } of runs) for (let block = start; block < start + count; block++) yield block;
-}
-
-const debugfs = (image: string, commands: string): string[] =>
-  runProgram(DEBUGFS, ['-f', '-', resolve(image)], commands).split('\n');
+const ask = (image: string, commands: readonly string[]): string[] =>
+  commands.flatMap((command) => runProgram(DEBUGFS, ['-R', command, resolve(image)], '').split('\n'));
 
 /** Inode of each block that has one. */
-const inodesOf = (image: string, runs: readonly BlockRun[]): Map<number, number> => {
+const inodesOf = (image: string, blocks: Iterable<number>): Map<number, number> => {
   const inodes = new Map<number, number>();
-  for (const line of debugfs(image, lines('icheck', eachBlock(runs)))) {
+  for (const line of ask(image, split('icheck', blocks))) {
     const match = /^(\d+)\t(\d+)$/.exec(line);
     if (match) inodes.set(Number(match[1]), Number(match[2]));
   }
@@ -54,7 +48,7 @@ const inodesOf = (image: string, runs: readonly BlockRun[]): Map<number, number>
 /** A path of each inode; the first, if links give it several. Names are bytes, mostly of UTF-8. */
 const namesOf = (image: string, inodes: ReadonlySet<number>): Map<number, string> => {
   const names = new Map<number, string>();
-  for (const line of debugfs(image, lines('ncheck', inodes))) {
+  for (const line of ask(image, split('ncheck', inodes))) {
     const match = /^(\d+)\t(.+)$/.exec(line);
     if (!match || names.has(Number(match[1]))) continue;
     const path = Buffer.from(match[2] ?? '', 'latin1').toString('utf8');
@@ -64,10 +58,15 @@ const namesOf = (image: string, inodes: ReadonlySet<number>): Map<number, string
 };
 
 /** Blocks that are in use. */
-const usedOf = (image: string, runs: readonly BlockRun[]): Set<number> => {
+const usedOf = (image: string, runs: readonly BlockRun[], firstBlock: number): Set<number> => {
   const used = new Set<number>();
-  const commands = runs.map(({ start, count }) => `testb ${start} ${count}\n`).join('');
-  for (const line of debugfs(image, commands)) {
+  const commands = runs.map(({ start, count }) => {
+    // debugfs takes no block 0. Where it is the filesystem's, the superblock lies in it.
+    if (start === 0 && firstBlock === 0) used.add(0);
+    const from = Math.max(start, firstBlock, 1);
+    return from < start + count ? `testb ${from} ${start + count - from}\n` : '';
+  });
+  for (const line of runProgram(DEBUGFS, ['-f', '-', resolve(image)], commands.join('')).split('\n')) {
     const match = /^Block (\d+) marked in use$/.exec(line);
     if (match) used.add(Number(match[1]));
   }
@@ -75,11 +74,12 @@ const usedOf = (image: string, runs: readonly BlockRun[]): Set<number> => {
 };
 
 /** Answers owners; blocks in use that no inode has are the filesystem's own. */
-export const ext4Owners: OwnerSource = (image, _filesystem, runs) => {
-  const inodes = inodesOf(image, runs);
+export const ext4Owners: OwnerSource = (image, { firstBlock }, runs) => {
+  const used = usedOf(image, runs, firstBlock);
+  const inodes = inodesOf(image, [...used].filter((block) => block > 0));
   const names = namesOf(image, new Set(inodes.values()));
   const owners = new Map<number, BlockOwner>();
-  for (const block of usedOf(image, runs)) {
+  for (const block of used) {
     const inode = inodes.get(block);
     const reserved = inode === undefined ? 'superblock, group, bitmap or inode table' : RESERVED[inode];
     if (reserved !== undefined) owners.set(block, { kind: 'metadata', inode, name: reserved });

@@ -8,11 +8,13 @@ export interface Filesystem {
   readonly blockBytes: number;
   /** Blocks of the filesystem that each allocation group has; of xfs only, else 0. */
   readonly groupBlocks: number;
+  /** What lies below it is not the filesystem's. */
+  readonly firstBlock: number;
   readonly nrBlocks: number;
 }
 
 /** ext2, ext3 and ext4: the superblock's fields, from the start of the device. */
-const EXT = { magic: 1024 + 56, logBlock: 1024 + 24, blocks: 1024 + 4, blocksHigh: 1024 + 336, value: 0xef53 };
+const EXT = { magic: 1024 + 56, logBlock: 1024 + 24, blocks: 1024 + 4, firstBlock: 1024 + 20, blocksHigh: 1024 + 336, value: 0xef53 };
 /** xfs, big-endian. */
 const XFS = { magic: 0, blockBytes: 4, blocks: 8, groupBlocks: 84, value: 0x58465342 };
 const BYTES = 2048;
@@ -22,7 +24,7 @@ const extOf = (block: Buffer): Filesystem | undefined => {
   const log = block.readUInt32LE(EXT.logBlock);
   if (log > 6) return undefined;
   const nrBlocks = block.readUInt32LE(EXT.blocks) + block.readUInt32LE(EXT.blocksHigh) * 2 ** 32;
-  return { type: 'ext4', blockBytes: 1024 * 2 ** log, groupBlocks: 0, nrBlocks };
+  return { type: 'ext4', blockBytes: 1024 * 2 ** log, groupBlocks: 0, firstBlock: block.readUInt32LE(EXT.firstBlock), nrBlocks };
 };
 
 const xfsOf = (block: Buffer): Filesystem | undefined => {
@@ -30,7 +32,7 @@ const xfsOf = (block: Buffer): Filesystem | undefined => {
   const blockBytes = block.readUInt32BE(XFS.blockBytes);
   const groupBlocks = block.readUInt32BE(XFS.groupBlocks);
   if (blockBytes < 512 || blockBytes > 65536 || (blockBytes & (blockBytes - 1)) !== 0 || groupBlocks === 0) return undefined;
-  return { type: 'xfs', blockBytes, groupBlocks, nrBlocks: Number(block.readBigUInt64BE(XFS.blocks)) };
+  return { type: 'xfs', blockBytes, groupBlocks, firstBlock: 0, nrBlocks: Number(block.readBigUInt64BE(XFS.blocks)) };
 };
 
 /**

@@ -26,7 +26,7 @@ await buildTools(join(folder, 'tools'));
 /** Path of a file in the tests' folder. */
 export const at = (name: string): string => join(folder, name);
 
-export type Tool = 'dbdctl' | 'update-img' | 'datto-verify';
+export type Tool = 'dbdctl' | 'update-img' | 'datto-inspect' | 'datto-verify';
 
 export const toolPath = (tool: Tool): string => join(folder, 'tools', `${tool}.mjs`);
 

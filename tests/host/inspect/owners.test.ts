@@ -1,0 +1,127 @@
+import { execFileSync } from 'node:child_process';
+import { mkdirSync, readFileSync, truncateSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { test } from 'uvu';
+import * as assert from 'uvu/assert';
+import type { BlockRun } from '../../../host/cow-file.js';
+import { findOwners } from '../../../host/inspect/block-owners.js';
+import type { OwnedBlocks, OwnerReport } from '../../../host/inspect/block-owners.js';
+import { blocksTouched } from '../../../host/inspect/filesystem.js';
+import { withFiles } from '../../../host/inspect/inspected-cow.js';
+import { runProgram } from '../../../host/inspect/program.js';
+import { refusal, temporaryFolder } from './files.js';
+
+const at = temporaryFolder();
+const TREE = at('tree');
+mkdirSync(join(TREE, 'sub folder'), { recursive: true });
+/** Content that is found again in the image: 25 and 300 blocks. */
+const FILES: Readonly<Record<string, number>> = { '/a': 25, '/sub folder/ünï cöde': 300 };
+Object.entries(FILES).forEach(([name, blocks], number) => {
+  const content = Buffer.alloc(blocks * 4096);
+  for (let block = 0; block < blocks; block++) content.fill(`<${number}:${block}>`, block * 4096, (block + 1) * 4096);
+  writeFileSync(join(TREE, name), content);
+});
+
+const make = (path: string, bytes: number, command: string, args: readonly string[]): string => {
+  writeFileSync(path, '');
+  truncateSync(path, bytes);
+  execFileSync(command, [...args, path], { stdio: 'pipe' });
+  return path;
+};
+
+/** xfs takes files from a list; names in it end at a blank. */
+const proto = at('proto');
+execFileSync('cp', [join(TREE, 'sub folder', 'ünï cöde'), at('b')]);
+writeFileSync(proto, `/\n0 0\nd--755 0 0\na ---644 0 0 ${TREE}/a\nsub d--755 0 0\nb ---644 0 0 ${at('b')}\n$\n$\n`);
+
+const IMAGES = {
+  'ext4 with blocks of 4096 bytes': make(at('ext4'), 2 ** 26, 'mkfs.ext4', ['-q', '-F', '-b', '4096', '-d', TREE]),
+  'ext4 with blocks of 1024 bytes': make(at('ext1'), 2 ** 26, 'mkfs.ext4', ['-q', '-F', '-b', '1024', '-d', TREE]),
+  xfs: make(at('xfs'), 320 * 2 ** 20, 'mkfs.xfs', ['-q', '-f', '-p', proto]),
+};
+
+/** Where a file's content lies in an image, in pieces of 4096 bytes, ascending. Small blocks put it between ours. */
+const blocksOf = (image: Buffer, number: number): BlockRun[] => {
+  const seen = new Map<string, BlockRun>();
+  for (let offset = 0; offset < image.length; offset += 1024) {
+    if (image[offset] !== 0x3c) continue;
+    const [key = '', found] = /^<(\d+):\d+>/.exec(image.toString('latin1', offset, offset + 16)) ?? [];
+    if (found === `${number}` && !seen.has(key)) seen.set(key, { start: offset / 4096, count: 1 });
+  }
+  return [...seen.values()];
+};
+
+const owners = (path: string, runs: readonly BlockRun[]): OwnerReport => withFiles([path], (file) => findOwners(file, runs));
+
+const brief = ({ kind, name, blocks }: OwnedBlocks): unknown => [kind, name, blocks];
+
+for (const [kind, path] of Object.entries(IMAGES)) {
+  test(`findOwners() names the files of ${kind}, and only reads the image`, () => {
+    const image = readFileSync(path);
+    const names = kind === 'xfs' ? ['/a', '/sub/b'] : Object.keys(FILES);
+    Object.values(FILES).forEach((blocks, number) => {
+      const runs = blocksOf(image, number);
+      assert.is(runs.length, blocks);
+      const { filesystem, owners: found } = owners(path, runs);
+      assert.equal(found.map(brief), [['file', names[number], (blocks * 4096) / filesystem.blockBytes]]);
+    });
+    assert.ok(readFileSync(path).equals(image));
+  });
+
+  test(`findOwners() tells metadata and free blocks of ${kind}`, () => {
+    const nrBlocks = readFileSync(path).length / 4096;
+    const { filesystem, owners: found } = owners(path, [{ start: 0, count: nrBlocks + 10 }]);
+    const sum = (kinds: string): number =>
+      found.filter((owner) => owner.kind === kinds).reduce((total, { blocks }) => total + blocks, 0);
+    assert.is(sum('file') + sum('metadata') + sum('free'), (nrBlocks * 4096) / filesystem.blockBytes);
+    assert.ok(sum('free') > sum('file') && sum('metadata') > 0);
+    const data = found.filter(({ name }) => name === '/a').reduce((total, { blocks }) => total + blocks, 0);
+    assert.is(data * filesystem.blockBytes, 25 * 4096);
+  });
+}
+
+test('findOwners() asks nobody if nothing changed', () => {
+  assert.equal(owners(IMAGES.xfs, []).owners, []);
+});
+
+test('findOwners() refuses what it does not know', () => {
+  for (const bytes of [0, 100, 4096]) {
+    writeFileSync(at('none'), Buffer.alloc(bytes));
+    assert.is(
+      refusal(() => owners(at('none'), [])),
+      'FILESYSTEM_UNKNOWN',
+    );
+  }
+});
+
+test('findOwners() says so when the filesystem is broken', () => {
+  const image = readFileSync(IMAGES['ext4 with blocks of 4096 bytes']);
+  writeFileSync(at('broken'), image.fill(0, 1024, 1024 + 50).subarray(0, 8192));
+  assert.is(
+    refusal(() => owners(at('broken'), [{ start: 0, count: 1 }])),
+    undefined,
+    'a filesystem of no blocks has no owners',
+  );
+});
+
+test('runProgram() names the package of a program that is missing, and says how one failed', () => {
+  const message = (name: string): string => {
+    try {
+      return runProgram({ name, package: 'some-package' }, ['-c', 'echo words >&2; exit 3'], '');
+    } catch (error) {
+      return (error as Error).message;
+    }
+  };
+  assert.is(message('no-such-program'), 'Cannot run no-such-program: it is not installed, expected it from: apt-get install some-package');
+  assert.is(message('sh'), 'Cannot run sh: it ended with status 3 and said "words", expected 0');
+});
+
+test('blocksTouched() rounds to the blocks that are touched, up to the end', () => {
+  const filesystem = { type: 'xfs', blockBytes: 16384, groupBlocks: 10, firstBlock: 0, nrBlocks: 3 } as const;
+  assert.equal(blocksTouched(filesystem, 4096, 4096), { start: 0, count: 1 });
+  assert.equal(blocksTouched(filesystem, 12288, 8192), { start: 0, count: 2 });
+  assert.equal(blocksTouched(filesystem, 32768, 40960), { start: 2, count: 1 });
+  assert.equal(blocksTouched(filesystem, 65536, 4096), { start: 4, count: 0 });
+});
+
+test.run();
