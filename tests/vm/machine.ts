@@ -117,7 +117,9 @@ async function runQemu(args: readonly string[], console: string, limitSeconds: n
   closeSync(consoleFd);
   let timedOut = false;
   const kill = (): boolean => child.kill('SIGKILL');
+  const stop = (): void => process.exit(1);
   process.once('exit', kill);
+  process.once('SIGINT', stop).once('SIGTERM', stop);
   const limit = setTimeout(() => { timedOut = true; kill(); }, limitSeconds * 1000);
   const ticker = setInterval(poll, POLL_MS);
   try {
@@ -125,7 +127,7 @@ async function runQemu(args: readonly string[], console: string, limitSeconds: n
   } finally {
     clearTimeout(limit);
     clearInterval(ticker);
-    process.off('exit', kill);
+    process.off('exit', kill).off('SIGINT', stop).off('SIGTERM', stop);
   }
   poll();
   return timedOut;
