@@ -31,17 +31,14 @@ interface Options {
   readonly keepPrevious?: boolean;
   readonly rollback?: boolean;
   readonly status?: boolean;
-  readonly also: readonly string[];
+  readonly also?: readonly string[];
   readonly adopt?: boolean;
   readonly state?: string;
-  /** True without a value. */
-  readonly verify?: number | true;
+  readonly verify?: boolean;
+  readonly sample: number;
   readonly manifest?: boolean;
   readonly cursor?: number;
 }
-
-/** Unlisted blocks that --verify compares if it is not told how many. */
-const DEFAULT_SAMPLE = 1000;
 
 const count = (text: string): number => {
   try {
@@ -51,7 +48,7 @@ const count = (text: string): number => {
   }
 };
 
-const collect = (path: string, paths: readonly string[]): string[] => [...paths, path];
+const collect = (path: string, paths: readonly string[] = []): string[] => [...paths, path];
 
 const makeProgram = (streams: Streams): Command =>
   new Command('update-img')
@@ -69,14 +66,11 @@ const makeProgram = (streams: Streams): Command =>
     .option('--no-safety-clone', 'no clone of the image during the update, though it would cost nothing')
     .option('--rollback', 'with the image alone: bring it back to before its last, or interrupted, update')
     .option('--status', 'with the image alone: tell which snapshot it is')
-    .option('--also <cow file>', 'an older COW file too, for an image that missed snapshots; more than once', collect, [])
+    .option('--also <cow file>', 'an older COW file too, for an image that missed snapshots; more than once', collect)
     .option('--adopt', 'the image is what the (oldest) COW file begins at, whatever is known of it')
     .option('--state <file>', 'state file of the image, if not beside it')
-    .addOption(
-      new Option('--verify [blocks]', 'compare the image with the snapshot: changed blocks, and so many others').argParser(
-        count,
-      ),
-    )
+    .option('--verify', 'compare the image with the snapshot: changed blocks, and a sample of the others')
+    .addOption(new Option('--sample <blocks>', 'how many others').argParser(count).default(1000))
     .option('--manifest', 'make a manifest of the image if it has none (see datto-verify)')
     .addOption(new Option('--cursor <MiB>', 'note how far it is after so much, not every 64 MiB').argParser(count))
     .version(PACKAGE_VERSION, '-V, --version', 'tell the version')
@@ -140,20 +134,20 @@ const resultJson = (result: UpdateResult, troubles: Troubles, dryRun: boolean): 
 
 const requestOf = (paths: readonly string[], options: Options): UpdateRequest => {
   const [snapshot = '', cowFile = '', image = ''] = paths;
-  const { verify, cursor, state } = options;
+  const { verify, sample, cursor, state } = options;
   return {
     snapshot,
     cowFile,
     image,
     dryRun: options.dryRun === true,
-    also: options.also,
+    also: options.also ?? [],
     adopt: options.adopt === true,
     keepPrevious: options.keepPrevious === true,
     noSafetyClone: !options.safetyClone,
     manifest: options.manifest === true,
     writeThrough: options.fsync === true,
     ...(state === undefined ? {} : { stateFile: state }),
-    ...(verify === undefined ? {} : { verifySample: verify === true ? DEFAULT_SAMPLE : verify }),
+    ...(verify === true ? { verifySample: sample } : {}),
     ...(cursor === undefined ? {} : { cursorBytes: cursor * MIB_BYTES }),
   };
 };
@@ -196,7 +190,7 @@ const update = (paths: readonly string[], options: Options, streams: Streams): n
       const { changedBlocks: changed, sampledBlocks, differingBlocks } = verified;
       streams.out(`compared ${changed} changed blocks and ${sampledBlocks} others: ${differingBlocks} differ\n`);
     }
-    if (root !== undefined && (options.manifest || options.verify !== undefined)) streams.out(`root ${root}\n`);
+    if (root !== undefined && (options.manifest || options.verify)) streams.out(`root ${root}\n`);
   }
   return failedBlocks === 0 && (verified?.differingBlocks ?? 0) === 0 ? 0 : EIO;
 };

@@ -14,12 +14,16 @@
  * FAKE_BAD_READ, FAKE_BAD_WRITE   offset: reads of the snapshot, or any writes, that cover it fail with EIO
  * FAKE_SHORT      set: no read of the snapshot and no write at an offset moves more than 1000 bytes
  * FAKE_CLONE      set: FICLONE works, by copying
+ * FAKE_KILL_AT    number of the change to a file (pwrite, fallocate, fsync, rename, unlink, clone) before which the
+ *                 process dies; half of a pwrite is done
+ * FAKE_STEPS      file that gets the number of those changes when the process ends
  * FAKE_FSYNC_ERRNO, FAKE_HOLE_ERRNO   fsync or fallocate fails with it
  */
 #define _GNU_SOURCE
 #include <dlfcn.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -45,6 +49,32 @@ static int fails(const char *variable)
 		return 0;
 	errno = atoi(value);
 	return 1;
+}
+
+static long nr_steps;
+
+/* A change to a file is about to be made. Returns 1 if it is the last thing that the process does. */
+static int is_last_step(void)
+{
+	const char *value = getenv("FAKE_KILL_AT");
+
+	return ++nr_steps, value && nr_steps == atol(value);
+}
+
+static void step(void)
+{
+	if (is_last_step())
+		raise(SIGKILL);
+}
+
+__attribute__((destructor)) static void tell_steps(void)
+{
+	FILE *file = getenv("FAKE_STEPS") ? fopen(getenv("FAKE_STEPS"), "w") : NULL;
+
+	if (!file)
+		return;
+	fprintf(file, "%ld\n", nr_steps);
+	fclose(file);
 }
 
 /* The node itself, or a link to it; it does not exist, so the kernel cannot follow the link. */
@@ -183,6 +213,8 @@ int ioctl(int fd, unsigned long request, ...)
 		*(uint64_t *)argument = st.st_size;
 		return 0;
 	}
+	if (request == FICLONE)
+		step();
 	if (request == FICLONE && getenv("FAKE_CLONE"))
 		return copy_whole(fd, (int)(intptr_t)argument);
 	if (((request >> 8) & 0xff) != 0x91)
@@ -237,6 +269,10 @@ ssize_t pwrite64(int fd, const void *data, size_t bytes, off_t offset)
 		errno = EIO;
 		return -1;
 	}
+	if (is_last_step()) {
+		NEXT(pwrite64)(fd, data, bytes / 2, offset);
+		raise(SIGKILL);
+	}
 	return NEXT(pwrite64)(fd, data, shortened(bytes), offset);
 }
 
@@ -247,11 +283,26 @@ ssize_t pwrite(int fd, const void *data, size_t bytes, off_t offset)
 
 int fsync(int fd)
 {
+	if (fd > STDERR_FILENO)
+		step();
 	/* Standard output is synced at exit. */
 	return fd > STDERR_FILENO && fails("FAKE_FSYNC_ERRNO") ? -1 : NEXT(fsync)(fd);
 }
 
+int rename(const char *from, const char *to)
+{
+	step();
+	return NEXT(rename)(from, to);
+}
+
+int unlink(const char *path)
+{
+	step();
+	return NEXT(unlink)(path);
+}
+
 int fallocate(int fd, int mode, off_t offset, off_t bytes)
 {
+	step();
 	return fails("FAKE_HOLE_ERRNO") ? -1 : NEXT(fallocate)(fd, mode, offset, bytes);
 }
