@@ -11,9 +11,17 @@ import { originOfImage } from '../host/inspect/origin-size.js';
 import { heatMapPng } from '../host/inspect/png.js';
 import { heatMapSvg } from '../host/inspect/svg.js';
 import { BLOCK_BYTES } from '../host/layout.js';
-import { geometryJson, listOptions, noteAssumption, originOf, printJson, syscalls, withCow } from './inspect-options.js';
+import {
+  geometryJson,
+  listOptions,
+  noteAssumption,
+  originOf,
+  printJson,
+  syscalls,
+  withCow,
+} from './inspect-options.js';
 import type { CommonOptions } from './inspect-options.js';
-import { table } from './inspect-text.js';
+import { percentText, table } from './inspect-text.js';
 import { Progress } from './progress.js';
 import { humanBytes } from './status-table.js';
 import type { Streams } from './terminal.js';
@@ -34,14 +42,22 @@ const useColour = ({ color }: MapOptions): boolean => {
 };
 
 const titleOf = (cow: InspectedCow, { changedBlocks, nrBlocks }: HeatMap): string => {
-  const percent = (changedBlocks / nrBlocks) * 100;
-  return `snapshot ${cow.header.seqid}: ${changedBlocks} of ${nrBlocks} blocks changed, ${percent.toFixed(percent < 1 ? 3 : 1)} %`;
+  const percent = percentText((changedBlocks / nrBlocks) * 100);
+  return `snapshot ${cow.header.seqid}: ${changedBlocks} of ${nrBlocks} blocks changed, ${percent}`;
 };
 
 const mapJson = (cow: InspectedCow, map: HeatMap, files: readonly string[]): unknown => {
   const rows = Array.from({ length: map.side }, (_, y) => Array.from({ length: map.side }, (__, x) => map.share(x, y)));
   const { side, nrBlocks, changedBlocks } = map;
-  return { path: cow.path, side, blocks: nrBlocks, changed_blocks: changedBlocks, files, shares: rows, index: geometryJson(cow) };
+  return {
+    path: cow.path,
+    side,
+    blocks: nrBlocks,
+    changed_blocks: changedBlocks,
+    files,
+    shares: rows,
+    index: geometryJson(cow),
+  };
 };
 
 export const runMap = (path: string, options: MapOptions, streams: Streams): void =>
@@ -54,7 +70,14 @@ export const runMap = (path: string, options: MapOptions, streams: Streams): voi
     if (png !== undefined) writeNewFile(png, heatMapPng(map, title), force);
     if (svg !== undefined) writeNewFile(svg, Buffer.from(heatMapSvg(map, title)), force);
     if (json) {
-      printJson(mapJson(cow, map, [png, svg].filter((name) => name !== undefined)), streams);
+      printJson(
+        mapJson(
+          cow,
+          map,
+          [png, svg].filter((name) => name !== undefined),
+        ),
+        streams,
+      );
       return;
     }
     noteAssumption(cow, streams);
@@ -86,7 +109,12 @@ export const runExtract = async (
   ).finally(() => progress.clear());
   if (options.json) {
     printJson(
-      { image: output, image_bytes: result.imageBytes, restored_blocks: result.restoredBlocks, tail_from_base: result.tailFromBase },
+      {
+        image: output,
+        image_bytes: result.imageBytes,
+        restored_blocks: result.restoredBlocks,
+        tail_from_base: result.tailFromBase,
+      },
       streams,
     );
     return;

@@ -15,7 +15,15 @@ import type { SidedRun } from '../host/inspect/runs.js';
 import { estimateUpdate } from '../host/inspect/update-estimate.js';
 import { RefusalError } from '../host/errors.js';
 import { SECTOR_BYTES } from '../host/layout.js';
-import { geometryJson, listOptions, noteAssumption, originOf, printJson, syscalls, withCow } from './inspect-options.js';
+import {
+  geometryJson,
+  listOptions,
+  noteAssumption,
+  originOf,
+  printJson,
+  syscalls,
+  withCow,
+} from './inspect-options.js';
 import type { CommonOptions } from './inspect-options.js';
 import { checkText, diffText, infoText, statText } from './inspect-text.js';
 import type { Streams } from './terminal.js';
@@ -73,7 +81,8 @@ export const runCheck = (path: string, options: CommonOptions & { limit: number 
 const writeBmap = (cow: InspectedCow, path: string, options: CommonOptions & { force?: boolean }): void => {
   const { exact, nrSectors } = cow.requireGeometry();
   if (!exact) {
-    const message = `Cannot make ${path}: a block map tells the image's size, expected --image, --origin-size or --blocks`;
+    const found = "a block map tells the image's size";
+    const message = `Cannot make ${path}: ${found}, expected --image, --origin-size or --blocks`;
     throw new RefusalError('ORIGIN_SIZE_UNKNOWN', message);
   }
   const runs = cow.changedRuns(listOptions(options));
@@ -116,7 +125,8 @@ export const runDiff = (
         else streams.out(`${run.side.padEnd(4)} ${run.start}-${run.start + run.count - 1} ${run.count}\n`);
       });
       const how = relation(a, b);
-      if (options.json) printJson({ a: pathA, b: pathB, relation: how, counts, runs: options.runs ? runs : undefined }, streams);
+      if (options.json)
+        printJson({ a: pathA, b: pathB, relation: how, counts, runs: options.runs ? runs : undefined }, streams);
       else streams.out(diffText(a, b, how, counts));
     }),
   );

@@ -75,7 +75,10 @@ const addLists = (program: Command, streams: Streams, setStatus: SetStatus): voi
     .action((path, options) => setStatus(runCheck(path, options, streams)));
   addForce(addList(add(program, 'blocks', 'list the blocks that changed, as runs')))
     .argument(...COW)
-    .option('--bmap <file>', "write a block map for bmaptool instead; with the new image's checksums if there is --image")
+    .option(
+      '--bmap <file>',
+      "write a block map for bmaptool instead; with the new image's checksums if there is --image",
+    )
     .action((path, options) => runBlocks(path, options, streams));
   addList(add(program, 'diff', 'compare which blocks two files list'))
     .argument('<a>', 'a .datto file')

@@ -26,9 +26,15 @@ export const infoText = (cow: InspectedCow, info: CowInfo): string => {
   const { geometry } = cow.answer;
   const { usable, why } = info.updateImg;
   const index = geometry
-    ? `${geometry.nrSections} sections, ${cow.nrBlocks()} blocks, ${size(cow.nrBlocks() * BLOCK_BYTES)}; data area from offset ${geometry.dataOffset} on`
+    ? `${geometry.nrSections} sections, ${cow.nrBlocks()} blocks, ${size(cow.nrBlocks() * BLOCK_BYTES)}, ` +
+      `data area from offset ${geometry.dataOffset} on`
     : 'of unknown size: give --blocks, --origin-size or --image';
-  const rows = info.fields.map(({ name, offset, value, meaning }) => [`0x${offset.toString(16).padStart(2, '0')}`, name, value, meaning]);
+  const rows = info.fields.map(({ name, offset, value, meaning }) => [
+    `0x${offset.toString(16).padStart(2, '0')}`,
+    name,
+    value,
+    meaning,
+  ]);
   const lines = [
     ['file', `${info.path}, ${info.fileBytes} bytes`],
     ['state', info.state],
@@ -48,7 +54,8 @@ export const checkText = (path: string, report: CheckReport): string => {
   if (total > violations.length) lines.push(`and ${total - violations.length} more\n`);
   for (const [rule, text] of Object.entries(RULES)) {
     const number = counts[rule as keyof typeof RULES];
-    if (number !== undefined) lines.push(`rule ${rule}, ${text}: broken ${number} times\n`.replace(' 1 times', ' once'));
+    if (number !== undefined)
+      lines.push(`rule ${rule}, ${text}: broken ${number} times\n`.replace(' 1 times', ' once'));
   }
   for (const note of notes) lines.push(`note: ${note}\n`);
   const entries = nrEntries === undefined ? 'index not checked' : `${nrEntries} entries checked`;
@@ -72,6 +79,9 @@ export const diffText = (a: InspectedCow, b: InspectedCow, how: string, counts: 
   return `${table(rows, [1, 2])}${how}\n`;
 };
 
+/** A share in percent; small ones with more digits, since a block in a thousand still counts. */
+export const percentText = (percent: number): string => `${percent.toFixed(percent < 1 ? 3 : 1)} %`;
+
 const seconds = (value: number): string =>
   value < 10 ? `${value.toFixed(2)} s` : value < 600 ? `${value.toFixed(0)} s` : `${(value / 60).toFixed(0)} min`;
 
@@ -89,7 +99,7 @@ export const statText = (cow: InspectedCow, statistics: RunStatistics, percent: 
   const { blocks, bytes, runs, longest } = statistics;
   const mean = runs === 0 ? 0 : blocks / runs;
   const lines = [
-    ['changed', `${blocks} blocks of ${cow.nrBlocks()}, ${percent.toFixed(percent < 1 ? 3 : 1)} %, ${size(bytes)}`],
+    ['changed', `${blocks} blocks of ${cow.nrBlocks()}, ${percentText(percent)}, ${size(bytes)}`],
     ['runs', `${runs}, mean ${mean.toFixed(1)} blocks, longest ${longest}`],
     ['update', `about ${seconds(estimate.seconds)}`],
     ['', `at ${estimate.basis}`],

@@ -20,7 +20,10 @@ const writeAll = (bytes: Buffer): void => {
       if (errnoOf(error) === EPIPE) throw new ReaderGoneError();
       // Somebody else made the pipe non-blocking, and it is full.
       if (errnoOf(error) === EAGAIN) Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, WAIT_MS);
-      else withErrno('write', 'standard output', () => { throw error; });
+      else
+        withErrno('write', 'standard output', () => {
+          throw error;
+        });
     }
   }
 };

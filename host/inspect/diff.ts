@@ -17,7 +17,8 @@ export const diffCows = (a: InspectedCow, b: InspectedCow, options: ListOptions)
   b.requireList(options);
   const [left, right] = [a.requireGeometry().nrSections, b.requireGeometry().nrSections];
   if (left === right) return compareRuns(a.changedRuns(options), b.changedRuns(options));
-  const message = `Cannot compare ${a.path} with ${b.path}: the index has ${left} and ${right} sections, expected one size`;
+  const found = `the index has ${left} and ${right} sections`;
+  const message = `Cannot compare ${a.path} with ${b.path}: ${found}, expected one size`;
   throw new RefusalError('ORIGIN_SIZE_MISMATCH', message);
 };
 

@@ -76,7 +76,10 @@ const usedOf = (image: string, runs: readonly BlockRun[], firstBlock: number): S
 /** Answers owners; blocks in use that no inode has are the filesystem's own. */
 export const ext4Owners: OwnerSource = (image, { firstBlock }, runs) => {
   const used = usedOf(image, runs, firstBlock);
-  const inodes = inodesOf(image, [...used].filter((block) => block > 0));
+  const inodes = inodesOf(
+    image,
+    [...used].filter((block) => block > 0),
+  );
   const names = namesOf(image, new Set(inodes.values()));
   const owners = new Map<number, BlockOwner>();
   for (const block of used) {

@@ -56,7 +56,7 @@ const checkInputs = (request: ExtractRequest): InspectedCow => {
   const origin = originOfImage(base, syscalls);
   const inspected = InspectedCow.of(cow, syscalls, origin);
   if (inspected.incremental) {
-    const message = `Cannot extract from ${cow.path}: it is of incremental mode, expected snapshot mode with old content`;
+    const message = `Cannot extract from ${cow.path}: it is of incremental mode, expected snapshot mode`;
     throw new RefusalError('NOT_SNAPSHOT_MODE', message);
   }
   if (!isClean(inspected.header)) {
@@ -67,7 +67,8 @@ const checkInputs = (request: ExtractRequest): InspectedCow => {
   const [first] = violations;
   if (!first) return inspected;
   const more = total > 1 ? ` (and ${total - 1} more, see check)` : '';
-  const message = `Cannot extract from ${cow.path} with an origin as large as ${base.path}: ${first.rule} at offset ${first.offset} is ${first.found}, expected ${first.expected}${more}`;
+  const what = `with an origin as large as ${base.path}: ${first.rule} at offset ${first.offset} is ${first.found}`;
+  const message = `Cannot extract from ${cow.path} ${what}, expected ${first.expected}${more}`;
   throw new RefusalError('FORMAT_VIOLATED', message);
 };
 

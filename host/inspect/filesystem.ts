@@ -14,7 +14,14 @@ export interface Filesystem {
 }
 
 /** ext2, ext3 and ext4: the superblock's fields, from the start of the device. */
-const EXT = { magic: 1024 + 56, logBlock: 1024 + 24, blocks: 1024 + 4, firstBlock: 1024 + 20, blocksHigh: 1024 + 336, value: 0xef53 };
+const EXT = {
+  magic: 1024 + 56,
+  logBlock: 1024 + 24,
+  blocks: 1024 + 4,
+  firstBlock: 1024 + 20,
+  blocksHigh: 1024 + 336,
+  value: 0xef53,
+};
 /** xfs, big-endian. */
 const XFS = { magic: 0, blockBytes: 4, blocks: 8, groupBlocks: 84, value: 0x58465342 };
 const BYTES = 2048;
@@ -24,14 +31,21 @@ const extOf = (block: Buffer): Filesystem | undefined => {
   const log = block.readUInt32LE(EXT.logBlock);
   if (log > 6) return undefined;
   const nrBlocks = block.readUInt32LE(EXT.blocks) + block.readUInt32LE(EXT.blocksHigh) * 2 ** 32;
-  return { type: 'ext4', blockBytes: 1024 * 2 ** log, groupBlocks: 0, firstBlock: block.readUInt32LE(EXT.firstBlock), nrBlocks };
+  return {
+    type: 'ext4',
+    blockBytes: 1024 * 2 ** log,
+    groupBlocks: 0,
+    firstBlock: block.readUInt32LE(EXT.firstBlock),
+    nrBlocks,
+  };
 };
 
 const xfsOf = (block: Buffer): Filesystem | undefined => {
   if (block.readUInt32BE(XFS.magic) !== XFS.value) return undefined;
   const blockBytes = block.readUInt32BE(XFS.blockBytes);
   const groupBlocks = block.readUInt32BE(XFS.groupBlocks);
-  if (blockBytes < 512 || blockBytes > 65536 || (blockBytes & (blockBytes - 1)) !== 0 || groupBlocks === 0) return undefined;
+  if (blockBytes < 512 || blockBytes > 65536 || (blockBytes & (blockBytes - 1)) !== 0 || groupBlocks === 0)
+    return undefined;
   return { type: 'xfs', blockBytes, groupBlocks, firstBlock: 0, nrBlocks: Number(block.readBigUInt64BE(XFS.blocks)) };
 };
 
@@ -44,7 +58,8 @@ export const detectFilesystem = (image: OpenFile): Filesystem => {
   const block = Buffer.alloc(BYTES);
   const found = image.read(block, 0) === BYTES ? (xfsOf(block) ?? extOf(block)) : undefined;
   if (found) return found;
-  const message = `Cannot find files in ${image.path}: it does not begin with a known filesystem, expected ext4 or xfs`;
+  const found = 'it does not begin with a known filesystem';
+  const message = `Cannot find files in ${image.path}: ${found}, expected ext4 or xfs`;
   throw new RefusalError('FILESYSTEM_UNKNOWN', message);
 };
 

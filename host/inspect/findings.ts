@@ -3,7 +3,7 @@
 /** The rules, each with what it says. */
 export const RULES = {
   'file-size': 'the file is as long as header, index and data area need',
-  magic: 'the first four bytes are a COW file\'s',
+  magic: "the first four bytes are a COW file's",
   flags: 'only the flags of the format are set',
   fpos: 'fpos lies behind the index, by one for each block copied',
   fsize: 'fsize is the limit that the file was allocated with',
@@ -11,12 +11,12 @@ export const RULES = {
   uuid: 'a series has an id',
   version: 'the header is of version 0 or 1',
   counter: 'the counter of changed blocks equals the entries that are not zero',
-  reserved: 'the header\'s unused bytes are zero',
+  reserved: "the header's unused bytes are zero",
   'entry-marker': 'the marker 1 is of incremental mode only',
   'entry-position': 'a position lies in the data area, below fpos',
   'entry-in-file': 'a stored block lies inside the file',
   'entry-unique': 'no two blocks share a position',
-  'entry-beyond-origin': 'no entry behind the origin\'s end is set',
+  'entry-beyond-origin': "no entry behind the origin's end is set",
 } as const;
 
 export type Rule = keyof typeof RULES;

@@ -64,8 +64,7 @@ export const coreFor = (nrSectors: number, incremental: boolean): Core => {
   return core;
 };
 
-const isCount = (sections: number): boolean =>
-  Number.isInteger(sections) && sections >= 1 && sections <= SECTIONS_MAX;
+const isCount = (sections: number): boolean => Number.isInteger(sections) && sections >= 1 && sections <= SECTIONS_MAX;
 
 const ofSections = (nrSections: number): Geometry => ({
   nrSections,
@@ -94,7 +93,10 @@ const fromFileSize = (fileBytes: number): GeometryAnswer => {
 /** In snapshot mode each block copied takes one position and counts once: what is left of fpos is header and index. */
 const fromCounters = ({ fpos, nrChangedBlocks, version }: CowHeader): GeometryAnswer => {
   if (version < COW_VERSION_CHANGED_BLOCKS) {
-    return { geometry: undefined, basis: 'a header of version 0 has no counter that the size of the index follows from' };
+    return {
+      geometry: undefined,
+      basis: 'a header of version 0 has no counter that the size of the index follows from',
+    };
   }
   const sections = (Number(fpos - nrChangedBlocks) - 1) / BLOCKS_OF_SECTION;
   if (isCount(sections)) {
@@ -111,18 +113,15 @@ const fromCounters = ({ fpos, nrChangedBlocks, version }: CowHeader): GeometryAn
  * @param origin the origin's size if somebody knows it
  * @throws RefusalError ORIGIN_SIZE_MISMATCH if that size is none that an origin can have
  */
-export const findGeometry = (
-  header: CowHeader,
-  fileBytes: number,
-  origin: OriginSize | undefined,
-): GeometryAnswer => {
+export const findGeometry = (header: CowHeader, fileBytes: number, origin: OriginSize | undefined): GeometryAnswer => {
   if (!origin) return isIncremental(header) ? fromFileSize(fileBytes) : fromCounters(header);
   const { sectors, source } = origin;
   if (sectors >= 1 && sectors <= ORIGIN_SECTORS_MAX) {
     const geometry = geometryOfOrigin(sectors);
     return { geometry, basis: `the origin has ${sectors} sectors of 512 bytes, says ${source}` };
   }
-  const message = `Cannot use ${source} as the origin's size: it is ${sectors} sectors, expected 1 to ${ORIGIN_SECTORS_MAX}`;
+  const expected = `1 to ${ORIGIN_SECTORS_MAX}`;
+  const message = `Cannot use ${source} as the origin's size: it is ${sectors} sectors, expected ${expected}`;
   throw new RefusalError('ORIGIN_SIZE_MISMATCH', message);
 };
 

@@ -46,7 +46,10 @@ const meanings = (header: CowHeader): Readonly<Record<string, readonly [value: s
     seqid: [`${header.seqid}`, `number of this snapshot in its series`],
     uuid: [header.uuid.toString('hex'), 'id of the series'],
     version: [`${header.version}`, counted ? 'changed blocks are counted' : 'changed blocks are not counted'],
-    nr_changed_blocks: [`${header.nrChangedBlocks}`, counted ? `blocks that changed${old}` : 'not kept by this version'],
+    nr_changed_blocks: [
+      `${header.nrChangedBlocks}`,
+      counted ? `blocks that changed${old}` : 'not kept by this version',
+    ],
   };
 };
 

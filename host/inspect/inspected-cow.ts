@@ -96,7 +96,8 @@ export class InspectedCow {
    */
   requireList({ allowUnclean }: ListOptions): void {
     if (!allowUnclean && !isClean(this.header)) {
-      const message = `Cannot list ${this.path}: it was not closed cleanly and may miss changes, expected a closed file`;
+      const found = 'it was not closed cleanly and may miss changes';
+      const message = `Cannot list ${this.path}: ${found}, expected a closed file`;
       throw new RefusalError('NOT_CLEAN', message);
     }
     const { dataOffset, nrSections } = this.requireGeometry();

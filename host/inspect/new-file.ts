@@ -1,5 +1,15 @@
 /** A file that appears under its name when it is whole, or not at all. */
-import { closeSync, fsyncSync, ftruncateSync, linkSync, lstatSync, openSync, renameSync, unlinkSync, writeSync } from 'node:fs';
+import {
+  closeSync,
+  fsyncSync,
+  ftruncateSync,
+  linkSync,
+  lstatSync,
+  openSync,
+  renameSync,
+  unlinkSync,
+  writeSync,
+} from 'node:fs';
 import { basename, dirname, join } from 'node:path';
 import { RefusalError, errnoOf, withErrno } from '../errors.js';
 
@@ -127,4 +137,3 @@ export const writeNewFile = (path: string, data: Uint8Array, replace: boolean): 
     throw error;
   }
 };
-

@@ -34,9 +34,15 @@ export const runProgram = (program: Program, args: readonly string[], input: str
     throw new RefusalError('PROGRAM_MISSING', message);
   }
   const { error } = result;
-  if (error) withErrno('run', name, () => { throw error; });
+  if (error)
+    withErrno('run', name, () => {
+      throw error;
+    });
   if (result.status === 0) return result.stdout;
   const [said] = result.stderr.trim().split('\n').slice(-1);
   const how = result.status === null ? `it was ended by ${result.signal}` : `it ended with status ${result.status}`;
-  throw new RefusalError('PROGRAM_FAILED', `Cannot run ${name}: ${how}${said ? ` and said "${said}"` : ''}, expected 0`);
+  throw new RefusalError(
+    'PROGRAM_FAILED',
+    `Cannot run ${name}: ${how}${said ? ` and said "${said}"` : ''}, expected 0`,
+  );
 };

@@ -10,7 +10,8 @@ const BAR_STEPS = 32;
 const BAR_WIDTH = 256;
 
 const escape = (text: string): string =>
-  text.replace(/[&<>"]/g, (sign) => ({ '&': '&amp;', '<': '&lt;', '>': '&gt;', '"': '&quot;' })[sign] ?? sign)
+  text
+    .replace(/[&<>"]/g, (sign) => ({ '&': '&amp;', '<': '&lt;', '>': '&gt;', '"': '&quot;' })[sign] ?? sign)
     // Control characters are not allowed in XML, not even escaped.
     .replace(/[\u0000-\u001f\u007f\ufffe\uffff]/g, '\ufffd');
 
@@ -18,12 +19,13 @@ const escape = (text: string): string =>
 const rowRects = (map: HeatMap, y: number): string => {
   const cell = SIDE / map.side;
   let rects = '';
-  for (let x = 0; x < map.side; ) {
+  for (let x = 0; x < map.side;) {
     const colour = hexOf(colourOf(map.share(x, y)));
     let end = x + 1;
     while (end < map.side && hexOf(colourOf(map.share(end, y))) === colour) end++;
     if (colour !== hexOf(UNCHANGED)) {
-      rects += `<rect x="${x * cell}" y="${y * cell}" width="${(end - x) * cell}" height="${cell}" fill="${colour}"/>\n`;
+      const place = `x="${x * cell}" y="${y * cell}" width="${(end - x) * cell}" height="${cell}"`;
+      rects += `<rect ${place} fill="${colour}"/>\n`;
     }
     x = end;
   }
@@ -32,7 +34,8 @@ const rowRects = (map: HeatMap, y: number): string => {
 
 const legend = (): string => {
   const step = BAR_WIDTH / BAR_STEPS;
-  let parts = `<rect x="0" y="0" width="14" height="14" fill="${hexOf(UNCHANGED)}"/>\n<text x="20" y="12">unchanged</text>\n`;
+  let parts = `<rect x="0" y="0" width="14" height="14" fill="${hexOf(UNCHANGED)}"/>\n`;
+  parts += '<text x="20" y="12">unchanged</text>\n';
   for (let index = 0; index < BAR_STEPS; index++) {
     // The bar is even in colours, as the square root in the palette is.
     const share = Math.max(1e-9, (index / (BAR_STEPS - 1)) ** 2);

@@ -20,7 +20,7 @@ const SHARED = 'rldata';
 function* byGroup(runs: readonly BlockRun[], groupBlocks: number): Generator<BlockRun> {
   for (const run of runs) {
     const end = run.start + run.count;
-    for (let start = run.start; start < end; ) {
+    for (let start = run.start; start < end;) {
       const count = Math.min(end, (Math.floor(start / groupBlocks) + 1) * groupBlocks) - start;
       yield { start, count };
       start += count;

@@ -102,7 +102,7 @@ const runTools = async (path: string, commands: readonly string[][]): Promise<vo
 };
 
 for (const mode of ['incremental', 'snapshot'] as const) {
-  test(`${NR_FLIPS / 2} single flipped bits of a file of ${mode} mode crash nothing, and check finds them`, async () => {
+  test(`${NR_FLIPS / 2} single flipped bits of a file of ${mode} mode crash nothing and are found`, async () => {
     const path = GOLDEN[mode];
     const before = readFileSync(path);
     const seed = Date.now() % 2 ** 31;

@@ -33,8 +33,15 @@ test('makeBmap() lists sizes, counts and ranges', () => {
 test("makeBmap() puts in the file's own checksum and those of the ranges", () => {
   const text = withChecksums();
   const [, own = ''] = /<BmapFileChecksum> ([0-9a-f]{64}) </.exec(text) ?? [];
-  assert.is(createHash('sha256').update(text.replace(own, '0'.repeat(64))).digest('hex'), own);
-  const range = createHash('sha256').update(image.subarray(7 * 4096, 307 * 4096)).digest('hex');
+  assert.is(
+    createHash('sha256')
+      .update(text.replace(own, '0'.repeat(64)))
+      .digest('hex'),
+    own,
+  );
+  const range = createHash('sha256')
+    .update(image.subarray(7 * 4096, 307 * 4096))
+    .digest('hex');
   assert.ok(text.includes(`chksum="${range}"> 7-306 <`));
 });
 

@@ -76,29 +76,38 @@ test('check() takes a live incremental, whose header is that of the snapshot bef
   assert.equal(broken(path), []);
 });
 
-const CASES: ReadonlyArray<readonly [name: string, source: string, edits: readonly Edit[], expected: readonly Rule[]]> = [
-  ['a wrong magic', SNAPSHOT, [[0, 4777n + (1n << 32n)]], ['magic']],
-  ['an unknown flag', INCREMENTAL, [[0, 4776n + (0x80000003n << 32n)]], ['flags']],
-  ['fpos below the index end', INCREMENTAL, [[8, 128n]], ['entry-position', 'fpos']],
-  ['fpos beyond what was counted', INCREMENTAL, [[8, BigInt(FIRST + BLOCKS.length + 1)]], ['fpos']],
-  ['fpos not as counted', SNAPSHOT, [[8, BigInt(FIRST + BLOCKS.length + 1)]], ['fpos']],
-  ['fsize above the file size', SNAPSHOT, [[16, 2n ** 40n]], ['fsize']],
-  ['fsize far below the file size', SNAPSHOT, [[16, 4096n]], ['fsize']],
-  ['fsize inside the index', INCREMENTAL, [[16, 4096n]], ['fsize']],
-  ['number 0', INCREMENTAL, [[24, 0n]], ['seqid']],
-  ['no id', SNAPSHOT, [[32, 0n], [40, 0n]], ['uuid']],
-  ['version 2', SNAPSHOT, [[48, 2n]], ['version']],
-  ['version 0 that counts', INCREMENTAL, [[48, 0n]], ['counter']],
-  ['a counter off by one', INCREMENTAL, [[56, BigInt(BLOCKS.length + 1)]], ['counter']],
-  ['a counter off by one', SNAPSHOT, [[56, BigInt(BLOCKS.length - 1)]], ['counter', 'fpos']],
-  ['a byte behind the header', SNAPSHOT, [[4088, 1n << 56n]], ['reserved']],
-  ['the marker in snapshot mode', SNAPSHOT, [[entry(OTHER), 1n]], ['entry-marker']],
-  ['a position inside the index', SNAPSHOT, [[entry(OTHER), 128n]], ['entry-position']],
-  ['a position from fpos on', SNAPSHOT, [[entry(OTHER), BigInt(FIRST + BLOCKS.length)]], ['entry-position']],
-  ['a position above 2^53', INCREMENTAL, [[entry(OTHER), 2n ** 64n - 1n]], ['entry-position']],
-  ['a position twice', SNAPSHOT, [[entry(OTHER), BigInt(FIRST)]], ['entry-unique']],
-  ['an entry that is gone', SNAPSHOT, [[entry(OTHER), 0n]], ['counter']],
-];
+const CASES: ReadonlyArray<readonly [name: string, source: string, edits: readonly Edit[], expected: readonly Rule[]]> =
+  [
+    ['a wrong magic', SNAPSHOT, [[0, 4777n + (1n << 32n)]], ['magic']],
+    ['an unknown flag', INCREMENTAL, [[0, 4776n + (0x80000003n << 32n)]], ['flags']],
+    ['fpos below the index end', INCREMENTAL, [[8, 128n]], ['entry-position', 'fpos']],
+    ['fpos beyond what was counted', INCREMENTAL, [[8, BigInt(FIRST + BLOCKS.length + 1)]], ['fpos']],
+    ['fpos not as counted', SNAPSHOT, [[8, BigInt(FIRST + BLOCKS.length + 1)]], ['fpos']],
+    ['fsize above the file size', SNAPSHOT, [[16, 2n ** 40n]], ['fsize']],
+    ['fsize far below the file size', SNAPSHOT, [[16, 4096n]], ['fsize']],
+    ['fsize inside the index', INCREMENTAL, [[16, 4096n]], ['fsize']],
+    ['number 0', INCREMENTAL, [[24, 0n]], ['seqid']],
+    [
+      'no id',
+      SNAPSHOT,
+      [
+        [32, 0n],
+        [40, 0n],
+      ],
+      ['uuid'],
+    ],
+    ['version 2', SNAPSHOT, [[48, 2n]], ['version']],
+    ['version 0 that counts', INCREMENTAL, [[48, 0n]], ['counter']],
+    ['a counter off by one', INCREMENTAL, [[56, BigInt(BLOCKS.length + 1)]], ['counter']],
+    ['a counter off by one', SNAPSHOT, [[56, BigInt(BLOCKS.length - 1)]], ['counter', 'fpos']],
+    ['a byte behind the header', SNAPSHOT, [[4088, 1n << 56n]], ['reserved']],
+    ['the marker in snapshot mode', SNAPSHOT, [[entry(OTHER), 1n]], ['entry-marker']],
+    ['a position inside the index', SNAPSHOT, [[entry(OTHER), 128n]], ['entry-position']],
+    ['a position from fpos on', SNAPSHOT, [[entry(OTHER), BigInt(FIRST + BLOCKS.length)]], ['entry-position']],
+    ['a position above 2^53', INCREMENTAL, [[entry(OTHER), 2n ** 64n - 1n]], ['entry-position']],
+    ['a position twice', SNAPSHOT, [[entry(OTHER), BigInt(FIRST)]], ['entry-unique']],
+    ['an entry that is gone', SNAPSHOT, [[entry(OTHER), 0n]], ['counter']],
+  ];
 
 for (const [name, source, edits, expected] of CASES) {
   const mode = source === SNAPSHOT ? 'snapshot' : 'incremental';

@@ -1,4 +1,14 @@
-import { existsSync, mkdirSync, readFileSync, readdirSync, rmSync, statSync, symlinkSync, truncateSync, writeFileSync } from 'node:fs';
+import {
+  existsSync,
+  mkdirSync,
+  readFileSync,
+  readdirSync,
+  rmSync,
+  statSync,
+  symlinkSync,
+  truncateSync,
+  writeFileSync,
+} from 'node:fs';
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import { RefusalError, SystemError } from '../../../host/errors.js';
@@ -73,7 +83,7 @@ test('extractSnapshot() keeps holes, and makes more where the snapshot had zeros
   assert.ok(blocks * 512 <= 4 * 4096, `${blocks * 512} bytes`);
 });
 
-test('an extracted image is its maker\'s only', async () => {
+test("an extracted image is its maker's only", async () => {
   makeScene(BASE, COW, { nrSectors: 4096, changed: [1] }, 1);
   await extract();
   assert.is(statSync(OUTPUT).mode & 0o777, 0o600);

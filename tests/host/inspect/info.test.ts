@@ -19,10 +19,9 @@ const snapshot = (golden: Partial<Golden> = {}): void =>
   makeSnapshot(COW, { ...GOLDEN, ...golden }, () => Buffer.alloc(4096));
 const incremental = (golden: Partial<Golden> = {}): void => makeIncremental(COW, { ...GOLDEN, ...golden });
 
-const describe = (size?: number): CowInfo =>
-  inspect(COW, describeCow, size === undefined ? undefined : sectors(size));
+const describe = (size?: number): CowInfo => inspect(COW, describeCow, size === undefined ? undefined : sectors(size));
 
-test('the size of the index follows from an incremental file\'s size', () => {
+test("the size of the index follows from an incremental file's size", () => {
   incremental();
   inspect(COW, ({ answer }) => {
     assert.is(answer.geometry?.nrSections, 16);
@@ -40,7 +39,10 @@ test('the size of the index follows from fpos and the counter in snapshot mode, 
 
 test('the size of the index is unknown where nothing tells it', () => {
   snapshot({ version: 0n });
-  assert.is(inspect(COW, ({ answer }) => answer.geometry), undefined);
+  assert.is(
+    inspect(COW, ({ answer }) => answer.geometry),
+    undefined,
+  );
   assert.is(
     refusal(() => inspect(COW, (cow) => cow.requireList({ allowUnclean: false }))),
     'ORIGIN_SIZE_UNKNOWN',
@@ -146,8 +148,7 @@ test('diffCows() refuses indexes of different sizes', () => {
   incremental();
   copyFileSync(COW, OTHER);
   incremental({ nrSectors: NR_SECTORS * 2 });
-  const compare = (): unknown =>
-    inspect(COW, (a) => inspect(OTHER, (b) => diffCows(a, b, { allowUnclean: false })));
+  const compare = (): unknown => inspect(COW, (a) => inspect(OTHER, (b) => diffCows(a, b, { allowUnclean: false })));
   assert.is(refusal(compare), 'ORIGIN_SIZE_MISMATCH');
 });
 

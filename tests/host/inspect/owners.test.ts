@@ -51,7 +51,8 @@ const blocksOf = (image: Buffer, number: number): BlockRun[] => {
   return [...seen.values()];
 };
 
-const owners = (path: string, runs: readonly BlockRun[]): OwnerReport => withFiles([path], (file) => findOwners(file, runs));
+const owners = (path: string, runs: readonly BlockRun[]): OwnerReport =>
+  withFiles([path], (file) => findOwners(file, runs));
 
 const brief = ({ kind, name, blocks }: OwnedBlocks): unknown => [kind, name, blocks];
 
@@ -112,7 +113,10 @@ test('runProgram() names the package of a program that is missing, and says how 
       return (error as Error).message;
     }
   };
-  assert.is(message('no-such-program'), 'Cannot run no-such-program: it is not installed, expected it from: apt-get install some-package');
+  assert.is(
+    message('no-such-program'),
+    'Cannot run no-such-program: it is not installed, expected it from: apt-get install some-package',
+  );
   assert.is(message('sh'), 'Cannot run sh: it ended with status 3 and said "words", expected 0');
 });
 
