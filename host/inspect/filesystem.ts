@@ -58,8 +58,8 @@ export const detectFilesystem = (image: OpenFile): Filesystem => {
   const block = Buffer.alloc(BYTES);
   const found = image.read(block, 0) === BYTES ? (xfsOf(block) ?? extOf(block)) : undefined;
   if (found) return found;
-  const found = 'it does not begin with a known filesystem';
-  const message = `Cannot find files in ${image.path}: ${found}, expected ext4 or xfs`;
+  const start = 'it does not begin with a known filesystem';
+  const message = `Cannot find files in ${image.path}: ${start}, expected ext4 or xfs`;
   throw new RefusalError('FILESYSTEM_UNKNOWN', message);
 };
 
