@@ -210,6 +210,8 @@ int ioctl(int fd, unsigned long request, ...)
 	if (request == BLKGETSIZE64) {
 		if (fstat(fd, &st))
 			return -1;
+		if (S_ISBLK(st.st_mode))
+			return NEXT(ioctl)(fd, request, argument);
 		*(uint64_t *)argument = st.st_size;
 		return 0;
 	}
