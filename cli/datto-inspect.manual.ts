@@ -70,5 +70,5 @@ export const manual: ToolManual = {
       ],
     },
   ],
-  seeAlso: ['update-img(8)', 'datto(5)'],
+  seeAlso: ['update-img(8)', 'datto-verify(1)', 'datto(5)'],
 };

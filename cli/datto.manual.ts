@@ -96,5 +96,5 @@ export const manual: TopicManual = {
       ],
     },
   ],
-  seeAlso: ['dbdctl(8)', 'update-img(8)'],
+  seeAlso: ['dbdctl(8)', 'update-img(8)', 'datto-inspect(1)'],
 };

@@ -137,5 +137,5 @@ export const manual: ToolManual = {
       ],
     },
   ],
-  seeAlso: ['update-img(8)', 'datto(5)'],
+  seeAlso: ['update-img(8)', 'datto-inspect(1)', 'datto(5)'],
 };

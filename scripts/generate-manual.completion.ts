@@ -79,7 +79,7 @@ const zshOption = (option: Option): string => {
   const text = description.replace(/[[\]:\\]/g, '\\$&');
   const files = /file|folder|image|path|device/.test(value ?? '') ? '_files' : ' ';
   const action = argChoices ? `(${argChoices.join(' ')})` : files;
-  const rest = `[${text}]${value === undefined ? '' : `:${value.replaceAll(':', '\\:')}:${action}`}`;
+  const rest = `[${text}]${value === undefined ? '' : `${option.optional ? '::' : ':'}${value.replaceAll(':', '\\:')}:${action}`}`;
   if (short === undefined || long === undefined) return quoted(`${short ?? long ?? ''}${rest}`);
   return `${quoted(`(${short} ${long})`)}{${short},${long}}${quoted(rest)}`;
 };

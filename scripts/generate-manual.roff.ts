@@ -85,7 +85,8 @@ const section = ({ title, blocks }: Section): string[] => [`.SH ${title}`, ...bo
 
 const optionTerm = (option: Option): [string, string] => {
   const choices = option.argChoices ? `: ${option.argChoices.join(', ')}` : '';
-  const preset = option.defaultValue === undefined ? '' : ` (default: ${String(option.defaultValue)})`;
+  const value = String(option.defaultValue ?? '');
+  const preset = value === '' || option.isBoolean() ? '' : ` (default: ${value})`;
   return [pattern(option.flags), inline(`${option.description}${choices}${preset}`)];
 };
 
@@ -141,12 +142,17 @@ const sentence = (text: string): string =>
 
 const summary = (text: string): string => `${text.charAt(0).toLowerCase()}${text.slice(1)}`.replace(/\.$/, '');
 
+/** Every way to call a tool; commander shows them with its name, but for the first. */
 const synopsis = (program: Command): string[] => {
-  const subs = commandsOf(program);
-  const line = (words: string, rest: string): string[] =>
+  const name = program.name();
+  const way = (words: string, rest: string): string[] =>
     [`.SY "${literal(words)}"`, pattern(rest), '.YS'].filter(Boolean);
-  if (subs.length === 0) return line(program.name(), synopsisOf(program));
-  return subs.flatMap((sub) => line(`${program.name()} ${sub.name()}`, synopsisOf(sub)));
+  const ways = (command: Command, words: string): string[] =>
+    synopsisOf(command)
+      .split('\n')
+      .flatMap((line) => way(words, line.trim().replace(`${words} `, '')));
+  const subs = commandsOf(program);
+  return subs.length === 0 ? ways(program, name) : subs.flatMap((sub) => ways(sub, `${name} ${sub.name()}`));
 };
 
 const page = (name: string, about: string, level: 1 | 5 | 8, lines: readonly string[]): string =>

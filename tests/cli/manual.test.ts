@@ -91,10 +91,10 @@ const examplesOf = (tool: string): string[] =>
     .flatMap(({ blocks }) => blocks)
     .flatMap((block) => (typeof block === 'object' && 'example' in block ? block.example : []));
 
-/** Runs the examples of a page as one script, its paths moved to the tests' folder. */
-const runExamples = (tool: string): string[] => {
+/** Runs lines as one script, its paths moved to the tests' folder. */
+const runScript = (script: readonly string[]): string[] => {
   makeScene();
-  const lines = examplesOf(tool).map((line) =>
+  const lines = script.map((line) =>
     line.replaceAll('/dev/datto0', '/dev/datto7').replace(/(?<= |=)\/(data|backup)\//g, `${at('')}/$1/`),
   );
   const functions = tools.map((name) => `${name}() { ${at('tools')}/${name}.mjs "$@"; }`);
@@ -114,6 +114,8 @@ const runExamples = (tool: string): string[] => {
   return readLog(LOG).map((line) => line.replaceAll(at(''), ''));
 };
 
+const runExamples = (tool: string): string[] => runScript(examplesOf(tool));
+
 test('the examples of dbdctl(8) work, and ask the driver for what they say', () => {
   assert.equal(runExamples('dbdctl'), [
     '1 /dev/sda1 /data/.datto0 0 0 0',
@@ -128,10 +130,20 @@ test('the examples of dbdctl(8) work, and ask the driver for what they say', () 
   ]);
 });
 
-test('the examples of update-img(8) work, and bring the image up to the snapshot', () => {
-  assert.equal(runExamples('update-img').slice(0, 1), ['6 /data/.datto1 0 0']);
+test('the examples of update-img(8) work, and bring the image up to the snapshot and back', () => {
+  const rollback = examplesOf('update-img').findIndex((line) => line.includes('--rollback'));
+  assert.ok(rollback > 0);
+  assert.equal(runScript(examplesOf('update-img').slice(0, rollback)).slice(0, 1), ['6 /data/.datto1 0 0']);
   assert.ok(readFileSync(at('backup/data.img')).equals(readFileSync(SNAP)));
   assert.equal(readdirSync(at('data')), []);
+  runExamples('update-img');
+  assert.ok(readFileSync(at('backup/data.img')).equals(Buffer.alloc(SNAPSHOT_BYTES)));
+});
+
+test('the examples of datto-verify(1) work', () => {
+  // The image is made equal to the snapshot first.
+  const copy = 'update-img /dev/datto0 /data/.datto0 /backup/data.img';
+  assert.equal(runScript([copy, ...examplesOf('datto-verify')]), ['8']);
 });
 
 test('the examples of datto-inspect(1) work, and ask the driver for nothing', () => {

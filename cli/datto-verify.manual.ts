@@ -1,0 +1,59 @@
+/** What datto-verify(1) says beyond the definitions in datto-verify.ts. */
+import type { ToolManual } from './manual.js';
+
+export const manual: ToolManual = {
+  section: 1,
+  description: [
+    'An image can be compared with the snapshot that it was made from, as long as there is one; and with its manifest ' +
+      'at any time later, on any machine. The image is only read.',
+    'A manifest lies beside its image, as `<image file>.datto-manifest`. It holds a short hash of each block, ' +
+      'and a tree of SHA-256 digests whose root names what the image is: who has written the root down can tell whether ' +
+      'image and manifest were changed together. The tree is that of dm-verity, so that `veritysetup verify` reads it, ' +
+      'too. `update-img`(8) keeps a manifest up to date.',
+  ],
+  commands: {
+    compare: [
+      'Each run of blocks that differ is shown. Without `--cow` all blocks are compared; with it, what the COW file ' +
+        'lists and a random sample of the others, which finds changes that were not listed. The seed that is shown ' +
+        'repeats the choice.',
+    ],
+    manifest: ['A manifest that is there is replaced.'],
+    scrub: [
+      'Each block that has rotted is shown, of the image and of the manifest. Compare the root with the one that you ' +
+        'wrote down.',
+    ],
+  },
+  exits: [
+    ['0', 'All is right.'],
+    ['3', 'Something differs or has rotted; it is named on standard output.'],
+    ['16', 'Another process is working on the image.'],
+    ['22', 'The command line is wrong, the files do not belong together, or there is no manifest.'],
+    [
+      'other',
+      'The errno of what could not be opened or read: 2 for a file that does not exist, 13 for one that must not be opened.',
+    ],
+  ],
+  sections: [
+    {
+      title: 'FILES',
+      blocks: [
+        {
+          terms: [
+            ['`<image file>.datto-manifest`', 'The manifest of a regular file.'],
+            ['`/var/lib/dattobd/`', 'State and manifests of block devices.'],
+          ],
+        },
+      ],
+    },
+    {
+      title: 'EXAMPLES',
+      blocks: [
+        'Compare an image with its snapshot, all of it:',
+        { example: ['datto-verify compare /dev/datto0 /backup/data.img'] },
+        'Make a manifest, and look for rot a year later:',
+        { example: ['datto-verify manifest /backup/data.img', 'datto-verify scrub /backup/data.img'] },
+      ],
+    },
+  ],
+  seeAlso: ['update-img(8)', 'veritysetup(8)'],
+};
