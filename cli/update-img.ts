@@ -84,11 +84,13 @@ const note = (text: string): string => `update-img: ${text}\n`;
 const failureLine = ({ call, subject, offset, bytes, errno }: CopyFailure): string =>
   note(`cannot ${call} ${subject} at offset ${offset}, ${bytes} bytes: ${errnoText(errno)}`);
 
-const differenceLine = ({ start, count: blocks }: BlockRun, listed: boolean): string =>
-  note(
-    `blocks ${start} to ${start + blocks - 1} differ from the snapshot, ` +
-      (listed ? 'though they were copied' : 'though they are not listed as changed'),
-  );
+/** Differences that are told one by one; more only drown the words. */
+const DIFFERENCES_SHOWN = 20;
+
+const differenceLine = ({ start, count: blocks }: BlockRun, listed: boolean): string => {
+  const where = blocks === 1 ? `block ${start} differs` : `blocks ${start} to ${start + blocks - 1} differ`;
+  return note(`${where} from the snapshot, though ${listed ? 'copied' : 'not listed as changed'}`);
+};
 
 const announce = (plan: UpdatePlan, image: string, options: Options, streams: Streams): void => {
   if (plan.action === 'resume') {
@@ -176,8 +178,10 @@ const update = (paths: readonly string[], options: Options, streams: Streams): n
       },
       onDifference: (run, listed) => {
         progress.clear();
-        if (json) troubles.differences.push({ ...run, listed });
-        streams.err(differenceLine(run, listed));
+        troubles.differences.push({ ...run, listed });
+        const shown = troubles.differences.length;
+        if (shown <= DIFFERENCES_SHOWN) streams.err(differenceLine(run, listed));
+        if (shown === DIFFERENCES_SHOWN) streams.err(note('more of them are only counted (datto-verify lists all)'));
       },
     },
   );
