@@ -9,6 +9,7 @@ if [ -n "$MODULES_ROOT" ]; then
 	mkdir -p /lib/modules
 	mount --bind "$MODULES_ROOT/lib/modules" /lib/modules
 fi
+ln -sfn /proc/self/fd /dev/fd
 ip link set lo up
 mkdir -p /run/udev /run/lock
 if /lib/systemd/systemd-udevd --daemon 2>/dev/null; then
