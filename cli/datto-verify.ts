@@ -1,8 +1,8 @@
 /**
  * datto-verify: an image against a snapshot, or against its manifest (docs/UPDATE-IMG.md).
  *
- * Exit status: 0 all is right; 3 something differs or has rotted; 22 (EINVAL) for a wrong command line, or files that do
- * not belong together; 16 (EBUSY) if another process is working on the image; else the errno of what could not be
+ * Exit status: 0 all is right; 3 something differs or has rotted; 22 (EINVAL) for a wrong command line, or files that
+ * do not belong together; 16 (EBUSY) if another process is working on the image; else the errno of what could not be
  * opened or read.
  */
 import { Command, CommanderError, InvalidArgumentError, Option } from 'commander';
@@ -70,8 +70,8 @@ const compare = (snapshot: string, image: string, options: CompareOptions, strea
   progress.clear();
   const { comparedBlocks, differingBlocks, sampledBlocks } = result;
   if (json) {
-    const counts = { compared_blocks: comparedBlocks, sampled_blocks: sampledBlocks, differing_blocks: differingBlocks };
-    printJson({ ...counts, seed, differences }, streams);
+    const counts = { compared_blocks: comparedBlocks, sampled_blocks: sampledBlocks };
+    printJson({ ...counts, differing_blocks: differingBlocks, seed, differences }, streams);
   } else {
     const chosen = sampledBlocks > 0 ? `, ${sampledBlocks} of them chosen by seed ${seed}` : '';
     streams.out(`${comparedBlocks} blocks compared${chosen}: ${differingBlocks} differ\n`);
@@ -86,7 +86,9 @@ const places = ({ state, manifest }: ManifestOptions): { stateFile?: string; man
 
 const make = (image: string, options: ManifestOptions, streams: Streams): number => {
   const progress = new Progress(streams, options.progress);
-  const made = makeManifest({ image, ...places(options) }, nativeSyscalls(), (done, total) => progress.update(done, total));
+  const made = makeManifest({ image, ...places(options) }, nativeSyscalls(), (done, total) =>
+    progress.update(done, total),
+  );
   progress.clear();
   if (options.json) printJson(made, streams);
   else streams.out(`${made.path}: ${made.blocks} blocks\nroot ${made.root}\n`);
@@ -104,7 +106,8 @@ const findingLine = (finding: Finding): string => {
     case 'sum':
       return `the manifest's XXH64 of block ${finding.block} has rotted, offset ${offset}; the block is right`;
     case 'tree': {
-      const of = finding.level === 0 ? `block ${finding.index}` : `hash block ${finding.index} of level ${finding.level - 1}`;
+      const { level, index } = finding;
+      const of = level === 0 ? `block ${index}` : `hash block ${index} of level ${level - 1}`;
       return `the manifest's digest of ${of} has rotted, offset ${offset}; what it is of is right`;
     }
     case 'filling':

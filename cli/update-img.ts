@@ -1,8 +1,8 @@
 /**
  * update-img: brings an image up to the next snapshot of its series (ABI.md, F.4; docs/UPDATE-IMG.md).
  *
- * Exit status: 0; the errno of what could not be opened or read; 22 (EINVAL) for a wrong command line, files that do not
- * belong together, or an image that may not be updated; 16 (EBUSY) if another process is working on the image; 5 (EIO)
+ * Exit status: 0; the errno of what could not be opened or read; 22 (EINVAL) for a wrong command line, files that do
+ * not belong together, or an image that may not be updated; 16 (EBUSY) if another process is working on the image; 5 (EIO)
  * if blocks could not be copied, or verification found differences.
  */
 import { Command, CommanderError, InvalidArgumentError, Option } from 'commander';
@@ -203,7 +203,10 @@ const rollback = (image: string, { json, state, adopt }: Options, streams: Strea
   const place = state === undefined ? {} : { stateFile: state };
   const { series, sequence, blocks } = rollbackImage({ image, adopt: adopt === true, ...place }, nativeSyscalls());
   if (json) printJson({ series, sequence, blocks }, streams);
-  else streams.out(`${image} is snapshot ${sequence} again${blocks === undefined ? '' : `: ${blocks} blocks put back`}\n`);
+  else {
+    const count = blocks === undefined ? '' : `: ${blocks} blocks put back`;
+    streams.out(`${image} is snapshot ${sequence} again${count}\n`);
+  }
   return 0;
 };
 

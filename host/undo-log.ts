@@ -2,8 +2,8 @@
  * The undo log: what the blocks of an image held before an update, which is also the way from the new image back.
  *
  *   offset 0    file header, 4096 bytes: magic, version, size of the image
- *   then        records: 32 bytes { magic u32, kind u32, offset u64, bytes u64, sum u64 }, then the data if the kind
- *               is DATA; the sum is XXH64 of the data xor XXH64 of the record before the sum; ZEROS has none; END closes the log, its offset is the number of records
+ *   then        records: 32 bytes { magic u32, kind u32, offset u64, bytes u64, sum u64 }, then the data if the
+ *               kind is DATA; the sum is XXH64 of the data xor XXH64 of the record before the sum; ZEROS has none; END closes the log, its offset is the number of records
  *
  * All of it is on disk before the first byte of the image changes, so a log is complete or was never used.
  */

@@ -66,8 +66,8 @@ const deviceNumber = (path: string): bigint | undefined => {
 export const requireOtherFile = (image: OpenFile, inputs: readonly OpenFile[], origin: string): void => {
   const stat = image.stat();
   const same = inputs.some((file) => file.stat().dev === stat.dev && file.stat().ino === stat.ino);
-  const sameDevice =
-    stat.isBlockDevice() && [...inputs.map(({ path }) => path), origin].some((path) => deviceNumber(path) === stat.rdev);
+  const paths = [...inputs.map(({ path }) => path), origin];
+  const sameDevice = stat.isBlockDevice() && paths.some((path) => deviceNumber(path) === stat.rdev);
   if (!same && !sameDevice) return;
   throw new RefusalError('IMAGE_IS_INPUT', `Cannot write ${image.path}: it is what is to be copied from`);
 };

@@ -336,8 +336,8 @@ const run = (job: Job): UpdateResult => {
 
 /**
  * Copies the blocks that the COW file lists from the snapshot to the image. All checks come before the first write
- * (ABI.md, F.4, in that order, then ours), and so does the note in the state file that an update is under way. The image
- * is on disk when this returns.
+ * (ABI.md, F.4, in that order, then ours), and so does the note in the state file that an update is under way. The
+ * image is on disk when this returns.
  *
  * @throws RefusalError with a code of the checks; SystemError if a file cannot be opened, read or synced, or the driver
  * cannot be asked. What then is left of the image is in its state file.

@@ -176,8 +176,8 @@ const requireCurrent = (path: string, header: ManifestHeader | undefined, state:
   const remedy = 'make it anew with datto-verify manifest';
   if (!header.complete) throw new RefusalError('NO_MANIFEST', `Cannot use ${path}: it is not complete; ${remedy}`);
   if (!state || header.sequence === 0n || header.sequence === state.sequence) return;
-  const message = `Cannot use ${path}: it is of snapshot ${header.sequence}, and the image is ${state.sequence}; ${remedy}`;
-  throw new RefusalError('NO_MANIFEST', message);
+  const why = `it is of snapshot ${header.sequence}, and the image is ${state.sequence}; ${remedy}`;
+  throw new RefusalError('NO_MANIFEST', `Cannot use ${path}: ${why}`);
 };
 
 /**

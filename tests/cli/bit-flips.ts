@@ -41,7 +41,8 @@ const assertNamed = (found: readonly Finding[], inImage: boolean, byte: number, 
   assert.is(found.length, 1, `${where}: ${JSON.stringify(found)}`);
   const [finding] = found;
   if (!finding) return;
-  const bytes = { image: BLOCK, unreadable: BLOCK, sum: 8, tree: 32, filling: 32, header: BLOCK, root: BLOCK }[finding.what];
+  const sizes = { image: BLOCK, unreadable: BLOCK, sum: 8, tree: 32, filling: 32, header: BLOCK, root: BLOCK };
+  const bytes = sizes[finding.what];
   assert.is(finding.what === 'image', inImage, `${where}: ${JSON.stringify(finding)}`);
   assert.ok(byte >= finding.offset && byte < finding.offset + bytes, `${where}: ${JSON.stringify(finding)}`);
 };
@@ -63,7 +64,8 @@ export const flipBits = (image: string, manifest: string, count: number, seed: n
     flip(path, bit);
     const found = findings(image);
     flip(path, bit);
-    assertNamed(found, inImage, byte, `seed ${seed}, flip ${number}, byte ${byte} of the ${inImage ? 'image' : 'manifest'}`);
+    const where = `seed ${seed}, flip ${number}, byte ${byte} of the ${inImage ? 'image' : 'manifest'}`;
+    assertNamed(found, inImage, byte, where);
     const what = found[0]?.what ?? '';
     tally[what] = (tally[what] ?? 0) + 1;
   }
