@@ -1,5 +1,6 @@
 /** Which filesystem an image holds, as far as is needed to ask its own tools. */
 import { RefusalError } from '../errors.js';
+import type { BlockRun } from '../cow-file.js';
 import type { OpenFile } from '../files.js';
 
 export interface Filesystem {
@@ -11,6 +12,8 @@ export interface Filesystem {
   /** What lies below it is not the filesystem's. */
   readonly firstBlock: number;
   readonly nrBlocks: number;
+  /** The log inside the filesystem, of xfs only. */
+  readonly log?: BlockRun;
 }
 
 /** ext2, ext3 and ext4: the superblock's fields, from the start of the device. */
@@ -23,7 +26,16 @@ const EXT = {
   value: 0xef53,
 };
 /** xfs, big-endian. */
-const XFS = { magic: 0, blockBytes: 4, blocks: 8, groupBlocks: 84, value: 0x58465342 };
+const XFS = {
+  magic: 0,
+  blockBytes: 4,
+  blocks: 8,
+  groupBlocks: 84,
+  logStart: 48,
+  logBlocks: 96,
+  groupLog: 124,
+  value: 0x58465342,
+};
 const BYTES = 2048;
 
 const extOf = (block: Buffer): Filesystem | undefined => {
@@ -46,7 +58,19 @@ const xfsOf = (block: Buffer): Filesystem | undefined => {
   const groupBlocks = block.readUInt32BE(XFS.groupBlocks);
   if (blockBytes < 512 || blockBytes > 65536 || (blockBytes & (blockBytes - 1)) !== 0 || groupBlocks === 0)
     return undefined;
-  return { type: 'xfs', blockBytes, groupBlocks, firstBlock: 0, nrBlocks: Number(block.readBigUInt64BE(XFS.blocks)) };
+  // A log elsewhere starts at 0. The number of a block has its group in the upper bits.
+  const logStart = block.readBigUInt64BE(XFS.logStart);
+  const groupLog = BigInt(block.readUInt8(XFS.groupLog) & 31);
+  const start = Number(logStart >> groupLog) * groupBlocks + Number(BigInt.asUintN(Number(groupLog), logStart));
+  const log = { start, count: logStart === 0n ? 0 : block.readUInt32BE(XFS.logBlocks) };
+  return {
+    type: 'xfs',
+    blockBytes,
+    groupBlocks,
+    firstBlock: 0,
+    nrBlocks: Number(block.readBigUInt64BE(XFS.blocks)),
+    log,
+  };
 };
 
 /**

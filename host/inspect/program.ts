@@ -23,12 +23,19 @@ const environment = (): NodeJS.ProcessEnv => ({
  * Runs a program to its end.
  *
  * @param input what it reads from standard input
+ * @param folder where it runs; that of this process if left out
  * @returns what it printed
  * @throws RefusalError PROGRAM_MISSING, PROGRAM_FAILED
  */
-export const runProgram = (program: Program, args: readonly string[], input: string): string => {
+export const runProgram = (program: Program, args: readonly string[], input: string, folder?: string): string => {
   const { name } = program;
-  const result = spawnSync(name, args, { input, encoding: 'latin1', maxBuffer: OUTPUT_MAX, env: environment() });
+  const result = spawnSync(name, args, {
+    ...(folder === undefined ? {} : { cwd: folder }),
+    input,
+    encoding: 'latin1',
+    maxBuffer: OUTPUT_MAX,
+    env: environment(),
+  });
   if (result.error && errnoOf(result.error) === ENOENT) {
     const message = `Cannot run ${name}: it is not installed, expected it from: apt-get install ${program.package}`;
     throw new RefusalError('PROGRAM_MISSING', message);

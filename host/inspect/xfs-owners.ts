@@ -1,9 +1,11 @@
 /** Owners of the blocks of an xfs image, through xfs_db: blockget reads all names, blockuse tells of each block. */
 import { resolve } from 'node:path';
+import { RefusalError } from '../errors.js';
 import type { BlockOwner, OwnerSource } from './block-owners.js';
 import type { Filesystem } from './filesystem.js';
 import type { BlockRun } from '../cow-file.js';
 import { runProgram } from './program.js';
+import { withMetadataCopy } from './xfs-metadata.js';
 
 const XFS_DB = { name: 'xfs_db', package: 'xfsprogs' };
 const SECTOR = 512;
@@ -43,10 +45,20 @@ const ownerOf = (type: string, inode: string | undefined, name: string | undefin
   return { kind: 'file', inode: Number(inode), name: path };
 };
 
+/** What xfs_db tells; of a copy of the metadata if it refuses the image, mostly for its log. */
+const usageOf = (image: string, filesystem: Filesystem, commands: string): string => {
+  try {
+    return runProgram(XFS_DB, ['-r', '-f', image], commands);
+  } catch (error) {
+    if (!(error instanceof RefusalError) || error.code !== 'PROGRAM_FAILED') throw error;
+    return withMetadataCopy(image, filesystem, (copy) => runProgram(XFS_DB, ['-r', '-f', copy], commands));
+  }
+};
+
 /** Answers owners. */
 export const xfsOwners: OwnerSource = (image, filesystem, runs) => {
   const owners = new Map<number, BlockOwner>();
-  const output = runProgram(XFS_DB, ['-r', '-f', resolve(image)], commandsFor(runs, filesystem));
+  const output = usageOf(resolve(image), filesystem, commandsFor(runs, filesystem));
   for (const line of output.split('\n')) {
     const match = /^block \d+ \((\d+)\/(\d+)\) type (\S+)(?: inode (\d+)(?: (.+))?)?$/.exec(line);
     if (!match) continue;
