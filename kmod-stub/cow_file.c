@@ -22,7 +22,6 @@
 #include <linux/dcache.h>
 #include <linux/kallsyms.h>
 #include <linux/namei.h>
-#include <linux/pagemap.h>
 #include <linux/slab.h>
 #include "cow_private.h"
 
@@ -100,25 +99,6 @@ static int allocate(struct file *file, u64 bytes)
 	return err ? err : vfs_fallocate(file, 0, 0, bytes);
 }
 
-int cow_file_write(struct file *file, const void *data, size_t bytes, loff_t offset)
-{
-	ssize_t written;
-
-	while (bytes) {
-		written = kernel_write(file, data, bytes, &offset);
-		if (written <= 0)
-			return written ? (int)written : -EIO;
-		data += written;
-		bytes -= written;
-	}
-	return 0;
-}
-
-static void drop_cache(struct file *file)
-{
-	invalidate_mapping_pages(file->f_mapping, 0, -1);
-}
-
 static int fill(struct cow_file *cow, struct file *file, const void *header)
 {
 	struct inode *inode = file_inode(file);
@@ -129,39 +109,12 @@ static int fill(struct cow_file *cow, struct file *file, const void *header)
 	if (!err)
 		err = vfs_fsync(file, 0);
 	if (!err)
-		err = extents_read(inode, cow->bytes, &cow->extents, &cow->nr_extents);
+		err = cow_read_map(cow, inode, cow->bytes);
 	if (!err)
 		err = cow_prove(cow, file, header);
 	if (!err)
 		err = cow_pin(cow, inode);
-	drop_cache(file);
-	return err;
-}
-
-/* Remove the name from its folder, if it is still there. */
-static int unlink_path(const struct path *path)
-{
-	/*
-	 * References of our own: vfs_unlink() makes a dentry that nobody else holds negative,
-	 * open file or not.
-	 */
-	struct dentry *dentry = dget(path->dentry);
-	struct dentry *parent = dget_parent(dentry);
-	struct inode *folder = d_inode(parent);
-	int err = mnt_want_write(path->mnt);
-
-	if (err)
-		goto put;
-	inode_lock_nested(folder, I_MUTEX_PARENT);
-	if (dentry->d_parent == parent && !d_unhashed(dentry) && d_is_positive(dentry))
-		err = compat_vfs_unlink(path->mnt, folder, dentry);
-	else
-		err = -ENOENT;
-	inode_unlock(folder);
-	mnt_drop_write(path->mnt);
-put:
-	dput(parent);
-	dput(dentry);
+	cow_drop_cache(file);
 	return err;
 }
 
@@ -217,144 +170,9 @@ release:
 		vfs_truncate(&file->f_path, 0);
 undo:
 	if (file->f_mode & FMODE_CREATED)
-		unlink_path(&file->f_path);
+		cow_unlink_path(&file->f_path);
 	fput(file);
 	return ERR_PTR(err);
-}
-
-/* Find the file again by its name. */
-static int find(struct cow_file *cow, struct path *path)
-{
-	struct inode *inode;
-	int err = kern_path(cow->path, 0, path);
-
-	if (err)
-		return err;
-	inode = d_inode(path->dentry);
-	if (inode->i_sb->s_bdev == cow->origin && inode->i_ino == cow->ino &&
-	    inode->i_generation == cow->generation)
-		return 0;
-	path_put(path);
-	return -ESTALE;
-}
-
-/*
- * Find the file and take the guards down. If its filesystem was unmounted and mounted since,
- * there are none.
- */
-static int find_unguarded(struct cow_file *cow, struct path *path)
-{
-	struct address_space *mapping;
-	int err = find(cow, path);
-
-	if (err)
-		return err;
-	/*
-	 * After a mount it is a new inode, of which somebody may have read large folios: they go.
-	 */
-	mapping = d_inode(path->dentry)->i_mapping;
-	compat_small_folios(mapping);
-	err = invalidate_inode_pages2(mapping);
-	if (!err && cow_file_has_filesystem(cow))
-		err = cow_pin_guard(cow, d_inode(path->dentry), false);
-	if (err)
-		path_put(path);
-	return err;
-}
-
-/*
- * Put the guards back. A file that a new mount has brought back is pinned anew, if it still lies
- * where it did.
- */
-static int guard_again(struct cow_file *cow, struct inode *inode)
-{
-	struct cow_extent *extents;
-	unsigned int count;
-	int err;
-
-	if (cow_file_has_filesystem(cow))
-		return cow_pin_guard(cow, inode, true);
-	err = extents_read(inode, cow->bytes, &extents, &count);
-	if (err)
-		return err;
-	if (count != cow->nr_extents || memcmp(extents, cow->extents, count * sizeof(*extents)))
-		err = -ESTALE;
-	kvfree(extents);
-	return err ? err : cow_pin(cow, inode);
-}
-
-int cow_file_guard(struct cow_file *cow)
-{
-	struct path path;
-	int err;
-
-	if (cow_file_has_filesystem(cow))
-		return 0;
-	err = find_unguarded(cow, &path);
-	if (err)
-		return err;
-	err = guard_again(cow, d_inode(path.dentry));
-	path_put(&path);
-	return err;
-}
-
-struct file *cow_file_open(struct cow_file *cow)
-{
-	struct path path;
-	struct file *file;
-	int err = find_unguarded(cow, &path);
-
-	if (err)
-		return ERR_PTR(err);
-	file = dentry_open(&path, O_RDWR | O_LARGEFILE, current_cred());
-	if (IS_ERR(file) && cow_file_has_filesystem(cow))
-		cow_pin_guard(cow, d_inode(path.dentry), true);
-	path_put(&path);
-	return file;
-}
-
-int cow_file_close(struct cow_file *cow, struct file *file, bool keep_pinned)
-{
-	int err = vfs_fsync(file, 0);
-	int pin_err = 0;
-
-	drop_cache(file);
-	if (keep_pinned)
-		pin_err = guard_again(cow, file_inode(file));
-	else
-		cow_unpin(cow);
-	fput(file);
-	return err ? err : pin_err;
-}
-
-int cow_file_truncate(struct cow_file *cow, u64 bytes)
-{
-	struct path path;
-	int pin_err, err = find_unguarded(cow, &path);
-
-	if (err)
-		return err;
-	err = vfs_truncate(&path, bytes);
-	if (!err) {
-		cow->bytes = bytes;
-		extents_cut(cow, DIV_ROUND_UP(bytes, COW_BLOCK_SIZE));
-	}
-	pin_err = guard_again(cow, d_inode(path.dentry));
-	path_put(&path);
-	return err ? err : pin_err;
-}
-
-int cow_file_unlink(struct cow_file *cow)
-{
-	struct path path;
-	int err = find(cow, &path);
-
-	cow_unpin(cow);
-	if (err)
-		return err;
-	err = unlink_path(&path);
-	path_put(&path);
-	return err;
 }
 
 void cow_file_release(struct cow_file *cow)
@@ -362,7 +180,7 @@ void cow_file_release(struct cow_file *cow)
 	if (!cow)
 		return;
 	cow_unpin(cow);
-	kvfree(cow->extents);
+	cow_map_free(cow);
 	kfree(cow->path);
 	kfree(cow->inner_path);
 	kfree(cow);

@@ -50,15 +50,6 @@ int cow_file_guard(struct cow_file *cow);
 bool cow_file_has_filesystem(const struct cow_file *cow);
 
 /**
- * cow_file_on_unmount() - Set the one function called when the filesystem goes.
- *
- * It may sleep; it must not call cow_file_*() beyond the accessors, nor take a lock that is held
- * around them. The filesystem may have gone before it was set: look at cow_file_has_filesystem()
- * afterwards.
- */
-void cow_file_on_unmount(struct cow_file *cow, void (*fn)(void *), void *arg);
-
-/**
  * struct cow_extent - A run of the file's blocks that is contiguous on the origin. All in blocks
  * of 4096 bytes.
  */
@@ -81,6 +72,14 @@ const struct cow_extent *cow_file_extents(const struct cow_file *cow, unsigned i
  * the file.
  */
 u64 cow_file_map(const struct cow_file *cow, u64 position, u64 *block);
+
+/**
+ * cow_file_overlaps() - Does any of these blocks of the origin belong to the file?
+ *
+ * The header block, which the filesystem writes, does not count.
+ * Context: Any.
+ */
+bool cow_file_overlaps(const struct cow_file *cow, u64 block, u64 count);
 
 /**
  * cow_file_raw() - Read or write a piece of the file through its extents and wait for it.
@@ -106,6 +105,15 @@ int cow_file_close(struct cow_file *cow, struct file *file, bool keep_pinned);
  * forgotten. Stays pinned.
  */
 int cow_file_truncate(struct cow_file *cow, u64 bytes);
+
+/**
+ * cow_file_grow() - Allocate @more bytes behind the present end, and map them.
+ *
+ * May be called while the file is in use by cow_file_map() and cow_file_raw().
+ * Return: 0; -%EINVAL for 0; -%ENOSPC, -%EFBIG or another error of the filesystem, with the file as
+ * it was; -%ESTALE if it is no longer the file that was mapped.
+ */
+int cow_file_grow(struct cow_file *cow, u64 more);
 
 /** cow_file_unlink() - Unpin and remove the file from its folder. */
 int cow_file_unlink(struct cow_file *cow);

@@ -54,11 +54,8 @@ static void pin_freeing(struct fsnotify_mark *mark, struct fsnotify_group *unuse
 	mutex_lock(&pin->lock);
 	cow = pin->cow;
 	pin->cow = NULL;
-	if (cow) {
+	if (cow)
 		WRITE_ONCE(cow->mounted, false);
-		if (cow->on_unmount)
-			cow->on_unmount(cow->on_unmount_arg);
-	}
 	mutex_unlock(&pin->lock);
 }
 
@@ -173,18 +170,6 @@ int cow_pin_guard(struct cow_file *cow, struct inode *inode, bool on)
 bool cow_file_has_filesystem(const struct cow_file *cow)
 {
 	return READ_ONCE(cow->mounted);
-}
-
-void cow_file_on_unmount(struct cow_file *cow, void (*fn)(void *arg), void *arg)
-{
-	struct cow_pin *pin = cow->pin;
-
-	if (pin)
-		mutex_lock(&pin->lock);
-	cow->on_unmount = fn;
-	cow->on_unmount_arg = arg;
-	if (pin)
-		mutex_unlock(&pin->lock);
 }
 
 int cow_files_init(void)

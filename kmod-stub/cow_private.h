@@ -19,12 +19,10 @@ struct cow_pin;
  * @inner_path: from the root of the filesystem
  * @ino, @generation: tell the file again after its filesystem was unmounted and mounted
  * @bytes: size of the allocation
- * @extents: in file order, without holes, from position 0 on
- * @nr_extents: how many of them count
+ * @map: where it lies (cow_map.c)
  * @pin: the guards and the mark on the inode, or NULL; written by cow_pin.c, by one caller at a
  * time
  * @mounted: pinned, and the filesystem was not unmounted since
- * @on_unmount, @on_unmount_arg: called when it is
  *
  * No struct path, file or inode reference is held here: an unmount of the filesystem neither
  * fails nor waits.
@@ -36,12 +34,9 @@ struct cow_file {
 	unsigned long ino;
 	u32 generation;
 	u64 bytes;
-	struct cow_extent *extents;
-	unsigned int nr_extents;
+	struct cow_map *map;
 	struct cow_pin *pin;
 	bool mounted;
-	void (*on_unmount)(void *arg);
-	void *on_unmount_arg;
 };
 
 /* extents.c */
@@ -61,11 +56,38 @@ struct cow_file {
  */
 int extents_read(struct inode *inode, u64 bytes, struct cow_extent **extents, unsigned int *count);
 
-/** extents_cut() - Forget what lies behind position @end. */
-void extents_cut(struct cow_file *cow, u64 end);
-
 int extents_init(void);
 void extents_exit(void);
+
+/* cow_session.c */
+
+/**
+ * cow_read_map() - Find out where the first @bytes bytes of the file lie.
+ *
+ * Return: 0; -%ESTALE if it was mapped already and has not only grown since; an error of
+ * extents_read().
+ */
+int cow_read_map(struct cow_file *cow, struct inode *inode, u64 bytes);
+
+/** cow_unlink_path() - Remove the name from its folder. Return: 0; -%ENOENT if it is gone. */
+int cow_unlink_path(const struct path *path);
+
+void cow_drop_cache(struct file *file);
+
+/* cow_map.c */
+
+/**
+ * cow_map_set() - Let a file lie at these extents from now on.
+ * @extents: in file order, without holes, from position 0 on; freed with the file, or by a failure
+ *
+ * Return: 0 or -%ENOMEM.
+ */
+int cow_map_set(struct cow_file *cow, struct cow_extent *extents, unsigned int count);
+
+/** cow_map_cut() - Forget what lies behind position @end. */
+void cow_map_cut(struct cow_file *cow, u64 end);
+
+void cow_map_free(struct cow_file *cow);
 
 /* cow_proof.c */
 
@@ -93,8 +115,7 @@ int cow_prove(struct cow_file *cow, struct file *file, const void *header);
 int cow_pin(struct cow_file *cow, struct inode *inode);
 
 /**
- * cow_unpin() - Undo cow_pin(), or what the unmount left of it. Afterwards on_unmount() is not
- * running.
+ * cow_unpin() - Undo cow_pin(), or what the unmount left of it.
  */
 void cow_unpin(struct cow_file *cow);
 

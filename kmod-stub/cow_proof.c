@@ -74,7 +74,9 @@ static int prove_neighbour(struct cow_file *cow, struct file *file, u64 position
 
 int cow_prove(struct cow_file *cow, struct file *file, const void *header)
 {
-	const struct cow_extent *last = &cow->extents[cow->nr_extents - 1];
+	unsigned int count;
+	const struct cow_extent *extents = cow_file_extents(cow, &count);
+	const struct cow_extent *last = &extents[count - 1];
 	u64 end = min(last->position + last->count,
 		      cow->bytes / COW_BLOCK_SIZE); /* of whole blocks */
 	u8 *pages = vmalloc(3 * COW_BLOCK_SIZE);
@@ -85,7 +87,7 @@ int cow_prove(struct cow_file *cow, struct file *file, const void *header)
 	err = expect_raw(cow, header, 0, pages);
 	if (!err && end > 1)
 		err = prove_position(cow, file, end - 1, pages, pages + COW_BLOCK_SIZE);
-	if (!err && cow->extents[0].count >= 3 && end > 3)
+	if (!err && extents[0].count >= 3 && end > 3)
 		err = prove_neighbour(cow, file, 1, pages, pages + COW_BLOCK_SIZE);
 	vfree(pages);
 	return err;

@@ -73,8 +73,8 @@ struct dattobd_device {
 	 * writes that are held
 	 */
 	struct bio_set read_bios, append_bios;
-	atomic_t nr_appends; /* writes to the COW file in flight */
-	wait_queue_head_t appends_wait;
+	atomic_t nr_cow_writes; /* raw writes to the COW file in flight */
+	wait_queue_head_t cow_writes_wait;
 
 	/* tracker.c */
 	struct bio_list held; /* under core_lock */
@@ -89,6 +89,8 @@ struct dattobd_device {
 
 	u8 uuid[COW_UUID_SIZE]; /* of the series */
 	struct device_counters counters; /* the last good ones */
+
+	u64 grown_from; /* first position that the COW file got by growing, 0 if it has not grown */
 
 	/* as configured, for status only */
 	u64 cache_bytes; /* 0: the default */
@@ -124,6 +126,15 @@ void device_fail(struct dattobd_device *dev, int error, const char *what);
 
 /** device_fail_locked() - The same, under core_lock. */
 void device_fail_locked(struct dattobd_device *dev, int error, const char *what);
+
+/**
+ * device_cow_write_begin() - May the COW file be written raw? If so, nobody else's write to its
+ * blocks is let go before the matching device_cow_write_end().
+ *
+ * Return: false on a failed device: its COW file's blocks may belong to somebody else.
+ */
+bool device_cow_write_begin(struct dattobd_device *dev);
+void device_cow_write_end(struct dattobd_device *dev);
 
 /** device_cache_bytes() - The cache limit in force, the default substituted for 0. */
 u64 device_cache_bytes(const struct dattobd_device *dev);
@@ -187,6 +198,14 @@ int core_succeed(struct dattobd_device *dev, struct engine *next, const struct c
  * frozen.
  */
 int core_export(struct dattobd_device *dev, struct engine *engine, struct cow_file *cow);
+
+/* expand.c */
+
+/** expand_cow_file() - Grow the COW file. Errors and their order: ABI.md B4.61, B4.62. */
+int expand_cow_file(struct dattobd_device *dev, u64 mib);
+
+/** expand_list_grown() - Mark what the COW file grew by; after snapshot mode was left. */
+int expand_list_grown(struct dattobd_device *dev);
 
 /* main.c: parameters and the table of devices by minor */
 

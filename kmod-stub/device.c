@@ -24,6 +24,25 @@ void device_fail(struct dattobd_device *dev, int error, const char *what)
 	raw_spin_unlock_irqrestore(&dev->core_lock, flags);
 }
 
+bool device_cow_write_begin(struct dattobd_device *dev)
+{
+	unsigned long flags;
+	bool allowed;
+
+	raw_spin_lock_irqsave(&dev->core_lock, flags);
+	allowed = !dev->error;
+	if (allowed)
+		atomic_inc(&dev->nr_cow_writes);
+	raw_spin_unlock_irqrestore(&dev->core_lock, flags);
+	return allowed;
+}
+
+void device_cow_write_end(struct dattobd_device *dev)
+{
+	if (atomic_dec_and_test(&dev->nr_cow_writes))
+		wake_up_all(&dev->cow_writes_wait);
+}
+
 u64 device_cache_bytes(const struct dattobd_device *dev)
 {
 	return dev->cache_bytes ?: cow_max_memory_default;
@@ -31,8 +50,11 @@ u64 device_cache_bytes(const struct dattobd_device *dev)
 
 enum dattobd_state device_state(const struct dattobd_device *dev)
 {
-	return dev->snapshot_mode ? DATTOBD_STATE_ACTIVE_SNAPSHOT :
-				    DATTOBD_STATE_ACTIVE_INCREMENTAL;
+	bool active = compat_bdev_mounted_rw(origin_bdev(dev));
+
+	if (dev->snapshot_mode)
+		return active ? DATTOBD_STATE_ACTIVE_SNAPSHOT : DATTOBD_STATE_DORMANT_SNAPSHOT;
+	return active ? DATTOBD_STATE_ACTIVE_INCREMENTAL : DATTOBD_STATE_DORMANT_INCREMENTAL;
 }
 
 static u64 stat(struct dattobd_device *dev, enum core_stat field)
@@ -135,7 +157,7 @@ struct dattobd_device *device_new(unsigned int minor, const char *origin)
 	mutex_init(&dev->sections_lock);
 	bio_list_init(&dev->held);
 	INIT_WORK(&dev->work, tracker_work);
-	init_waitqueue_head(&dev->appends_wait);
+	init_waitqueue_head(&dev->cow_writes_wait);
 
 	err = compat_bdev_open(origin, &dev->origin);
 	if (err)

@@ -39,10 +39,6 @@ static const struct core_export_type {
 #endif
 };
 
-#define X(suffix, name, nr_arguments) static_assert((nr_arguments) <= MAX_ARGUMENTS);
-CORE_EXPORTS(X)
-#undef X
-
 struct engine {
 	u64 *stack; /* of wasm: result, arguments, then its own */
 	IM3Runtime runtime;
@@ -80,7 +76,7 @@ static int check_type(IM3Function function, const struct core_export_type *type)
 	unsigned int nr_arguments = m3_GetArgCount(function);
 	unsigned int i;
 
-	if (nr_arguments != type->nr_arguments) {
+	if (nr_arguments != type->nr_arguments || nr_arguments > MAX_ARGUMENTS) {
 		pr_err("datto: the core's %s takes %u arguments, expected %u\n", type->name,
 		       nr_arguments, type->nr_arguments);
 		return -ENOEXEC;

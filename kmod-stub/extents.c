@@ -193,48 +193,6 @@ free_batch:
 	return err;
 }
 
-void extents_cut(struct cow_file *cow, u64 end)
-{
-	struct cow_extent *extents = cow->extents;
-	unsigned int count = cow->nr_extents;
-
-	while (count && extents[count - 1].position >= end)
-		count--;
-	if (count && extents[count - 1].count > end - extents[count - 1].position)
-		WRITE_ONCE(extents[count - 1].count, end - extents[count - 1].position);
-	WRITE_ONCE(cow->nr_extents, count);
-}
-
-const struct cow_extent *cow_file_extents(const struct cow_file *cow, unsigned int *count)
-{
-	*count = READ_ONCE(cow->nr_extents);
-	return cow->extents;
-}
-
-u64 cow_file_map(const struct cow_file *cow, u64 position, u64 *block)
-{
-	unsigned int low = 0, high = READ_ONCE(cow->nr_extents);
-	u64 within, count;
-
-	/* Extents are in file order: find the last one that does not begin behind the position. */
-	while (low < high) {
-		unsigned int middle = low + (high - low) / 2;
-
-		if (cow->extents[middle].position <= position)
-			low = middle + 1;
-		else
-			high = middle;
-	}
-	if (!low)
-		return 0;
-	within = position - cow->extents[low - 1].position;
-	count = READ_ONCE(cow->extents[low - 1].count);
-	if (within >= count)
-		return 0;
-	*block = cow->extents[low - 1].block + within;
-	return count - within;
-}
-
 /* Raw I/O */
 
 static struct bio_set

@@ -40,33 +40,6 @@ static u64 allocation(const struct dattobd_device *dev, u64 mib, u64 *shown_mib)
 	return bytes;
 }
 
-/*
- * The filesystem is going: nothing guards the COW file's blocks any more, so copies must not be
- * written there.
- */
-static void on_unmount(void *arg)
-{
-	struct dattobd_device *dev = arg;
-
-	smp_mb(); /* against next_guarded(): one of the two sees what the other wrote */
-	if (READ_ONCE(dev->snapshot_mode))
-		device_fail(dev, -ENODEV, "its filesystem was unmounted under a snapshot");
-	/* Whatever is on its way to the file's blocks gets there while they are still its own. */
-	tracker_drain(dev);
-	mutex_lock(&dev->sections_lock);
-	mutex_unlock(&dev->sections_lock);
-	wait_event(dev->appends_wait, !atomic_read(&dev->nr_appends));
-}
-
-int next_guarded(struct dattobd_device *dev)
-{
-	smp_mb(); /* snapshot_mode was set before */
-	if (cow_file_has_filesystem(dev->cow))
-		return 0;
-	device_fail(dev, -ENODEV, "its filesystem was unmounted before the snapshot began");
-	return -ENODEV;
-}
-
 int next_create(struct dattobd_device *dev, const char *path, u64 mib, u64 cache_bytes, u64 seqid,
 		struct next *next)
 {
@@ -88,7 +61,6 @@ int next_create(struct dattobd_device *dev, const char *path, u64 mib, u64 cache
 	if (IS_ERR(made))
 		goto failed;
 	next->cow = made;
-	cow_file_on_unmount(next->cow, on_unmount, dev);
 
 	made = snapshot_create(dev, next->cow,
 			       engine_call(next->engine, CORE_STAT, CORE_STAT_FPOS, 0, 0));

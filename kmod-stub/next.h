@@ -26,12 +26,4 @@ int next_create(struct dattobd_device *dev, const char *path, u64 mib, u64 cache
 /** next_discard() - Undo next_create(): the COW file is removed. */
 void next_discard(struct next *next);
 
-/**
- * next_guarded() - Was the filesystem there when snapshot mode began?
- *
- * To be called after it began; if the filesystem goes later, that fails the device by itself.
- * Return: 0, or -%ENODEV after failing the device.
- */
-int next_guarded(struct dattobd_device *dev);
-
 #endif

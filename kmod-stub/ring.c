@@ -96,8 +96,7 @@ void ring_append_end_io(struct bio *bio)
 			    "the COW file could not be written");
 	bio_put(bio);
 	append_put(append);
-	if (atomic_dec_and_test(&dev->nr_appends))
-		wake_up_all(&dev->appends_wait);
+	device_cow_write_end(dev);
 }
 
 static struct append *append_begin(struct ring *ring)
@@ -128,7 +127,7 @@ static void append_bio(struct append *append, u64 position, u64 block, unsigned 
 	while (count--)
 		__bio_add_page(bio, ring_page(append->ring, position++), COW_BLOCK_SIZE, 0);
 	atomic_inc(&append->pending);
-	atomic_inc(&dev->nr_appends);
+	atomic_inc(&dev->nr_cow_writes);
 	intercept_submit(bio);
 }
 
@@ -140,6 +139,11 @@ void ring_flush(struct ring *ring)
 	if (ring->flushed == ring->head)
 		return;
 	append = append_begin(ring);
+	if (!device_cow_write_begin(ring->dev)) {
+		ring->flushed = append->end; /* snapshot reads fail anyway */
+		append_put(append);
+		return;
+	}
 	blk_start_plug(&plug);
 	while (ring->flushed < append->end) {
 		u64 block, count = cow_file_map(ring->cow, ring->flushed, &block);
@@ -154,6 +158,7 @@ void ring_flush(struct ring *ring)
 		ring->flushed += count;
 	}
 	blk_finish_plug(&plug);
+	device_cow_write_end(ring->dev);
 	append_put(append);
 }
 

@@ -64,8 +64,12 @@ static s64 load_step(struct dattobd_device *dev, u64 section)
 
 	if (step <= CORE_SECTION_READY)
 		return step;
+	if (!reading && !device_cow_write_begin(dev))
+		return dev->error;
 	err = cow_file_raw(dev->cow, reading ? REQ_OP_READ : REQ_OP_WRITE, io.offset,
 			   dev->section_bounce, COW_SECTION_BYTES);
+	if (!reading)
+		device_cow_write_end(dev);
 	if (err)
 		return err;
 	err = report(dev, reading ? CORE_SECTION_READ_DONE : CORE_SECTION_WRITE_DONE, &io);

@@ -40,11 +40,30 @@ static void mark(struct dattobd_device *dev, sector_t sector, sector_t nr_sector
 		device_fail_locked(dev, ret, "the core could not record a write");
 }
 
+/*
+ * Does a write of somebody else go to blocks of the live COW file? As long as the file is guarded
+ * that cannot be, but for raw writers; while the filesystem is not mounted, and after it was
+ * mounted again, the file may be moved, deleted or formatted over. Then those blocks are no longer
+ * ours: the device fails, and the write waits until no write of our own to them is on its way.
+ */
+static bool takes_cow_blocks(const struct dattobd_device *dev, sector_t sector, sector_t nr_sectors)
+{
+	u64 block = sector / COW_BLOCK_SECTORS;
+	u64 end = DIV_ROUND_UP(sector + nr_sectors, COW_BLOCK_SECTORS);
+
+	return dev->snapshot_mode && cow_file_overlaps(dev->cow, block, end - block);
+}
+
 static bool may_go(struct dattobd_device *dev, struct bio *bio, sector_t sector,
 		   sector_t nr_sectors)
 {
 	s64 copied;
 
+	if (takes_cow_blocks(dev, sector, nr_sectors)) {
+		device_fail_locked(dev, -ESTALE,
+				   "the blocks of its COW file were given to somebody else");
+		return !atomic_read(&dev->nr_cow_writes);
+	}
 	if (bio_op(bio) == REQ_OP_DISCARD || nr_sectors > INLINE_SECTORS)
 		return false;
 	copied = engine_call(dev->engine, CORE_IS_COPIED, sector, nr_sectors, 0);
@@ -79,7 +98,8 @@ bool tracker_take(struct dattobd_device *dev, struct bio *bio)
 
 	raw_spin_lock_irqsave(&dev->core_lock, flags);
 	if (dev->error)
-		; /* untracked from the failure on */
+		held = takes_cow_blocks(dev, sector, nr_sectors) &&
+		       atomic_read(&dev->nr_cow_writes);
 	else if (!dev->snapshot_mode)
 		mark(dev, sector, nr_sectors);
 	else
@@ -171,6 +191,8 @@ static void release_batch(struct dattobd_device *dev, struct bio_list *batch)
 	struct blk_plug plug;
 	struct bio *bio;
 
+	if (READ_ONCE(dev->error))
+		wait_event(dev->cow_writes_wait, !atomic_read(&dev->nr_cow_writes));
 	blk_start_plug(&plug);
 	while ((bio = bio_list_pop(batch))) {
 		if (!release(dev, bio))

@@ -52,11 +52,13 @@ static void dismantle(struct dattobd_device *dev)
 	unsigned long flags;
 	int err;
 
-	intercept_remove(dev);
 	raw_spin_lock_irqsave(&dev->core_lock, flags);
 	if (!dev->error)
 		WRITE_ONCE(dev->error, -ESHUTDOWN);
 	raw_spin_unlock_irqrestore(&dev->core_lock, flags);
+	/* Others' writes to the COW file's blocks are held until our own to them have ended. */
+	wait_event(dev->cow_writes_wait, !atomic_read(&dev->nr_cow_writes));
+	intercept_remove(dev);
 	tracker_drain(dev);
 	if (dev->snap)
 		snapshot_destroy(dev->snap);
@@ -97,7 +99,7 @@ int transition_setup(unsigned int minor, const char *origin, const char *cow, u6
 	compat_bdev_drain(origin_bdev(dev));
 	thaw(dev);
 
-	err = next_guarded(dev) ?: snapshot_publish(dev->snap);
+	err = snapshot_publish(dev->snap);
 	if (err) {
 		dismantle(dev);
 		return err;
@@ -116,12 +118,12 @@ free:
 	return err;
 }
 
-/* Checks C6 and C7 and the mode, in their order. On success a snapshot refuses to be opened. */
-static int check_mode(struct dattobd_device *dev, bool snapshot_mode)
+/* Checks C6 and C7 and the state, in their order. On success a snapshot refuses to be opened. */
+static int check_state(struct dattobd_device *dev, enum dattobd_state wanted)
 {
 	if (dev->snap && snapshot_close(dev->snap))
 		return -EBUSY;
-	if (!READ_ONCE(dev->error) && dev->snapshot_mode == snapshot_mode)
+	if (!READ_ONCE(dev->error) && device_state(dev) == wanted)
 		return 0;
 	if (dev->snap)
 		snapshot_reopen(dev->snap);
@@ -170,7 +172,7 @@ int transition_to_incremental(struct dattobd_device *dev)
 	struct snapshot *snap = dev->snap;
 	int err;
 
-	err = check_mode(dev, true);
+	err = check_state(dev, DATTOBD_STATE_ACTIVE_SNAPSHOT);
 	if (err)
 		return err;
 	err = freeze(dev);
@@ -188,7 +190,7 @@ int transition_to_incremental(struct dattobd_device *dev)
 	mutex_unlock(&devices_lock);
 	snapshot_destroy(snap); /* no copy is on its way to the COW file from here on */
 
-	err = READ_ONCE(dev->error);
+	err = READ_ONCE(dev->error) ?: expand_list_grown(dev);
 	if (err) {
 		cow_file_unlink(dev->cow);
 		return err;
@@ -265,7 +267,9 @@ int transition_to_snapshot(struct dattobd_device *dev, const char *cow, u64 fall
 	struct next next = {};
 	int err;
 
-	err = check_mode(dev, false) ?: check_size(dev) ?: cow_file_guard(old);
+	err = check_state(dev, DATTOBD_STATE_ACTIVE_INCREMENTAL) ?:
+		      check_size(dev)				 ?:
+								   cow_file_guard(old);
 	if (err)
 		return err;
 	device_counters(dev, &counters);
@@ -289,7 +293,7 @@ int transition_to_snapshot(struct dattobd_device *dev, const char *cow, u64 fall
 		goto discard;
 
 	hand_over(dev, engine, old);
-	err = next_guarded(dev) ?: snapshot_publish(dev->snap);
+	err = snapshot_publish(dev->snap);
 	if (err)
 		device_fail(dev, err, "the snapshot's disk could not be added");
 	else

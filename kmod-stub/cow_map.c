@@ -1,0 +1,130 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * The map of a COW file: from positions to blocks of the origin, and whether a block is the COW
+ * file's. Readers take no lock; a map that was replaced stays until the COW file is released.
+ */
+#include <linux/slab.h>
+#include <linux/sort.h>
+#include <linux/string.h>
+#include "cow_private.h"
+
+struct cow_map {
+	struct cow_map *older;
+	struct cow_extent *by_position;
+	unsigned int count; /* of by_position */
+	struct cow_extent *by_block; /* without the header block, which the filesystem writes */
+	unsigned int nr_blocks; /* of by_block */
+};
+
+static int compare_blocks(const void *a, const void *b)
+{
+	u64 left = ((const struct cow_extent *)a)->block;
+	u64 right = ((const struct cow_extent *)b)->block;
+
+	return left < right ? -1 : left > right;
+}
+
+int cow_map_set(struct cow_file *cow, struct cow_extent *extents, unsigned int count)
+{
+	struct cow_map *map = kzalloc(sizeof(*map), GFP_KERNEL);
+	unsigned int i;
+
+	if (map)
+		map->by_block = kvmalloc_array(count, sizeof(*extents), GFP_KERNEL);
+	if (!map || !map->by_block) {
+		kfree(map);
+		kvfree(extents);
+		return -ENOMEM;
+	}
+	for (i = 0; i < count; i++) {
+		struct cow_extent extent = extents[i];
+
+		if (!extent.position) {
+			extent.block++;
+			extent.count--;
+		}
+		if (extent.count)
+			map->by_block[map->nr_blocks++] = extent;
+	}
+	sort(map->by_block, map->nr_blocks, sizeof(*extents), compare_blocks, NULL);
+	map->by_position = extents;
+	map->count = count;
+	map->older = cow->map;
+	smp_store_release(&cow->map, map); /* what it points to is there for who sees it */
+	return 0;
+}
+
+void cow_map_cut(struct cow_file *cow, u64 end)
+{
+	struct cow_extent *extents = cow->map->by_position;
+	unsigned int count = cow->map->count;
+
+	while (count && extents[count - 1].position >= end)
+		count--;
+	if (count && extents[count - 1].count > end - extents[count - 1].position)
+		WRITE_ONCE(extents[count - 1].count, end - extents[count - 1].position);
+	WRITE_ONCE(cow->map->count, count);
+}
+
+void cow_map_free(struct cow_file *cow)
+{
+	struct cow_map *map, *older;
+
+	for (map = cow->map; map; map = older) {
+		older = map->older;
+		kvfree(map->by_position);
+		kvfree(map->by_block);
+		kfree(map);
+	}
+	cow->map = NULL;
+}
+
+const struct cow_extent *cow_file_extents(const struct cow_file *cow, unsigned int *count)
+{
+	const struct cow_map *map = smp_load_acquire(&cow->map); /* see cow_map_set() */
+
+	*count = READ_ONCE(map->count);
+	return map->by_position;
+}
+
+u64 cow_file_map(const struct cow_file *cow, u64 position, u64 *block)
+{
+	unsigned int low = 0, high;
+	const struct cow_extent *extents = cow_file_extents(cow, &high);
+	u64 within, count;
+
+	/* Find the last extent that does not begin behind the position. */
+	while (low < high) {
+		unsigned int middle = low + (high - low) / 2;
+
+		if (extents[middle].position <= position)
+			low = middle + 1;
+		else
+			high = middle;
+	}
+	if (!low)
+		return 0;
+	within = position - extents[low - 1].position;
+	count = READ_ONCE(extents[low - 1].count);
+	if (within >= count)
+		return 0;
+	*block = extents[low - 1].block + within;
+	return count - within;
+}
+
+bool cow_file_overlaps(const struct cow_file *cow, u64 block, u64 count)
+{
+	const struct cow_map *map = smp_load_acquire(&cow->map); /* see cow_map_set() */
+	unsigned int low = 0, high = map->nr_blocks;
+
+	/* Find the first extent that ends behind the block. */
+	while (low < high) {
+		unsigned int middle = low + (high - low) / 2;
+
+		if (map->by_block[middle].block + map->by_block[middle].count <= block)
+			low = middle + 1;
+		else
+			high = middle;
+	}
+	return low < map->nr_blocks && map->by_block[low].block < block + count;
+}

@@ -1,0 +1,257 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * What is done to a COW file through its filesystem after it was created: found again by its name,
+ * written, truncated, grown, removed. The guards are down only meanwhile.
+ */
+#include <linux/dcache.h>
+#include <linux/falloc.h>
+#include <linux/namei.h>
+#include <linux/pagemap.h>
+#include <linux/slab.h>
+#include "cow_private.h"
+
+int cow_file_write(struct file *file, const void *data, size_t bytes, loff_t offset)
+{
+	ssize_t written;
+
+	while (bytes) {
+		written = kernel_write(file, data, bytes, &offset);
+		if (written <= 0)
+			return written ? (int)written : -EIO;
+		data += written;
+		bytes -= written;
+	}
+	return 0;
+}
+
+void cow_drop_cache(struct file *file)
+{
+	invalidate_mapping_pages(file->f_mapping, 0, -1);
+}
+
+/*
+ * Whether every known position still lies where it did. Contiguous extents are joined, so that a
+ * known one may end early only where all that is known ends.
+ */
+static bool begins_as_mapped(const struct cow_file *cow, const struct cow_extent *extents,
+			     unsigned int count)
+{
+	unsigned int i, nr_known;
+	const struct cow_extent *known = cow_file_extents(cow, &nr_known);
+
+	if (count < nr_known)
+		return false;
+	for (i = 0; i < nr_known; i++) {
+		if (extents[i].position != known[i].position || extents[i].block != known[i].block)
+			return false;
+		if (extents[i].count != known[i].count &&
+		    (i + 1 < nr_known || extents[i].count < known[i].count))
+			return false;
+	}
+	return true;
+}
+
+int cow_read_map(struct cow_file *cow, struct inode *inode, u64 bytes)
+{
+	struct cow_extent *extents;
+	unsigned int count;
+	int err = extents_read(inode, bytes, &extents, &count);
+
+	if (err)
+		return err;
+	if (cow->map && !begins_as_mapped(cow, extents, count)) {
+		kvfree(extents);
+		return -ESTALE;
+	}
+	return cow_map_set(cow, extents, count);
+}
+
+int cow_unlink_path(const struct path *path)
+{
+	/*
+	 * References of our own: vfs_unlink() makes a dentry that nobody else holds negative,
+	 * open file or not.
+	 */
+	struct dentry *dentry = dget(path->dentry);
+	struct dentry *parent = dget_parent(dentry);
+	struct inode *folder = d_inode(parent);
+	int err = mnt_want_write(path->mnt);
+
+	if (err)
+		goto put;
+	inode_lock_nested(folder, I_MUTEX_PARENT);
+	if (dentry->d_parent == parent && !d_unhashed(dentry) && d_is_positive(dentry))
+		err = compat_vfs_unlink(path->mnt, folder, dentry);
+	else
+		err = -ENOENT;
+	inode_unlock(folder);
+	mnt_drop_write(path->mnt);
+put:
+	dput(parent);
+	dput(dentry);
+	return err;
+}
+
+/* Find the file again by its name. */
+static int find(struct cow_file *cow, struct path *path)
+{
+	struct inode *inode;
+	int err = kern_path(cow->path, 0, path);
+
+	if (err)
+		return err;
+	inode = d_inode(path->dentry);
+	if (inode->i_sb->s_bdev == cow->origin && inode->i_ino == cow->ino &&
+	    inode->i_generation == cow->generation)
+		return 0;
+	path_put(path);
+	return -ESTALE;
+}
+
+/*
+ * Find the file and take the guards down. If its filesystem was unmounted and mounted since,
+ * there are none.
+ */
+static int find_unguarded(struct cow_file *cow, struct path *path)
+{
+	struct address_space *mapping;
+	int err = find(cow, path);
+
+	if (err)
+		return err;
+	/*
+	 * After a mount it is a new inode, of which somebody may have read large folios: they go.
+	 */
+	mapping = d_inode(path->dentry)->i_mapping;
+	compat_small_folios(mapping);
+	err = invalidate_inode_pages2(mapping);
+	if (!err && cow_file_has_filesystem(cow))
+		err = cow_pin_guard(cow, d_inode(path->dentry), false);
+	if (err)
+		path_put(path);
+	return err;
+}
+
+/*
+ * Put the guards back. A file that a new mount has brought back is pinned anew, if it still lies
+ * where it did.
+ */
+static int guard_again(struct cow_file *cow, struct inode *inode)
+{
+	int err;
+
+	if (cow_file_has_filesystem(cow))
+		return cow_pin_guard(cow, inode, true);
+	err = cow_read_map(cow, inode, cow->bytes);
+	return err ? err : cow_pin(cow, inode);
+}
+
+int cow_file_guard(struct cow_file *cow)
+{
+	struct path path;
+	int err;
+
+	if (cow_file_has_filesystem(cow))
+		return 0;
+	err = find_unguarded(cow, &path);
+	if (err)
+		return err;
+	err = guard_again(cow, d_inode(path.dentry));
+	path_put(&path);
+	return err;
+}
+
+struct file *cow_file_open(struct cow_file *cow)
+{
+	struct path path;
+	struct file *file;
+	int err = find_unguarded(cow, &path);
+
+	if (err)
+		return ERR_PTR(err);
+	file = dentry_open(&path, O_RDWR | O_LARGEFILE, current_cred());
+	if (IS_ERR(file) && cow_file_has_filesystem(cow))
+		cow_pin_guard(cow, d_inode(path.dentry), true);
+	path_put(&path);
+	return file;
+}
+
+int cow_file_close(struct cow_file *cow, struct file *file, bool keep_pinned)
+{
+	int err = vfs_fsync(file, 0);
+	int pin_err = 0;
+
+	cow_drop_cache(file);
+	if (keep_pinned)
+		pin_err = guard_again(cow, file_inode(file));
+	else
+		cow_unpin(cow);
+	fput(file);
+	return err ? err : pin_err;
+}
+
+int cow_file_truncate(struct cow_file *cow, u64 bytes)
+{
+	struct path path;
+	int pin_err, err = find_unguarded(cow, &path);
+
+	if (err)
+		return err;
+	err = vfs_truncate(&path, bytes);
+	if (!err) {
+		cow->bytes = bytes;
+		cow_map_cut(cow, DIV_ROUND_UP(bytes, COW_BLOCK_SIZE));
+	}
+	pin_err = guard_again(cow, d_inode(path.dentry));
+	path_put(&path);
+	return err ? err : pin_err;
+}
+
+/*
+ * The size of the file stays: a filesystem zeroes the rest of the last block when a file grows,
+ * and that block may hold a copy.
+ */
+static int grow(struct cow_file *cow, const struct path *path, u64 more)
+{
+	struct file *file = dentry_open(path, O_RDWR | O_LARGEFILE, current_cred());
+	u64 from = round_up(cow->bytes, COW_BLOCK_SIZE);
+	int err;
+
+	if (IS_ERR(file))
+		return PTR_ERR(file);
+	err = more > MAX_LFS_FILESIZE - from ? -EFBIG : 0;
+	if (!err)
+		err = vfs_fallocate(file, FALLOC_FL_KEEP_SIZE, from, more);
+	if (!err)
+		err = cow_read_map(cow, file_inode(file), cow->bytes + more);
+	if (!err)
+		cow->bytes += more;
+	fput(file);
+	return err;
+}
+
+int cow_file_grow(struct cow_file *cow, u64 more)
+{
+	struct path path;
+	int pin_err, err = find_unguarded(cow, &path);
+
+	if (err)
+		return err;
+	err = grow(cow, &path, more);
+	pin_err = guard_again(cow, d_inode(path.dentry));
+	path_put(&path);
+	return err ? err : pin_err;
+}
+
+int cow_file_unlink(struct cow_file *cow)
+{
+	struct path path;
+	int err = find(cow, &path);
+
+	cow_unpin(cow);
+	if (err)
+		return err;
+	err = cow_unlink_path(&path);
+	path_put(&path);
+	return err;
+}
