@@ -71,7 +71,7 @@ class Results {
 
 function aim(results: Results, state: string, kind: string): string {
   const ratio = results.ratio(state, kind);
-  if (ratio === undefined || state.startsWith('dm')) return '';
+  if (ratio === undefined || state === 'none' || state.startsWith('dm')) return '';
   const wanted = kind === 'read' ? READ_AIM : state === 'fresh' ? results.ratio('dm-fresh', kind) : AIMS[state];
   if (wanted === undefined) return '';
   return `${ratio >= wanted ? 'reached' : 'MISSED'} (aim ${wanted.toFixed(2)})`;
