@@ -28,8 +28,7 @@ noted=$(field 0 nr_changed_blocks)
 unmoved() {
 	local now
 	sync
-	copy_device /dev/datto0 $SCRATCH/now
-	cmp $SCRATCH/before $SCRATCH/now || die "$1: the snapshot moved"
+	equal $SCRATCH/before /dev/datto0 || die "$1: the snapshot moved"
 	now=$(field 0 nr_changed_blocks)
 	[ "$now" -ge $((noted + $2)) ] || die "$1: $((now - noted)) blocks were noted, expected at least $2"
 	step "$1: the snapshot did not move; $((now - noted)) blocks noted"
