@@ -21,6 +21,15 @@ function commit_tail(block: u64): i64 {
   return 1;
 }
 
+/** Is any of the eight entries from `at` on used? */
+@inline
+function any_of_eight(at: usize): bool {
+  return (
+    (load<u64>(at) | load<u64>(at, 8) | load<u64>(at, 16) | load<u64>(at, 24) |
+      load<u64>(at, 32) | load<u64>(at, 40) | load<u64>(at, 48) | load<u64>(at, 56)) != 0
+  );
+}
+
 /**
  * Commits blocks of one section, up to the first that is copied already.
  *
@@ -38,6 +47,19 @@ function commit_entries(first: u64, count: u64): i64 {
     const free = min<u64>(ctz<u64>(changed_word(block) >> block), min<u64>(64 - (block & 63), end - block));
     let at = entry_at(entries, block);
     const free_end = at + (<usize>free << 3);
+    // Eight at a time: this loop is most of what a copied block costs in an interpreter.
+    while (at + 8 * ENTRY_BYTES <= free_end && !any_of_eight(at)) {
+      store<u64>(at, position);
+      store<u64>(at, position + 1, 8);
+      store<u64>(at, position + 2, 16);
+      store<u64>(at, position + 3, 24);
+      store<u64>(at, position + 4, 32);
+      store<u64>(at, position + 5, 40);
+      store<u64>(at, position + 6, 48);
+      store<u64>(at, position + 7, 56);
+      position += 8;
+      at += 8 * ENTRY_BYTES;
+    }
     while (at < free_end && !load<u64>(at)) {
       store<u64>(at, position++);
       at += ENTRY_BYTES;

@@ -104,20 +104,6 @@ static int to_snapshot(void __user *argument)
 	return err;
 }
 
-static int expand(void __user *argument)
-{
-	struct expand_cow_file_params params;
-	struct dattobd_device *dev;
-	int err = copy_argument(&params, argument, sizeof(params));
-
-	if (err)
-		return err;
-	dev = used_minor(params.minor);
-	if (IS_ERR(dev))
-		return PTR_ERR(dev);
-	return READ_ONCE(dev->error) ? -EINVAL : expand_cow_file(dev, params.size);
-}
-
 static void describe(struct dattobd_device *dev, struct dattobd_info *info)
 {
 	struct device_counters counters;
@@ -188,11 +174,10 @@ static int dispatch(unsigned int command, void __user *argument)
 		return info(argument);
 	case IOCTL_GET_FREE:
 		return get_free(argument);
-	case IOCTL_EXPAND_COW_FILE:
-		return expand(argument);
 	case IOCTL_RELOAD_SNAP:
 	case IOCTL_RELOAD_INC:
 	case IOCTL_RECONFIGURE:
+	case IOCTL_EXPAND_COW_FILE:
 	case IOCTL_RECONFIGURE_AUTO_EXPAND:
 		return -EOPNOTSUPP;
 	default:

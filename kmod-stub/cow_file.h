@@ -106,15 +106,6 @@ int cow_file_close(struct cow_file *cow, struct file *file, bool keep_pinned);
  */
 int cow_file_truncate(struct cow_file *cow, u64 bytes);
 
-/**
- * cow_file_grow() - Allocate @more bytes behind the present end, and map them.
- *
- * May be called while the file is in use by cow_file_map() and cow_file_raw().
- * Return: 0; -%EINVAL for 0; -%ENOSPC, -%EFBIG or another error of the filesystem, with the file as
- * it was; -%ESTALE if it is no longer the file that was mapped.
- */
-int cow_file_grow(struct cow_file *cow, u64 more);
-
 /** cow_file_unlink() - Unpin and remove the file from its folder. */
 int cow_file_unlink(struct cow_file *cow);
 

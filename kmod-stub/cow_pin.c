@@ -120,6 +120,7 @@ int cow_pin(struct cow_file *cow, struct inode *inode)
 	if (err)
 		goto put;
 	cow->pin = pin;
+	cow->live = true;
 	WRITE_ONCE(cow->mounted, true);
 	err = cow_pin_guard(cow, inode, true);
 	if (err)

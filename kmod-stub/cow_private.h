@@ -23,6 +23,7 @@ struct cow_pin;
  * @pin: the guards and the mark on the inode, or NULL; written by cow_pin.c, by one caller at a
  * time
  * @mounted: pinned, and the filesystem was not unmounted since
+ * @live: was pinned once; raw writes are a snapshot's own from then on
  *
  * No struct path, file or inode reference is held here: an unmount of the filesystem neither
  * fails nor waits.
@@ -37,6 +38,7 @@ struct cow_file {
 	struct cow_map *map;
 	struct cow_pin *pin;
 	bool mounted;
+	bool live;
 };
 
 /* extents.c */

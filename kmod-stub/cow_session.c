@@ -1,10 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * What is done to a COW file through its filesystem after it was created: found again by its name,
- * written, truncated, grown, removed. The guards are down only meanwhile.
+ * written, truncated, removed. The guards are down only meanwhile.
  */
 #include <linux/dcache.h>
-#include <linux/falloc.h>
 #include <linux/namei.h>
 #include <linux/pagemap.h>
 #include <linux/slab.h>
@@ -202,42 +201,6 @@ int cow_file_truncate(struct cow_file *cow, u64 bytes)
 		cow->bytes = bytes;
 		cow_map_cut(cow, DIV_ROUND_UP(bytes, COW_BLOCK_SIZE));
 	}
-	pin_err = guard_again(cow, d_inode(path.dentry));
-	path_put(&path);
-	return err ? err : pin_err;
-}
-
-/*
- * The size of the file stays: a filesystem zeroes the rest of the last block when a file grows,
- * and that block may hold a copy.
- */
-static int grow(struct cow_file *cow, const struct path *path, u64 more)
-{
-	struct file *file = dentry_open(path, O_RDWR | O_LARGEFILE, current_cred());
-	u64 from = round_up(cow->bytes, COW_BLOCK_SIZE);
-	int err;
-
-	if (IS_ERR(file))
-		return PTR_ERR(file);
-	err = more > MAX_LFS_FILESIZE - from ? -EFBIG : 0;
-	if (!err)
-		err = vfs_fallocate(file, FALLOC_FL_KEEP_SIZE, from, more);
-	if (!err)
-		err = cow_read_map(cow, file_inode(file), cow->bytes + more);
-	if (!err)
-		cow->bytes += more;
-	fput(file);
-	return err;
-}
-
-int cow_file_grow(struct cow_file *cow, u64 more)
-{
-	struct path path;
-	int pin_err, err = find_unguarded(cow, &path);
-
-	if (err)
-		return err;
-	err = grow(cow, &path, more);
 	pin_err = guard_again(cow, d_inode(path.dentry));
 	path_put(&path);
 	return err ? err : pin_err;

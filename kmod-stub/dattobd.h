@@ -90,8 +90,6 @@ struct dattobd_device {
 	u8 uuid[COW_UUID_SIZE]; /* of the series */
 	struct device_counters counters; /* the last good ones */
 
-	u64 grown_from; /* first position that the COW file got by growing, 0 if it has not grown */
-
 	/* as configured, for status only */
 	u64 cache_bytes; /* 0: the default */
 	u64 fallocate_mib;
@@ -135,6 +133,9 @@ void device_fail_locked(struct dattobd_device *dev, int error, const char *what)
  */
 bool device_cow_write_begin(struct dattobd_device *dev);
 void device_cow_write_end(struct dattobd_device *dev);
+
+/** device_cow_writes_wait() - Wait until no raw write to the COW file is in flight. */
+void device_cow_writes_wait(struct dattobd_device *dev);
 
 /** device_cache_bytes() - The cache limit in force, the default substituted for 0. */
 u64 device_cache_bytes(const struct dattobd_device *dev);
@@ -199,14 +200,6 @@ int core_succeed(struct dattobd_device *dev, struct engine *next, const struct c
  */
 int core_export(struct dattobd_device *dev, struct engine *engine, struct cow_file *cow);
 
-/* expand.c */
-
-/** expand_cow_file() - Grow the COW file. Errors and their order: ABI.md B4.61, B4.62. */
-int expand_cow_file(struct dattobd_device *dev, u64 mib);
-
-/** expand_list_grown() - Mark what the COW file grew by; after snapshot mode was left. */
-int expand_list_grown(struct dattobd_device *dev);
-
 /* main.c: parameters and the table of devices by minor */
 
 extern unsigned long cow_max_memory_default;
@@ -255,6 +248,10 @@ void intercept_next(struct dattobd_device *dev, struct bio *bio);
  * known.
  */
 void cow_file_raw_end_io(struct bio *bio);
+
+/* End of raw writes to a file that is no snapshot's yet: they are recorded like anybody's. */
+void cow_file_recorded_end_io(struct bio *bio);
+
 void ring_append_end_io(struct bio *bio);
 
 /* tracker.c: the decision about each write */

@@ -39,8 +39,20 @@ bool device_cow_write_begin(struct dattobd_device *dev)
 
 void device_cow_write_end(struct dattobd_device *dev)
 {
+	unsigned long flags;
+
+	/* Under the lock, so that the device is not freed between the count and the wake-up. */
+	spin_lock_irqsave(&dev->cow_writes_wait.lock, flags);
 	if (atomic_dec_and_test(&dev->nr_cow_writes))
-		wake_up_all(&dev->cow_writes_wait);
+		wake_up_all_locked(&dev->cow_writes_wait);
+	spin_unlock_irqrestore(&dev->cow_writes_wait.lock, flags);
+}
+
+void device_cow_writes_wait(struct dattobd_device *dev)
+{
+	wait_event(dev->cow_writes_wait, !atomic_read(&dev->nr_cow_writes));
+	spin_lock_irq(&dev->cow_writes_wait.lock);
+	spin_unlock_irq(&dev->cow_writes_wait.lock);
 }
 
 u64 device_cache_bytes(const struct dattobd_device *dev)
@@ -137,8 +149,8 @@ static int alloc_parts(struct dattobd_device *dev)
 	dev->ranges = kmalloc_array(COPY_RANGES, sizeof(*dev->ranges), GFP_KERNEL);
 	dev->runs = kmalloc_array(COPY_BLOCKS, sizeof(*dev->runs), GFP_KERNEL);
 	dev->section_bounce = (void *)__get_free_pages(GFP_KERNEL, get_order(COW_SECTION_BYTES));
-	dev->wq = alloc_workqueue("datto_cow%u", WQ_MEM_RECLAIM | WQ_HIGHPRI | WQ_UNBOUND, 1,
-				  dev->minor);
+	/* Bound: the writer's CPU is warm and about to be free, another would have to be woken. */
+	dev->wq = alloc_workqueue("datto_cow%u", WQ_MEM_RECLAIM | WQ_HIGHPRI, 1, dev->minor);
 	if (!dev->ranges || !dev->runs || !dev->section_bounce || !dev->wq)
 		return -ENOMEM;
 	return bioset_init(&dev->read_bios, BIO_POOL_SIZE, 0, BIOSET_NEED_BVECS) ?:

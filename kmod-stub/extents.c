@@ -229,7 +229,7 @@ static struct page *page_of(const void *data)
  * A file that is not pinned yet is no snapshot's: what is written to it is recorded like any
  * other write.
  */
-static void recorded_end_io(struct bio *bio)
+void cow_file_recorded_end_io(struct bio *bio)
 {
 	cow_file_raw_end_io(bio);
 }
@@ -244,16 +244,13 @@ static size_t raw_submit(struct raw_io *io, const struct cow_file *cow, blk_opf_
 	size_t bytes = 0;
 
 	bio->bi_iter.bi_sector = block * COW_BLOCK_SECTORS;
-	bio->bi_end_io = cow->pin ? cow_file_raw_end_io : recorded_end_io;
+	bio->bi_end_io = cow->live ? cow_file_raw_end_io : cow_file_recorded_end_io;
 	bio->bi_private = io;
 	while (blocks-- && bio_add_page(bio, page_of(data + bytes), COW_BLOCK_SIZE,
 					offset_in_page(data + bytes)))
 		bytes += COW_BLOCK_SIZE;
 	atomic_inc(&io->pending);
-	if (cow->pin)
-		intercept_submit(bio);
-	else
-		submit_bio(bio);
+	intercept_submit(bio);
 	return bytes;
 }
 

@@ -68,7 +68,8 @@ static notrace void on_submit_bio(unsigned long ip, unsigned long parent_ip, str
 
 	if (!op_is_write(bio_op(bio)) || !bio_sectors(bio))
 		return;
-	if (within_module(parent_ip, THIS_MODULE) || is_our_own(bio))
+	if (bio->bi_end_io != cow_file_recorded_end_io &&
+	    (within_module(parent_ip, THIS_MODULE) || is_our_own(bio)))
 		return;
 	/*
 	 * ftrace calls this with preemption on, where nothing else keeps a device from being

@@ -51,7 +51,16 @@ static bool takes_cow_blocks(const struct dattobd_device *dev, sector_t sector, 
 	u64 block = sector / COW_BLOCK_SECTORS;
 	u64 end = DIV_ROUND_UP(sector + nr_sectors, COW_BLOCK_SECTORS);
 
-	return dev->snapshot_mode && cow_file_overlaps(dev->cow, block, end - block);
+	return cow_file_overlaps(dev->cow, block, end - block);
+}
+
+/*
+ * The same, while a raw write of our own to the COW file is in flight: also after a failure, or
+ * after snapshot mode was left, which do not call such writes back.
+ */
+static bool meets_cow_write(const struct dattobd_device *dev, sector_t sector, sector_t nr_sectors)
+{
+	return atomic_read(&dev->nr_cow_writes) && takes_cow_blocks(dev, sector, nr_sectors);
 }
 
 static bool may_go(struct dattobd_device *dev, struct bio *bio, sector_t sector,
@@ -62,7 +71,7 @@ static bool may_go(struct dattobd_device *dev, struct bio *bio, sector_t sector,
 	if (takes_cow_blocks(dev, sector, nr_sectors)) {
 		device_fail_locked(dev, -ESTALE,
 				   "the blocks of its COW file were given to somebody else");
-		return !atomic_read(&dev->nr_cow_writes);
+		return !meets_cow_write(dev, sector, nr_sectors);
 	}
 	if (bio_op(bio) == REQ_OP_DISCARD || nr_sectors > INLINE_SECTORS)
 		return false;
@@ -97,13 +106,13 @@ bool tracker_take(struct dattobd_device *dev, struct bio *bio)
 	}
 
 	raw_spin_lock_irqsave(&dev->core_lock, flags);
-	if (dev->error)
-		held = takes_cow_blocks(dev, sector, nr_sectors) &&
-		       atomic_read(&dev->nr_cow_writes);
-	else if (!dev->snapshot_mode)
-		mark(dev, sector, nr_sectors);
-	else
+	if (!dev->error && dev->snapshot_mode) {
 		held = !may_go(dev, bio, sector, nr_sectors);
+	} else {
+		if (!dev->error)
+			mark(dev, sector, nr_sectors);
+		held = meets_cow_write(dev, sector, nr_sectors);
+	}
 	if (held) {
 		/*
 		 * Nobody polls for a write that has not been submitted, and it may sleep where
@@ -191,8 +200,8 @@ static void release_batch(struct dattobd_device *dev, struct bio_list *batch)
 	struct blk_plug plug;
 	struct bio *bio;
 
-	if (READ_ONCE(dev->error))
-		wait_event(dev->cow_writes_wait, !atomic_read(&dev->nr_cow_writes));
+	if (READ_ONCE(dev->error) || !READ_ONCE(dev->snapshot_mode))
+		device_cow_writes_wait(dev);
 	blk_start_plug(&plug);
 	while ((bio = bio_list_pop(batch))) {
 		if (!release(dev, bio))

@@ -57,7 +57,7 @@ static void dismantle(struct dattobd_device *dev)
 		WRITE_ONCE(dev->error, -ESHUTDOWN);
 	raw_spin_unlock_irqrestore(&dev->core_lock, flags);
 	/* Others' writes to the COW file's blocks are held until our own to them have ended. */
-	wait_event(dev->cow_writes_wait, !atomic_read(&dev->nr_cow_writes));
+	device_cow_writes_wait(dev);
 	intercept_remove(dev);
 	tracker_drain(dev);
 	if (dev->snap)
@@ -183,6 +183,7 @@ int transition_to_incremental(struct dattobd_device *dev)
 	tracker_drain(dev);
 	leave_snapshot_mode(dev);
 	tracker_drain(dev); /* what came in between is marked */
+	device_cow_writes_wait(dev); /* from here on the file's blocks may become somebody else's */
 	thaw(dev);
 
 	mutex_lock(&devices_lock);
@@ -190,7 +191,7 @@ int transition_to_incremental(struct dattobd_device *dev)
 	mutex_unlock(&devices_lock);
 	snapshot_destroy(snap); /* no copy is on its way to the COW file from here on */
 
-	err = READ_ONCE(dev->error) ?: expand_list_grown(dev);
+	err = READ_ONCE(dev->error);
 	if (err) {
 		cow_file_unlink(dev->cow);
 		return err;
