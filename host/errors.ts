@@ -123,6 +123,7 @@ const DEVICE_ERRORS: Readonly<Record<number, string>> = {
   22: 'COW file refused',
   27: 'COW file full',
   28: 'no space to grow the COW file',
+  116: 'origin resized, or the COW file moved or overwritten',
   131: 'core trapped',
   524: 'COW file cannot be mapped',
 };
