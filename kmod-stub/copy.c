@@ -60,11 +60,11 @@ static void read_run(struct dattobd_device *dev, struct reading *reading, u64 bl
 		bio->bi_private = reading;
 		count -= in_bio;
 		while (in_bio--) {
-			struct page *page = ring_page(ring, position++);
+			struct page *page = ring_page(ring, position);
 			unsigned int bytes = block_bytes(dev, block++);
 
 			zero_tail(page, bytes);
-			__bio_add_page(bio, page, bytes, 0);
+			ring_add_page(ring, bio, position++, bytes);
 		}
 		atomic_inc(&reading->pending);
 		intercept_submit(bio);

@@ -9,11 +9,13 @@
  * Appends are started in order but may end in any; the tail moves over a prefix of ended ones.
  */
 #include <linux/highmem.h>
+#include <linux/log2.h>
 #include <linux/slab.h>
 #include <linux/wait.h>
 #include "dattobd.h"
 
 #define RING_APPENDS 32
+#define RING_CHUNK 16 /* pages allocated at once */
 
 struct append {
 	struct ring *ring;
@@ -37,6 +39,12 @@ struct ring {
 struct page *ring_page(struct ring *ring, u64 position)
 {
 	return ring->pages[position % RING_BLOCKS];
+}
+
+void ring_add_page(struct ring *ring, struct bio *bio, u64 position, unsigned int bytes)
+{
+	/* Never short: the bio has a vector for each page, and those that adjoin share one. */
+	WARN_ON_ONCE(bio_add_page(bio, ring_page(ring, position), bytes, 0) != bytes);
 }
 
 u64 ring_head(struct ring *ring)
@@ -125,7 +133,7 @@ static void append_bio(struct append *append, u64 position, u64 block, unsigned 
 	bio->bi_end_io = ring_append_end_io;
 	bio->bi_private = append;
 	while (count--)
-		__bio_add_page(bio, ring_page(append->ring, position++), COW_BLOCK_SIZE, 0);
+		ring_add_page(append->ring, bio, position++, COW_BLOCK_SIZE);
 	atomic_inc(&append->pending);
 	atomic_inc(&dev->nr_cow_writes);
 	intercept_submit(bio);
@@ -192,6 +200,26 @@ u64 ring_read(struct ring *ring, u64 position, unsigned int offset, struct bio *
 	return on_disk;
 }
 
+/*
+ * Pages that lie one behind the other make one segment of a bio; where memory has no room for that,
+ * single ones will do.
+ */
+static int alloc_chunk(struct page **pages)
+{
+	struct page *chunk =
+		alloc_pages(GFP_KERNEL | __GFP_NOWARN | __GFP_NORETRY, ilog2(RING_CHUNK));
+	unsigned int i;
+
+	if (chunk)
+		split_page(chunk, ilog2(RING_CHUNK));
+	for (i = 0; i < RING_CHUNK; i++) {
+		pages[i] = chunk ? chunk + i : alloc_page(GFP_KERNEL);
+		if (!pages[i])
+			return -ENOMEM;
+	}
+	return 0;
+}
+
 struct ring *ring_create(struct dattobd_device *dev, struct cow_file *cow, u64 first_position)
 {
 	struct ring *ring = kvzalloc(sizeof(*ring), GFP_KERNEL);
@@ -206,9 +234,8 @@ struct ring *ring_create(struct dattobd_device *dev, struct cow_file *cow, u64 f
 	ring->tail = first_position;
 	spin_lock_init(&ring->lock);
 	init_waitqueue_head(&ring->wait);
-	for (i = 0; i < RING_BLOCKS; i++) {
-		ring->pages[i] = alloc_page(GFP_KERNEL);
-		if (!ring->pages[i]) {
+	for (i = 0; i < RING_BLOCKS; i += RING_CHUNK) {
+		if (alloc_chunk(&ring->pages[i])) {
 			ring_destroy(ring);
 			return NULL;
 		}
