@@ -268,9 +268,11 @@ int transition_to_snapshot(struct dattobd_device *dev, const char *cow, u64 fall
 	struct next next = {};
 	int err;
 
-	err = check_state(dev, DATTOBD_STATE_ACTIVE_INCREMENTAL) ?:
-		      check_size(dev)				 ?:
-								   cow_file_guard(old);
+	err = check_state(dev, DATTOBD_STATE_ACTIVE_INCREMENTAL);
+	if (!err)
+		err = check_size(dev);
+	if (!err)
+		err = cow_file_guard(old);
 	if (err)
 		return err;
 	device_counters(dev, &counters);
@@ -281,6 +283,7 @@ int transition_to_snapshot(struct dattobd_device *dev, const char *cow, u64 fall
 	err = freeze(dev);
 	if (err)
 		goto discard;
+	tracker_drain(dev); /* a write that is still held was not looked at by the next core */
 	/* devices_lock: what status.c reads changes as one. */
 	mutex_lock(&devices_lock);
 	err = check_size(dev) ?: switch_frozen(dev, &next);

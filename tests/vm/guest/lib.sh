@@ -121,7 +121,7 @@ load_alive() { kill -0 $LOAD_PID 2>/dev/null && kill -0 $FIO_PID 2>/dev/null; }
 stop_load() {
 	load_alive || die "the load ended early: $(tail -3 /run/load.log /run/fio.log)"
 	kill $TRIM_PID
-	wait $TRIM_PID 2>/dev/null || true
+	wait $TRIM_PID 2>/dev/null || [ $? = 143 ]
 	kill -TERM $LOAD_PID
 	wait $LOAD_PID || die "$(cat /run/load.log)"
 	kill -INT $FIO_PID

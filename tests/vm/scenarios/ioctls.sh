@@ -2,7 +2,7 @@
 . "$PROJECT/tests/vm/guest/lib.sh"
 make_origin
 load_module
-mknod -m 600 /dev/loop7 b 7 7 2>/dev/null || true
+[ -b /dev/loop7 ] || mknod -m 600 /dev/loop7 b 7 7
 truncate -s 16M /run/loop7
 losetup /dev/loop7 /run/loop7
 echo "content" >/run/other
