@@ -31,8 +31,10 @@ const restoreManifest = (files: ImageFiles, imageBytes: number, sequence: bigint
   } catch (error) {
     if (!(error instanceof SystemError) || error.errno !== ENOENT) throw error;
     const manifest = openManifest(files.manifest, imageBytes, 'r');
-    const fits = manifest?.readHeader()?.sequence === sequence;
+    const header = manifest?.readHeader();
     manifest?.close();
+    // One without a number was made before the update: every update gives it one, and marks it incomplete at once.
+    const fits = header?.complete === true && (header.sequence === sequence || header.sequence === 0n);
     if (!fits) rmSync(files.manifest, { force: true });
   }
 };

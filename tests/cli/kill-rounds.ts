@@ -88,8 +88,8 @@ const randomScene = (random: (below: number) => number): { old: Buffer; updated:
 };
 
 const scrubIsClean = (where: string): void => {
-  const { status: code, stdout } = runTool('datto-verify', ['scrub', IMAGE]);
-  assert.is(code, 0, `${where}: ${stdout}`);
+  const { status: code, stdout, stderr } = runTool('datto-verify', ['scrub', IMAGE]);
+  assert.is(code, 0, `${where}: ${stdout}${stderr}`);
 };
 
 const round = async (number: number, mode: Mode, random: (below: number) => number, tally: Counts): Promise<void> => {

@@ -267,6 +267,26 @@ test('--manifest makes one, which updates and rollbacks keep in step with the im
   }
 });
 
+test('a rollback killed at any step and said again leaves image and manifest of the snapshot before', () => {
+  for (const fakes of [{}, CLONE]) {
+    let killed = 0;
+    for (let step = 1; step <= 100; step++) {
+      const { image } = makeScene();
+      // Nothing is known of the image yet, so its manifest has no number.
+      assert.is(runTool('datto-verify', ['manifest', IMAGE]).status, 0);
+      assert.is(update(fakes, ['--keep-previous']).status, 0);
+      if (rollback({ ...fakes, FAKE_KILL_AT: `${step}` }).status === 0) break;
+      killed++;
+      const again = rollback(fakes);
+      if (again.status !== 0) assertRefused(again, /nothing is kept of the image before; .*: snapshot 1 of series/);
+      assert.ok(readFileSync(IMAGE).equals(image), `step ${step}`);
+      const { status, stdout, stderr } = runTool('datto-verify', ['scrub', IMAGE]);
+      assert.is(status, 0, `step ${step}: ${stdout}${stderr}`);
+    }
+    assert.ok(killed >= 5 && killed < 100);
+  }
+});
+
 test('a manifest that is not of the image is left alone, and the user is told', () => {
   makeScene();
   writeFileSync(`${IMAGE}.datto-manifest`, 'mine');
