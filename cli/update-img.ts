@@ -201,7 +201,9 @@ const update = (paths: readonly string[], options: Options, streams: Streams): n
 
 const rollback = (image: string, { json, state, adopt }: Options, streams: Streams): number => {
   const place = state === undefined ? {} : { stateFile: state };
-  const { series, sequence, blocks } = rollbackImage({ image, adopt: adopt === true, ...place }, nativeSyscalls());
+  const request = { image, adopt: adopt === true, ...place };
+  const tell = (text: string): void => streams.err(note(text));
+  const { series, sequence, blocks } = rollbackImage(request, nativeSyscalls(), tell);
   if (json) printJson({ series, sequence, blocks }, streams);
   else {
     const count = blocks === undefined ? '' : `: ${blocks} blocks put back`;

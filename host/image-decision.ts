@@ -23,6 +23,8 @@ export interface Decision {
   /** Number of the snapshot that the image is, or was before the update that was interrupted. */
   readonly sequence: bigint;
   readonly cursor: number;
+  /** `resume`: more may be listed than when the update began, and than an undo log covers. */
+  readonly otherList?: boolean;
   /** What is kept of the image before; it stays what it is. */
   readonly previous?: Previous;
 }
@@ -94,6 +96,7 @@ export const decide = (state: ImageState | undefined, step: Step, adopt: boolean
         action: 'resume',
         sequence,
         cursor: sameList ? (state.cursor ?? 0) : 0,
+        otherList: !sameList,
         ...(previous ? { previous } : {}),
       };
     }

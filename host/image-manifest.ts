@@ -67,17 +67,21 @@ export const buildManifest = (
   }
 };
 
+const isWithin = (sequence: bigint, [from, to]: readonly [bigint, bigint]): boolean =>
+  sequence === 0n || (sequence >= from && sequence <= to);
+
 /**
  * The manifest of an image that is about to change, if there is one that an update can carry on.
  *
- * @param sequences numbers of the series that it may be at
+ * @param span least and greatest number of the series that it may be at: what lies between differs in blocks that
+ * will change only
  * @param onNotice told why a manifest is left as it is
  */
 export const manifestForUpdate = (
   path: string,
   imageBytes: number,
   series: Buffer,
-  sequences: readonly bigint[],
+  span: readonly [from: bigint, to: bigint],
   onNotice: (text: string) => void,
 ): Manifest | undefined => {
   const leave = (why: string): undefined =>
@@ -95,7 +99,7 @@ export const manifestForUpdate = (
   let why: string | undefined;
   if (!header) why = 'has a damaged header';
   else if (knowsSeries && !header.series.equals(series)) why = 'is of another series';
-  else if (header.sequence !== 0n && !sequences.includes(header.sequence)) why = `is of snapshot ${header.sequence}`;
+  else if (!isWithin(header.sequence, span)) why = `is of snapshot ${header.sequence}`;
   if (why === undefined) return manifest;
   manifest.close();
   return leave(why);

@@ -2,7 +2,7 @@
  * What is known of an image: a small file beside it, replaced as a whole, that says which snapshot it holds or between
  * which two it is (docs/UPDATE-IMG.md).
  */
-import { closeSync, fsyncSync, openSync, readFileSync, realpathSync, renameSync, writeSync, mkdirSync } from 'node:fs';
+import { closeSync, fsyncSync, mkdirSync, openSync, readFileSync, realpathSync, renameSync, writeFileSync } from 'node:fs';
 import { dirname, join, resolve } from 'node:path';
 import { ENOENT, RefusalError, SystemError, withErrno } from './errors.js';
 
@@ -24,7 +24,7 @@ export interface ImageState {
   readonly state: 'CLEAN' | 'UPDATING' | 'ROLLING_BACK' | 'DIFFERS';
   /** Series, 32 hex digits. */
   readonly series: string;
-  /** What the image is; in the other states, what it was before the update. */
+  /** What the image is. UPDATING: what it was before. ROLLING_BACK: the latest snapshot that it has blocks of. */
   readonly sequence: bigint;
   /** What the update leads to. */
   readonly next?: bigint;
@@ -51,11 +51,12 @@ const DEVICE_FOLDER = '/var/lib/dattobd';
 export interface ImageFiles {
   readonly state: string;
   readonly manifest: string;
-  readonly manifestPrevious: string;
-  /** How the names of what is kept of images before begin. */
+  /** How the names of what is kept of images and manifests before begin; a number follows. */
   readonly previousPrefixes: readonly string[];
   /** What is kept of the image before. */
   previous(previous: Pick<Previous, 'kind' | 'sequence'>): string;
+  /** The manifest that goes with a clone of snapshot `sequence`. */
+  manifestPrevious(sequence: bigint): string;
 }
 
 /**
@@ -72,9 +73,9 @@ export const imageFiles = (image: string, isDevice: boolean, state?: string): Im
   return {
     state: state === undefined ? `${base}${SUFFIX}` : resolve(state),
     manifest: `${base}.datto-manifest`,
-    manifestPrevious: `${base}.datto-manifest-previous`,
-    previousPrefixes: [`${base}.datto-previous-`, `${base}.datto-undo-`],
+    previousPrefixes: ['previous', 'undo', 'manifest-previous'].map((kind) => `${base}.datto-${kind}-`),
     previous: ({ kind, sequence }) => `${base}.datto-${kind === 'clone' ? 'previous' : 'undo'}-${sequence}`,
+    manifestPrevious: (sequence) => `${base}.datto-manifest-previous-${sequence}`,
   };
 };
 
@@ -176,7 +177,7 @@ export const writeState = (path: string, state: Omit<ImageState, 'time'>): Image
   withErrno('write', path, () => {
     const fd = openSync(part, 'w', 0o600);
     try {
-      writeSync(fd, toJson(whole));
+      writeFileSync(fd, toJson(whole));
       withErrno('sync', path, () => fsyncSync(fd));
     } finally {
       closeSync(fd);

@@ -10,7 +10,8 @@ import { syncFolder } from './image-state.js';
 import type { ImageFiles, Previous } from './image-state.js';
 import { BLOCK_BYTES } from './layout.js';
 import type { Manifest } from './manifest.js';
-import { readUndoLog, writeUndoLog } from './undo-log.js';
+import { readUndoLog, recordsOf, writeUndoLog } from './undo-log.js';
+import type { UndoRecord } from './undo-log.js';
 import type { Syscalls } from './syscalls.js';
 
 /** Errnos by which a filesystem says that it cannot clone. */
@@ -77,6 +78,33 @@ export interface KeepRequest {
   readonly syscalls: Syscalls;
 }
 
+/** Keeps the manifest that goes with a clone of the image. */
+const keepManifest = (files: ImageFiles, sequence: bigint, syscalls: Syscalls): void => {
+  const kept = files.manifestPrevious(sequence);
+  // One that a killed run left may be of another image of that number.
+  rmSync(kept, { force: true });
+  if (!exists(files.manifest)) return;
+  const manifest = OpenFile.open(files.manifest, 'r');
+  try {
+    tryClone(manifest, kept, syscalls);
+  } finally {
+    manifest.close();
+  }
+};
+
+/** Writes an undo log, which takes the place of one that is there when it is whole. */
+const makeUndoLog = ({ imageBytes, changes, files, sequence }: KeepRequest, records: Iterable<UndoRecord>): Previous => {
+  const undo: Previous = { kind: 'undo', sequence, keep: true };
+  try {
+    makeWhole(files.previous(undo), (log) => writeUndoLog(log, imageBytes, records));
+  } catch (error) {
+    const folder = dirname(files.state);
+    const isFull = error instanceof SystemError && error.errno === ENOSPC;
+    throw isFull ? noSpace(folder, changes.changedBytes, freeBytes(folder)) : error;
+  }
+  return undo;
+};
+
 /**
  * Keeps the image as it is before its first byte changes. What is kept is on disk when this returns.
  *
@@ -84,7 +112,7 @@ export interface KeepRequest {
  * @throws RefusalError NO_SPACE
  */
 export const keepPrevious = (request: KeepRequest): Previous | undefined => {
-  const { image, imageBytes, changes, files, sequence, keep, syscalls } = request;
+  const { image, changes, files, sequence, keep, syscalls } = request;
   const folder = dirname(files.state);
   const free = freeBytes(folder);
   const isFile = image.stat().isFile();
@@ -95,36 +123,53 @@ export const keepPrevious = (request: KeepRequest): Previous | undefined => {
         rmSync(files.previous(clone));
         throw noSpace(folder, changes.changedBytes, free);
       }
-      if (exists(files.manifest)) {
-        const manifest = OpenFile.open(files.manifest, 'r');
-        tryClone(manifest, files.manifestPrevious, syscalls);
-        manifest.close();
-      }
+      keepManifest(files, sequence, syscalls);
       return clone;
     }
   }
   if (!keep) return undefined;
-  const undo: Previous = { kind: 'undo', sequence, keep };
+  return makeUndoLog(request, recordsOf(image, changes.pieces()));
+};
+
+/**
+ * Makes an undo log good for an update that will change more than the one before which it was written: it gets what
+ * else will change, and what it had, which leads back from there.
+ *
+ * @throws RefusalError NO_SPACE; NO_PREVIOUS, PREVIOUS_DAMAGED: there is no way back any more
+ */
+export const extendUndo = (request: KeepRequest): Previous => {
+  const { image, imageBytes, changes, files, sequence } = request;
+  const path = files.previous({ kind: 'undo', sequence });
+  requireKept(path);
+  const log = OpenFile.open(path, 'r');
+  const records = function* (): Generator<UndoRecord> {
+    yield* recordsOf(image, changes.pieces());
+    yield* readUndoLog(log, imageBytes);
+  };
   try {
-    makeWhole(files.previous(undo), (log) => writeUndoLog(log, image, imageBytes, changes.pieces()));
-  } catch (error) {
-    if (error instanceof SystemError && error.errno === ENOSPC) throw noSpace(folder, changes.changedBytes, free);
-    throw error;
+    return makeUndoLog(request, records());
+  } finally {
+    log.close();
   }
-  return undo;
 };
 
 /** Removes what is kept of images before, but for `kept`; also what an interrupted run left half made. */
 export const removeLeftovers = (files: ImageFiles, kept?: Previous): void => {
   const folder = dirname(files.state);
+  const manifests = kept?.kind === 'clone' ? [files.manifestPrevious(kept.sequence)] : [];
+  const keptPaths = kept ? [files.previous(kept), ...manifests] : [];
   for (const name of withErrno('read', folder, () => readdirSync(folder))) {
     const path = join(folder, name);
     const isOurs = files.previousPrefixes.some(
       (prefix) => path.startsWith(prefix) && /^\d+(\.part)?$/.test(path.slice(prefix.length)),
     );
-    if (isOurs && !(kept && path === files.previous(kept))) rmSync(path, { force: true });
+    if (isOurs && !keptPaths.includes(path)) rmSync(path, { force: true });
   }
-  if (kept?.kind !== 'clone') rmSync(files.manifestPrevious, { force: true });
+  rmSync(`${files.manifest}.part`, { force: true });
+};
+
+const requireKept = (path: string): void => {
+  if (!exists(path)) throw new RefusalError('NO_PREVIOUS', `Cannot go back: ${path} is missing`);
 };
 
 const undo = (
@@ -142,7 +187,22 @@ const undo = (
     manifest?.put(content, offset);
     runs.push({ start: offset / BLOCK_BYTES, count: Math.ceil(bytes / BLOCK_BYTES) });
   }
-  return runs;
+  return mergeRuns(runs);
+};
+
+/** The blocks of runs in any order, ascending and each once. */
+const mergeRuns = (runs: readonly BlockRun[]): BlockRun[] => {
+  const merged: BlockRun[] = [];
+  for (const { start, count } of [...runs].sort((a, b) => a.start - b.start)) {
+    const last = merged.at(-1);
+    if (last && start <= last.start + last.count) {
+      const end = Math.max(last.start + last.count, start + count);
+      merged[merged.length - 1] = { start: last.start, count: end - last.start };
+    } else {
+      merged.push({ start, count });
+    }
+  }
+  return merged;
 };
 
 /**
@@ -162,7 +222,7 @@ export const restorePrevious = (
   begin: () => void,
   syscalls: Syscalls,
 ): BlockRun[] | undefined => {
-  if (!exists(path)) throw new RefusalError('NO_PREVIOUS', `Cannot go back: ${path} is missing`);
+  requireKept(path);
   const file = OpenFile.open(path, 'r');
   try {
     if (previous.kind === 'undo') {

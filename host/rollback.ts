@@ -2,10 +2,10 @@
 import { renameSync, rmSync } from 'node:fs';
 import { ENOENT, RefusalError, SystemError, withErrno } from './errors.js';
 import { OpenFile } from './files.js';
-import { openManifest } from './image-manifest.js';
+import { manifestForUpdate, openManifest } from './image-manifest.js';
 import { imageFiles, readState, stateInWords, writeState } from './image-state.js';
 import type { ImageFiles, ImageState, Previous } from './image-state.js';
-import type { Manifest } from './manifest.js';
+import type { ManifestHeader } from './manifest.js';
 import { removeLeftovers, restorePrevious } from './previous.js';
 import type { Syscalls } from './syscalls.js';
 
@@ -24,15 +24,27 @@ export interface RollbackResult {
   readonly blocks?: number;
 }
 
-/** Moves the manifest back with a clone; one that is of the other image and cannot be moved back goes. */
-const restoreManifest = (files: ImageFiles, imageBytes: number, sequence: bigint): void => {
+/** Header of the manifest; undefined if that is damaged, or the file is no manifest of the image. */
+const headerOf = (path: string, imageBytes: number): ManifestHeader | undefined => {
   try {
-    withErrno('rename', files.manifestPrevious, () => renameSync(files.manifestPrevious, files.manifest));
-  } catch (error) {
-    if (!(error instanceof SystemError) || error.errno !== ENOENT) throw error;
-    const manifest = openManifest(files.manifest, imageBytes, 'r');
+    const manifest = openManifest(path, imageBytes, 'r');
     const header = manifest?.readHeader();
     manifest?.close();
+    return header;
+  } catch (error) {
+    if (error instanceof RefusalError) return undefined;
+    throw error;
+  }
+};
+
+/** Moves the manifest back with a clone; one that is of the other image and cannot be moved back goes. */
+const restoreManifest = (files: ImageFiles, imageBytes: number, sequence: bigint): void => {
+  const kept = files.manifestPrevious(sequence);
+  try {
+    withErrno('rename', kept, () => renameSync(kept, files.manifest));
+  } catch (error) {
+    if (!(error instanceof SystemError) || error.errno !== ENOENT) throw error;
+    const header = headerOf(files.manifest, imageBytes);
     // One without a number was made before the update: every update gives it one, and marks it incomplete at once.
     const fits = header?.complete === true && (header.sequence === sequence || header.sequence === 0n);
     if (!fits) rmSync(files.manifest, { force: true });
@@ -41,15 +53,13 @@ const restoreManifest = (files: ImageFiles, imageBytes: number, sequence: bigint
 
 const requireUnchanged = ({ image, adopt }: RollbackRequest, file: OpenFile, state: ImageState): void => {
   // A clone replaces everything, whatever it is.
-  if (state.state !== 'CLEAN' || state.previous?.kind !== 'undo' || adopt === true) return;
+  const isKnown = state.state === 'CLEAN' || state.state === 'DIFFERS';
+  if (!isKnown || state.previous?.kind !== 'undo' || adopt === true) return;
   const { mtimeNs } = file.stat();
   if (state.mtime === undefined || state.mtime === mtimeNs) return;
   const why = `something else wrote it after ${state.time}; to go back all the same, say --adopt`;
   throw new RefusalError('IMAGE_CHANGED', `Cannot roll back ${image}: ${why}`);
 };
-
-const manifestOf = (files: ImageFiles, bytes: number, previous: Previous): Manifest | undefined =>
-  previous.kind === 'undo' ? openManifest(files.manifest, bytes, 'r+') : undefined;
 
 const restore = (
   file: OpenFile,
@@ -57,22 +67,24 @@ const restore = (
   state: ImageState,
   previous: Previous,
   syscalls: Syscalls,
+  onNotice: (text: string) => void,
 ): RollbackResult => {
   const { series, bytes } = state;
   const { sequence } = previous;
   const identity = { series: Buffer.from(series, 'hex'), sequence };
-  const manifest = manifestOf(files, bytes, previous);
-  // Without its header there is nothing to carry on.
-  const carried = manifest?.readHeader() ? manifest : undefined;
+  const latest = state.next ?? state.sequence;
+  const manifest =
+    previous.kind === 'undo'
+      ? manifestForUpdate(files.manifest, bytes, identity.series, [sequence, latest], onNotice)
+      : undefined;
   try {
     const begin = (): void => {
-      const { series: of, sequence: from } = state;
-      writeState(files.state, { state: 'ROLLING_BACK', series: of, sequence: from, bytes, previous });
-      carried?.begin(identity);
+      writeState(files.state, { state: 'ROLLING_BACK', series, sequence: latest, bytes, previous });
+      manifest?.begin(identity);
     };
-    const runs = restorePrevious(file, bytes, files.previous(previous), previous, carried, begin, syscalls);
+    const runs = restorePrevious(file, bytes, files.previous(previous), previous, manifest, begin, syscalls);
     file.sync();
-    if (runs) carried?.finish(runs, identity);
+    if (runs) manifest?.finish(runs, identity);
     else restoreManifest(files, bytes, sequence);
     const stat = file.stat();
     const mtime = stat.isFile() ? { mtime: stat.mtimeNs } : {};
@@ -88,9 +100,14 @@ const restore = (
 /**
  * Brings back the image before the last update, or before one that was interrupted.
  *
+ * @param onNotice told why a manifest is left as it is
  * @throws RefusalError NO_PREVIOUS, PREVIOUS_DAMAGED, IMAGE_CHANGED, IMAGE_LOCKED, IMAGE_SIZE, STATE_UNREADABLE
  */
-export const rollbackImage = (request: RollbackRequest, syscalls: Syscalls): RollbackResult => {
+export const rollbackImage = (
+  request: RollbackRequest,
+  syscalls: Syscalls,
+  onNotice: (text: string) => void = () => undefined,
+): RollbackResult => {
   const { image } = request;
   const file = OpenFile.open(image, 'r+');
   try {
@@ -110,7 +127,7 @@ export const rollbackImage = (request: RollbackRequest, syscalls: Syscalls): Rol
       throw new RefusalError('IMAGE_SIZE', message);
     }
     requireUnchanged(request, file, state);
-    return restore(file, files, state, previous, syscalls);
+    return restore(file, files, state, previous, syscalls, onNotice);
   } finally {
     file.close();
   }

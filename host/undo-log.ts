@@ -3,7 +3,10 @@
  *
  *   offset 0    file header, 4096 bytes: magic, version, size of the image
  *   then        records: 32 bytes { magic u32, kind u32, offset u64, bytes u64, sum u64 }, then the data if the
- *               kind is DATA; the sum is XXH64 of the data xor XXH64 of the record before the sum; ZEROS has none; END closes the log, its offset is the number of records
+ *               kind is DATA; the sum is XXH64 of the data xor XXH64 of the record before the sum; ZEROS has none;
+ *               END closes the log, its offset is the number of records
+ *
+ * Records are applied in their order, so where two overlap the later one counts.
  *
  * All of it is on disk before the first byte of the image changes, so a log is complete or was never used.
  */
@@ -36,40 +39,38 @@ const encodeRecord = (kind: number, offset: number, bytes: number, dataSum: bigi
   return record;
 };
 
-/** Writes what `pieces` of an image hold. The log is on disk when this returns. */
-export const writeUndoLog = (
-  log: OpenFile,
-  image: OpenFile,
-  imageBytes: number,
-  pieces: Iterable<Piece>,
-  onProgress: (bytes: number) => void = () => undefined,
-): void => {
+/** What pieces of an image hold now. */
+export function* recordsOf(image: OpenFile, pieces: Iterable<Piece>): Generator<UndoRecord> {
+  const buffer = Buffer.alloc(PIECE_BYTES);
+  for (const { offset, bytes } of pieces) {
+    const data = buffer.subarray(0, bytes);
+    image.readFull(data, offset);
+    yield { offset, bytes, data: data.equals(ZEROS.subarray(0, bytes)) ? undefined : data };
+  }
+}
+
+/** Writes a log of records. It is on disk when this returns. */
+export const writeUndoLog = (log: OpenFile, imageBytes: number, records: Iterable<UndoRecord>): void => {
   const header = Buffer.alloc(BLOCK_BYTES);
   FILE_MAGIC.copy(header);
   header.writeUInt32LE(VERSION, 8);
   header.writeBigUInt64LE(BigInt(imageBytes), 16);
   log.writeFull(header, 0);
   const xxh64 = new Xxh64();
-  const buffer = Buffer.alloc(PIECE_BYTES);
   let at = BLOCK_BYTES;
-  let records = 0;
-  let done = 0;
-  for (const { offset, bytes } of pieces) {
-    const data = buffer.subarray(0, bytes);
-    image.readFull(data, offset);
-    const isZeros = data.equals(ZEROS.subarray(0, bytes));
-    const kind = isZeros ? KIND.ZEROS : KIND.DATA;
-    log.writeFull(encodeRecord(kind, offset, bytes, xxh64.bytes(data), xxh64), at);
+  let count = 0;
+  for (const { offset, bytes, data } of records) {
+    const kind = data ? KIND.DATA : KIND.ZEROS;
+    const sum = xxh64.bytes(data ?? ZEROS.subarray(0, bytes));
+    log.writeFull(encodeRecord(kind, offset, bytes, sum, xxh64), at);
     at += RECORD_BYTES;
-    if (!isZeros) {
+    if (data) {
       log.writeFull(data, at);
       at += bytes;
     }
-    records++;
-    done += bytes;
-    onProgress(done);
+    count++;
   }
-  log.writeFull(encodeRecord(KIND.END, records, 0, 0n, xxh64), at);
+  log.writeFull(encodeRecord(KIND.END, count, 0, 0n, xxh64), at);
   log.sync();
 };
 

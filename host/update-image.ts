@@ -15,7 +15,8 @@ import { imageFiles, prepareFolder, readState, writeState } from './image-state.
 import type { ImageFiles, ImageState, Previous } from './image-state.js';
 import { BLOCK_BYTES, MIB_BYTES, SECTOR_BYTES } from './layout.js';
 import type { Manifest } from './manifest.js';
-import { keepPrevious, removeLeftovers } from './previous.js';
+import { extendUndo, keepPrevious, removeLeftovers } from './previous.js';
+import type { KeepRequest } from './previous.js';
 import type { Syscalls } from './syscalls.js';
 import {
   coreFor,
@@ -190,16 +191,29 @@ const prepare = (
   return { request, events, syscalls, snapshot, image, bytes, changes, plan, decision, files, seriesId: info.uuid };
 };
 
+/** What is kept for an update that goes on, still leading back when that changes more than it was to. */
+const carryPrevious = (job: Job, keeping: Omit<KeepRequest, 'sequence'>): Previous | undefined => {
+  const { previous, otherList } = job.decision;
+  if (previous?.kind !== 'undo' || otherList !== true) return previous;
+  try {
+    return extendUndo({ ...keeping, sequence: previous.sequence });
+  } catch (error) {
+    if (!(error instanceof RefusalError) || error.code === 'NO_SPACE') throw error;
+    job.events.onNotice?.(`snapshot ${previous.sequence} cannot be had back any more: ${error.message}`);
+    return undefined;
+  }
+};
+
 /** What is kept of the image before, from now on. */
 const previousOf = (job: Job): Previous | undefined => {
-  const { request, decision, plan, events } = job;
+  const { request, decision, plan, events, image, bytes, changes, files, syscalls } = job;
   const keep = request.keepPrevious === true;
+  const keeping = { image, imageBytes: bytes, changes, files, keep, syscalls };
   if (decision.action === 'adopt' || decision.action === 'begin') {
     if (!keep && request.noSafetyClone === true) return undefined;
-    const { image, bytes, changes, files, syscalls } = job;
-    return keepPrevious({ image, imageBytes: bytes, changes, files, sequence: plan.from, keep, syscalls });
+    return keepPrevious({ ...keeping, sequence: plan.from });
   }
-  const { previous } = decision;
+  const previous = carryPrevious(job, keeping);
   if (keep && !previous) {
     events.onNotice?.(`${request.image} was overwritten in part before, its previous content cannot be kept any more`);
   }
@@ -300,9 +314,8 @@ const run = (job: Job): UpdateResult => {
   prepareFolder(files);
   const previous = previousOf(job);
   writeState(files.state, updatingState(job, decision.cursor, previous));
-  const sequences = [plan.from, plan.to];
   const notice = (text: string): void => events.onNotice?.(text);
-  const manifest = manifestForUpdate(files.manifest, job.bytes, job.seriesId, sequences, notice);
+  const manifest = manifestForUpdate(files.manifest, job.bytes, job.seriesId, [plan.from, plan.to], notice);
   try {
     manifest?.begin({ series: job.seriesId, sequence: plan.from });
     const { cursor, ...copied } = copy(job, manifest, previous);
