@@ -54,25 +54,45 @@ static inline void compat_bdev_close(struct compat_bdev *handle)
 #endif
 }
 
-/*
- * compat_bdev_mounted_rw() - Whether a filesystem is mounted read-write from @bdev. Superblocks
- * are freed by RCU.
- */
+/* The filesystem that is mounted from @bdev, or NULL. Freed by RCU. Context: rcu_read_lock(). */
+static inline struct super_block *compat_bdev_super(struct block_device *bdev)
+{
+#ifdef HAVE_BD_SUPER
+	return READ_ONCE(bdev->bd_super);
+#else
+	if (READ_ONCE(bdev->bd_holder_ops) == &fs_holder_ops)
+		return READ_ONCE(bdev->bd_holder);
+	return NULL;
+#endif
+}
+
+/* compat_bdev_mounted_rw() - Whether a filesystem is mounted read-write from @bdev. */
 static inline bool compat_bdev_mounted_rw(struct block_device *bdev)
 {
-	struct super_block *sb = NULL;
+	struct super_block *sb;
 	bool rw;
 
 	rcu_read_lock();
-#ifdef HAVE_BD_SUPER
-	sb = READ_ONCE(bdev->bd_super);
-#else
-	if (READ_ONCE(bdev->bd_holder_ops) == &fs_holder_ops)
-		sb = READ_ONCE(bdev->bd_holder);
-#endif
+	sb = compat_bdev_super(bdev);
 	rw = sb && !sb_rdonly(sb);
 	rcu_read_unlock();
 	return rw;
+}
+
+/*
+ * compat_bdev_frozen() - Whether somebody has frozen the filesystem of @bdev (fsfreeze, a suspended
+ * device mapper).
+ */
+static inline bool compat_bdev_frozen(struct block_device *bdev)
+{
+	struct super_block *sb;
+	bool frozen;
+
+	rcu_read_lock();
+	sb = compat_bdev_super(bdev);
+	frozen = sb && READ_ONCE(sb->s_writers.frozen) != SB_UNFROZEN;
+	rcu_read_unlock();
+	return frozen;
 }
 
 static inline int compat_bdev_freeze(struct block_device *bdev)

@@ -222,6 +222,6 @@ void control_exit(void)
 	misc_deregister(&control_device);
 	for (minor = 0; minor < max_snap_devices; minor++) {
 		if (devices[minor])
-			transition_destroy(devices[minor]);
+			transition_unload(devices[minor]);
 	}
 }

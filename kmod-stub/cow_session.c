@@ -23,6 +23,20 @@ int cow_file_write(struct file *file, const void *data, size_t bytes, loff_t off
 	return 0;
 }
 
+/*
+ * Whoever writes to a frozen filesystem waits for the thaw where no signal reaches it. Here one
+ * does.
+ */
+static int wait_thawed(const struct super_block *sb)
+{
+	while (READ_ONCE(sb->s_writers.frozen) != SB_UNFROZEN) {
+		schedule_timeout_killable(HZ / 10);
+		if (fatal_signal_pending(current))
+			return -EINTR;
+	}
+	return 0;
+}
+
 void cow_drop_cache(struct file *file)
 {
 	invalidate_mapping_pages(file->f_mapping, 0, -1);
@@ -74,8 +88,10 @@ int cow_unlink_path(const struct path *path)
 	struct dentry *dentry = dget(path->dentry);
 	struct dentry *parent = dget_parent(dentry);
 	struct inode *folder = d_inode(parent);
-	int err = mnt_want_write(path->mnt);
+	int err = wait_thawed(dentry->d_sb);
 
+	if (!err)
+		err = mnt_want_write(path->mnt);
 	if (err)
 		goto put;
 	inode_lock_nested(folder, I_MUTEX_PARENT);
@@ -118,6 +134,9 @@ static int find_unguarded(struct cow_file *cow, struct path *path)
 
 	if (err)
 		return err;
+	err = wait_thawed(path->mnt->mnt_sb);
+	if (err)
+		goto put;
 	/*
 	 * After a mount it is a new inode, of which somebody may have read large folios: they go.
 	 */
@@ -126,6 +145,7 @@ static int find_unguarded(struct cow_file *cow, struct path *path)
 	err = invalidate_inode_pages2(mapping);
 	if (!err && cow_file_has_filesystem(cow))
 		err = cow_pin_guard(cow, d_inode(path->dentry), false);
+put:
 	if (err)
 		path_put(path);
 	return err;

@@ -155,6 +155,12 @@ int transition_to_incremental(struct dattobd_device *dev);
 int transition_to_snapshot(struct dattobd_device *dev, const char *cow, u64 fallocate_mib);
 int transition_destroy(struct dattobd_device *dev);
 
+/**
+ * transition_unload() - The same, without a chance to refuse. Context: Nobody has the snapshot
+ * open, nor can.
+ */
+void transition_unload(struct dattobd_device *dev);
+
 /*
  * core_state.c: starting a core for a snapshot, handing one's state to the next, handing its
  * index to user space

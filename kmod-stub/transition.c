@@ -39,6 +39,18 @@ static void thaw(struct dattobd_device *dev)
 			   err);
 }
 
+/*
+ * A frozen filesystem, be it by fsfreeze or a suspended device mapper, takes no writes: a file can
+ * neither be created nor removed.
+ */
+static int check_thawed(const struct dattobd_device *dev)
+{
+	if (!compat_bdev_frozen(origin_bdev(dev)))
+		return 0;
+	pr_dev_err(dev, "the filesystem of %s is frozen: %d", dev->origin_path, -EBUSY);
+	return -EBUSY;
+}
+
 static void enlist(struct dattobd_device *dev, bool listed)
 {
 	mutex_lock(&devices_lock);
@@ -82,7 +94,9 @@ int transition_setup(unsigned int minor, const char *origin, const char *cow, u6
 		return PTR_ERR(dev);
 	generate_random_uuid(dev->uuid);
 	dev->cache_bytes = cache_bytes;
-	err = next_create(dev, cow, fallocate_mib, device_cache_bytes(dev), 1, &next);
+	err = check_thawed(dev);
+	if (!err)
+		err = next_create(dev, cow, fallocate_mib, device_cache_bytes(dev), 1, &next);
 	if (err)
 		goto free;
 	err = core_mask_cow(next.engine, next.cow);
@@ -121,13 +135,15 @@ free:
 /* Checks C6 and C7 and the state, in their order. On success a snapshot refuses to be opened. */
 static int check_state(struct dattobd_device *dev, enum dattobd_state wanted)
 {
+	int err = -EINVAL;
+
 	if (dev->snap && snapshot_close(dev->snap))
 		return -EBUSY;
 	if (!READ_ONCE(dev->error) && device_state(dev) == wanted)
-		return 0;
-	if (dev->snap)
+		err = check_thawed(dev);
+	if (err && dev->snap)
 		snapshot_reopen(dev->snap);
-	return -EINVAL;
+	return err;
 }
 
 /* The data area is of no use any more. That it could not be given back is no reason to fail. */
@@ -212,6 +228,20 @@ static int check_size(struct dattobd_device *dev)
 	return -ESTALE;
 }
 
+/* The index goes to the old COW file, which must be there, and where it was. */
+static int check_cow_file(struct dattobd_device *dev)
+{
+	int err = cow_file_guard(dev->cow);
+
+	if (err == -ESTALE)
+		device_fail(dev, err,
+			    "its COW file was moved or replaced while it was not guarded; a full backup is needed");
+	else if (err)
+		pr_dev_err(dev, "its COW file %s cannot be reached: %d", cow_file_path(dev->cow),
+			   err);
+	return err;
+}
+
 /* Switch to @next, if no write came in since its core was given the state of the present one. */
 static bool switched(struct dattobd_device *dev, struct next *next, u64 changed)
 {
@@ -272,7 +302,7 @@ int transition_to_snapshot(struct dattobd_device *dev, const char *cow, u64 fall
 	if (!err)
 		err = check_size(dev);
 	if (!err)
-		err = cow_file_guard(old);
+		err = check_cow_file(dev);
 	if (err)
 		return err;
 	device_counters(dev, &counters);
@@ -310,12 +340,23 @@ discard:
 	return err;
 }
 
-int transition_destroy(struct dattobd_device *dev)
+void transition_unload(struct dattobd_device *dev)
 {
-	if (dev->snap && snapshot_close(dev->snap))
-		return -EBUSY;
 	enlist(dev, false);
 	pr_dev_debug(dev, "destroyed");
 	dismantle(dev);
-	return 0;
+}
+
+int transition_destroy(struct dattobd_device *dev)
+{
+	int err;
+
+	if (dev->snap && snapshot_close(dev->snap))
+		return -EBUSY;
+	err = check_thawed(dev);
+	if (!err)
+		transition_unload(dev);
+	else if (dev->snap)
+		snapshot_reopen(dev->snap);
+	return err;
 }

@@ -98,6 +98,12 @@ check_device() {
 	else out=$(xfs_repair -n "$1" 2>&1) || die "xfs_repair of $1: $out"; fi
 }
 
+# block_of FILE: where its first block lies on the device, in blocks
+block_of() { filefrag -b4096 -v "$1" | awk '$1 == "0:" { sub(/\.\..*/, "", $4); print $4 }'; }
+
+# write_raw DEVICE BLOCK COUNT: new content past any filesystem
+write_raw() { dd if=/dev/urandom of="$1" bs=4k seek="$2" count="$3" oflag=direct conv=notrunc status=none; }
+
 # start_load [SCALE]: everything that writes to a filesystem, at once, in $MOUNT/load; SCALE in percent.
 # All free space is trimmed every 3 s between trim_on and trim_off; in incremental mode that changes all of it.
 trim_on() { touch /run/trim; }
