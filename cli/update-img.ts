@@ -38,6 +38,9 @@ interface Options {
   readonly sample: number;
   readonly manifest?: boolean;
   readonly cursor?: number;
+  readonly direct?: boolean;
+  readonly depth: number;
+  readonly rate?: number;
 }
 
 const count = (text: string): number => {
@@ -46,6 +49,18 @@ const count = (text: string): number => {
   } catch {
     throw new InvalidArgumentError('expected digits');
   }
+};
+
+const depth = (text: string): number => {
+  const value = count(text);
+  if (value >= 1 && value <= 256) return value;
+  throw new InvalidArgumentError('expected 1 to 256');
+};
+
+const rate = (text: string): number => {
+  const value = /^[0-9.]+$/.test(text) ? Number(text) : NaN;
+  if (value > 0 && Number.isFinite(value)) return value;
+  throw new InvalidArgumentError('expected a number above 0');
 };
 
 const collect = (path: string, paths: readonly string[] = []): string[] => [...paths, path];
@@ -57,11 +72,16 @@ const makeProgram = (streams: Streams): Command =>
     .argument('[snapshot device]', 'the new snapshot, /dev/datto<minor>')
     .argument('[cow file]', 'COW file that was closed when the new snapshot began')
     .argument('[image file]', 'image of the snapshot before, a file or a block device')
-    .option('-n, --dry-run', 'check everything, tell what would be copied, write nothing')
+    .option('-n, --dry-run', 'check everything, tell what would be copied and about how long it takes, write nothing')
+    .addOption(
+      new Option('--rate <MiB/s>', 'with --dry-run: tell it from this rate, do not read a sample').argParser(rate),
+    )
     .option('--json', 'for programs: one JSON object on standard output')
     .option('--progress', 'show how far it is, also where there is no terminal')
     .option('--no-progress', 'do not show it on a terminal either')
     .option('--fsync', 'every piece is on disk before the next is read; without it, all of it is at the end')
+    .option('--direct', 'read past the page cache, and write long pieces past it, many at once')
+    .addOption(new Option('--depth <pieces>', 'with --direct: how many at once').argParser(depth).default(32))
     .option('--keep-previous', 'keep the image as it is now, for --rollback: a clone, or the content of what changes')
     .option('--no-safety-clone', 'no clone of the image during the update, though it would cost nothing')
     .option('--rollback', 'with the image alone: bring it back to before its last, or interrupted, update')
@@ -124,6 +144,8 @@ const resultJson = (result: UpdateResult, troubles: Troubles, dryRun: boolean): 
   copied_bytes: result.copiedBytes,
   punched_bytes: result.punchedBytes,
   failed_blocks: result.failedBlocks,
+  direct: result.direct,
+  estimate: result.estimate,
   previous: result.previous && { kind: result.previous.kind, sequence: result.previous.sequence },
   verified: result.verified && {
     changed_blocks: result.verified.changedBlocks,
@@ -150,6 +172,8 @@ const requestOf = (paths: readonly string[], options: Options): UpdateRequest =>
     writeThrough: options.fsync === true,
     ...(state === undefined ? {} : { stateFile: state }),
     ...(verify === true ? { verifySample: sample } : {}),
+    ...(options.direct === true ? { directDepth: options.depth } : {}),
+    ...(options.rate === undefined ? {} : { rate: options.rate }),
     ...(cursor === undefined ? {} : { cursorBytes: cursor * MIB_BYTES }),
   };
 };
@@ -186,9 +210,11 @@ const update = (paths: readonly string[], options: Options, streams: Streams): n
     },
   );
   progress.clear();
-  const { changedBlocks, failedBlocks, verified, root } = result;
+  const { changedBlocks, failedBlocks, verified, root, estimate } = result;
   if (json) printJson(resultJson(result, troubles, dryRun), streams);
-  else if (!dryRun) {
+  else if (dryRun) {
+    if (estimate) streams.out(`about ${estimate.seconds.toFixed(2)} s: ${estimate.basis}\n`);
+  } else {
     streams.out(`copying complete: ${changedBlocks} blocks changed, ${failedBlocks} errors\n`);
     if (verified) {
       const { changedBlocks: changed, sampledBlocks, differingBlocks } = verified;

@@ -136,8 +136,16 @@ export class Target {
   }
 
   put(data: Buffer, offset: number): void {
+    if (!this.putHole(data, offset)) this.write(data, offset);
+  }
+
+  /** Makes a hole if the bytes are zeros and holes are allowed; else returns false. */
+  putHole(data: Buffer, offset: number): boolean {
     // memcmp: on other data it ends at the first words.
-    if (this.#punchHoles && data.equals(ZEROS.subarray(0, data.length)) && this.#punch(offset, data.length)) return;
+    return this.#punchHoles && data.equals(ZEROS.subarray(0, data.length)) && this.#punch(offset, data.length);
+  }
+
+  write(data: Buffer, offset: number): void {
     this.#file.writeFull(data, offset);
   }
 
@@ -154,11 +162,76 @@ export class Target {
   }
 }
 
+/** A copying under way: what was copied, and what failed. */
+export class Copying {
+  readonly source: OpenFile;
+  readonly target: Target;
+  readonly #options: CopyOptions;
+  readonly #failures: Failures;
+  readonly #buffer = Buffer.allocUnsafeSlow(PIECE_BYTES);
+  #copiedBytes = 0;
+  #doneBytes = 0;
+
+  constructor(source: OpenFile, target: OpenFile, options: CopyOptions) {
+    this.source = source;
+    this.target = new Target(target, options);
+    this.#options = options;
+    this.#failures = new Failures(options.onFailure);
+  }
+
+  /** Copies a piece. One that fails is tried again block by block, so that as little as possible is left out. */
+  copy(piece: Piece): void {
+    if (this.#transfer(piece)) this.copyBlocks(piece);
+  }
+
+  /** Copies a piece block by block; what fails is reported and counted. */
+  copyBlocks({ offset, bytes }: Piece): void {
+    for (let at = 0; at < bytes; at += BLOCK_BYTES) {
+      const block = { offset: offset + at, bytes: Math.min(BLOCK_BYTES, bytes - at) };
+      const error = this.#transfer(block);
+      if (error) this.#failures.add(block, error);
+    }
+  }
+
+  /** Notes what was written or punched. */
+  copied(data: Buffer, offset: number): void {
+    this.#options.onData?.(data, offset);
+    this.#copiedBytes += data.length;
+  }
+
+  /** Tells how far it is: pieces end in their order. */
+  ended({ offset, bytes }: Piece): void {
+    this.#doneBytes += bytes;
+    this.#options.onProgress(this.#doneBytes, offset + bytes, this.#failures.blocks);
+  }
+
+  result(): CopyResult {
+    this.#failures.flush();
+    return {
+      copiedBytes: this.#copiedBytes,
+      punchedBytes: this.target.punchedBytes,
+      failedBlocks: this.#failures.blocks,
+    };
+  }
+
+  #transfer({ offset, bytes }: Piece): SystemError | undefined {
+    const data = this.#buffer.subarray(0, bytes);
+    try {
+      this.source.readFull(data, offset);
+      this.target.put(data, offset);
+      this.copied(data, offset);
+    } catch (error) {
+      if (error instanceof SystemError) return error;
+      throw error;
+    }
+    return undefined;
+  }
+}
+
 /**
- * Copies pieces of `source` to the same offsets of `target`.
+ * Copies pieces of `source` to the same offsets of `target`, through the page cache.
  *
- * A piece that fails is tried again block by block, so that as little as possible is left out; what fails then is
- * reported and counted, and copying goes on.
+ * What cannot be copied is reported and counted, and copying goes on.
  */
 export const copyPieces = (
   source: OpenFile,
@@ -166,37 +239,10 @@ export const copyPieces = (
   pieces: Iterable<Piece>,
   options: CopyOptions,
 ): CopyResult => {
-  const buffer = Buffer.alloc(PIECE_BYTES);
-  const failures = new Failures(options.onFailure);
-  const sink = new Target(target, options);
-  let copiedBytes = 0;
-  let doneBytes = 0;
-
-  const copyOne = ({ offset, bytes }: Piece): SystemError | undefined => {
-    const data = buffer.subarray(0, bytes);
-    try {
-      source.readFull(data, offset);
-      sink.put(data, offset);
-      options.onData?.(data, offset);
-    } catch (error) {
-      if (error instanceof SystemError) return error;
-      throw error;
-    }
-    copiedBytes += bytes;
-    return undefined;
-  };
-
+  const copying = new Copying(source, target, options);
   for (const piece of readAhead(pieces, source, options.syscalls)) {
-    if (copyOne(piece)) {
-      for (let at = 0; at < piece.bytes; at += BLOCK_BYTES) {
-        const block = { offset: piece.offset + at, bytes: Math.min(BLOCK_BYTES, piece.bytes - at) };
-        const error = copyOne(block);
-        if (error) failures.add(block, error);
-      }
-    }
-    doneBytes += piece.bytes;
-    options.onProgress(doneBytes, piece.offset + piece.bytes, failures.blocks);
+    copying.copy(piece);
+    copying.ended(piece);
   }
-  failures.flush();
-  return { copiedBytes, punchedBytes: sink.punchedBytes, failedBlocks: failures.blocks };
+  return copying.result();
 };

@@ -105,7 +105,8 @@ export class SystemError extends Error {
   }
 }
 
-export const { EAGAIN, EBUSY, EINVAL, EIO, ENOSPC, ENOTTY, ENXIO, ERANGE, EOPNOTSUPP, ENOENT, EXDEV } = constants.errno;
+export const { EAGAIN, EBUSY, EINTR, EINVAL, EIO, ENOSPC, ENOSYS, ENOTTY } = constants.errno;
+export const { ENXIO, ERANGE, EOPNOTSUPP, ENOENT, EXDEV } = constants.errno;
 
 /**
  * Text of an errno, as strerror(3) gives it in the C locale.

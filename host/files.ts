@@ -1,7 +1,7 @@
 /** Files with their paths, and reads and writes that are never short. */
-import { closeSync, fstatSync, fsyncSync, openSync, readSync, writeSync } from 'node:fs';
+import { closeSync, constants, fstatSync, fsyncSync, openSync, readSync, writeSync } from 'node:fs';
 import type { BigIntStats } from 'node:fs';
-import { EIO, SystemError, withErrno } from './errors.js';
+import { EIO, SystemError, errnoOf, withErrno } from './errors.js';
 import type { Syscalls } from './syscalls.js';
 
 /** ioctl for the size of a block device, in bytes as a u64. */
@@ -28,6 +28,22 @@ export class OpenFile {
       path,
       withErrno('open', path, () => openSync(path, flags)),
     );
+  }
+
+  /**
+   * Opens the same file once more, with O_DIRECT: reads and writes pass the page cache.
+   *
+   * @returns undefined where there is no such thing
+   */
+  reopenDirect(access: 'read' | 'write'): OpenFile | undefined {
+    const flags = (access === 'read' ? constants.O_RDONLY : constants.O_WRONLY) | constants.O_DIRECT;
+    try {
+      // By its descriptor: the path may name another file by now.
+      return new OpenFile(this.path, openSync(`/proc/self/fd/${this.fd}`, flags));
+    } catch (error) {
+      if (errnoOf(error) === undefined) throw error;
+      return undefined;
+    }
   }
 
   /** Makes a file, or empties one, readable and writable by its owner only. */

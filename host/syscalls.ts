@@ -4,7 +4,7 @@
  * It is loaded at the first call, since most runs of a tool end before one.
  */
 import { createRequire } from 'node:module';
-import { EAGAIN, ENXIO, SystemError } from './errors.js';
+import { EAGAIN, EINTR, ENOSYS, ENXIO, SystemError } from './errors.js';
 
 /** System calls behind one interface, so that tests can stand in for the kernel. All failures are SystemErrors. */
 export interface Syscalls {
@@ -44,6 +44,35 @@ export interface Syscalls {
    */
   lock(fd: number, subject: string): boolean;
 
+  /**
+   * Makes a context of the kernel's asynchronous I/O (io_setup(2)).
+   *
+   * @param depth operations that may be under way
+   * @param subject what for, for the error
+   * @returns the context, for the calls below
+   */
+  ioSetup(depth: number, subject: string): bigint;
+
+  /**
+   * io_submit(2).
+   *
+   * @param blocks addresses of struct iocb, u64 each
+   * @returns how many of them were begun; below zero a negative errno of the first
+   */
+  ioSubmit(context: bigint, blocks: Buffer, count: number): number;
+
+  /**
+   * io_getevents(2), without a time limit.
+   *
+   * @param events room for struct io_event, 32 bytes each
+   * @param least waits until there are so many
+   * @returns how many there are
+   */
+  ioGetEvents(context: bigint, least: number, events: Buffer, subject: string): number;
+
+  /** io_destroy(2): waits for what is under way. */
+  ioDestroy(context: bigint): void;
+
   /** ioctl FICLONE: the whole of `source` becomes the content of `target`, sharing its blocks. */
   clone(target: number, source: number, subject: string): void;
 }
@@ -53,6 +82,12 @@ const POSIX_FADV_DONTNEED = 4;
 const SEEK_DATA = 3;
 const LOCK_EX = 2;
 const LOCK_NB = 4;
+const IO_EVENT_BYTES = 32;
+/** Numbers of system calls that the C library has no functions for. */
+const IO_CALLS: Readonly<Record<string, { setup: number; destroy: number; getevents: number; submit: number }>> = {
+  x64: { setup: 206, destroy: 207, getevents: 208, submit: 209 },
+  arm64: { setup: 0, destroy: 1, getevents: 4, submit: 2 },
+};
 const FICLONE = 0x40049409;
 const FALLOC_FL_KEEP_SIZE = 1;
 const FALLOC_FL_PUNCH_HOLE = 2;
@@ -66,6 +101,8 @@ interface CLibrary {
   posix_fadvise(fd: number, offset: number, bytes: number, advice: number): number;
   lseek(fd: number, offset: number, whence: number): number | bigint;
   fallocate(fd: number, mode: number, offset: number, bytes: number): number;
+  /** A system call by its number; all arguments are passed, whatever it takes. */
+  syscall(number: number, a: number | bigint, b: number | bigint, c: number | bigint, d: bigint, e: bigint): number;
   address(bytes: Buffer): bigint;
   errno(): number;
 }
@@ -82,6 +119,9 @@ const loadLibrary = (): CLibrary => {
     ) as CLibrary['posix_fadvise'],
     lseek: library.func('int64_t lseek(int fd, int64_t offset, int whence)') as CLibrary['lseek'],
     fallocate: library.func('int fallocate(int fd, int mode, int64_t offset, int64_t bytes)') as CLibrary['fallocate'],
+    syscall: library.func(
+      'long syscall(long number, uint64_t a, uint64_t b, uint64_t c, uint64_t d, uint64_t e)',
+    ) as CLibrary['syscall'],
     address: (bytes) => BigInt(koffi.address(bytes)),
     errno: () => koffi.errno(),
   };
@@ -118,6 +158,28 @@ export const nativeSyscalls = (): Syscalls => {
     lock(fd, subject) {
       if (c().flock(fd, LOCK_EX | LOCK_NB) === 0) return true;
       return c().errno() === EAGAIN ? false : fail('lock', subject);
+    },
+    ioSetup(depth, subject) {
+      const number = IO_CALLS[process.arch]?.setup;
+      if (number === undefined) throw new SystemError(ENOSYS, 'set up asynchronous I/O for', subject);
+      const context = Buffer.alloc(8);
+      if (c().syscall(number, depth, c().address(context), 0, 0n, 0n) < 0) fail('set up asynchronous I/O for', subject);
+      return context.readBigUInt64LE();
+    },
+    ioSubmit(context, blocks, count) {
+      const done = c().syscall(IO_CALLS[process.arch]?.submit ?? -1, context, count, c().address(blocks), 0n, 0n);
+      return done < 0 ? -c().errno() : done;
+    },
+    ioGetEvents(context, least, events, subject) {
+      const number = IO_CALLS[process.arch]?.getevents ?? -1;
+      for (;;) {
+        const got = c().syscall(number, context, least, events.length / IO_EVENT_BYTES, c().address(events), 0n);
+        if (got >= 0) return got;
+        if (c().errno() !== EINTR) fail('wait for asynchronous I/O on', subject);
+      }
+    },
+    ioDestroy(context) {
+      c().syscall(IO_CALLS[process.arch]?.destroy ?? -1, context, 0, 0, 0n, 0n);
     },
     clone(target, source, subject) {
       if (c().ioctl_int(target, FICLONE, source) < 0) fail('clone', subject);

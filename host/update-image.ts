@@ -2,11 +2,13 @@
 import { ChangeList } from './change-list.js';
 import { compareRuns, randomNumbers, sampleUnlisted } from './compare.js';
 import { copyPieces } from './copy.js';
-import type { CopyFailure, CopyResult } from './copy.js';
+import { closeDirect, copyPiecesDirect, openDirect } from './copy-direct.js';
+import type { DirectCopy } from './copy-direct.js';
+import type { CopyOptions, CopyResult } from './copy.js';
 import { CowFile } from './cow-file.js';
-import type { BlockRun } from './cow-file.js';
 import type { DeviceInfo, Driver } from './driver.js';
-import { RefusalError } from './errors.js';
+import { RefusalError, SystemError } from './errors.js';
+import { estimateCopy } from './estimate-copy.js';
 import { OpenFile } from './files.js';
 import { decide } from './image-decision.js';
 import type { Decision } from './image-decision.js';
@@ -26,79 +28,9 @@ import {
   requireUsable,
   snapshotMinor,
 } from './update-checks.js';
+import type { UpdateEvents, UpdatePlan, UpdateRequest, UpdateResult, Verification } from './update-request.js';
 
-export interface UpdateRequest {
-  /** Snapshot node, or a link to one. */
-  readonly snapshot: string;
-  /** COW file of the series that was closed when the snapshot began. */
-  readonly cowFile: string;
-  /** Image of the snapshot before: a regular file or a block device. */
-  readonly image: string;
-  /** Check everything, and write nothing. */
-  readonly dryRun: boolean;
-  /** COW files before that one, so that an image of an older snapshot can catch up. */
-  readonly also?: readonly string[];
-  /** Another place for the state file. */
-  readonly stateFile?: string;
-  /** Take the image for what the COW file begins at, whatever is known of it. */
-  readonly adopt?: boolean;
-  /** Keep the image as it is now, to be had back. */
-  readonly keepPrevious?: boolean;
-  /** No clone of the image while it is being updated, even if that costs nothing. */
-  readonly noSafetyClone?: boolean;
-  /** Read the image again and compare it with the snapshot: changed blocks, and so many of the others. */
-  readonly verifySample?: number;
-  /** Make a manifest if there is none. One that is there is always kept up to date. */
-  readonly manifest?: boolean;
-  /** Every piece is on disk before the next is read. */
-  readonly writeThrough?: boolean;
-  /** Note in the state file how far the update is after so many bytes; else every 64 MiB, and not every second. */
-  readonly cursorBytes?: number;
-}
-
-export interface UpdatePlan {
-  readonly snapshotBlocks: number;
-  readonly changedBlocks: number;
-  readonly changedBytes: number;
-  readonly action: Decision['action'];
-  /** Series, 32 hex digits. */
-  readonly series: string;
-  /** Snapshots that the update leads from and to. */
-  readonly from: bigint;
-  readonly to: bigint;
-  /** Where an update that was interrupted goes on, in bytes. */
-  readonly cursor: number;
-}
-
-export interface UpdateEvents {
-  /** All checks were passed; copying begins unless this is a dry run. */
-  readonly onPlan?: (plan: UpdatePlan) => void;
-  readonly onProgress?: (doneBytes: number, plan: UpdatePlan) => void;
-  readonly onFailure?: (failure: CopyFailure) => void;
-  /** Something that the user should know; the update goes on. */
-  readonly onNotice?: (text: string) => void;
-  /** Verification found blocks of the image that are not as in the snapshot. */
-  readonly onDifference?: (run: BlockRun, listed: boolean) => void;
-}
-
-export interface Verification {
-  readonly changedBlocks: number;
-  readonly sampledBlocks: number;
-  readonly differingBlocks: number;
-}
-
-export interface UpdateResult extends UpdatePlan {
-  readonly copiedBytes: number;
-  /** Of these, bytes that became holes of the image. */
-  readonly punchedBytes: number;
-  /** Blocks that could not be copied; the image is of no use until they are. */
-  readonly failedBlocks: number;
-  /** Snapshot that can be had back. */
-  readonly previous?: Previous;
-  readonly verified?: Verification;
-  /** Root of the manifest, hex digits. */
-  readonly root?: string;
-}
+export type { UpdateEvents, UpdatePlan, UpdateRequest, UpdateResult, Verification } from './update-request.js';
 
 const CURSOR_BYTES = 64 * MIB_BYTES;
 const CURSOR_MS = 1000;
@@ -231,12 +163,22 @@ const updatingState = (job: Job, cursor: number, previous?: Previous): Omit<Imag
   ...(previous ? { previous } : {}),
 });
 
+/** What copying past the page cache needs, if it is wanted and there is such a thing here. */
+const directOf = ({ request, snapshot, image, syscalls, events }: Job): DirectCopy | undefined => {
+  if (request.directDepth === undefined) return undefined;
+  const depth = request.writeThrough === true ? 1 : request.directDepth;
+  const direct = openDirect(snapshot, image, depth, syscalls);
+  if (!('missing' in direct)) return direct;
+  events.onNotice?.(`${direct.missing}; copying through it`);
+  return undefined;
+};
+
 /** Copies from the cursor on, noting how far it is. */
 const copy = (
   job: Job,
   manifest: Manifest | undefined,
   previous: Previous | undefined,
-): CopyResult & { readonly cursor: number } => {
+): CopyResult & { readonly direct: boolean; readonly cursor: number } => {
   const { request, events, syscalls, snapshot, image, bytes, changes, plan, decision, files } = job;
   let skipped = 0;
   for (const piece of decision.cursor > 0 ? changes.pieces() : []) {
@@ -245,7 +187,7 @@ const copy = (
   }
   let noted = { bytes: 0, time: Date.now() };
   let cursor = decision.cursor;
-  const result = copyPieces(snapshot, image, changes.pieces(decision.cursor), {
+  const options: CopyOptions = {
     syscalls,
     punchHoles: image.stat().isFile(),
     onFailure: (failure) => events.onFailure?.(failure),
@@ -263,9 +205,18 @@ const copy = (
       }
       events.onProgress?.(skipped + done, plan);
     },
-  });
-  image.sync();
-  return { ...result, cursor };
+  };
+  const pieces = changes.pieces(decision.cursor);
+  const direct = directOf(job);
+  try {
+    const result = direct
+      ? copyPiecesDirect(snapshot, image, pieces, direct, options)
+      : copyPieces(snapshot, image, pieces, options);
+    image.sync();
+    return { ...result, direct: direct !== undefined, cursor };
+  } finally {
+    if (direct) closeDirect(direct);
+  }
 };
 
 /** Reads the image from the disk and compares it. */
@@ -347,6 +298,20 @@ const run = (job: Job): UpdateResult => {
   }
 };
 
+const dryRun = (job: Job): UpdateResult => {
+  const { request, events, syscalls, snapshot, changes, plan } = job;
+  const direct = request.directDepth !== undefined;
+  const nothing = { ...plan, copiedBytes: 0, punchedBytes: 0, failedBlocks: 0, direct };
+  try {
+    const estimate = estimateCopy(snapshot, () => changes.pieces(plan.cursor), request.rate, syscalls);
+    return { ...nothing, estimate };
+  } catch (error) {
+    if (!(error instanceof SystemError)) throw error;
+    events.onNotice?.(`no estimate: ${error.message}`);
+    return nothing;
+  }
+};
+
 /**
  * Copies the blocks that the COW file lists from the snapshot to the image. All checks come before the first write
  * (ABI.md, F.4, in that order, then ours), and so does the note in the state file that an update is under way. The
@@ -364,7 +329,7 @@ export const updateImage = (
   try {
     const job = prepare(request, context, events, opened);
     events.onPlan?.(job.plan);
-    if (request.dryRun) return { ...job.plan, copiedBytes: 0, punchedBytes: 0, failedBlocks: 0 };
+    if (request.dryRun) return dryRun(job);
     return run(job);
   } finally {
     opened.close();

@@ -7,7 +7,8 @@
  */
 import type { RunStatistics } from './run-statistics.js';
 
-const START_SECONDS = 0.06;
+/** Until the first byte is read. */
+export const START_SECONDS = 0.06;
 export const MEASURED_MIB_PER_SECOND = 900;
 const RUN_SECONDS = 8e-6;
 const MIB = 1048576;
@@ -22,7 +23,10 @@ export interface Estimate {
  *
  * @param rate MiB per second that the caller measured on his disks; ours if undefined
  */
-export const estimateUpdate = ({ bytes, runs }: RunStatistics, rate: number | undefined): Estimate => {
+export const estimateUpdate = (
+  { bytes, runs }: Pick<RunStatistics, 'bytes' | 'runs'>,
+  rate: number | undefined,
+): Estimate => {
   const used = rate ?? MEASURED_MIB_PER_SECOND;
   const seconds = START_SECONDS + bytes / MIB / used + runs * RUN_SECONDS;
   const origin =

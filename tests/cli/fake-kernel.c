@@ -12,9 +12,10 @@
  * FAKE_INFO       file with what the info ioctl answers
  * FAKE_FREE_MINOR     what the ioctl for a free minor answers
  * FAKE_BAD_READ, FAKE_BAD_WRITE   offset: reads of the snapshot, or any writes, that cover it fail with EIO
- * FAKE_SHORT      set: no read of the snapshot and no write at an offset moves more than 1000 bytes
+ * FAKE_SHORT      set: no read of the snapshot and no write at an offset moves more than 1000 bytes (512 past the page cache)
+ * FAKE_AIO_ERRNO  asynchronous I/O cannot be set up
  * FAKE_CLONE      set: FICLONE works, by copying
- * FAKE_KILL_AT    number of the change to a file (pwrite, fallocate, fsync, rename, unlink, clone) before which the
+ * FAKE_KILL_AT    number of the change to a file (pwrite, asynchronous write, fallocate, fsync, rename, unlink, clone) before which the
  *                 process dies; half of a pwrite is done
  * FAKE_STEPS      file that gets the number of those changes when the process ends
  * FAKE_FSYNC_ERRNO, FAKE_HOLE_ERRNO   fsync or fallocate fails with it
@@ -23,6 +24,8 @@
 #include <dlfcn.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/aio_abi.h>
+#include <linux/fs.h>
 #include <signal.h>
 #include <stdarg.h>
 #include <stdint.h>
@@ -31,13 +34,12 @@
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #define CONTROL "/dev/datto-ctl"
 #define SNAPSHOT "/dev/datto7"
 #define STATUS "/proc/datto-info"
-#define BLKGETSIZE64 0x80081272UL
-#define FICLONE 0x40049409UL
 
 #define NEXT(name) ((__typeof__(&name))dlsym(RTLD_NEXT, #name))
 
@@ -257,7 +259,7 @@ ssize_t pread64(int fd, void *data, size_t bytes, off_t offset)
 		return -1;
 	}
 	/* Node's own reads of its files are no business of ours. */
-	return NEXT(pread64)(fd, data, is_snapshot(fd) ? shortened(bytes) : bytes, offset);
+	return NEXT(pread64)(fd, data, getenv("FAKE_SHORT") && is_snapshot(fd) ? shortened(bytes) : bytes, offset);
 }
 
 ssize_t pread(int fd, void *data, size_t bytes, off_t offset)
@@ -281,6 +283,44 @@ ssize_t pwrite64(int fd, const void *data, size_t bytes, off_t offset)
 ssize_t pwrite(int fd, const void *data, size_t bytes, off_t offset)
 {
 	return pwrite64(fd, data, bytes, offset);
+}
+
+/* What is begun of a list of reads and writes before one that fails. */
+static long submit(long context, long nr, struct iocb **list)
+{
+	for (long i = 0; i < nr; i++) {
+		struct iocb *one = list[i];
+		int is_read = one->aio_lio_opcode == IOCB_CMD_PREAD;
+		const char *bad = is_read ? "FAKE_BAD_READ" : "FAKE_BAD_WRITE";
+
+		if (covers(bad, one->aio_offset, one->aio_nbytes) && (!is_read || is_snapshot(one->aio_fildes))) {
+			errno = EIO;
+			return i ? NEXT(syscall)(SYS_io_submit, context, i, list) : -1;
+		}
+		if (getenv("FAKE_SHORT"))
+			one->aio_nbytes = 512;
+		if (!is_read && is_last_step()) {
+			NEXT(syscall)(SYS_io_submit, context, i + 1, list);
+			raise(SIGKILL);
+		}
+	}
+	return NEXT(syscall)(SYS_io_submit, context, nr, list);
+}
+
+long syscall(long number, ...)
+{
+	va_list list;
+	long a[6];
+
+	va_start(list, number);
+	for (int i = 0; i < 6; i++)
+		a[i] = va_arg(list, long);
+	va_end(list);
+	if (number == SYS_io_setup && fails("FAKE_AIO_ERRNO"))
+		return -1;
+	if (number == SYS_io_submit)
+		return submit(a[0], a[1], (struct iocb **)a[2]);
+	return NEXT(syscall)(number, a[0], a[1], a[2], a[3], a[4], a[5]);
 }
 
 int fsync(int fd)

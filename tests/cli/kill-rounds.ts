@@ -26,6 +26,8 @@ const MODES: readonly Mode[] = [
   { name: 'safety clone', options: [], fakes: { FAKE_CLONE: '1' } },
   { name: 'undo log', options: ['--keep-previous'], fakes: {} },
   { name: 'clone', options: ['--keep-previous'], fakes: { FAKE_CLONE: '1' } },
+  { name: 'direct', options: ['--direct'], fakes: {} },
+  { name: 'direct, undo log', options: ['--direct', '--depth', '3', '--keep-previous'], fakes: {} },
 ];
 
 /** Numbers of how often what happened, to see that the rounds reach what they should. */
@@ -102,7 +104,7 @@ const round = async (number: number, mode: Mode, random: (below: number) => numb
   // The same scene once to its end, to know how long that is; then back to where it was.
   const { steps, milliseconds } = measure(args, fakes);
   assert.ok(readFileSync(IMAGE).equals(updated), where);
-  if (mode.options.length > 0) {
+  if (mode.options.includes('--keep-previous')) {
     const back = runTool('update-img', ['--rollback', IMAGE], fakes);
     assert.is(back.status, 0, `${where}: ${back.stderr}`);
   } else {

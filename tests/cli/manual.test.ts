@@ -199,7 +199,7 @@ test('zsh completes sub-commands, options and devices, and tells what they are',
   assert.ok(setup.includes('*:file:_files'));
   assert.ok(
     completeInZsh('update-img', '').includes(
-      '(-n --dry-run)--dry-run[check everything, tell what would be copied, write nothing]',
+      '(-n --dry-run)--dry-run[check everything, tell what would be copied and about how long it takes, write nothing]',
     ),
   );
 });

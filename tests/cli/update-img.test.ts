@@ -239,7 +239,7 @@ test('--dry-run checks everything and writes nothing', () => {
   const scene = makeScene();
   const { status, stdout, stderr } = update({}, ['--dry-run']);
   assert.equal({ status, stderr }, { status: 0, stderr: '' });
-  assert.is(stdout, 'snapshot is 512 blocks large\n3 blocks to copy, 12288 bytes\n');
+  assert.match(stdout, /^snapshot is 512 blocks large\n3 blocks to copy, 12288 bytes\nabout [\d.]+ s: .*\n$/);
   assert.ok(readFileSync(IMAGE).equals(scene.image));
   makeScene({ flags: 2 });
   assert.is(update({}, ['--dry-run']).status, 22);
@@ -253,7 +253,8 @@ test('--json is one object, of results or of a refusal', () => {
   assert.equal(JSON.parse(stdout), {
     ...{ dry_run: false, action: 'adopt', series: UUID.toString('hex'), from: 1, to: 2, cursor: 0 },
     ...{ snapshot_blocks: 512, changed_blocks: 3, changed_bytes: 12288 },
-    ...{ copied_bytes: 8192, punched_bytes: 0, failed_blocks: 1, failures: [failure], differences: [], notices: [] },
+    ...{ copied_bytes: 8192, punched_bytes: 0, failed_blocks: 1, direct: false },
+    ...{ failures: [failure], differences: [], notices: [] },
   });
   makeScene({ flags: 2 });
   const refused = update({}, ['--json']);

@@ -23,6 +23,10 @@ const quiet: Syscalls = {
   punchHole: () => undefined,
   adviseDontNeed: () => undefined,
   lock: () => true,
+  ioSetup: () => 0n,
+  ioSubmit: () => 0,
+  ioGetEvents: () => 0,
+  ioDestroy: () => undefined,
   clone: () => undefined,
 };
 
