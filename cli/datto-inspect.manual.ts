@@ -36,7 +36,7 @@ export const manual: ToolManual = {
     ['1', 'A file could not be read or made, or is not fit for the sub-command. A line on standard error says why.'],
     ['2', 'The command line is wrong.'],
     ['3', 'With `check`: the file breaks rules.'],
-    ['130', 'Interrupted; no new file was left behind.'],
+    ['130', 'Interrupted; there is no new file under its name.'],
   ],
   sections: [
     {
@@ -44,6 +44,20 @@ export const manual: ToolManual = {
       blocks: [
         'What `check` looks at, by the names that it prints:',
         { columns: ['rule', 'what must hold'], rows: Object.entries(RULES) },
+      ],
+    },
+    {
+      title: 'FILES',
+      blocks: [
+        {
+          terms: [
+            [
+              '`.<new file>.<number>.partial`',
+              'A new file that is being written, beside where it will be; <number> is the process. It may be removed if there ' +
+                'is no such process any more.',
+            ],
+          ],
+        },
       ],
     },
     {

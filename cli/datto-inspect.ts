@@ -8,20 +8,12 @@ import { CommanderError } from 'commander';
 import { RefusalError, errnoOf } from '../host/errors.js';
 import { inspectProgram } from './inspect-program.js';
 import { ReaderGoneError, batchedStreams } from './standard-output.js';
-import { errorLine, jsonInteger } from './terminal.js';
+import { errorLine, jsonInteger, usageLine } from './terminal.js';
 import type { Streams } from './terminal.js';
 
 const FAILED = 1;
 const USAGE = 2;
 const INTERRUPTED = 130;
-
-const usageLine = (error: CommanderError): string => {
-  const [first = ''] = error.message.replace(/^error: /, '').split('\n');
-  // commander says what it expects in some messages, as a sentence of its own.
-  const what = first.replace(/\. [Ee]xpected /, ', expected ').replace(/ but got \d+\.$/, '');
-  const expected = what.includes(', expected ') ? '' : ', expected what datto-inspect --help tells';
-  return `datto-inspect: Cannot read the command line: ${what}${expected}\n`;
-};
 
 const report = (error: unknown, argv: readonly string[], streams: Streams): number => {
   if (error instanceof ReaderGoneError) return FAILED;
@@ -50,7 +42,7 @@ export const dattoInspect = async (argv: readonly string[], streams: Streams): P
   } catch (error) {
     if (!(error instanceof CommanderError)) return report(error, argv, streams);
     if (error.exitCode === 0) return 0;
-    streams.err(usageLine(error));
+    streams.err(usageLine('datto-inspect', error));
     return USAGE;
   }
 };

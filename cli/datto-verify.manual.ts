@@ -32,6 +32,7 @@ export const manual: ToolManual = {
       'other',
       'The errno of what could not be opened or read: 2 for a file that does not exist, 13 for one that must not be opened.',
     ],
+    ['130', 'Interrupted, as shells tell it.'],
   ],
   sections: [
     {
@@ -40,6 +41,7 @@ export const manual: ToolManual = {
         {
           terms: [
             ['`<image file>.datto-manifest`', 'The manifest of a regular file.'],
+            ['`*.part`', 'A manifest that a killed run had not finished. The next one replaces it.'],
             ['`/var/lib/dattobd/`', 'State and manifests of block devices.'],
           ],
         },

@@ -13,7 +13,8 @@ import { nativeSyscalls } from '../host/syscalls.js';
 import { compareImage, makeManifest, scrubImage } from '../host/verify-image.js';
 import { parseDigits } from './digits.js';
 import { Progress } from './progress.js';
-import { errorLine, jsonInteger, processStreams } from './terminal.js';
+import { processStreams } from './standard-output.js';
+import { errorLine, jsonInteger, usageLine } from './terminal.js';
 import type { Streams } from './terminal.js';
 import { PACKAGE_VERSION } from './version.js';
 
@@ -163,7 +164,7 @@ const makeProgram = (streams: Streams, finish: (status: number) => void): Comman
     .helpOption('-h, --help', 'tell what there is')
     .helpCommand(false)
     .exitOverride()
-    .configureOutput({ writeOut: streams.out, writeErr: streams.err });
+    .configureOutput({ writeOut: streams.out, writeErr: () => undefined });
   addCommon(program.command('compare'))
     .description('compare an image with the snapshot that it should be, block by block')
     .argument('<snapshot>', 'snapshot, a device or a file')
@@ -201,19 +202,21 @@ export const dattoVerify = (argv: readonly string[], streams: Streams): number =
   const program = makeProgram(streams, (answer) => {
     status = answer;
   });
-  if (argv.length === 0) {
-    streams.err(program.helpInformation());
-    return EINVAL;
-  }
   try {
+    if (argv.length === 0) throw new CommanderError(EINVAL, 'usage', 'no sub-command');
     program.parse(argv, { from: 'user' });
     return status;
   } catch (error) {
-    if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : EINVAL;
+    if (error instanceof CommanderError) {
+      if (error.exitCode === 0) return 0;
+      streams.err(usageLine('datto-verify', error));
+      return EINVAL;
+    }
     if (argv.includes('--json')) printJson(jsonError(error), streams);
     streams.err(`datto-verify: ${errorLine(error)}\n`);
     return error instanceof RefusalError && error.code === 'IMAGE_LOCKED' ? EBUSY : errnoOf(error) || EINVAL;
   }
 };
 
-process.exitCode = dattoVerify(process.argv.slice(2), processStreams());
+const streams = processStreams();
+process.exitCode = streams.finish('datto-verify', dattoVerify(process.argv.slice(2), streams));

@@ -10,7 +10,8 @@ import { SUB_COMMANDS, synopsis, usage } from './commands.js';
 import type { Arguments, Reading, SubCommand } from './commands.js';
 import { DigitsError, parseDigits } from './digits.js';
 import { statusJson, statusTable } from './status-table.js';
-import { errorLine, processStreams } from './terminal.js';
+import { processStreams } from './standard-output.js';
+import { errorLine } from './terminal.js';
 import type { Streams } from './terminal.js';
 import { PACKAGE_VERSION } from './version.js';
 
@@ -169,4 +170,5 @@ export const dbdctl = (argv: readonly string[], streams: Streams): number => {
   }
 };
 
-process.exitCode = dbdctl(process.argv.slice(2), processStreams());
+const streams = processStreams();
+process.exitCode = streams.finish('dbdctl', dbdctl(process.argv.slice(2), streams), FAILURE);

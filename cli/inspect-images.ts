@@ -94,7 +94,8 @@ export const runExtract = async (
 ): Promise<void> => {
   const controller = new AbortController();
   const interrupt = (): void => controller.abort();
-  for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, interrupt);
+  const signals = ['SIGINT', 'SIGTERM'] as const;
+  for (const signal of signals) process.once(signal, interrupt);
   const progress = new Progress(streams);
   const result = await withFiles([basePath, path], (base, cow) =>
     extractSnapshot({
@@ -106,7 +107,10 @@ export const runExtract = async (
       signal: controller.signal,
       onProgress: (done, total) => progress.update(done, total),
     }),
-  ).finally(() => progress.clear());
+  ).finally(() => {
+    for (const signal of signals) process.off(signal, interrupt);
+    progress.clear();
+  });
   if (options.json) {
     printJson(
       {

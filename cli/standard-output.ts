@@ -1,10 +1,11 @@
 /** Standard output that says when it fails: a full disk is an error, a reader that left is not worth a word. */
 import { writeSync } from 'node:fs';
 import { withErrno, errnoOf } from '../host/errors.js';
+import { errorLine } from './terminal.js';
 import type { Streams } from './terminal.js';
 
 const BATCH = 65536;
-const STDOUT = 1;
+const [STDOUT, STDERR] = [1, 2];
 const [EAGAIN, EPIPE] = [11, 32];
 const WAIT_MS = 5;
 
@@ -28,6 +29,47 @@ const writeAll = (bytes: Buffer): void => {
   }
 };
 
+/** Standard error is the last place to say something: where that fails there is nothing left to do. */
+const writeError = (text: string): void => {
+  try {
+    writeSync(STDERR, text);
+  } catch (error) {
+    if (errnoOf(error) === undefined) throw error;
+  }
+};
+
+export interface ProcessStreams extends Streams {
+  /**
+   * The exit status of a run: `status`, or `failure` if what a run that went well had to say could not be written; that is
+   * told. A reader that left has seen what it wanted.
+   *
+   * @param failure the errno if left out
+   */
+  readonly finish: (tool: string, status: number, failure?: number) => number;
+}
+
+/** Streams of a tool whose work goes on whatever becomes of its output. */
+export const processStreams = (): ProcessStreams => {
+  let trouble: unknown;
+  return {
+    out: (text) => {
+      if (trouble !== undefined) return;
+      try {
+        writeAll(Buffer.from(text));
+      } catch (error) {
+        trouble = error;
+      }
+    },
+    err: writeError,
+    interactive: process.stderr.isTTY === true,
+    finish: (tool, status, failure) => {
+      if (trouble === undefined || trouble instanceof ReaderGoneError) return status;
+      writeError(`${tool}: ${errorLine(trouble)}\n`);
+      return status === 0 ? (failure ?? errnoOf(trouble) ?? 1) : status;
+    },
+  };
+};
+
 /** Streams that gather output; `flush` writes what is left. */
 export const batchedStreams = (): Streams & { readonly flush: () => void } => {
   let parts: string[] = [];
@@ -43,7 +85,7 @@ export const batchedStreams = (): Streams & { readonly flush: () => void } => {
       length += text.length;
       if (length >= BATCH) flush();
     },
-    err: (text) => void process.stderr.write(text),
+    err: writeError,
     interactive: process.stderr.isTTY === true,
     flush,
   };

@@ -31,6 +31,7 @@ export const manual: ToolManual = {
       'The errno of what could not be opened, read or written: 2 for a file that does not exist, 13 for one that must ' +
         'not be opened, 28 if there is no space.',
     ],
+    ['130', 'Interrupted, as shells tell it. The state file says how far the update was; the same command goes on.'],
   ],
   sections: [
     {
@@ -49,6 +50,8 @@ export const manual: ToolManual = {
               'The same where files cannot be cloned: the content of the blocks that were overwritten.',
             ],
             ['`<image file>.datto-manifest`', 'Hashes of its blocks, see `datto-verify`(1).'],
+            ['`<image file>.datto-manifest-previous-<number>`', 'The manifest that goes with a clone.'],
+            ['`*.part`', 'One of these that a killed run had not finished. The next one replaces or removes it.'],
           ],
         },
       ],

@@ -17,7 +17,8 @@ import { updateImage } from '../host/update-image.js';
 import type { UpdatePlan, UpdateRequest, UpdateResult } from '../host/update-image.js';
 import { parseDigits } from './digits.js';
 import { Progress } from './progress.js';
-import { errorLine, jsonInteger, processStreams } from './terminal.js';
+import { processStreams } from './standard-output.js';
+import { errorLine, jsonInteger } from './terminal.js';
 import type { Streams } from './terminal.js';
 import { PACKAGE_VERSION } from './version.js';
 
@@ -290,4 +291,5 @@ export const updateImg = (argv: readonly string[], streams: Streams): number => 
   }
 };
 
-process.exitCode = updateImg(process.argv.slice(2), processStreams());
+const streams = processStreams();
+process.exitCode = streams.finish('update-img', updateImg(process.argv.slice(2), streams));

@@ -1,7 +1,7 @@
 /** Files with their paths, and reads and writes that are never short. */
 import { closeSync, constants, fstatSync, fsyncSync, openSync, readSync, writeSync } from 'node:fs';
 import type { BigIntStats } from 'node:fs';
-import { EIO, SystemError, errnoOf, withErrno } from './errors.js';
+import { EIO, RefusalError, SystemError, errnoOf, withErrno } from './errors.js';
 import type { Syscalls } from './syscalls.js';
 
 /** ioctl for the size of a block device, in bytes as a u64. */
@@ -58,6 +58,17 @@ export class OpenFile {
     return withErrno('stat', this.path, () => fstatSync(this.fd, { bigint: true }));
   }
 
+  /**
+   * Makes sure that it is something that has content at offsets.
+   *
+   * @throws RefusalError IMAGE_KIND
+   */
+  requireContent(): BigIntStats {
+    const stat = this.stat();
+    if (stat.isFile() || stat.isBlockDevice()) return stat;
+    throw new RefusalError('IMAGE_KIND', `Cannot use ${this.path}: expected a regular file or a block device`);
+  }
+
   /** Size of a block device in bytes. */
   blockDeviceBytes(syscalls: Syscalls): number {
     const argument = Buffer.alloc(8);
@@ -65,9 +76,13 @@ export class OpenFile {
     return Number(argument.readBigUInt64LE(0));
   }
 
-  /** Size of a regular file or a block device, in bytes. */
+  /**
+   * Size of a regular file or a block device, in bytes.
+   *
+   * @throws RefusalError IMAGE_KIND
+   */
   bytes(syscalls: Syscalls): number {
-    const stat = this.stat();
+    const stat = this.requireContent();
     return stat.isBlockDevice() ? this.blockDeviceBytes(syscalls) : Number(stat.size);
   }
 

@@ -2,7 +2,17 @@
  * What is known of an image: a small file beside it, replaced as a whole, that says which snapshot it holds or between
  * which two it is (docs/UPDATE-IMG.md).
  */
-import { closeSync, fsyncSync, mkdirSync, openSync, readFileSync, realpathSync, renameSync, writeFileSync } from 'node:fs';
+import {
+  closeSync,
+  fsyncSync,
+  mkdirSync,
+  openSync,
+  readFileSync,
+  realpathSync,
+  renameSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
 import { dirname, join, resolve } from 'node:path';
 import { ENOENT, RefusalError, SystemError, withErrno } from './errors.js';
 
@@ -179,10 +189,13 @@ export const writeState = (path: string, state: Omit<ImageState, 'time'>): Image
     try {
       writeFileSync(fd, toJson(whole));
       withErrno('sync', path, () => fsyncSync(fd));
+      renameSync(part, path);
+    } catch (error) {
+      rmSync(part, { force: true });
+      throw error;
     } finally {
       closeSync(fd);
     }
-    renameSync(part, path);
   });
   syncFolder(folder);
   return whole;

@@ -137,8 +137,9 @@ export const rollbackImage = (
 export const imageStatus = (image: string, stateFile?: string): { state: ImageState | undefined; words: string } => {
   const file = OpenFile.open(image, 'r');
   try {
-    const state = readState(imageFiles(image, file.stat().isBlockDevice(), stateFile).state);
-    const { mtimeNs } = file.stat();
+    const stat = file.requireContent();
+    const state = readState(imageFiles(image, stat.isBlockDevice(), stateFile).state);
+    const { mtimeNs } = stat;
     const changed = state?.state === 'CLEAN' && state.mtime !== undefined && state.mtime !== mtimeNs;
     const words = stateInWords(image, state) + (changed ? '; but something else wrote it since' : '');
     return { state, words };

@@ -7,7 +7,7 @@ import { fileURLToPath } from 'node:url';
 const root = fileURLToPath(new URL('../', import.meta.url));
 const folders = ['core', 'host', 'lib', 'cli'].map((name) => join(root, 'tests', name));
 /** A file that takes longer hangs. */
-const TIMEOUT_MS = 300_000;
+const TIMEOUT_MS = 600_000;
 const wanted = process.argv.slice(2);
 
 const testFiles = (folder: string): string[] => {

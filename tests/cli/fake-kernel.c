@@ -15,8 +15,12 @@
  * FAKE_SHORT      set: no read of the snapshot and no write at an offset moves more than 1000 bytes (512 past the page cache)
  * FAKE_AIO_ERRNO  asynchronous I/O cannot be set up
  * FAKE_CLONE      set: FICLONE works, by copying
- * FAKE_KILL_AT    number of the change to a file (pwrite, asynchronous write, fallocate, fsync, rename, unlink, clone) before which the
- *                 process dies; half of a pwrite is done
+ * FAKE_DENIED     path whose opening fails with EACCES, for root, too
+ * FAKE_BAD_DISK   path of a file that cannot be read: EIO
+ * FAKE_FULL       set: no write to a file finds space
+ * FAKE_KILL_AT    number of the change to a file (pwrite, asynchronous write, fallocate, fsync, rename, unlink,
+ *                 clone) before which the process dies; half of a pwrite is done
+ * FAKE_SIGNAL     number of the signal that it gets then, instead of SIGKILL; it may survive it
  * FAKE_STEPS      file that gets the number of those changes when the process ends
  * FAKE_FSYNC_ERRNO, FAKE_HOLE_ERRNO   fsync or fallocate fails with it
  */
@@ -63,10 +67,15 @@ static int is_last_step(void)
 	return ++nr_steps, value && nr_steps == atol(value);
 }
 
+static void end(void)
+{
+	raise(getenv("FAKE_SIGNAL") ? atoi(getenv("FAKE_SIGNAL")) : SIGKILL);
+}
+
 static void step(void)
 {
 	if (is_last_step())
-		raise(SIGKILL);
+		end();
 }
 
 __attribute__((destructor)) static void tell_steps(void)
@@ -108,7 +117,12 @@ int open(const char *path, int flags, ...)
 	va_end(list);
 	if (!strcmp(path, CONTROL) && fails("FAKE_CONTROL_ERRNO"))
 		return -1;
-	return NEXT(open)(redirect(path), flags, mode);
+	path = redirect(path);
+	if (getenv("FAKE_DENIED") && !strcmp(path, getenv("FAKE_DENIED"))) {
+		errno = EACCES;
+		return -1;
+	}
+	return NEXT(open)(path, flags, mode);
 }
 
 int open64(const char *path, int flags, ...)
@@ -175,7 +189,7 @@ static void record_raw(unsigned long request, const unsigned char *bytes)
 static int answer_info(void *argument)
 {
 	int fd = NEXT(open)(getenv("FAKE_INFO"), O_RDONLY);
-	ssize_t got = fd < 0 ? -1 : read(fd, argument, 8272);
+	ssize_t got = fd < 0 ? -1 : NEXT(read)(fd, argument, 8272);
 
 	if (fd >= 0)
 		close(fd);
@@ -239,12 +253,42 @@ static int covers(const char *variable, off_t offset, size_t bytes)
 	return value && atoll(value) >= offset && atoll(value) < offset + (off_t)bytes;
 }
 
+/* The file is the one that a variable names. */
+static int is_file(int fd, const char *variable)
+{
+	struct stat file, named;
+
+	return getenv(variable) && !fstat(fd, &file) && !stat(getenv(variable), &named) &&
+	       file.st_ino == named.st_ino && file.st_dev == named.st_dev;
+}
+
 static int is_snapshot(int fd)
 {
-	struct stat file, snapshot;
+	return is_file(fd, "FAKE_SNAPSHOT");
+}
 
-	return getenv("FAKE_SNAPSHOT") && !fstat(fd, &file) && !stat(getenv("FAKE_SNAPSHOT"), &snapshot) &&
-	       file.st_ino == snapshot.st_ino && file.st_dev == snapshot.st_dev;
+static int is_full(int fd)
+{
+	struct stat st;
+
+	if (!getenv("FAKE_FULL") || fstat(fd, &st) || !S_ISREG(st.st_mode))
+		return 0;
+	errno = ENOSPC;
+	return 1;
+}
+
+ssize_t read(int fd, void *data, size_t bytes)
+{
+	if (is_file(fd, "FAKE_BAD_DISK")) {
+		errno = EIO;
+		return -1;
+	}
+	return NEXT(read)(fd, data, bytes);
+}
+
+ssize_t write(int fd, const void *data, size_t bytes)
+{
+	return is_full(fd) ? -1 : NEXT(write)(fd, data, bytes);
 }
 
 static size_t shortened(size_t bytes)
@@ -254,7 +298,7 @@ static size_t shortened(size_t bytes)
 
 ssize_t pread64(int fd, void *data, size_t bytes, off_t offset)
 {
-	if (covers("FAKE_BAD_READ", offset, bytes) && is_snapshot(fd)) {
+	if ((covers("FAKE_BAD_READ", offset, bytes) && is_snapshot(fd)) || is_file(fd, "FAKE_BAD_DISK")) {
 		errno = EIO;
 		return -1;
 	}
@@ -273,9 +317,11 @@ ssize_t pwrite64(int fd, const void *data, size_t bytes, off_t offset)
 		errno = EIO;
 		return -1;
 	}
+	if (is_full(fd))
+		return -1;
 	if (is_last_step()) {
 		NEXT(pwrite64)(fd, data, bytes / 2, offset);
-		raise(SIGKILL);
+		end();
 	}
 	return NEXT(pwrite64)(fd, data, shortened(bytes), offset);
 }
@@ -293,6 +339,10 @@ static long submit(long context, long nr, struct iocb **list)
 		int is_read = one->aio_lio_opcode == IOCB_CMD_PREAD;
 		const char *bad = is_read ? "FAKE_BAD_READ" : "FAKE_BAD_WRITE";
 
+		if (is_read && is_file(one->aio_fildes, "FAKE_BAD_DISK")) {
+			errno = EIO;
+			return i ? NEXT(syscall)(SYS_io_submit, context, i, list) : -1;
+		}
 		if (covers(bad, one->aio_offset, one->aio_nbytes) && (!is_read || is_snapshot(one->aio_fildes))) {
 			errno = EIO;
 			return i ? NEXT(syscall)(SYS_io_submit, context, i, list) : -1;
@@ -301,7 +351,7 @@ static long submit(long context, long nr, struct iocb **list)
 			one->aio_nbytes = 512;
 		if (!is_read && is_last_step()) {
 			NEXT(syscall)(SYS_io_submit, context, i + 1, list);
-			raise(SIGKILL);
+			end();
 		}
 	}
 	return NEXT(syscall)(SYS_io_submit, context, nr, list);

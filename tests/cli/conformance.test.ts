@@ -1,0 +1,205 @@
+/** One suite for every tool: what a user may expect of each, whatever it is asked to do. */
+import { spawnSync } from 'node:child_process';
+import { createHash } from 'node:crypto';
+import { closeSync, openSync, readFileSync, readdirSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { constants } from 'node:os';
+import { test } from 'uvu';
+import * as assert from 'uvu/assert';
+import { tools } from '../../scripts/build-cli.js';
+import { commandsOf, toolProgram } from '../../scripts/tool-programs.js';
+import { makeInputs, nameOf, rows } from './conformance.js';
+import type { Fault, Row } from './conformance.js';
+import { at, environment, folder, runTool, toolPath } from './tool.js';
+import type { Fakes, Outcome } from './tool.js';
+
+const { EACCES, EIO, EISDIR, ENOENT, ENOSPC } = constants.errno;
+const OUTPUT = at('output');
+const SHORT = at('short');
+
+/** Content and time of each file in the tests' folder. */
+const look = (): Map<string, string> =>
+  new Map(
+    readdirSync(folder, { withFileTypes: true })
+      .filter((entry) => entry.isFile())
+      .map(({ name }) => {
+        const { mtimeNs } = statSync(at(name), { bigint: true });
+        return [name, `${mtimeNs} ${createHash('sha256').update(readFileSync(at(name))).digest('hex')}`];
+      }),
+  );
+
+const runRow = (row: Row, inputs = row.inputs, fakes: Fakes = {}, before: readonly string[] = []): Outcome => {
+  const { args, fakes: own = {} } = row.run(inputs, OUTPUT);
+  return runTool(row.tool, [...row.command, ...before, ...args], { ...own, ...fakes });
+};
+
+/** One line that says which tool it is from, and nothing on standard output. */
+const assertOneLine = ({ stdout, stderr }: Outcome, { tool, announces }: Row, where: string): void => {
+  assert.match(stdout, announces ?? /^$/, where);
+  assert.match(stderr, new RegExp(`^${tool}: [^\\n]+\\n$`), where);
+  assert.not.match(stderr, /undefined|\bat .*:\d+:\d+|Error:/, where);
+};
+
+const assertFailed = (outcome: Outcome, row: Row, status: number, where: string): void => {
+  assert.is(outcome.status, status, `${where}: ${outcome.stderr}`);
+  assertOneLine(outcome, row, where);
+};
+
+/** A command line that is wrong. */
+const assertUsage = (outcome: Outcome, row: Row, where: string): void => {
+  assert.is(outcome.status, row.statuses.usage, `${where}: ${outcome.stderr}`);
+  if (row.usageOn === undefined) assertOneLine(outcome, row, where);
+  else assert.match(outcome[row.usageOn], /^Usage:/, where);
+  if (row.usageOn === 'stderr') assert.is(outcome.stdout, '', where);
+};
+
+/** Parts of the suite may be asked for by their names. */
+const only = process.env['CONFORMANCE'] ?? '';
+
+for (const row of rows.filter((candidate) => nameOf(candidate).includes(only))) {
+  const name = nameOf(row);
+  const { statuses } = row;
+
+  const unchanged = (run: () => void, where = name): void => {
+    const before = look();
+    run();
+    assert.equal(look(), before, `${where}: files are as they were`);
+  };
+
+  test(`${name}: help, and a command line that is wrong`, () => {
+    makeInputs();
+    unchanged(() => {
+      const words = row.command.filter((word) => !word.startsWith('-'));
+      const help = runTool(row.tool, [...words, '--help']);
+      assert.equal([help.status, help.stderr], [0, '']);
+      assert.match(help.stdout, /^Usage: /);
+      if (row.takesAnything !== true) assertUsage(runRow(row, row.inputs, {}, ['--bogus']), row, 'bad option');
+      const { args, fakes } = row.run(row.inputs, OUTPUT);
+      if (args.length > 0) {
+        assertUsage(runTool(row.tool, [...row.command, ...args.slice(0, -1)], fakes), row, 'missing argument');
+      }
+    });
+  });
+
+  for (const input of Object.keys(row.inputs)) {
+    test(`${name}: ${input} that cannot be used`, () => {
+      makeInputs();
+      const path = row.inputs[input] ?? '';
+      writeFileSync(SHORT, readFileSync(path).subarray(0, 40));
+      const inPlace = (other: string): typeof row.inputs => ({ ...row.inputs, [input]: other });
+      unchanged(() => {
+        const expected = (fault: Fault, common: number): number | undefined => {
+          const own = row.expects?.[input] ?? {};
+          return fault in own ? own[fault] : common;
+        };
+        const assertFault = (fault: Fault, common: number, run: () => Outcome): void => {
+          const status = expected(fault, common);
+          if (status === undefined) return;
+          const outcome = run();
+          assert.is(outcome.status, status, `${fault}: ${outcome.stderr}`);
+          // Findings are no failure.
+          if (status === 3) assert.is(outcome.stderr, '', fault);
+          else assertOneLine(outcome, row, fault);
+        };
+        assertFault('missing', statuses.errno(ENOENT), () => runRow(row, inPlace(at('missing'))));
+        const asFolder = runRow(row, inPlace(at('folder')));
+        assert.ok([statuses.errno(EISDIR), statuses.refused].includes(asFolder.status ?? 0), asFolder.stderr);
+        assertOneLine(asFolder, row, 'folder');
+        assertFailed(runRow(row, row.inputs, { FAKE_DENIED: path }), row, statuses.errno(EACCES), 'denied');
+        assertFault('badDisk', statuses.errno(EIO), () => runRow(row, row.inputs, { FAKE_BAD_DISK: path }));
+        assertFault('truncated', statuses.refused, () => runRow(row, inPlace(SHORT)));
+      });
+    });
+  }
+
+  test(`${name}: standard output that is full, or that nobody reads`, () => {
+    const { args, fakes = {} } = row.run(row.inputs, OUTPUT);
+    const spawned = (stdout: number): Outcome => {
+      makeInputs();
+      const { status, stderr } = spawnSync(toolPath(row.tool), [...row.command, ...args], {
+        encoding: 'utf8',
+        stdio: ['ignore', stdout, 'pipe'],
+        cwd: folder,
+        env: environment(fakes),
+      });
+      closeSync(stdout);
+      rmSync(OUTPUT, { force: true });
+      return { status, stderr, stdout: '' };
+    };
+    const full = spawned(openSync('/dev/full', 'w'));
+    if (full.status !== 0) assertFailed(full, row, full.status ?? 0, 'full');
+    const { status: plain, stdout: said } = (makeInputs(), runRow(row));
+    rmSync(OUTPUT, { force: true });
+    // A run that has something to say fails where it cannot; a run that failed anyway keeps its status.
+    assert.is(full.status, plain === 0 && said !== '' ? statuses.errno(ENOSPC) : plain, full.stderr);
+    // The writing end of a pipe without a reader.
+    rmSync(at('pipe'), { force: true });
+    spawnSync('mkfifo', [at('pipe')]);
+    const both = openSync(at('pipe'), 'r+');
+    const writer = openSync(at('pipe'), 'w');
+    closeSync(both);
+    const gone = spawned(writer);
+    rmSync(at('pipe'));
+    assert.is(gone.status, plain === 0 && said !== '' ? statuses.readerGone : plain, gone.stderr);
+    if (plain === 0) assert.is(gone.stderr, '');
+  });
+
+  if (row.writes === true) {
+    test(`${name}: no space for what it writes, and an interrupt at any moment`, () => {
+      makeInputs();
+      const status = row.full ?? statuses.errno(ENOSPC);
+      unchanged(() => assertFailed(runRow(row, row.inputs, { FAKE_FULL: '1' }), row, status, 'full'));
+      let interrupted = 0;
+      for (let step = 1; ; step += 2 + Math.floor(step / 4)) {
+        makeInputs();
+        const before = look();
+        const { args, fakes = {} } = row.run(row.inputs, OUTPUT);
+        const { status, signal, stderr } = spawnSync(toolPath(row.tool), [...row.command, ...args], {
+          encoding: 'utf8',
+          env: environment({ ...fakes, FAKE_KILL_AT: `${step}`, FAKE_SIGNAL: '2' }),
+        });
+        if (status === 0) {
+          assert.ok(interrupted > 0 || row.mayFinish);
+          break;
+        }
+        interrupted++;
+        assert.ok(signal === 'SIGINT' || status === 130, `step ${step}: ${status}, ${stderr}`);
+        if (status === 130) assert.match(stderr, new RegExp(`^${row.tool}: [^\\n]+\\n$`));
+        const left = [...look().keys()].filter((file) => !before.has(file) && file !== 'output');
+        for (const file of left) assert.match(file, row.leaves ?? /^$/, `step ${step}`);
+        // What is there under its own name is whole, and saying it again does what was to be done.
+        const again = runRow(row);
+        assert.is(again.status, 0, `step ${step}: ${again.stderr}`);
+        for (const file of [...left, 'output']) rmSync(at(file), { force: true });
+        assert.ok(step < 5000);
+      }
+    });
+  }
+}
+
+test('every command of every tool has a row', async () => {
+  for (const tool of tools) {
+    const names = commandsOf(await toolProgram(tool)).map((command) => command.name());
+    const covered = rows.filter((row) => row.tool === tool).map(({ command: [name] }) => name);
+    assert.ok(covered.length > 0, tool);
+    assert.equal(
+      names.filter((name) => !covered.includes(name)),
+      [],
+      tool,
+    );
+  }
+});
+
+for (const tool of tools) {
+  test(`${tool}: version, and no argument at all`, () => {
+    const row = rows.find((candidate) => candidate.tool === tool);
+    assert.ok(row);
+    for (const option of ['--version', '-V']) {
+      const { status, stdout, stderr } = runTool(row.tool, [option]);
+      assert.equal([status, stderr], [0, '']);
+      assert.match(stdout, /^\d+\.\d+\.\d+\n$/);
+    }
+    assertUsage(runTool(row.tool, []), row, 'no argument');
+  });
+}
+
+test.run();

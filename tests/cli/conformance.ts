@@ -1,0 +1,208 @@
+/** Every tool and each of its commands, as rows of one table; conformance.test.ts puts each row through every case. */
+import { execFileSync } from 'node:child_process';
+import { mkdirSync, readFileSync, readdirSync, rmSync, truncateSync, writeFileSync } from 'node:fs';
+import { SUB_COMMANDS } from '../../cli/commands.js';
+import { makeCowFile } from '../host/cow-maker.js';
+import { makeIncremental, makeScene, randomBlocks } from '../host/inspect/golden.js';
+import { at, folder, runTool } from './tool.js';
+import type { Fakes, Tool } from './tool.js';
+import { COW, IMAGE, INFO, SNAP, SNAPSHOT, makeScene as makeUpdateScene } from './update-scene.js';
+
+const NR_SECTORS = 32768;
+
+/** Exit statuses of a tool, as its manual tells them. */
+export interface Statuses {
+  readonly usage: number;
+  /** An errno of an input or an output. */
+  readonly errno: (errno: number) => number;
+  /** Inputs that do not fit. */
+  readonly refused: number;
+  /** Standard output has no reader. */
+  readonly readerGone: number;
+}
+
+/** What can be wrong with an input: there is none, its disk fails, it ends after 40 bytes. */
+export type Fault = 'missing' | 'badDisk' | 'truncated';
+
+export interface Row {
+  readonly tool: Tool;
+  /** Sub-command and options; operands follow. */
+  readonly command: readonly string[];
+  readonly statuses: Statuses;
+  /** Files that are read, by what a run calls them. */
+  readonly inputs: Readonly<Record<string, string>>;
+  /** Operands and fakes of a run that is right, on those inputs or on others in their place. */
+  readonly run: (inputs: Readonly<Record<string, string>>, output: string) => { args: string[]; fakes?: Fakes };
+  /** Exit statuses of an input where they are not what is common; undefined: there is nothing to see. */
+  readonly expects?: Readonly<Record<string, Partial<Record<Fault, number | undefined>>>>;
+  /** It writes a file. */
+  readonly writes?: boolean;
+  /** Exit status where it finds no space. */
+  readonly full?: number;
+  /** Interrupted, it may be done before it notices. */
+  readonly mayFinish?: boolean;
+  /** What it says on standard output before it begins, also if it fails then. */
+  readonly announces?: RegExp;
+  /** What an interrupted run may leave, as the manual's FILES tell it. */
+  readonly leaves?: RegExp;
+  /** A wrong command line is answered as the classic tool does: its usage, on that stream; or not at all if it is one. */
+  readonly usageOn?: 'stdout' | 'stderr';
+  /** Every word is an operand for it, or it takes any. */
+  readonly takesAnything?: boolean;
+}
+
+const [INC, INC2, SNAPSHOT_MODE, BASE, EXT4] = ['inc.datto', 'inc2.datto', 'snap.datto', 'base.img', 'ext4.img'].map(at) as [
+  string,
+  string,
+  string,
+  string,
+  string,
+];
+const STATUS = at('conformance-status');
+
+const made = new Map<string, Buffer>();
+
+/** Makes every input, or brings back those that a run changed. */
+export const makeInputs = (): void => {
+  if (made.size === 0) {
+    makeAll();
+    for (const entry of readdirSync(folder, { withFileTypes: true })) {
+      if (entry.isFile()) made.set(entry.name, readFileSync(at(entry.name)));
+    }
+    return;
+  }
+  for (const name of readdirSync(folder)) if (/^image\./.test(name)) rmSync(at(name));
+  for (const [name, bytes] of made) if (!readFileSync(at(name)).equals(bytes)) writeFileSync(at(name), bytes);
+};
+
+const makeAll = (): void => {
+  makeUpdateScene();
+  const changed = randomBlocks(200, NR_SECTORS / 8, 3);
+  makeScene(BASE, SNAPSHOT_MODE, { nrSectors: NR_SECTORS, changed }, 5);
+  makeIncremental(INC, { nrSectors: NR_SECTORS, changed, seqid: 4n });
+  makeIncremental(INC2, { nrSectors: NR_SECTORS, changed: changed.slice(50), seqid: 5n });
+  rmSync(EXT4, { force: true });
+  writeFileSync(EXT4, '');
+  truncateSync(EXT4, NR_SECTORS * 512);
+  execFileSync('mkfs.ext4', ['-q', '-F', '-b', '4096', EXT4]);
+  writeFileSync(STATUS, '{\n\t"version": "0.12.1",\n\t"devices": [\n\n\t]\n}\n');
+  mkdirSync(at('folder'), { recursive: true });
+  // The image of `compare` and `scrub`: not that of update-img, which one of the cases changes.
+  for (const name of ['kept', 'kept.datto-manifest']) rmSync(at(name), { force: true });
+  execFileSync('cp', [SNAP, at('kept')]);
+  runTool('datto-verify', ['manifest', at('kept')]);
+  makeCowFile(at('cow2'), { nrSectors: 4096, entries: [[1, 1n]] });
+};
+
+const inspectStatuses: Statuses = { usage: 2, errno: () => 1, refused: 1, readerGone: 1 };
+const errnoStatuses: Statuses = { usage: 22, errno: (errno) => errno, refused: 22, readerGone: 0 };
+const dbdctlStatuses: Statuses = { usage: 255, errno: () => 255, refused: 255, readerGone: 0 };
+
+type Rest = Partial<Omit<Row, 'tool' | 'statuses' | 'command' | 'inputs' | 'run'>>;
+
+const inspect = (
+  command: string,
+  inputs: Record<string, string>,
+  operands: (inputs: Readonly<Record<string, string>>, output: string) => string[],
+  rest: Rest = {},
+): Row => ({
+  ...{ tool: 'datto-inspect', statuses: inspectStatuses, command: command.split(' '), inputs },
+  run: (paths, output) => ({ args: operands(paths, output) }),
+  ...rest,
+});
+
+const verify = (command: string, inputs: Record<string, string>, operands: Row['run'], rest: Rest = {}): Row => ({
+  ...{ tool: 'datto-verify', statuses: errnoStatuses, command: command.split(' '), inputs, run: operands },
+  ...rest,
+});
+
+const update = (command: string[], inputs: Record<string, string>, rest: Rest = {}): Row => ({
+  ...{ tool: 'update-img', statuses: errnoStatuses, command, inputs, writes: true, usageOn: 'stderr' },
+  run: ({ cow = COW, image = IMAGE }) => ({
+    args: [SNAPSHOT, cow, image],
+    fakes: { FAKE_DRIVER: '1', FAKE_SNAPSHOT: SNAP, FAKE_INFO: INFO },
+  }),
+  ...{ leaves: /\.datto-(state|(undo|previous)-1)(\.part)?$/, announces: /^(snapshot is .*\ncopying blocks\n)?$/ },
+  ...rest,
+});
+
+const all = (inputs: Readonly<Record<string, string>>): string[] => Object.values(inputs);
+/** The image tells the origin's size, and is not read. */
+const SIZE_ONLY: Rest = { expects: { base: { badDisk: undefined } } };
+const PARTIAL = /^\..*\.partial$/;
+
+export const rows: readonly Row[] = [
+  ...SUB_COMMANDS.map(
+    ({ name, parameters, options }): Row => ({
+      ...{ tool: 'dbdctl', statuses: dbdctlStatuses, command: [name], inputs: {}, usageOn: 'stdout' },
+      run: () => ({
+        args: parameters.map(({ reading }) => (reading === 'text' ? '/some/path' : '7')),
+        fakes: { FAKE_DRIVER: '1' },
+      }),
+      // Without options, what begins with a dash is an operand.
+      takesAnything: options.length === 0,
+    }),
+  ),
+  {
+    ...{ tool: 'dbdctl', statuses: dbdctlStatuses, command: ['status'], inputs: { status: STATUS }, usageOn: 'stdout' },
+    run: ({ status = '' }) => ({ args: [], fakes: { FAKE_DRIVER: '1', FAKE_STATUS: status } }),
+  },
+  {
+    ...{ tool: 'dbdctl', statuses: dbdctlStatuses, command: ['help'], inputs: {}, takesAnything: true },
+    run: () => ({ args: [], fakes: { FAKE_DRIVER: '1' } }),
+  },
+  update(['--keep-previous'], { cow: COW, image: IMAGE }, { full: 22 }),
+  update(['--no-safety-clone'], {}),
+  {
+    ...{ tool: 'update-img', statuses: errnoStatuses, command: ['--status'], inputs: { image: at('kept') } },
+    run: ({ image = '' }) => ({ args: [image] }),
+    ...{ usageOn: 'stderr', expects: { image: { truncated: undefined, badDisk: undefined } } },
+  },
+  {
+    ...{ tool: 'update-img', statuses: errnoStatuses, command: ['--rollback'], inputs: {}, usageOn: 'stderr' },
+    run: () => ({ args: [IMAGE] }),
+  },
+  inspect('info', { cow: INC }, all),
+  inspect('check', { cow: INC }, all, { expects: { cow: { truncated: 3 } } }),
+  inspect('blocks', { base: BASE, cow: INC }, ({ base = '', cow = '' }) => ['--image', base, cow], SIZE_ONLY),
+  inspect(
+    'blocks --force',
+    { base: BASE, cow: INC },
+    ({ base = '', cow = '' }, output) => ['--image', base, '--bmap', output, cow],
+    { writes: true, leaves: PARTIAL },
+  ),
+  inspect('diff', { a: INC, b: INC2 }, all),
+  inspect('stat', { cow: INC }, all),
+  inspect('map', { base: BASE, cow: INC }, ({ base = '', cow = '' }) => ['--image', base, cow], SIZE_ONLY),
+  ...['--png', '--svg'].map((option) =>
+    inspect('map --force', { cow: INC }, ({ cow = '' }, output) => ['--blocks', `${NR_SECTORS / 8}`, option, output, cow], {
+      writes: true,
+      leaves: PARTIAL,
+    }),
+  ),
+  inspect('extract --force', { base: BASE, cow: SNAPSHOT_MODE }, (inputs, output) => [...all(inputs), output], {
+    ...{ writes: true, mayFinish: true },
+  }),
+  inspect('files', { cow: INC, image: EXT4 }, all),
+  verify('compare', { snapshot: SNAP, image: at('kept') }, (inputs) => ({ args: all(inputs) })),
+  verify('compare', { cow: at('cow2'), snapshot: SNAP, image: at('kept') }, ({ cow = '', snapshot = '', image = '' }) => ({
+    args: ['--cow', cow, snapshot, image],
+  })),
+  verify(
+    'scrub',
+    { image: at('kept'), manifest: at('kept.datto-manifest') },
+    ({ image = '', manifest = '' }) => ({ args: ['--manifest', manifest, image] }),
+    // Blocks that cannot be read are findings.
+    { expects: { image: { badDisk: 3 }, manifest: { missing: 22 } } },
+  ),
+  verify(
+    'manifest',
+    { image: at('kept') },
+    ({ image = '' }, output) => ({ args: ['--manifest', output, image] }),
+    { writes: true, leaves: /\.part$/, expects: { image: { truncated: undefined } } },
+  ),
+];
+
+/** What a row is called. */
+export const nameOf = ({ tool, command, inputs }: Row): string =>
+  [tool, ...command, ...Object.keys(inputs).map((name) => `<${name}>`)].join(' ');
