@@ -95,6 +95,20 @@ export const manual: TopicManual = {
           'the image of snapshot i to that of snapshot i + 1.',
       ],
     },
+    {
+      title: 'EXAMPLES',
+      blocks: [
+        'The number of the snapshot in its series, and the entries of the first eight blocks:',
+        {
+          example: [
+            'od -A d -t u8 -j 24 -N 8 /data/.datto0',
+            `od -A d -t u8 -j ${COW_HEADER_SIZE} -N 64 /data/.datto0`,
+          ],
+        },
+        'All of the header in words, whether a program may use the file, and whether it breaks a rule of this page:',
+        { example: ['datto-inspect info /data/.datto0', 'datto-inspect check /data/.datto0'] },
+      ],
+    },
   ],
   seeAlso: ['dbdctl(8)', 'update-img(8)', 'datto-inspect(1)'],
 };

@@ -8,6 +8,8 @@
 export type Block =
   /** A paragraph. */
   | string
+  /** What the next blocks are about, within a section. */
+  | { readonly heading: string }
   | { readonly terms: ReadonlyArray<readonly [term: string, text: string]> }
   /** Lines of a shell session or of a file, shown as they are. */
   | { readonly example: readonly string[] }
@@ -20,8 +22,8 @@ export interface Section {
 
 /** What is common to every page. */
 interface Common {
-  /** 1: a user's command, 5: a file format, 8: an administrator's command. */
-  readonly section: 1 | 5 | 8;
+  /** 1: a user's command, 3: functions of a library, 5: a file format, 8: an administrator's command. */
+  readonly section: 1 | 3 | 5 | 8;
   readonly description: readonly Block[];
   readonly sections: readonly Section[];
   /** Other pages: `name(section)`. */
@@ -40,4 +42,6 @@ export interface ToolManual extends Common {
 export interface TopicManual extends Common {
   readonly name: string;
   readonly summary: string;
+  /** Lines of C: what there is to include and to call. */
+  readonly synopsis?: readonly string[];
 }

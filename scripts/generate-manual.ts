@@ -3,7 +3,8 @@ import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { manual as datto } from '../cli/datto.manual.js';
-import type { ToolManual } from '../cli/manual.js';
+import { manual as libdattobd } from '../cli/libdattobd.manual.js';
+import type { ToolManual, TopicManual } from '../cli/manual.js';
 import { tools } from './build-cli.js';
 import { bashCompletion, zshCompletion } from './generate-manual.completion.js';
 import { toolPage, topicPage } from './generate-manual.roff.js';
@@ -17,9 +18,12 @@ export const toolManual = async (tool: string): Promise<ToolManual> => {
   return manual;
 };
 
+/** Pages about what is no tool. */
+export const topics: readonly TopicManual[] = [datto, libdattobd];
+
 /** The generated files: path from the project's root, and text. */
 export const generated = async (): Promise<ReadonlyArray<readonly [path: string, text: string]>> => {
-  const files: Array<readonly [string, string]> = [['docs/man/datto.5', topicPage(datto)]];
+  const files = topics.map((topic): [string, string] => [`docs/man/${topic.name}.${topic.section}`, topicPage(topic)]);
   for (const tool of tools) {
     const program = await toolProgram(tool);
     const manual = await toolManual(tool);

@@ -5,7 +5,7 @@ import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import type { ToolManual } from '../../cli/manual.js';
 import { tools } from '../../scripts/build-cli.js';
-import { generated, toolManual } from '../../scripts/generate-manual.js';
+import { generated, toolManual, topics } from '../../scripts/generate-manual.js';
 import { commandsOf, toolProgram } from '../../scripts/tool-programs.js';
 import { UUID, makeCowFile } from '../host/cow-maker.js';
 import { at, readLog } from './tool.js';
@@ -85,8 +85,8 @@ const makeScene = (): void => {
   writeFileSync(STATUS, '{\n\t"version": "0.12.1",\n\t"devices": [\n\n\t]\n}\n');
 };
 
-const examplesOf = (tool: string): string[] =>
-  (manuals.get(tool)?.sections ?? [])
+const examplesOf = (page: string): string[] =>
+  (manuals.get(page) ?? topics.find(({ name }) => name === page))!.sections
     .filter(({ title }) => title === 'EXAMPLES')
     .flatMap(({ blocks }) => blocks)
     .flatMap((block) => (typeof block === 'object' && 'example' in block ? block.example : []));
@@ -150,6 +150,16 @@ test('the examples of datto-inspect(1) work, and ask the driver for nothing', ()
   assert.equal(runExamples('datto-inspect'), []);
   assert.match(readFileSync(at('backup/changes.svg'), 'utf8'), /<svg/);
   assert.match(readFileSync(at('backup/data.bmap'), 'utf8'), /<bmap/);
+});
+
+test('the examples of datto(5) work', () => {
+  assert.equal(runExamples('datto'), []);
+});
+
+test('each page of a tool tells every exit status in a table', () => {
+  for (const [path, text] of files.filter(([name]) => /^docs\/man\/.*\.[18]$/.test(name))) {
+    assert.match(text, /\n\.SH EXIT STATUS\n\.TS\n[^]*?\n0\t[^]*?\n\.TE\n/, path);
+  }
 });
 
 // Completions.

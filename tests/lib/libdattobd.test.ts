@@ -5,6 +5,7 @@ import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import { IOCTLS, STRUCTS } from '../../host/layout.js';
 import type { IoctlLayout, IoctlName, StructLayout } from '../../host/layout.js';
+import { manual } from '../../cli/libdattobd.manual.js';
 import { at, compile, installed, output, sourceOf } from './install.js';
 
 const { EACCES, EBUSY, EFAULT, EINVAL, ENOENT } = constants.errno;
@@ -197,6 +198,31 @@ test('dattobd_get_free_minor() returns the minor', () => {
       [[IOCTLS.IOCTL_GET_FREE.value, 4]],
     );
   }
+});
+
+test('the example of libdattobd(3) compiles and works', () => {
+  const blocks = manual.sections.find(({ title }) => title === 'EXAMPLES')?.blocks ?? [];
+  const lines = blocks.flatMap((block) => (typeof block === 'object' && 'example' in block ? block.example : []));
+  writeFileSync(at('example.c'), `${lines.join('\n')}\n`);
+  const program = compile('example', ['-std=c99'], at('example.c'));
+  const info = Buffer.alloc(8272);
+  info.writeBigUInt64LE(1234n, 8264);
+  writeFileSync(at('info'), info);
+  const run = (fakes: Readonly<Record<string, string>>): [number | null, string, string] => {
+    const env = { LD_PRELOAD: library, LD_LIBRARY_PATH: installed('lib'), FAKE_INFO: at('info'), ...fakes };
+    const { status, stdout, stderr } = spawnSync(program, { encoding: 'utf8', env });
+    return [status, stdout, stderr];
+  };
+  assert.equal(run({ FAKE_DRIVER: '1' }), [0, '1234\n', '']);
+  assert.equal(run({}), [1, '', 'dattobd_info: No such file or directory\n']);
+});
+
+test('libdattobd(3) tells every function of the header', () => {
+  const header = readFileSync(sourceOf('../../host/libdattobd/libdattobd.h'), 'utf8');
+  const names = [...header.matchAll(/^int (dattobd_\w+)\(/gm)].map(([, name]) => name as string);
+  assert.ok(names.length >= 11);
+  const synopsis = manual.synopsis?.join('\n') ?? '';
+  for (const name of names) assert.match(synopsis, new RegExp(`^int ${name}\\(`, 'm'));
 });
 
 test.run();
