@@ -45,6 +45,35 @@ test('compare names every block that differs, neighbours together', () => {
   );
 });
 
+test('compare says what qemu-img compare says, of equal images and of differing ones', () => {
+  /** Offset of the first difference; undefined if there is none. */
+  const byQemu = (): number | undefined => {
+    const raw = ['-f', 'raw', '-F', 'raw'];
+    const { status, stdout, stderr } = spawnSync('qemu-img', ['compare', ...raw, SNAP, IMAGE], { encoding: 'utf8' });
+    assert.ok(status === 0 || status === 1, stderr);
+    const [, offset] = /^Content mismatch at offset (\d+)!$/m.exec(stdout) ?? [];
+    assert.is(offset !== undefined, status === 1, stdout);
+    return offset === undefined ? undefined : Number(offset);
+  };
+  const bySelf = (): number | undefined => {
+    const { status, stdout } = verify('compare', '--json', SNAP, IMAGE);
+    const { differences } = JSON.parse(stdout) as { differences: Array<{ start: number }> };
+    assert.is(status, differences.length > 0 ? 3 : 0);
+    return differences[0] && differences[0].start * BLOCK;
+  };
+  const { snapshot } = makeScene();
+  // Zeros in one, a hole in the other: the same content.
+  snapshot.fill(0, 100 * BLOCK, 200 * BLOCK);
+  writeFileSync(SNAP, snapshot);
+  rmSync(IMAGE);
+  assert.is(spawnSync('cp', ['--sparse=always', SNAP, IMAGE]).status, 0);
+  assert.equal([byQemu(), bySelf()], [undefined, undefined]);
+  for (const block of [511, 150, 7]) {
+    changeByte(IMAGE, block * BLOCK);
+    assert.equal([byQemu(), bySelf()], [block * BLOCK, block * BLOCK]);
+  }
+});
+
 test('compare --cow reads what is listed and a sample of the rest, which finds an update that did nothing', () => {
   makeScene();
   copyFileSync(SNAP, IMAGE);
