@@ -8,7 +8,7 @@ import { Sections, entry_at, section_changed, section_entries } from './index-se
 
 /** Blocks that may still be stored: the last one may end past fsize (FORMAT.md, A7.4). */
 @inline
-function room(): u64 {
+export function room(): u64 {
   const limit = Header.fsize / BLOCK_BYTES + u64(Header.fsize % BLOCK_BYTES != 0);
   return limit > Header.fpos ? limit - Header.fpos : 0;
 }

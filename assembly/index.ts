@@ -17,4 +17,16 @@ export {
   next_dirty_section,
 } from './index-sections';
 export { mask_extent, mark_unmasked, mask_export, mask_import } from './mask';
+export {
+  record_begin,
+  record_extent,
+  record_filesystem,
+  record_survey,
+  record_plan,
+  record_next,
+  record_offset,
+  record_export,
+  record_encode,
+} from './record-save';
+export { record_check, record_import, record_accept } from './record-load';
 export { next_changed_section, export_section, changed_runs, scan_index } from './walk';

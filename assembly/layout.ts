@@ -34,6 +34,30 @@ export const HEADER_OFFSET_UUID: u32 = 32;
 export const HEADER_OFFSET_VERSION: u32 = 48;
 /** blocks changed, in blocks */
 export const HEADER_OFFSET_NR_CHANGED_BLOCKS: u32 = 56;
+export const RECORD_MAGIC: u64 = 0x4345524f54544144;
+export const RECORD_VERSION: u32 = 1;
+/** RECORD_MAGIC */
+export const RECORD_OFFSET_MAGIC: u32 = 64;
+/** RECORD_VERSION */
+export const RECORD_OFFSET_VERSION: u32 = 72;
+/** snapshot or incremental */
+export const RECORD_OFFSET_MODE: u32 = 76;
+/** size of the origin, in sectors */
+export const RECORD_OFFSET_NR_SECTORS: u32 = 80;
+/** where the stored bitmaps begin in the file, in bytes */
+export const RECORD_OFFSET_AREA_OFFSET: u32 = 88;
+/** pieces stored there */
+export const RECORD_OFFSET_NR_PIECES: u32 = 96;
+/** checksum of the pieces */
+export const RECORD_OFFSET_AREA_SUM: u32 = 104;
+/** checksum of where the file lies on the origin */
+export const RECORD_OFFSET_EXTENTS: u32 = 112;
+/** checksum of the filesystem's first blocks */
+export const RECORD_OFFSET_FILESYSTEM: u32 = 120;
+/** position of a partial last block without entry, or 0 */
+export const RECORD_OFFSET_TAIL_POSITION: u32 = 128;
+/** XXH64 of the header block, with zeros here */
+export const RECORD_OFFSET_CHECKSUM: u32 = 136;
 
 export const BUFFER_BYTES: u32 = 262144;
 export const RUNS_MAX: u32 = 16384;
@@ -51,6 +75,8 @@ export const ENOMEM: i64 = 12;
 export const EINVAL: i64 = 22;
 /** the COW file is full */
 export const EFBIG: i64 = 27;
+/** no room for a clean record */
+export const ENOSPC: i64 = 28;
 
 /** old content is copied */
 export const MODE_SNAPSHOT: u32 = 0;
@@ -82,6 +108,14 @@ export const REFUSAL_BAD_MAGIC: u32 = 1;
 export const REFUSAL_NOT_CLEAN: u32 = 2;
 /** wrong mode */
 export const REFUSAL_WRONG_MODE: u32 = 3;
+/** the origin was resized */
+export const REFUSAL_RESIZED: u32 = 4;
+/** the file was moved */
+export const REFUSAL_MOVED: u32 = 5;
+/** the filesystem was changed elsewhere */
+export const REFUSAL_FOREIGN: u32 = 6;
+/** damaged record */
+export const REFUSAL_DAMAGED: u32 = 7;
 /** blocks tracked */
 export const STAT_NR_BLOCKS: u32 = 0;
 /** sections of the index */
@@ -110,3 +144,9 @@ export const STAT_NR_RESIDENT: u32 = 11;
 export const STAT_MASK_CHUNKS: u32 = 12;
 /** sections to be written */
 export const STAT_NR_DIRTY: u32 = 13;
+/** blocks that may still be copied */
+export const STAT_ROOM: u32 = 14;
+/** bytes 0 to 7 of the uuid */
+export const STAT_UUID_LOW: u32 = 15;
+/** bytes 8 to 15 of the uuid */
+export const STAT_UUID_HIGH: u32 = 16;

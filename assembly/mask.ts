@@ -74,14 +74,14 @@ export function mask_export(chunk: i64): i64 {
 export function mask_import(chunk: i64): i64 {
   if (<u64>chunk >= chunks_of(Device.nr_blocks)) return -EINVAL;
   memory.copy(Area.mask + <usize>chunk * MASK_CHUNK_BYTES, BUFFER, MASK_CHUNK_BYTES);
-  clear_past_end();
+  clear_past_end(Area.mask, Area.summary);
   return 0;
 }
 
-/** Clears the bits of M past the last block, which an import may have set. */
-function clear_past_end(): void {
+/** Clears the bits of the bitmap from `bitmap` to `end` past the last block, which an import may have set. */
+export function clear_past_end(bitmap: usize, end: usize): void {
   const nr_blocks = Device.nr_blocks;
-  const at = Area.mask + word_offset(nr_blocks - 1);
+  const at = bitmap + word_offset(nr_blocks - 1);
   store<u64>(at, load<u64>(at) & (<u64>-1 >> (63 - (nr_blocks - 1))));
-  memory.fill(at + 8, 0, Area.summary - (at + 8));
+  memory.fill(at + 8, 0, end - (at + 8));
 }

@@ -4,7 +4,8 @@
 //   0                  4096                           never used, so that a zero address is a bug that shows
 //   BUFFER      4096   BUFFER_BYTES                   buffer_address()
 //   RUNS      266240   RUNS_MAX * RUN_BYTES           runs_address()
-//   CHANGED   528384   32 KiB per 262144 blocks       C, 1 bit per block: the change bitmap
+//   DIRECTORY 528384   DIRECTORY_BYTES                pieces of a clean record (record.ts)
+//   CHANGED   532480   32 KiB per 262144 blocks       C, 1 bit per block: the change bitmap
 //   Area.mask          as much                        M, 1 bit per block: the mask bitmap
 //   Area.summary       1 bit per section, and one     set where the section has a bit of C
 //   Area.sections      4 per section                  section table (index-sections.ts)
@@ -37,7 +38,10 @@ import {
 
 export const BUFFER: usize = 4096;
 export const RUNS: usize = BUFFER + BUFFER_BYTES;
-export const CHANGED: usize = RUNS + RUNS_MAX * RUN_BYTES;
+export const DIRECTORY: usize = RUNS + RUNS_MAX * RUN_BYTES;
+/** One bit per mask chunk of the largest origin, for each bitmap. */
+export const DIRECTORY_BYTES: usize = 4096;
+export const CHANGED: usize = DIRECTORY + DIRECTORY_BYTES;
 
 const PAGE_BYTES: u64 = 65536;
 /** One page short of 4 GiB, so that no address computation wraps. */
@@ -74,7 +78,7 @@ function ceil_div(value: u64, unit: u64): u64 {
 }
 
 @inline
-function round_up(value: u64, unit: u64): u64 {
+export function round_up(value: u64, unit: u64): u64 {
   return ceil_div(value, unit) * unit;
 }
 

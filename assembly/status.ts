@@ -14,10 +14,14 @@ import {
   STAT_NR_RESIDENT,
   STAT_NR_SECTIONS,
   STAT_NR_SLOTS,
+  STAT_ROOM,
   STAT_SEQID,
+  STAT_UUID_HIGH,
+  STAT_UUID_LOW,
   STAT_VERSION,
 } from './layout';
 import { Area, Device, chunks_of } from './memory';
+import { room } from './commit';
 import { Header } from './header';
 import { Sections } from './index-sections';
 
@@ -28,7 +32,7 @@ import { Sections } from './index-sections';
  * @returns its value; -EINVAL for an unknown field
  */
 export function stat(field: i64): i64 {
-  if (<u64>field > STAT_NR_DIRTY) return -EINVAL;
+  if (<u64>field > STAT_UUID_HIGH) return -EINVAL;
   switch (<u32>field) {
     case STAT_NR_BLOCKS: return Device.nr_blocks;
     case STAT_NR_SECTIONS: return Device.nr_sections;
@@ -44,6 +48,9 @@ export function stat(field: i64): i64 {
     case STAT_NR_RESIDENT: return Sections.nr_resident;
     case STAT_MASK_CHUNKS: return chunks_of(Device.nr_blocks);
     case STAT_NR_DIRTY: return Sections.nr_dirty;
+    case STAT_ROOM: return room();
+    case STAT_UUID_LOW: return Header.uuid_low;
+    case STAT_UUID_HIGH: return Header.uuid_high;
     default: return -EINVAL;
   }
 }

@@ -72,6 +72,28 @@ export const HEADER_FIELDS: readonly HeaderField[] = [
   { name: 'nr_changed_blocks', offset: 56, bytes: 8, doc: 'blocks changed, in blocks' },
 ];
 
+/** First bytes of a clean record, "DATTOREC" in memory. */
+export const RECORD_MAGIC = '0x4345524f54544144';
+export const RECORD_VERSION = 1;
+
+/**
+ * The clean record: in the header block behind the header, where other readers do not look, while the origin is tracked
+ * but nothing was written to it since. The header is then that of a file in use (docs/CORE.md).
+ */
+export const RECORD_FIELDS: readonly HeaderField[] = [
+  { name: 'magic', offset: 64, bytes: 8, doc: 'RECORD_MAGIC' },
+  { name: 'version', offset: 72, bytes: 4, doc: 'RECORD_VERSION' },
+  { name: 'mode', offset: 76, bytes: 4, doc: 'snapshot or incremental' },
+  { name: 'nr_sectors', offset: 80, bytes: 8, doc: 'size of the origin, in sectors' },
+  { name: 'area_offset', offset: 88, bytes: 8, doc: 'where the stored bitmaps begin in the file, in bytes' },
+  { name: 'nr_pieces', offset: 96, bytes: 8, doc: 'pieces stored there' },
+  { name: 'area_sum', offset: 104, bytes: 8, doc: 'checksum of the pieces' },
+  { name: 'extents', offset: 112, bytes: 8, doc: 'checksum of where the file lies on the origin' },
+  { name: 'filesystem', offset: 120, bytes: 8, doc: "checksum of the filesystem's first blocks" },
+  { name: 'tail_position', offset: 128, bytes: 8, doc: 'position of a partial last block without entry, or 0' },
+  { name: 'checksum', offset: 136, bytes: 8, doc: 'XXH64 of the header block, with zeros here' },
+];
+
 // The core's face (docs/CORE.md).
 
 /** Bytes of the buffer through which ranges, sections and mask chunks go in and out. */
@@ -111,11 +133,15 @@ export const SECTION_REQUESTS = numbered(
   ['WRITE', 'write it to the file first'],
 );
 
-/** Refusals of `header_check`; `doc` is the reason in words. */
+/** Refusals of `header_check` and of clean records; `doc` is the reason in words. */
 export const REFUSALS: readonly Named[] = [
   { name: 'BAD_MAGIC', value: 1, doc: 'bad magic' },
   { name: 'NOT_CLEAN', value: 2, doc: 'not cleanly closed' },
   { name: 'WRONG_MODE', value: 3, doc: 'wrong mode' },
+  { name: 'RESIZED', value: 4, doc: 'the origin was resized' },
+  { name: 'MOVED', value: 5, doc: 'the file was moved' },
+  { name: 'FOREIGN', value: 6, doc: 'the filesystem was changed elsewhere' },
+  { name: 'DAMAGED', value: 7, doc: 'damaged record' },
 ];
 
 export const STATS = numbered(
@@ -133,6 +159,9 @@ export const STATS = numbered(
   ['NR_RESIDENT', 'sections in memory'],
   ['MASK_CHUNKS', 'chunks of the mask'],
   ['NR_DIRTY', 'sections to be written'],
+  ['ROOM', 'blocks that may still be copied'],
+  ['UUID_LOW', 'bytes 0 to 7 of the uuid'],
+  ['UUID_HIGH', 'bytes 8 to 15 of the uuid'],
 );
 
 export interface CoreExport {
@@ -176,6 +205,18 @@ export const CORE_EXPORTS = [
   exported('export_section', 1),
   exported('changed_runs', 1),
   exported('scan_index', 2),
+  exported('record_begin', 0),
+  exported('record_extent', 3),
+  exported('record_filesystem', 1),
+  exported('record_survey', 1),
+  exported('record_plan', 0),
+  exported('record_next', 0),
+  exported('record_offset', 0),
+  exported('record_export', 0),
+  exported('record_encode', 0),
+  exported('record_check', 0),
+  exported('record_import', 0),
+  exported('record_accept', 0),
 ] as const;
 
 /** Errnos that the core answers, as positive numbers. */
@@ -184,6 +225,7 @@ export const CORE_ERRNOS: readonly Named[] = [
   { name: 'ENOMEM', value: 12, doc: 'memory cannot grow' },
   { name: 'EINVAL', value: 22, doc: 'a bad argument' },
   { name: 'EFBIG', value: 27, doc: 'the COW file is full' },
+  { name: 'ENOSPC', value: 28, doc: 'no room for a clean record' },
 ];
 
 // The control node and /proc.

@@ -227,6 +227,10 @@ static inline void compat_small_folios(struct address_space *mapping)
 #endif
 }
 
+/* Exported by all, declared by some. */
+int vfs_path_lookup(struct dentry *dentry, struct vfsmount *mnt, const char *name,
+		    unsigned int flags, struct path *path);
+
 static inline int compat_vfs_unlink(struct vfsmount *mnt, struct inode *folder,
 				    struct dentry *dentry)
 {

@@ -11,6 +11,16 @@
 
 static DEFINE_MUTEX(control_mutex);
 
+bool control_trylock(void)
+{
+	return mutex_trylock(&control_mutex);
+}
+
+void control_unlock(void)
+{
+	mutex_unlock(&control_mutex);
+}
+
 static int copy_argument(void *to, const void __user *from, size_t bytes)
 {
 	return copy_from_user(to, from, bytes) ? -EFAULT : 0;
@@ -71,6 +81,31 @@ free_origin:
 	return err;
 }
 
+static int reload_as(void __user *argument, bool snapshot_mode)
+{
+	struct reload_params params;
+	char *origin, *cow;
+	int err = copy_argument(&params, argument, sizeof(params));
+
+	if (err)
+		return err;
+	origin = copy_path(params.bdev);
+	if (IS_ERR(origin))
+		return PTR_ERR(origin);
+	cow = copy_path(params.cow);
+	if (IS_ERR(cow)) {
+		err = PTR_ERR(cow);
+		goto free_origin;
+	}
+	err = unused_minor(params.minor);
+	if (!err)
+		err = reload(params.minor, origin, cow, params.cache_size, snapshot_mode);
+	kfree(cow);
+free_origin:
+	kfree(origin);
+	return err;
+}
+
 static int destroy(void __user *argument)
 {
 	struct dattobd_device *dev = device_of(argument);
@@ -108,11 +143,16 @@ static void describe(struct dattobd_device *dev, struct dattobd_info *info)
 {
 	struct device_counters counters;
 
-	device_counters(dev, &counters);
 	info->minor = dev->minor;
 	info->state = device_state(dev);
 	info->error = READ_ONCE(dev->error);
 	info->cache_size = device_cache_bytes(dev);
+	if (READ_ONCE(dev->unverified)) {
+		strscpy(info->cow, dev->cow_name, sizeof(info->cow));
+		strscpy(info->bdev, dev->origin_name, sizeof(info->bdev));
+		return;
+	}
+	device_counters(dev, &counters);
 	info->falloc_size = counters.fsize;
 	info->seqid = counters.seqid;
 	memcpy(info->uuid, dev->uuid, sizeof(info->uuid));
@@ -164,6 +204,10 @@ static int dispatch(unsigned int command, void __user *argument)
 	switch (command) {
 	case IOCTL_SETUP_SNAP:
 		return setup(argument);
+	case IOCTL_RELOAD_SNAP:
+		return reload_as(argument, true);
+	case IOCTL_RELOAD_INC:
+		return reload_as(argument, false);
 	case IOCTL_DESTROY:
 		return destroy(argument);
 	case IOCTL_TRANSITION_INC:
@@ -174,8 +218,6 @@ static int dispatch(unsigned int command, void __user *argument)
 		return info(argument);
 	case IOCTL_GET_FREE:
 		return get_free(argument);
-	case IOCTL_RELOAD_SNAP:
-	case IOCTL_RELOAD_INC:
 	case IOCTL_RECONFIGURE:
 	case IOCTL_EXPAND_COW_FILE:
 	case IOCTL_RECONFIGURE_AUTO_EXPAND:
@@ -220,8 +262,10 @@ void control_exit(void)
 	unsigned int minor;
 
 	misc_deregister(&control_device);
+	mutex_lock(&control_mutex); /* the watch is still there */
 	for (minor = 0; minor < max_snap_devices; minor++) {
 		if (devices[minor])
 			transition_unload(devices[minor]);
 	}
+	mutex_unlock(&control_mutex);
 }

@@ -118,8 +118,10 @@ static int fill(struct cow_file *cow, struct file *file, const void *header)
 	return err;
 }
 
-static struct cow_file *cow_file_new(struct file *file, struct block_device *origin, u64 bytes)
+static struct cow_file *cow_file_new(const struct path *path, struct block_device *origin,
+				     u64 bytes)
 {
+	struct inode *inode = d_inode(path->dentry);
 	struct cow_file *cow = kzalloc(sizeof(*cow), GFP_KERNEL);
 	int err;
 
@@ -127,9 +129,9 @@ static struct cow_file *cow_file_new(struct file *file, struct block_device *ori
 		return ERR_PTR(-ENOMEM);
 	cow->origin = origin;
 	cow->bytes = bytes;
-	cow->ino = file_inode(file)->i_ino;
-	cow->generation = file_inode(file)->i_generation;
-	err = set_paths(cow, &file->f_path);
+	cow->ino = inode->i_ino;
+	cow->generation = inode->i_generation;
+	err = set_paths(cow, path);
 	if (err) {
 		cow_file_release(cow);
 		return ERR_PTR(err);
@@ -153,7 +155,7 @@ struct cow_file *cow_file_create(const char *path, struct block_device *origin, 
 	err = check_kind(file_inode(file), origin);
 	if (err)
 		goto undo;
-	cow = cow_file_new(file, origin, bytes);
+	cow = cow_file_new(&file->f_path, origin, bytes);
 	if (IS_ERR(cow)) {
 		err = PTR_ERR(cow);
 		goto undo;
@@ -175,6 +177,31 @@ undo:
 	return ERR_PTR(err);
 }
 
+struct cow_file *cow_file_known(const struct path *path, struct block_device *origin,
+				const char *device)
+{
+	struct inode *inode = d_inode(path->dentry);
+	struct cow_file *cow;
+	int err = check_kind(inode, origin);
+
+	if (err)
+		return ERR_PTR(err);
+	cow = cow_file_new(path, origin, i_size_read(inode));
+	if (IS_ERR(cow))
+		return cow;
+	cow->live = true;
+	cow->device = kstrdup(device, GFP_KERNEL);
+	/* The name that it had in our own mount leads nowhere. */
+	kfree(cow->path);
+	cow->path = NULL;
+	err = cow->device ? cow_read_map(cow, inode, cow->bytes) : -ENOMEM;
+	if (err) {
+		cow_file_release(cow);
+		return ERR_PTR(err);
+	}
+	return cow;
+}
+
 void cow_file_release(struct cow_file *cow)
 {
 	if (!cow)
@@ -183,6 +210,7 @@ void cow_file_release(struct cow_file *cow)
 	cow_map_free(cow);
 	kfree(cow->path);
 	kfree(cow->inner_path);
+	kfree(cow->device);
 	kfree(cow);
 }
 

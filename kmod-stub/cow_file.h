@@ -30,6 +30,20 @@ struct cow_file;
 struct cow_file *cow_file_create(const char *path, struct block_device *origin, u64 bytes,
 				 const void *header);
 
+/**
+ * cow_file_find() - Find a COW file on a filesystem that is not mounted, or mounted read-only.
+ * @path: from the root of the filesystem
+ * @device: name of @origin for the calling process
+ *
+ * Nothing is written, and the file is not pinned.
+ *
+ * Context: Process context of the ioctl's caller. May sleep.
+ * Return: The file, or ERR_PTR(): -%ENODEV if there is no filesystem for COW files, -%ENOENT if
+ * the file is missing, -%EINVAL if it is no regular file, -%EOPNOTSUPP as for
+ * cow_file_create(), an error of mount or lookup.
+ */
+struct cow_file *cow_file_find(const char *path, struct block_device *origin, const char *device);
+
 /** cow_file_path() - Path from the root of the filesystem, leading slash. */
 const char *cow_file_path(const struct cow_file *cow);
 
@@ -42,6 +56,16 @@ u64 cow_file_bytes(const struct cow_file *cow);
  * Return: 0 or -errno.
  */
 int cow_file_guard(struct cow_file *cow);
+
+/**
+ * cow_file_guard_mounted() - Pin the file again on the filesystem that is mounted now, by its
+ * number. Where it lies is asked by the next cow_file_guard() or session.
+ *
+ * Context: Process context, also without an address space.
+ * Return: 0; -%EAGAIN if no filesystem is mounted read-write; -%ESTALE if the file is not there
+ * any more; -errno.
+ */
+int cow_file_guard_mounted(struct cow_file *cow);
 
 /**
  * cow_file_has_filesystem() - False once the filesystem was unmounted; the extents are then no
@@ -76,7 +100,6 @@ u64 cow_file_map(const struct cow_file *cow, u64 position, u64 *block);
 /**
  * cow_file_overlaps() - Does any of these blocks of the origin belong to the file?
  *
- * The header block, which the filesystem writes, does not count.
  * Context: Any.
  */
 bool cow_file_overlaps(const struct cow_file *cow, u64 block, u64 count);

@@ -11,9 +11,8 @@
 struct cow_map {
 	struct cow_map *older;
 	struct cow_extent *by_position;
-	unsigned int count; /* of by_position */
-	struct cow_extent *by_block; /* without the header block, which the filesystem writes */
-	unsigned int nr_blocks; /* of by_block */
+	struct cow_extent *by_block;
+	unsigned int count; /* of either */
 };
 
 static int compare_blocks(const void *a, const void *b)
@@ -27,7 +26,6 @@ static int compare_blocks(const void *a, const void *b)
 int cow_map_set(struct cow_file *cow, struct cow_extent *extents, unsigned int count)
 {
 	struct cow_map *map = kzalloc(sizeof(*map), GFP_KERNEL);
-	unsigned int i;
 
 	if (map)
 		map->by_block = kvmalloc_array(count, sizeof(*extents), GFP_KERNEL);
@@ -36,17 +34,8 @@ int cow_map_set(struct cow_file *cow, struct cow_extent *extents, unsigned int c
 		kvfree(extents);
 		return -ENOMEM;
 	}
-	for (i = 0; i < count; i++) {
-		struct cow_extent extent = extents[i];
-
-		if (!extent.position) {
-			extent.block++;
-			extent.count--;
-		}
-		if (extent.count)
-			map->by_block[map->nr_blocks++] = extent;
-	}
-	sort(map->by_block, map->nr_blocks, sizeof(*extents), compare_blocks, NULL);
+	memcpy(map->by_block, extents, count * sizeof(*extents));
+	sort(map->by_block, count, sizeof(*extents), compare_blocks, NULL);
 	map->by_position = extents;
 	map->count = count;
 	map->older = cow->map;
@@ -54,16 +43,23 @@ int cow_map_set(struct cow_file *cow, struct cow_extent *extents, unsigned int c
 	return 0;
 }
 
-void cow_map_cut(struct cow_file *cow, u64 end)
+int cow_map_cut(struct cow_file *cow, u64 end)
 {
-	struct cow_extent *extents = cow->map->by_position;
-	unsigned int count = cow->map->count;
+	unsigned int count;
+	const struct cow_extent *known = cow_file_extents(cow, &count);
+	struct cow_extent *extents;
 
-	while (count && extents[count - 1].position >= end)
+	while (count && known[count - 1].position >= end)
 		count--;
-	if (count && extents[count - 1].count > end - extents[count - 1].position)
-		WRITE_ONCE(extents[count - 1].count, end - extents[count - 1].position);
-	WRITE_ONCE(cow->map->count, count);
+	if (!count)
+		return -EINVAL;
+	extents = kvmalloc_array(count, sizeof(*extents), GFP_KERNEL);
+	if (!extents)
+		return -ENOMEM;
+	memcpy(extents, known, count * sizeof(*extents));
+	extents[count - 1].count =
+		min(extents[count - 1].count, end - extents[count - 1].position);
+	return cow_map_set(cow, extents, count);
 }
 
 void cow_map_free(struct cow_file *cow)
@@ -83,7 +79,7 @@ const struct cow_extent *cow_file_extents(const struct cow_file *cow, unsigned i
 {
 	const struct cow_map *map = smp_load_acquire(&cow->map); /* see cow_map_set() */
 
-	*count = READ_ONCE(map->count);
+	*count = map->count;
 	return map->by_position;
 }
 
@@ -105,7 +101,7 @@ u64 cow_file_map(const struct cow_file *cow, u64 position, u64 *block)
 	if (!low)
 		return 0;
 	within = position - extents[low - 1].position;
-	count = READ_ONCE(extents[low - 1].count);
+	count = extents[low - 1].count;
 	if (within >= count)
 		return 0;
 	*block = extents[low - 1].block + within;
@@ -115,7 +111,7 @@ u64 cow_file_map(const struct cow_file *cow, u64 position, u64 *block)
 bool cow_file_overlaps(const struct cow_file *cow, u64 block, u64 count)
 {
 	const struct cow_map *map = smp_load_acquire(&cow->map); /* see cow_map_set() */
-	unsigned int low = 0, high = map->nr_blocks;
+	unsigned int low = 0, high = map->count;
 
 	/* Find the first extent that ends behind the block. */
 	while (low < high) {
@@ -126,5 +122,5 @@ bool cow_file_overlaps(const struct cow_file *cow, u64 block, u64 count)
 		else
 			high = middle;
 	}
-	return low < map->nr_blocks && map->by_block[low].block < block + count;
+	return low < map->count && map->by_block[low].block < block + count;
 }

@@ -17,13 +17,15 @@ struct cow_pin;
  * @origin: where the extents lie; held open by whoever created the file, for longer than this
  * @path: absolute, as seen from the root of the process that created the file
  * @inner_path: from the root of the filesystem
+ * @device: name of the origin for the process that reloaded the file, else NULL
  * @ino, @generation: tell the file again after its filesystem was unmounted and mounted
  * @bytes: size of the allocation
  * @map: where it lies (cow_map.c)
  * @pin: the guards and the mark on the inode, or NULL; written by cow_pin.c, by one caller at a
  * time
  * @mounted: pinned, and the filesystem was not unmounted since
- * @live: was pinned once; raw writes are a snapshot's own from then on
+ * @map_unproved: since it was pinned last, the filesystem was not asked where it lies
+ * @live: was pinned once, or reloaded; raw writes are a snapshot's own from then on
  *
  * No struct path, file or inode reference is held here: an unmount of the filesystem neither
  * fails nor waits.
@@ -32,12 +34,14 @@ struct cow_file {
 	struct block_device *origin;
 	char *path;
 	char *inner_path;
+	char *device;
 	unsigned long ino;
 	u32 generation;
 	u64 bytes;
 	struct cow_map *map;
 	struct cow_pin *pin;
 	bool mounted;
+	bool map_unproved;
 	bool live;
 };
 
@@ -76,6 +80,22 @@ int cow_unlink_path(const struct path *path);
 
 void cow_drop_cache(struct file *file);
 
+/* cow_file.c */
+
+/** cow_file_known() - A file that was created earlier, by somebody else. See cow_file_find(). */
+struct cow_file *cow_file_known(const struct path *path, struct block_device *origin,
+				const char *device);
+
+/* cow_find.c */
+
+/**
+ * cow_find_mounted() - Find a reloaded file where its filesystem is mounted read-write.
+ * @path: result, to be put by the caller
+ *
+ * Return: 0; -%ENOENT if it is not mounted or has no such file; an error of the lookup.
+ */
+int cow_find_mounted(struct cow_file *cow, struct path *path);
+
 /* cow_map.c */
 
 /**
@@ -86,8 +106,8 @@ void cow_drop_cache(struct file *file);
  */
 int cow_map_set(struct cow_file *cow, struct cow_extent *extents, unsigned int count);
 
-/** cow_map_cut() - Forget what lies behind position @end. */
-void cow_map_cut(struct cow_file *cow, u64 end);
+/** cow_map_cut() - Forget what lies behind position @end. Return: 0 or -%ENOMEM. */
+int cow_map_cut(struct cow_file *cow, u64 end);
 
 void cow_map_free(struct cow_file *cow);
 

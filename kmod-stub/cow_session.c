@@ -111,7 +111,7 @@ put:
 static int find(struct cow_file *cow, struct path *path)
 {
 	struct inode *inode;
-	int err = kern_path(cow->path, 0, path);
+	int err = cow->path ? kern_path(cow->path, 0, path) : cow_find_mounted(cow, path);
 
 	if (err)
 		return err;
@@ -159,10 +159,14 @@ static int guard_again(struct cow_file *cow, struct inode *inode)
 {
 	int err;
 
-	if (cow_file_has_filesystem(cow))
+	if (cow_file_has_filesystem(cow) && !cow->map_unproved)
 		return cow_pin_guard(cow, inode, true);
 	err = cow_read_map(cow, inode, cow->bytes);
-	return err ? err : cow_pin(cow, inode);
+	if (!err)
+		err = cow_pin(cow, inode);
+	if (!err)
+		cow->map_unproved = false;
+	return err;
 }
 
 int cow_file_guard(struct cow_file *cow)
@@ -170,7 +174,7 @@ int cow_file_guard(struct cow_file *cow)
 	struct path path;
 	int err;
 
-	if (cow_file_has_filesystem(cow))
+	if (cow_file_has_filesystem(cow) && !cow->map_unproved)
 		return 0;
 	err = find_unguarded(cow, &path);
 	if (err)
@@ -216,11 +220,12 @@ int cow_file_truncate(struct cow_file *cow, u64 bytes)
 
 	if (err)
 		return err;
-	err = vfs_truncate(&path, bytes);
-	if (!err) {
+	/* First: what is cut off may become somebody else's at once. */
+	err = cow_map_cut(cow, DIV_ROUND_UP(bytes, COW_BLOCK_SIZE));
+	if (!err)
+		err = vfs_truncate(&path, bytes);
+	if (!err)
 		cow->bytes = bytes;
-		cow_map_cut(cow, DIV_ROUND_UP(bytes, COW_BLOCK_SIZE));
-	}
 	pin_err = guard_again(cow, d_inode(path.dentry));
 	path_put(&path);
 	return err ? err : pin_err;

@@ -21,9 +21,11 @@
 #include <linux/spinlock.h>
 #include <linux/workqueue.h>
 #include "compat.h"
+#include "core_state.h"
 #include "cow_file.h"
 #include "engine.h"
 #include "layout.h"
+#include "seal.h"
 
 #define DEV_FMT(fmt) "datto: minor %u: " fmt "\n"
 #define pr_dev_err(dev, fmt, ...) pr_err(DEV_FMT(fmt), (dev)->minor, ##__VA_ARGS__)
@@ -90,6 +92,22 @@ struct dattobd_device {
 	u8 uuid[COW_UUID_SIZE]; /* of the series */
 	struct device_counters counters; /* the last good ones */
 
+	/* seal.c; under core_lock */
+	enum seal seal;
+	bool seal_wanted, seal_open_wanted; /* what the worker is to do */
+	bool seal_spoiled;
+	int seal_error; /* of the last seal_make() */
+	void *open_header; /* COW_HEADER_SIZE: the header block of a file without a record */
+	unsigned long seal_broken; /* jiffies; 0 if never */
+
+	/* watch.c, reload.c; under control_mutex */
+	struct delayed_work watch;
+	unsigned int idle_ticks; /* looks in a row that found no filesystem mounted read-write */
+	bool unverified; /* reloaded, and not mounted read-write since */
+	bool publish_wanted; /* /dev/dattoN comes with the mount */
+	bool tracked; /* in the table of intercept.c */
+	char *origin_name, *cow_name; /* as given to reload, else NULL */
+
 	/* as configured, for status only */
 	u64 cache_bytes; /* 0: the default */
 	u64 fallocate_mib;
@@ -103,10 +121,11 @@ static inline struct block_device *origin_bdev(const struct dattobd_device *dev)
 /**
  * device_new() - A device for an origin, not tracking yet.
  * @origin: path, as the caller gave it
+ * @mounted: whether the origin must be mounted read-write, or must not
  *
- * Errors and their order: ABI.md B4.3 to B4.7.
+ * Errors and their order: ABI.md B4.3 to B4.7, B4.22 to B4.24.
  */
-struct dattobd_device *device_new(unsigned int minor, const char *origin);
+struct dattobd_device *device_new(unsigned int minor, const char *origin, bool mounted);
 
 /**
  * device_free() - Free a device that is not in the table of intercept.c, with what it still
@@ -141,7 +160,10 @@ void device_cow_writes_wait(struct dattobd_device *dev);
 u64 device_cache_bytes(const struct dattobd_device *dev);
 
 /** device_state() - As users see it. */
-enum dattobd_state device_state(const struct dattobd_device *dev);
+enum dattobd_state device_state(struct dattobd_device *dev);
+
+/** device_enlist() - Put a device into devices[], or take it out. */
+void device_enlist(struct dattobd_device *dev, bool listed);
 
 void device_counters(struct dattobd_device *dev, struct device_counters *counters);
 
@@ -161,51 +183,6 @@ int transition_destroy(struct dattobd_device *dev);
  */
 void transition_unload(struct dattobd_device *dev);
 
-/*
- * core_state.c: starting a core for a snapshot, handing one's state to the next, handing its
- * index to user space
- */
-
-/**
- * core_start() - An engine for a new snapshot of a device.
- * @fsize: of its COW file, bytes
- * @seqid: number in the series
- * @uuid: of the series
- * @header: result: the header block of the COW file, COW_HEADER_SIZE bytes
- *
- * Return: The engine, or ERR_PTR().
- */
-struct engine *core_start(struct dattobd_device *dev, u64 cache_bytes, u64 fsize, u64 seqid,
-			  const u8 *uuid, void *header);
-
-/**
- * core_mask_cow() - Tell a new core where its own COW file lies. Context: no other caller of
- * @engine.
- */
-int core_mask_cow(struct engine *engine, const struct cow_file *cow);
-
-/**
- * core_succeed() - Hand over what the next snapshot's core must know of the device's present
- * core.
- * @cow: the next COW file, which the present index must list
- * @changed: result: the device's counter of changed blocks from before. If it has moved when the
- * next core takes over, a write came in between (past the filesystem, which is frozen), and this
- * must be done again.
- *
- * Context: the filesystem is frozen.
- */
-int core_succeed(struct dattobd_device *dev, struct engine *next, const struct cow_file *cow,
-		 u64 *changed);
-
-/**
- * core_export() - Write index and clean header to a COW file, through its filesystem, and close
- * it.
- *
- * The file is unpinned in every case. Context: no other caller of @engine; the filesystem is not
- * frozen.
- */
-int core_export(struct dattobd_device *dev, struct engine *engine, struct cow_file *cow);
-
 /* main.c: parameters and the table of devices by minor */
 
 extern unsigned long cow_max_memory_default;
@@ -219,6 +196,8 @@ extern struct mutex devices_lock;
 extern struct dattobd_device *devices[];
 
 /* control.c, status.c */
+bool control_trylock(void);
+void control_unlock(void);
 int control_init(void);
 void control_exit(void);
 int status_init(void);
@@ -307,6 +286,9 @@ void copy_ranges(struct dattobd_device *dev, const struct core_range *ranges, un
  * Return: 0 or -errno.
  */
 int sections_load(struct dattobd_device *dev, u64 section);
+
+/** sections_flush() - Write every dirty section to the COW file. Return: 0 or -errno. */
+int sections_flush(struct dattobd_device *dev);
 
 /* ring.c: copies in memory, from the read of the old data until they are on disk */
 

@@ -60,10 +60,20 @@ u64 device_cache_bytes(const struct dattobd_device *dev)
 	return dev->cache_bytes ?: cow_max_memory_default;
 }
 
-enum dattobd_state device_state(const struct dattobd_device *dev)
+void device_enlist(struct dattobd_device *dev, bool listed)
 {
-	bool active = compat_bdev_mounted_rw(origin_bdev(dev));
+	mutex_lock(&devices_lock);
+	devices[dev->minor] = listed ? dev : NULL;
+	mutex_unlock(&devices_lock);
+}
 
+enum dattobd_state device_state(struct dattobd_device *dev)
+{
+	bool active = watch_active(dev);
+
+	if (READ_ONCE(dev->unverified))
+		return dev->snapshot_mode ? DATTOBD_STATE_UNVERIFIED_SNAPSHOT :
+					    DATTOBD_STATE_UNVERIFIED_INCREMENTAL;
 	if (dev->snapshot_mode)
 		return active ? DATTOBD_STATE_ACTIVE_SNAPSHOT : DATTOBD_STATE_DORMANT_SNAPSHOT;
 	return active ? DATTOBD_STATE_ACTIVE_INCREMENTAL : DATTOBD_STATE_DORMANT_INCREMENTAL;
@@ -93,11 +103,11 @@ void device_counters(struct dattobd_device *dev, struct device_counters *counter
  * Origins that writes can reach without a bio of their own, or that have no fixed blocks, cannot
  * be tracked.
  */
-static int check_origin(const struct dattobd_device *dev)
+static int check_origin(const struct dattobd_device *dev, bool mounted)
 {
 	struct block_device *bdev = origin_bdev(dev);
 
-	if (!compat_bdev_mounted_rw(bdev))
+	if (compat_bdev_mounted_rw(bdev) != mounted)
 		return -EINVAL;
 	if (compat_bdev_has_rw_page(bdev) || bdev_is_zoned(bdev) ||
 	    blk_queue_dax(bdev_get_queue(bdev))) {
@@ -114,7 +124,7 @@ static bool is_tracked(struct block_device *bdev)
 	unsigned int i;
 
 	for (i = 0; i < max_snap_devices; i++) {
-		if (devices[i] && origin_bdev(devices[i]) == bdev)
+		if (devices[i] && devices[i]->engine && origin_bdev(devices[i]) == bdev)
 			return true;
 	}
 	return false;
@@ -148,16 +158,17 @@ static int alloc_parts(struct dattobd_device *dev)
 {
 	dev->ranges = kmalloc_array(COPY_RANGES, sizeof(*dev->ranges), GFP_KERNEL);
 	dev->runs = kmalloc_array(COPY_BLOCKS, sizeof(*dev->runs), GFP_KERNEL);
+	dev->open_header = (void *)get_zeroed_page(GFP_KERNEL);
 	dev->section_bounce = (void *)__get_free_pages(GFP_KERNEL, get_order(COW_SECTION_BYTES));
 	/* Bound: the writer's CPU is warm and about to be free, another would have to be woken. */
 	dev->wq = alloc_workqueue("datto_cow%u", WQ_MEM_RECLAIM | WQ_HIGHPRI, 1, dev->minor);
-	if (!dev->ranges || !dev->runs || !dev->section_bounce || !dev->wq)
+	if (!dev->ranges || !dev->runs || !dev->open_header || !dev->section_bounce || !dev->wq)
 		return -ENOMEM;
 	return bioset_init(&dev->read_bios, BIO_POOL_SIZE, 0, BIOSET_NEED_BVECS) ?:
 		       bioset_init(&dev->append_bios, BIO_POOL_SIZE, 0, BIOSET_NEED_BVECS);
 }
 
-struct dattobd_device *device_new(unsigned int minor, const char *origin)
+struct dattobd_device *device_new(unsigned int minor, const char *origin, bool mounted)
 {
 	struct dattobd_device *dev = kzalloc(sizeof(*dev), GFP_KERNEL);
 	int err;
@@ -169,6 +180,7 @@ struct dattobd_device *device_new(unsigned int minor, const char *origin)
 	mutex_init(&dev->sections_lock);
 	bio_list_init(&dev->held);
 	INIT_WORK(&dev->work, tracker_work);
+	INIT_DELAYED_WORK(&dev->watch, watch_work);
 	init_waitqueue_head(&dev->cow_writes_wait);
 
 	err = compat_bdev_open(origin, &dev->origin);
@@ -176,13 +188,13 @@ struct dattobd_device *device_new(unsigned int minor, const char *origin)
 		goto free;
 	dev->start = origin_bdev(dev)->bd_start_sect;
 	dev->nr_sectors = bdev_nr_sectors(origin_bdev(dev));
-	err = check_origin(dev);
+	err = check_origin(dev, mounted);
 	if (err)
 		goto close;
 	err = alloc_parts(dev);
 	if (err)
 		goto close;
-	if (is_tracked(origin_bdev(dev))) {
+	if (mounted && is_tracked(origin_bdev(dev))) {
 		err = -EINVAL;
 		goto close;
 	}
@@ -204,18 +216,22 @@ free:
 
 void device_free(struct dattobd_device *dev)
 {
+	if (dev->wq)
+		destroy_workqueue(dev->wq);
+	cancel_delayed_work_sync(&dev->watch); /* nobody kicks it any more */
 	if (dev->snap)
 		snapshot_destroy(dev->snap);
 	cow_file_release(dev->cow); /* an unmount calls us until here */
-	if (dev->wq)
-		destroy_workqueue(dev->wq);
 	engine_destroy(dev->engine);
 	bioset_exit(&dev->append_bios);
 	bioset_exit(&dev->read_bios);
 	free_pages((unsigned long)dev->section_bounce, get_order(COW_SECTION_BYTES));
 	kfree(dev->ranges);
 	kfree(dev->runs);
+	free_page((unsigned long)dev->open_header);
 	kfree(dev->origin_path);
+	kfree(dev->origin_name);
+	kfree(dev->cow_name);
 	compat_bdev_close(&dev->origin);
 	kfree(dev);
 }

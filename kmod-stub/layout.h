@@ -45,6 +45,10 @@ enum core_refusal {
 	CORE_REFUSAL_BAD_MAGIC = 1,
 	CORE_REFUSAL_NOT_CLEAN = 2,		/* not cleanly closed */
 	CORE_REFUSAL_WRONG_MODE = 3,
+	CORE_REFUSAL_RESIZED = 4,		/* the origin was resized */
+	CORE_REFUSAL_MOVED = 5,			/* the file was moved */
+	CORE_REFUSAL_FOREIGN = 6,		/* the filesystem was changed elsewhere */
+	CORE_REFUSAL_DAMAGED = 7,		/* damaged record */
 };
 
 /* Initialiser of an array of const char *, by enum core_refusal */
@@ -53,6 +57,10 @@ enum core_refusal {
 		[CORE_REFUSAL_BAD_MAGIC] = "bad magic",			\
 		[CORE_REFUSAL_NOT_CLEAN] = "not cleanly closed",	\
 		[CORE_REFUSAL_WRONG_MODE] = "wrong mode",		\
+		[CORE_REFUSAL_RESIZED] = "the origin was resized",	\
+		[CORE_REFUSAL_MOVED] = "the file was moved",		\
+		[CORE_REFUSAL_FOREIGN] = "the filesystem was changed elsewhere",	\
+		[CORE_REFUSAL_DAMAGED] = "damaged record",		\
 	}
 
 /* A record of the runs area; counts and places are in blocks */
@@ -88,6 +96,9 @@ enum core_stat {
 	CORE_STAT_NR_RESIDENT = 11,		/* sections in memory */
 	CORE_STAT_MASK_CHUNKS = 12,		/* chunks of the mask */
 	CORE_STAT_NR_DIRTY = 13,		/* sections to be written */
+	CORE_STAT_ROOM = 14,			/* blocks that may still be copied */
+	CORE_STAT_UUID_LOW = 15,		/* bytes 0 to 7 of the uuid */
+	CORE_STAT_UUID_HIGH = 16,		/* bytes 8 to 15 of the uuid */
 };
 
 enum core_export {
@@ -122,6 +133,18 @@ enum core_export {
 	CORE_EXPORT_SECTION,
 	CORE_CHANGED_RUNS,
 	CORE_SCAN_INDEX,
+	CORE_RECORD_BEGIN,
+	CORE_RECORD_EXTENT,
+	CORE_RECORD_FILESYSTEM,
+	CORE_RECORD_SURVEY,
+	CORE_RECORD_PLAN,
+	CORE_RECORD_NEXT,
+	CORE_RECORD_OFFSET,
+	CORE_RECORD_EXPORT,
+	CORE_RECORD_ENCODE,
+	CORE_RECORD_CHECK,
+	CORE_RECORD_IMPORT,
+	CORE_RECORD_ACCEPT,
 	CORE_NR_EXPORTS
 };
 
@@ -157,7 +180,19 @@ enum core_export {
 	X(NEXT_CHANGED_SECTION, "next_changed_section", 1)		\
 	X(EXPORT_SECTION, "export_section", 1)				\
 	X(CHANGED_RUNS, "changed_runs", 1)				\
-	X(SCAN_INDEX, "scan_index", 2)
+	X(SCAN_INDEX, "scan_index", 2)					\
+	X(RECORD_BEGIN, "record_begin", 0)				\
+	X(RECORD_EXTENT, "record_extent", 3)				\
+	X(RECORD_FILESYSTEM, "record_filesystem", 1)			\
+	X(RECORD_SURVEY, "record_survey", 1)				\
+	X(RECORD_PLAN, "record_plan", 0)				\
+	X(RECORD_NEXT, "record_next", 0)				\
+	X(RECORD_OFFSET, "record_offset", 0)				\
+	X(RECORD_EXPORT, "record_export", 0)				\
+	X(RECORD_ENCODE, "record_encode", 0)				\
+	X(RECORD_CHECK, "record_check", 0)				\
+	X(RECORD_IMPORT, "record_import", 0)				\
+	X(RECORD_ACCEPT, "record_accept", 0)
 
 /* The control node */
 #define DATTO_IOCTL_MAGIC			0x91

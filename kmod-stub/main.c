@@ -65,8 +65,13 @@ static int __init dattobd_init(void)
 	err = control_init();
 	if (err)
 		goto exit_status;
+	err = watch_init();
+	if (err)
+		goto exit_control;
 	return 0;
 
+exit_control:
+	control_exit();
 exit_status:
 	status_exit();
 unregister:
@@ -78,6 +83,7 @@ exit_cow_files:
 
 static void __exit dattobd_exit(void)
 {
+	watch_exit();
 	control_exit();
 	status_exit();
 	unregister_blkdev(datto_major, "datto");

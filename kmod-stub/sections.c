@@ -76,6 +76,53 @@ static s64 load_step(struct dattobd_device *dev, u64 section)
 	return err ?: step;
 }
 
+/* Hand out the next dirty section from @from on, with its content. */
+static s64 next_dirty(struct dattobd_device *dev, u64 from, struct section_io *io)
+{
+	unsigned long flags;
+	s64 ret, nr_sections;
+
+	raw_spin_lock_irqsave(&dev->core_lock, flags);
+	nr_sections = engine_call(dev->engine, CORE_STAT, CORE_STAT_NR_SECTIONS, 0, 0);
+	ret = dev->error ?: engine_call(dev->engine, CORE_NEXT_DIRTY_SECTION, from, 0, 0);
+	if (ret >= 0 && ret < nr_sections) {
+		io->section = ret;
+		io->offset = engine_call(dev->engine, CORE_IO_OFFSET, 0, 0, 0);
+		io->memory = engine_memory(dev->engine,
+					   engine_call(dev->engine, CORE_IO_ADDRESS, 0, 0, 0),
+					   COW_SECTION_BYTES);
+		if (io->memory)
+			memcpy(dev->section_bounce, io->memory, COW_SECTION_BYTES);
+		else
+			ret = -ENOTRECOVERABLE;
+	} else if (ret >= 0) {
+		ret = -ENODATA;
+	}
+	raw_spin_unlock_irqrestore(&dev->core_lock, flags);
+	return ret;
+}
+
+int sections_flush(struct dattobd_device *dev)
+{
+	struct section_io io;
+	s64 ret = 0;
+
+	mutex_lock(&dev->sections_lock);
+	while (ret >= 0) {
+		ret = next_dirty(dev, ret, &io);
+		if (ret < 0)
+			break;
+		ret = cow_file_raw(dev->cow, REQ_OP_WRITE, io.offset, dev->section_bounce,
+				   COW_SECTION_BYTES);
+		if (!ret)
+			ret = report(dev, CORE_SECTION_WRITE_DONE, &io);
+		if (!ret)
+			ret = io.section + 1;
+	}
+	mutex_unlock(&dev->sections_lock);
+	return ret == -ENODATA ? 0 : ret;
+}
+
 int sections_load(struct dattobd_device *dev, u64 section)
 {
 	s64 ret;

@@ -6,17 +6,12 @@
 
 #define PROC_NAME "datto-info"
 
-static void show_device(struct seq_file *m, struct dattobd_device *dev)
+/* What is known of a device once it is verified. */
+static void show_counters(struct seq_file *m, struct dattobd_device *dev)
 {
-	int error = READ_ONCE(dev->error);
 	struct device_counters counters;
 
 	device_counters(dev, &counters);
-	seq_puts(m, "\t\t{\n");
-	seq_printf(m, "\t\t\t\"minor\": %u,\n", dev->minor);
-	seq_printf(m, "\t\t\t\"cow_file\": \"%s\",\n", cow_file_path(dev->cow));
-	seq_printf(m, "\t\t\t\"block_device\": \"%s\",\n", dev->origin_path);
-	seq_printf(m, "\t\t\t\"max_cache\": %llu,\n", device_cache_bytes(dev));
 	seq_printf(m, "\t\t\t\"fallocate\": %llu,\n", dev->fallocate_mib * 1024 * 1024);
 	seq_printf(m, "\t\t\t\"cow_size_current\": %llu,\n", counters.fsize);
 	seq_printf(m, "\t\t\t\"seq_id\": %llu,\n", counters.seqid);
@@ -25,9 +20,26 @@ static void show_device(struct seq_file *m, struct dattobd_device *dev)
 		seq_printf(m, "\t\t\t\"version\": %llu,\n", counters.version);
 		seq_printf(m, "\t\t\t\"nr_changed_blocks\": %llu,\n", counters.nr_changed);
 	}
+}
+
+static void show_device(struct seq_file *m, struct dattobd_device *dev)
+{
+	enum dattobd_state state = device_state(dev);
+	bool verified = !READ_ONCE(dev->unverified);
+	int error = READ_ONCE(dev->error);
+
+	seq_puts(m, "\t\t{\n");
+	seq_printf(m, "\t\t\t\"minor\": %u,\n", dev->minor);
+	seq_printf(m, "\t\t\t\"cow_file\": \"%s\",\n",
+		   verified ? cow_file_path(dev->cow) : dev->cow_name);
+	seq_printf(m, "\t\t\t\"block_device\": \"%s\",\n",
+		   verified ? dev->origin_path : dev->origin_name);
+	seq_printf(m, "\t\t\t\"max_cache\": %llu,\n", device_cache_bytes(dev));
+	if (verified)
+		show_counters(m, dev);
 	if (error)
 		seq_printf(m, "\t\t\t\"error\": %d,\n", error);
-	seq_printf(m, "\t\t\t\"state\": %u\n", device_state(dev));
+	seq_printf(m, "\t\t\t\"state\": %u\n", state);
 	seq_puts(m, "\t\t}");
 }
 

@@ -40,18 +40,26 @@ static void mark(struct dattobd_device *dev, sector_t sector, sector_t nr_sector
 		device_fail_locked(dev, ret, "the core could not record a write");
 }
 
-/*
- * Does a write of somebody else go to blocks of the live COW file? As long as the file is guarded
- * that cannot be, but for raw writers; while the filesystem is not mounted, and after it was
- * mounted again, the file may be moved, deleted or formatted over. Then those blocks are no longer
- * ours: the device fails, and the write waits until no write of our own to them is on its way.
- */
 static bool takes_cow_blocks(const struct dattobd_device *dev, sector_t sector, sector_t nr_sectors)
 {
 	u64 block = sector / COW_BLOCK_SECTORS;
 	u64 end = DIV_ROUND_UP(sector + nr_sectors, COW_BLOCK_SECTORS);
 
 	return cow_file_overlaps(dev->cow, block, end - block);
+}
+
+/*
+ * Does a write of somebody else go to blocks of the live COW file? As long as the file is guarded
+ * that cannot be, but for raw writers; while the filesystem is not mounted, and after it was
+ * mounted again, the file may be moved, deleted or formatted over. Then those blocks are no longer
+ * ours: the device fails, and the write waits until no write of our own to them is on its way.
+ */
+static bool fail_if_taken(struct dattobd_device *dev, sector_t sector, sector_t nr_sectors)
+{
+	if (!takes_cow_blocks(dev, sector, nr_sectors))
+		return false;
+	device_fail_locked(dev, -ESTALE, "the blocks of its COW file were given to somebody else");
+	return true;
 }
 
 /*
@@ -68,11 +76,8 @@ static bool may_go(struct dattobd_device *dev, struct bio *bio, sector_t sector,
 {
 	s64 copied;
 
-	if (takes_cow_blocks(dev, sector, nr_sectors)) {
-		device_fail_locked(dev, -ESTALE,
-				   "the blocks of its COW file were given to somebody else");
+	if (fail_if_taken(dev, sector, nr_sectors))
 		return !meets_cow_write(dev, sector, nr_sectors);
-	}
 	if (bio_op(bio) == REQ_OP_DISCARD || nr_sectors > INLINE_SECTORS)
 		return false;
 	copied = engine_call(dev->engine, CORE_IS_COPIED, sector, nr_sectors, 0);
@@ -106,10 +111,12 @@ bool tracker_take(struct dattobd_device *dev, struct bio *bio)
 	}
 
 	raw_spin_lock_irqsave(&dev->core_lock, flags);
-	if (!dev->error && dev->snapshot_mode) {
+	if (unlikely(dev->seal)) {
+		held = seal_take(dev);
+	} else if (!dev->error && dev->snapshot_mode) {
 		held = !may_go(dev, bio, sector, nr_sectors);
 	} else {
-		if (!dev->error)
+		if (!dev->error && !fail_if_taken(dev, sector, nr_sectors))
 			mark(dev, sector, nr_sectors);
 		held = meets_cow_write(dev, sector, nr_sectors);
 	}
@@ -170,7 +177,10 @@ static bool release(struct dattobd_device *dev, struct bio *bio)
 	unsigned long flags;
 
 	raw_spin_lock_irqsave(&dev->core_lock, flags);
-	if (!dev->error && !dev->snapshot_mode) {
+	/* Again: a seal holds writes before they are looked at. */
+	if (!dev->error && fail_if_taken(dev, sector, nr_sectors)) {
+		blocked = meets_cow_write(dev, sector, nr_sectors);
+	} else if (!dev->error && !dev->snapshot_mode) {
 		mark(dev, sector, nr_sectors);
 	} else if (!dev->error) {
 		swallow = bio_op(bio) == REQ_OP_DISCARD;
@@ -212,8 +222,12 @@ static void release_batch(struct dattobd_device *dev, struct bio_list *batch)
 	blk_finish_plug(&plug);
 
 	while ((bio = bio_list_pop(&blocked))) {
-		while (!release(dev, bio))
-			wait_for_reads(dev, bio);
+		while (!release(dev, bio)) {
+			if (READ_ONCE(dev->error))
+				device_cow_writes_wait(dev);
+			else
+				wait_for_reads(dev, bio);
+		}
 	}
 }
 
@@ -228,12 +242,13 @@ void tracker_work(struct work_struct *work)
 	struct bio_list batch;
 	unsigned int count;
 
-	while (take_batch(dev, &batch, &count)) {
+	while (seal_let_go(dev) && take_batch(dev, &batch, &count)) {
 		sort(dev->ranges, count, sizeof(*dev->ranges), compare_ranges, NULL);
 		copy_ranges(dev, dev->ranges, count);
 		release_batch(dev, &batch);
 		cond_resched();
 	}
+	seal_make(dev);
 	memalloc_noio_restore(noio);
 }
 

@@ -51,18 +51,22 @@ static int check_thawed(const struct dattobd_device *dev)
 	return -EBUSY;
 }
 
-static void enlist(struct dattobd_device *dev, bool listed)
+static void unlink_cow(struct dattobd_device *dev)
 {
-	mutex_lock(&devices_lock);
-	devices[dev->minor] = listed ? dev : NULL;
-	mutex_unlock(&devices_lock);
+	int err = cow_file_unlink(dev->cow);
+
+	if (err && err != -ENOENT)
+		pr_dev_warn(dev, "the COW file %s could not be removed: %d",
+			    cow_file_path(dev->cow), err);
 }
 
-/* Stop tracking, let held writes go, remove disk and COW file, and free the device. */
-static void dismantle(struct dattobd_device *dev)
+/*
+ * Stop tracking, let held writes go, remove disk and COW file, and free the device. A clean record
+ * stays in a COW file that is kept, unless a write still comes.
+ */
+static void dismantle(struct dattobd_device *dev, bool keep_cow)
 {
 	unsigned long flags;
-	int err;
 
 	raw_spin_lock_irqsave(&dev->core_lock, flags);
 	if (!dev->error)
@@ -75,10 +79,8 @@ static void dismantle(struct dattobd_device *dev)
 	if (dev->snap)
 		snapshot_destroy(dev->snap);
 	dev->snap = NULL;
-	err = cow_file_unlink(dev->cow);
-	if (err && err != -ENOENT)
-		pr_dev_warn(dev, "the COW file %s could not be removed: %d",
-			    cow_file_path(dev->cow), err);
+	if (!keep_cow)
+		unlink_cow(dev);
 	device_free(dev);
 	intercept_disable();
 }
@@ -86,7 +88,7 @@ static void dismantle(struct dattobd_device *dev)
 int transition_setup(unsigned int minor, const char *origin, const char *cow, u64 fallocate_mib,
 		     u64 cache_bytes)
 {
-	struct dattobd_device *dev = device_new(minor, origin);
+	struct dattobd_device *dev = device_new(minor, origin, true);
 	struct next next = {};
 	int err;
 
@@ -109,16 +111,18 @@ int transition_setup(unsigned int minor, const char *origin, const char *cow, u6
 	if (err)
 		goto disable;
 	take_over(dev, &next);
+	dev->tracked = true;
 	intercept_add(dev);
 	compat_bdev_drain(origin_bdev(dev));
 	thaw(dev);
 
 	err = snapshot_publish(dev->snap);
 	if (err) {
-		dismantle(dev);
+		dismantle(dev, false);
 		return err;
 	}
-	enlist(dev, true);
+	device_enlist(dev, true);
+	watch_kick(dev);
 	pr_dev_debug(dev, "snapshot 1 of %s, COW file %s", dev->origin_path,
 		     cow_file_path(dev->cow));
 	return 0;
@@ -132,7 +136,10 @@ free:
 	return err;
 }
 
-/* Checks C6 and C7 and the state, in their order. On success a snapshot refuses to be opened. */
+/*
+ * Checks C6 and C7 and the state, in their order. On success a snapshot refuses to be opened, and
+ * no clean record is left that would soon be wrong.
+ */
 static int check_state(struct dattobd_device *dev, enum dattobd_state wanted)
 {
 	int err = -EINVAL;
@@ -140,7 +147,7 @@ static int check_state(struct dattobd_device *dev, enum dattobd_state wanted)
 	if (dev->snap && snapshot_close(dev->snap))
 		return -EBUSY;
 	if (!READ_ONCE(dev->error) && device_state(dev) == wanted)
-		err = check_thawed(dev);
+		err = check_thawed(dev) ?: seal_open(dev);
 	if (err && dev->snap)
 		snapshot_reopen(dev->snap);
 	return err;
@@ -342,9 +349,17 @@ discard:
 
 void transition_unload(struct dattobd_device *dev)
 {
-	enlist(dev, false);
+	bool keep_cow = !compat_bdev_mounted_rw(origin_bdev(dev));
+
+	device_enlist(dev, false);
+	if (!dev->tracked) {
+		device_free(dev);
+		return;
+	}
+	if (keep_cow && !READ_ONCE(dev->error))
+		seal_apply(dev);
 	pr_dev_debug(dev, "destroyed");
-	dismantle(dev);
+	dismantle(dev, keep_cow);
 }
 
 int transition_destroy(struct dattobd_device *dev)

@@ -33,6 +33,11 @@ export const assemblyLayout = (): string =>
     ...layout.HEADER_FIELDS.map((field) =>
       constant(`HEADER_OFFSET_${upper(field.name)}`, field.offset, 'u32', field.doc),
     ),
+    constant('RECORD_MAGIC', layout.RECORD_MAGIC, 'u64'),
+    constant('RECORD_VERSION', layout.RECORD_VERSION),
+    ...layout.RECORD_FIELDS.map((field) =>
+      constant(`RECORD_OFFSET_${upper(field.name)}`, field.offset, 'u32', field.doc),
+    ),
     '',
     constant('BUFFER_BYTES', layout.BUFFER_BYTES),
     constant('RUNS_MAX', layout.RUNS_MAX),

@@ -133,8 +133,8 @@ static void check_commands(void)
 	expect("B1.1 wrong size", answer(0x40209101, unused), EINVAL);
 	expect("B1.1 wrong direction", answer(0x80049104, unused), EINVAL);
 	expect("B1.1 other magic", answer(0x40048e04, unused), EINVAL);
-	expect("B2.2 reload-snapshot is not served yet", answer(RELOAD_SNAP, unused), EOPNOTSUPP);
-	expect("B2.3 reload-incremental is not served yet", answer(RELOAD_INC, unused), EOPNOTSUPP);
+	expect("B4.20 reload-snapshot without paths", answer(RELOAD_SNAP, unused), EINVAL);
+	expect("B4.20 reload-incremental without paths", answer(RELOAD_INC, unused), EINVAL);
 	expect("B2.7 reconfigure is not served yet", answer(RECONFIGURE, unused), EOPNOTSUPP);
 	expect("B2.10 expand is not served yet", answer(EXPAND, unused), EOPNOTSUPP);
 	expect("B2.11 auto-expand is not served yet", answer(AUTO_EXPAND, unused), EOPNOTSUPP);

@@ -1,0 +1,121 @@
+// A clean record is checked and loaded into a core that was made for it.
+
+import {
+  COW_FLAG_CLEAN,
+  COW_FLAG_INDEX_ONLY,
+  COW_HEADER_SIZE,
+  COW_MAGIC,
+  EXPECT_ANY,
+  EXPECT_UNCLEAN_OK,
+  HEADER_OFFSET_FLAGS,
+  HEADER_OFFSET_MAGIC,
+  MODE_INCREMENTAL,
+  MODE_SNAPSHOT,
+  RECORD_MAGIC,
+  RECORD_OFFSET_AREA_OFFSET,
+  RECORD_OFFSET_AREA_SUM,
+  RECORD_OFFSET_CHECKSUM,
+  RECORD_OFFSET_EXTENTS,
+  RECORD_OFFSET_FILESYSTEM,
+  RECORD_OFFSET_MAGIC,
+  RECORD_OFFSET_MODE,
+  RECORD_OFFSET_NR_PIECES,
+  RECORD_OFFSET_NR_SECTORS,
+  RECORD_OFFSET_TAIL_POSITION,
+  RECORD_OFFSET_VERSION,
+  RECORD_VERSION,
+  REFUSAL_BAD_MAGIC,
+  REFUSAL_DAMAGED,
+  REFUSAL_FOREIGN,
+  REFUSAL_MOVED,
+  REFUSAL_NOT_CLEAN,
+  REFUSAL_RESIZED,
+  REFUSAL_WRONG_MODE,
+} from './layout';
+import { Area, BUFFER, CHANGED, Device } from './memory';
+import { summarize } from './bitmap';
+import { header_check } from './header';
+import { Sections, drop_sections, trust_changed_sections } from './index-sections';
+import { clear_past_end } from './mask';
+import { Record, count_pieces, piece_address, piece_bytes, rewind, sum_piece } from './record';
+import { xxh64 } from './xxh64';
+
+/** What the record's own checksum says of the pieces. */
+let expected_sum: u64 = 0;
+
+/** Is there a whole record in the header block in the buffer? */
+function has_record(): bool {
+  if (load<u32>(BUFFER, HEADER_OFFSET_FLAGS) & COW_FLAG_CLEAN) return false;
+  if (load<u64>(BUFFER, RECORD_OFFSET_MAGIC) != RECORD_MAGIC) return false;
+  if (load<u32>(BUFFER, RECORD_OFFSET_VERSION) != RECORD_VERSION) return false;
+  const checksum = load<u64>(BUFFER, RECORD_OFFSET_CHECKSUM);
+  store<u64>(BUFFER, 0, RECORD_OFFSET_CHECKSUM);
+  return xxh64(BUFFER, BUFFER + COW_HEADER_SIZE) == checksum;
+}
+
+/**
+ * Checks the header block in the buffer and the record in it, and makes its header the live one. What the record is tied
+ * to was told since record_begin().
+ *
+ * @returns 0: the pieces come next; a REFUSAL_* code, and nothing changed but the buffer
+ */
+export function record_check(): i64 {
+  if (load<u32>(BUFFER, HEADER_OFFSET_MAGIC) != COW_MAGIC) return REFUSAL_BAD_MAGIC;
+  if (!has_record()) return REFUSAL_NOT_CLEAN;
+  const incremental = (load<u32>(BUFFER, HEADER_OFFSET_FLAGS) & COW_FLAG_INDEX_ONLY) != 0;
+  const mode = load<u32>(BUFFER, RECORD_OFFSET_MODE);
+  if (mode != (incremental ? MODE_INCREMENTAL : MODE_SNAPSHOT)) return REFUSAL_DAMAGED;
+  if (mode != Device.mode) return REFUSAL_WRONG_MODE;
+  if (load<u64>(BUFFER, RECORD_OFFSET_NR_SECTORS) != Device.nr_sectors) return REFUSAL_RESIZED;
+  if (load<u64>(BUFFER, RECORD_OFFSET_EXTENTS) != Record.extents) return REFUSAL_MOVED;
+  if (load<u64>(BUFFER, RECORD_OFFSET_FILESYSTEM) != Record.filesystem) return REFUSAL_FOREIGN;
+
+  Record.area_offset = load<u64>(BUFFER, RECORD_OFFSET_AREA_OFFSET);
+  Record.nr_pieces = load<u64>(BUFFER, RECORD_OFFSET_NR_PIECES);
+  Record.tail_position = load<u64>(BUFFER, RECORD_OFFSET_TAIL_POSITION);
+  expected_sum = load<u64>(BUFFER, RECORD_OFFSET_AREA_SUM);
+  rewind();
+  return header_check(EXPECT_ANY | EXPECT_UNCLEAN_OK);
+}
+
+/** Notes in the summary which sections of C, from the word at `from` to the word at `end`, have bits. */
+function summarize_words(from: usize, end: usize): void {
+  for (let at = from; at < end; at += 8) {
+    if (load<u64>(at)) summarize(<u64>(at - CHANGED) << 3);
+  }
+}
+
+/**
+ * Takes the piece at hand, which is in the buffer.
+ *
+ * @returns 0; REFUSAL_DAMAGED if it is more than the record lists
+ */
+export function record_import(): i64 {
+  const at = piece_address();
+  const bytes = piece_bytes();
+  if (Record.nr_handed > Record.nr_pieces) return REFUSAL_DAMAGED;
+  sum_piece(BUFFER);
+  memory.copy(at, BUFFER, bytes);
+  if (at < CHANGED) return count_pieces() == Record.nr_pieces ? 0 : REFUSAL_DAMAGED;
+  if (at >= Area.mask) {
+    clear_past_end(Area.mask, Area.summary);
+  } else {
+    clear_past_end(CHANGED, Area.mask);
+    summarize_words(at, min<usize>(at + bytes, CHANGED + <usize>(((Device.nr_blocks + 63) >> 6) << 3)));
+  }
+  return 0;
+}
+
+/**
+ * Makes what was loaded the state of this core, if all of it was and is what was stored.
+ *
+ * @returns 0; REFUSAL_DAMAGED
+ */
+export function record_accept(): i64 {
+  if (Record.nr_handed != Record.nr_pieces || Record.area_sum != expected_sum) return REFUSAL_DAMAGED;
+  drop_sections();
+  Sections.all_on_file = false;
+  if (Device.mode == MODE_SNAPSHOT) trust_changed_sections();
+  Sections.tail_position = Record.tail_position;
+  return 0;
+}

@@ -1,0 +1,142 @@
+// A clean record is made: what it is tied to, what is stored, and the header block that makes it valid.
+
+import {
+  BLOCK_BYTES,
+  COW_HEADER_SIZE,
+  EINVAL,
+  ENOSPC,
+  MASK_CHUNK_BYTES,
+  MODE_SNAPSHOT,
+  RECORD_MAGIC,
+  RECORD_OFFSET_AREA_OFFSET,
+  RECORD_OFFSET_AREA_SUM,
+  RECORD_OFFSET_CHECKSUM,
+  RECORD_OFFSET_EXTENTS,
+  RECORD_OFFSET_FILESYSTEM,
+  RECORD_OFFSET_MAGIC,
+  RECORD_OFFSET_MODE,
+  RECORD_OFFSET_NR_PIECES,
+  RECORD_OFFSET_NR_SECTORS,
+  RECORD_OFFSET_TAIL_POSITION,
+  RECORD_OFFSET_VERSION,
+  RECORD_VERSION,
+  BUFFER_BYTES,
+} from './layout';
+import { Area, BUFFER, DIRECTORY, DIRECTORY_BYTES, Device, chunks_of } from './memory';
+import { Header, header_encode } from './header';
+import { Sections } from './index-sections';
+import { Record, area_bytes, count_pieces, fold, list_piece, piece_address, piece_bytes, rewind, sum_piece } from './record';
+import { xxh64 } from './xxh64';
+
+export { record_next, record_offset } from './record';
+
+/** Begins a record, to be made or to be checked. Returns 0. */
+export function record_begin(): i64 {
+  Record.extents = 0;
+  Record.filesystem = 0;
+  memory.fill(DIRECTORY, 0, DIRECTORY_BYTES);
+  return 0;
+}
+
+/**
+ * Ties the record to a piece of where the COW file lies: to all of them, in file order, contiguous ones joined.
+ *
+ * @param position first block of it in the file
+ * @param block the same block of the origin
+ * @param count number of blocks
+ * @returns 0
+ */
+export function record_extent(position: i64, block: i64, count: i64): i64 {
+  Record.extents = fold(fold(fold(Record.extents, position), block), count);
+  return 0;
+}
+
+/**
+ * Ties the record to bytes of the filesystem which every writing mount changes.
+ *
+ * @param bytes how many in the buffer
+ * @returns 0; -EINVAL if the buffer does not hold that many
+ */
+export function record_filesystem(bytes: i64): i64 {
+  if (<u64>bytes > BUFFER_BYTES) return -EINVAL;
+  Record.filesystem = fold(Record.filesystem, xxh64(BUFFER, BUFFER + <usize>bytes));
+  return 0;
+}
+
+/** Does a chunk of M have a bit? */
+function is_masked(chunk: u64): bool {
+  const from = Area.mask + <usize>chunk * MASK_CHUNK_BYTES;
+  for (let at = from; at < from + MASK_CHUNK_BYTES; at += 32) {
+    if (load<u64>(at) | load<u64>(at, 8) | load<u64>(at, 16) | load<u64>(at, 24)) return true;
+  }
+  return false;
+}
+
+/**
+ * Notes what must be stored of a chunk of 262144 blocks.
+ *
+ * @param chunk number of the chunk
+ * @returns number of pieces, 0 to 2; -EINVAL past the end
+ */
+export function record_survey(chunk: i64): i64 {
+  if (<u64>chunk >= chunks_of(Device.nr_blocks)) return -EINVAL;
+  // A chunk has 64 sections: one word of the summary. An origin whose tail block is in no section has one bit more.
+  const at = Area.summary + (<usize>chunk << 3);
+  const changed = at < Area.sections && load<u64>(at) != 0;
+  const masked = is_masked(chunk);
+  if (changed) list_piece(2 * chunk);
+  if (masked) list_piece(2 * chunk + 1);
+  return i64(changed) + i64(masked);
+}
+
+/**
+ * Finds room in the COW file for what was noted: in incremental mode in the index, which is not kept there, in snapshot
+ * mode behind the copies.
+ *
+ * @returns bytes that are stored; -ENOSPC if there is no room
+ */
+export function record_plan(): i64 {
+  const snapshot = Device.mode == MODE_SNAPSHOT;
+  const from = snapshot ? Header.fpos * BLOCK_BYTES : <u64>COW_HEADER_SIZE;
+  const end = snapshot ? Header.fsize / BLOCK_BYTES * BLOCK_BYTES : Device.data_offset;
+  const nr_pieces = count_pieces();
+  const bytes = area_bytes(nr_pieces);
+  if (from + bytes > end) return -ENOSPC;
+  Record.area_offset = from;
+  Record.nr_pieces = nr_pieces;
+  rewind();
+  return bytes;
+}
+
+/**
+ * Copies the piece at hand to the buffer.
+ *
+ * @returns its size in bytes
+ */
+export function record_export(): i64 {
+  const at = piece_address();
+  memory.copy(BUFFER, at, piece_bytes());
+  sum_piece(at);
+  return piece_bytes();
+}
+
+/**
+ * Writes the header block with the record into the buffer. Every piece was handed out.
+ *
+ * @returns bytes written, 4096
+ */
+export function record_encode(): i64 {
+  header_encode(0);
+  store<u64>(BUFFER, RECORD_MAGIC, RECORD_OFFSET_MAGIC);
+  store<u32>(BUFFER, RECORD_VERSION, RECORD_OFFSET_VERSION);
+  store<u32>(BUFFER, Device.mode, RECORD_OFFSET_MODE);
+  store<u64>(BUFFER, Device.nr_sectors, RECORD_OFFSET_NR_SECTORS);
+  store<u64>(BUFFER, Record.area_offset, RECORD_OFFSET_AREA_OFFSET);
+  store<u64>(BUFFER, Record.nr_pieces, RECORD_OFFSET_NR_PIECES);
+  store<u64>(BUFFER, Record.area_sum, RECORD_OFFSET_AREA_SUM);
+  store<u64>(BUFFER, Record.extents, RECORD_OFFSET_EXTENTS);
+  store<u64>(BUFFER, Record.filesystem, RECORD_OFFSET_FILESYSTEM);
+  store<u64>(BUFFER, Sections.tail_position, RECORD_OFFSET_TAIL_POSITION);
+  store<u64>(BUFFER, xxh64(BUFFER, BUFFER + COW_HEADER_SIZE), RECORD_OFFSET_CHECKSUM);
+  return COW_HEADER_SIZE;
+}

@@ -1,0 +1,123 @@
+// The clean record: what must be known to go on tracking after the module, or the machine, was gone (docs/CORE.md).
+//
+//   header block   the header as of a file in use, then the record (RECORD_FIELDS)
+//   area           pieces, one behind the other: the directory (4096 bytes), then chunks
+//
+// Directory: bits 0 to 16383 tell which chunks of C are stored, the next 16384 bits which of M. Chunks that are all zero are
+// not. The chunks come in the order C 0, M 0, C 1, M 1, …; that of an origin of less than one chunk is cut to whole blocks.
+
+import { BLOCK_BYTES, MASK_CHUNK_BYTES } from './layout';
+import { Area, CHANGED, DIRECTORY, DIRECTORY_BYTES, Device, chunks_of, round_up } from './memory';
+import { xxh64 } from './xxh64';
+
+const M_BITS: u64 = 16384;
+/** Number of the directory among the pieces: it comes before chunk 0 of C. */
+const DIRECTORY_PIECE: u64 = <u64>-1;
+
+/** The record that is being made or loaded. */
+export class Record {
+  static extents: u64 = 0;
+  static filesystem: u64 = 0;
+  static area_offset: u64 = 0;
+  static nr_pieces: u64 = 0;
+  static tail_position: u64 = 0;
+  /** Checksum of the pieces up to the one at hand. */
+  static area_sum: u64 = 0;
+  /** Pieces handed out so far. */
+  static nr_handed: u64 = 0;
+  /** The piece at hand: 2 * chunk, + 1 for M. */
+  static piece: u64 = 0;
+  /** Its offset in the file, in bytes. */
+  static offset: u64 = 0;
+}
+
+/** Adds a number to a checksum; the order counts. */
+@inline
+export function fold(sum: u64, value: u64): u64 {
+  return (rotl(sum, 27) ^ value) * 0x9e3779b185ebca87 + 0x85ebca77c2b2ae63;
+}
+
+/** Bytes of one stored chunk. */
+@inline
+function chunk_bytes(): u64 {
+  return min<u64>(round_up((Device.nr_blocks + 7) / 8, BLOCK_BYTES), MASK_CHUNK_BYTES);
+}
+
+@inline
+function directory_at(piece: u64): usize {
+  return DIRECTORY + <usize>((((piece & 1) * M_BITS + (piece >> 1)) >> 6) << 3);
+}
+
+/** Notes that a chunk is stored. `piece`: 2 * chunk, + 1 for M. */
+export function list_piece(piece: u64): void {
+  const at = directory_at(piece);
+  store<u64>(at, load<u64>(at) | (<u64>1 << (piece >> 1)));
+}
+
+@inline
+function is_listed(piece: u64): bool {
+  return ((load<u64>(directory_at(piece)) >> (piece >> 1)) & 1) != 0;
+}
+
+/** Number of pieces, the directory among them. */
+export function count_pieces(): u64 {
+  let nr: u64 = 1;
+  for (let at = DIRECTORY; at < DIRECTORY + DIRECTORY_BYTES; at += 8) nr += popcnt<u64>(load<u64>(at));
+  return nr;
+}
+
+/** Bytes that a number of pieces takes. */
+@inline
+export function area_bytes(nr_pieces: u64): u64 {
+  return DIRECTORY_BYTES + (nr_pieces - 1) * chunk_bytes();
+}
+
+/** Address in linear memory of the piece at hand. */
+@inline
+export function piece_address(): usize {
+  if (Record.piece == DIRECTORY_PIECE) return DIRECTORY;
+  return (Record.piece & 1 ? Area.mask : CHANGED) + <usize>(Record.piece >> 1) * MASK_CHUNK_BYTES;
+}
+
+/** Bytes of the piece at hand. */
+@inline
+export function piece_bytes(): usize {
+  return Record.piece == DIRECTORY_PIECE ? DIRECTORY_BYTES : <usize>chunk_bytes();
+}
+
+/** Adds the piece at hand, which lies at `at`, to the checksum. */
+export function sum_piece(at: usize): void {
+  Record.area_sum = fold(Record.area_sum, xxh64(at, at + piece_bytes()));
+}
+
+/** Goes back to before the first piece. */
+export function rewind(): void {
+  Record.nr_handed = 0;
+  Record.area_sum = 0;
+}
+
+/**
+ * Goes on to the next piece.
+ *
+ * @returns its size in bytes; 0 if there is none
+ */
+export function record_next(): i64 {
+  if (!Record.nr_handed) {
+    Record.piece = DIRECTORY_PIECE;
+    Record.offset = Record.area_offset;
+  } else {
+    Record.offset += piece_bytes();
+    const end = 2 * chunks_of(Device.nr_blocks);
+    do {
+      Record.piece++;
+      if (Record.piece >= end) return 0;
+    } while (!is_listed(Record.piece));
+  }
+  Record.nr_handed++;
+  return piece_bytes();
+}
+
+/** Returns where the piece at hand lies in the COW file, in bytes. */
+export function record_offset(): i64 {
+  return Record.offset;
+}

@@ -1,0 +1,171 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * COW files found without a path of the mount tree: on a filesystem that nobody has mounted
+ * (reload), or wherever it is mounted.
+ *
+ * For that the filesystem gets a mount of our own for a moment, in no namespace. If it is mounted
+ * already, this is another mount of the same superblock; else it is read-only, and the journal
+ * stays as it is: nothing is written.
+ */
+#include <linux/dcache.h>
+#include <linux/exportfs.h>
+#include <linux/namei.h>
+#include <linux/slab.h>
+#include "cow_private.h"
+
+static const struct file_system {
+	const char *name;
+	const char *read_only_options; /* leave the log alone */
+} file_systems[] = {
+	{ "ext4", "noload" },
+	{ "xfs", "norecovery,nouuid" },
+	{ "ext3", "noload" },
+	{ "ext2", "" },
+};
+
+static struct vfsmount *mount_as(const struct file_system *fs, const char *device, bool read_only)
+{
+	struct file_system_type *type = get_fs_type(fs->name);
+	struct vfsmount *mnt;
+	char options[32] = "";
+
+	if (!type)
+		return ERR_PTR(-ENODEV);
+	if (read_only)
+		strscpy(options, fs->read_only_options, sizeof(options));
+	mnt = vfs_kern_mount(type, SB_KERNMOUNT | SB_SILENT | (read_only ? SB_RDONLY : 0), device,
+			     options);
+	module_put(type->owner);
+	return mnt;
+}
+
+/* The first error that says more than "not this kind". */
+static struct vfsmount *mount_origin(struct block_device *origin, const char *device,
+				     bool read_only)
+{
+	struct vfsmount *mnt;
+	int err = -ENODEV;
+	unsigned int i;
+
+	for (i = 0; i < ARRAY_SIZE(file_systems); i++) {
+		mnt = mount_as(&file_systems[i], device, read_only);
+		if (!IS_ERR(mnt) && mnt->mnt_sb->s_bdev == origin)
+			return mnt;
+		if (!IS_ERR(mnt)) {
+			kern_unmount(mnt);
+			return ERR_PTR(-ENODEV);
+		}
+		if (err == -ENODEV && PTR_ERR(mnt) != -EINVAL)
+			err = PTR_ERR(mnt);
+	}
+	return ERR_PTR(err);
+}
+
+static int look_up(struct vfsmount *mnt, const char *name, struct path *path)
+{
+	return vfs_path_lookup(mnt->mnt_root, mnt, name, LOOKUP_FOLLOW, path);
+}
+
+struct cow_file *cow_file_find(const char *name, struct block_device *origin, const char *device)
+{
+	struct vfsmount *mnt = mount_origin(origin, device, true);
+	struct cow_file *cow;
+	struct path path;
+	int err;
+
+	if (IS_ERR(mnt))
+		return ERR_PTR(PTR_ERR(mnt) == -ENOENT ? -ENODEV : PTR_ERR(mnt));
+	err = look_up(mnt, name, &path);
+	if (!err) {
+		cow = cow_file_known(&path, origin, device);
+		path_put(&path);
+	} else {
+		cow = ERR_PTR(err);
+	}
+	kern_unmount(mnt);
+	return cow;
+}
+
+int cow_find_mounted(struct cow_file *cow, struct path *path)
+{
+	struct vfsmount *mnt;
+	int err;
+
+	if (!cow->device || !compat_bdev_mounted_rw(cow->origin))
+		return -ENOENT;
+	mnt = mount_origin(cow->origin, cow->device, false);
+	if (IS_ERR(mnt))
+		return PTR_ERR(mnt);
+	err = look_up(mnt, cow->inner_path, path);
+	kern_unmount(mnt); /* the path holds it until it is put */
+	return err;
+}
+
+/* The file by its number, in a filesystem that is mounted. */
+static struct dentry *by_number(struct super_block *sb, const struct cow_file *cow)
+{
+	/* As XFS writes numbers beyond 32 bits; any filesystem takes the first two words. */
+	struct {
+		u64 ino;
+		u32 generation;
+		u32 parent[3];
+	} __packed wide = { .ino = cow->ino, .generation = cow->generation };
+	struct fid fid = { .i32 = { .ino = cow->ino, .gen = cow->generation } };
+	struct dentry *dentry;
+
+	if (!sb->s_export_op || !sb->s_export_op->fh_to_dentry)
+		return ERR_PTR(-EOPNOTSUPP);
+	if (cow->ino > U32_MAX)
+		dentry = sb->s_export_op->fh_to_dentry(sb, (struct fid *)&wide,
+						       sizeof(wide) / sizeof(u32),
+						       FILEID_INO32_GEN | 0x80);
+	else
+		dentry = sb->s_export_op->fh_to_dentry(sb, &fid, 2, FILEID_INO32_GEN);
+	return dentry ?: ERR_PTR(-ESTALE);
+}
+
+struct guarding {
+	struct cow_file *cow;
+	int err;
+};
+
+/* s_umount is held: the filesystem stays mounted meanwhile. */
+static void guard_on(struct super_block *sb, void *argument)
+{
+	struct guarding *guarding = argument;
+	struct cow_file *cow = guarding->cow;
+	struct dentry *dentry;
+	struct inode *inode;
+
+	if (sb->s_bdev != cow->origin || sb_rdonly(sb))
+		return;
+	dentry = by_number(sb, cow);
+	if (IS_ERR(dentry)) {
+		guarding->err = PTR_ERR(dentry);
+		return;
+	}
+	inode = d_inode(dentry);
+	guarding->err = -ESTALE;
+	if (S_ISREG(inode->i_mode) && inode->i_nlink && i_size_read(inode) == cow->bytes) {
+		compat_small_folios(inode->i_mapping);
+		guarding->err = cow_pin(cow, inode);
+		cow->map_unproved = true;
+	}
+	dput(dentry);
+}
+
+int cow_file_guard_mounted(struct cow_file *cow)
+{
+	struct guarding guarding = { .cow = cow, .err = -EAGAIN };
+	struct file_system_type *type;
+	unsigned int i;
+
+	for (i = 0; i < ARRAY_SIZE(file_systems) && guarding.err == -EAGAIN; i++) {
+		type = get_fs_type(file_systems[i].name);
+		if (!type)
+			continue;
+		iterate_supers_type(type, guard_on, &guarding);
+		module_put(type->owner);
+	}
+	return guarding.err;
+}

@@ -1,0 +1,32 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* Clean records in COW files (record.c, docs/CORE.md). */
+#ifndef DATTOBD_RECORD_H
+#define DATTOBD_RECORD_H
+
+struct dattobd_device;
+
+/**
+ * record_write() - Write a clean record to the COW file, and keep the header block without it.
+ *
+ * Context: The tracker's worker, every write to the origin is held, no copy is on its way, no
+ * index section is dirty.
+ * Return: 0; -%ENOSPC if the file has no room; -errno. There is no record then.
+ */
+int record_write(struct dattobd_device *dev);
+
+/**
+ * record_remove() - Write the header block without the record, durably. A failure is logged.
+ *
+ * Context: Process context; no write has passed since the record was written.
+ */
+void record_remove(struct dattobd_device *dev);
+
+/**
+ * record_read() - Load a clean record into the device's new core.
+ *
+ * Context: Process context; nobody else calls the core.
+ * Return: 0; an enum core_refusal, positive; -errno.
+ */
+int record_read(struct dattobd_device *dev);
+
+#endif

@@ -1,0 +1,222 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Reload: tracking goes on from the clean record in a COW file, before its filesystem is mounted
+ * read-write.
+ *
+ * Writes are seen from before the record is read (SEAL_LOADING), so that none falls between the
+ * two. Whatever is wrong with the record, the device is there, failed, with its reason: boot
+ * scripts expect that reload succeeds.
+ */
+#include <linux/slab.h>
+#include "dattobd.h"
+#include "record.h"
+
+static const struct refusal {
+	int error;
+	const char *why;
+} refusals[] = {
+	[CORE_REFUSAL_BAD_MAGIC] = { -EINVAL, "the file is no COW file" },
+	[CORE_REFUSAL_NOT_CLEAN] = { -EUCLEAN, "no clean record was written to the file" },
+	[CORE_REFUSAL_WRONG_MODE] = { -EMEDIUMTYPE, "it is of the other mode" },
+	[CORE_REFUSAL_RESIZED] = { -ERANGE, "the origin was resized" },
+	[CORE_REFUSAL_MOVED] = { -EREMCHG, "the file lies elsewhere on the origin than it did" },
+	[CORE_REFUSAL_FOREIGN] = { -ESTALE, "the filesystem was changed while nobody tracked it" },
+	[CORE_REFUSAL_DAMAGED] = { -EBADMSG, "the clean record is damaged" },
+};
+
+static void refuse(struct dattobd_device *dev, const char *cow, int error, const char *why)
+{
+	pr_dev_err(dev, "cannot go on tracking %s with %s: %s; a full backup is needed: %d",
+		   dev->origin_path, cow, why, error);
+	WRITE_ONCE(dev->error, error);
+}
+
+static const char *lookup_error(int err)
+{
+	switch (err) {
+	case -ENOENT:
+		return "the file is missing";
+	case -ENODEV:
+		return "there is no ext4 or xfs filesystem";
+	case -EOPNOTSUPP:
+		return "the file cannot be reached past its filesystem";
+	default:
+		return "the file could not be looked up";
+	}
+}
+
+/* Make core and disk of the device. */
+static int start(struct dattobd_device *dev)
+{
+	struct engine *engine = engine_create();
+	s64 ret;
+
+	if (IS_ERR(engine))
+		return PTR_ERR(engine);
+	ret = engine_call(engine, CORE_INIT, dev->nr_sectors, device_cache_bytes(dev),
+			  dev->snapshot_mode ? CORE_MODE_SNAPSHOT : CORE_MODE_INCREMENTAL);
+	if (ret) {
+		engine_destroy(engine);
+		return ret;
+	}
+	dev->engine = engine;
+	dev->buffer_address = engine_call(engine, CORE_BUFFER_ADDRESS, 0, 0, 0);
+	dev->runs_address = engine_call(engine, CORE_RUNS_ADDRESS, 0, 0, 0);
+	return 0;
+}
+
+static int start_disk(struct dattobd_device *dev)
+{
+	u64 position = engine_call(dev->engine, CORE_STAT, CORE_STAT_FPOS, 0, 0);
+	struct snapshot *snap;
+
+	if (!dev->snapshot_mode)
+		return 0;
+	snap = snapshot_create(dev, dev->cow, position);
+	if (IS_ERR(snap))
+		return PTR_ERR(snap);
+	dev->snap = snap;
+	dev->publish_wanted = true;
+	return 0;
+}
+
+static void adopt(struct dattobd_device *dev)
+{
+	__le64 uuid[] = {
+		cpu_to_le64(engine_call(dev->engine, CORE_STAT, CORE_STAT_UUID_LOW, 0, 0)),
+		cpu_to_le64(engine_call(dev->engine, CORE_STAT, CORE_STAT_UUID_HIGH, 0, 0)),
+	};
+
+	static_assert(sizeof(uuid) == COW_UUID_SIZE);
+	memcpy(dev->uuid, uuid, COW_UUID_SIZE);
+	/* The next snapshot takes as much; an incremental's file does not tell. */
+	if (dev->snapshot_mode)
+		dev->fallocate_mib =
+			engine_call(dev->engine, CORE_STAT, CORE_STAT_FSIZE, 0, 0) >> 20;
+}
+
+/* From here on the first write is held. Return: false if one came too early. */
+static bool seal_loaded(struct dattobd_device *dev)
+{
+	unsigned long flags;
+	bool loaded;
+
+	raw_spin_lock_irqsave(&dev->core_lock, flags);
+	loaded = !dev->seal_spoiled;
+	if (loaded)
+		dev->seal = SEAL_WHOLE;
+	raw_spin_unlock_irqrestore(&dev->core_lock, flags);
+	return loaded;
+}
+
+/* Return: 0, or after a refusal -errno. */
+static int load(struct dattobd_device *dev, const char *origin, const char *cow)
+{
+	struct cow_file *file = cow_file_find(cow, origin_bdev(dev), origin);
+	int ret;
+
+	if (IS_ERR(file)) {
+		ret = PTR_ERR(file);
+		refuse(dev, cow, ret, lookup_error(ret));
+		return ret;
+	}
+	dev->cow = file;
+	ret = start(dev) ?: record_read(dev);
+	if (ret > 0 && ret < (int)ARRAY_SIZE(refusals)) {
+		refuse(dev, cow, refusals[ret].error, refusals[ret].why);
+		return refusals[ret].error;
+	}
+	if (!ret)
+		ret = start_disk(dev);
+	if (ret) {
+		refuse(dev, cow, ret, "the clean record could not be read");
+		return ret;
+	}
+	adopt(dev);
+	if (!seal_loaded(dev)) {
+		refuse(dev, cow, -EAGAIN, "the origin was written to meanwhile");
+		return -EAGAIN;
+	}
+	return 0;
+}
+
+/* What a failed load leaves: names and an error. */
+static void strip(struct dattobd_device *dev)
+{
+	struct snapshot *snap = dev->snap;
+	struct cow_file *cow = dev->cow;
+
+	if (dev->tracked) {
+		intercept_remove(dev);
+		intercept_disable();
+		dev->tracked = false;
+	}
+	dev->snap = NULL;
+	if (snap) {
+		snapshot_close(snap);
+		snapshot_destroy(snap);
+	}
+	engine_destroy(dev->engine);
+	dev->engine = NULL;
+	dev->cow = NULL;
+	cow_file_release(cow);
+}
+
+/* Is there another device that tracks the origin? */
+static int check_alone(struct dattobd_device *dev)
+{
+	unsigned int i;
+
+	for (i = 0; i < max_snap_devices; i++) {
+		if (devices[i] && devices[i]->engine &&
+		    origin_bdev(devices[i]) == origin_bdev(dev))
+			return -EALREADY;
+	}
+	return 0;
+}
+
+static void track(struct dattobd_device *dev, const char *origin, const char *cow)
+{
+	int err = check_alone(dev);
+
+	if (err) {
+		refuse(dev, cow, err, "another minor tracks this origin already");
+		return;
+	}
+	err = intercept_enable();
+	if (err) {
+		refuse(dev, cow, err, "writes cannot be intercepted");
+		return;
+	}
+	dev->seal = SEAL_LOADING;
+	dev->tracked = true;
+	intercept_add(dev);
+	if (load(dev, origin, cow))
+		strip(dev);
+}
+
+int reload(unsigned int minor, const char *origin, const char *cow, u64 cache_bytes,
+	   bool snapshot_mode)
+{
+	struct dattobd_device *dev = device_new(minor, origin, false);
+
+	if (IS_ERR(dev))
+		return PTR_ERR(dev);
+	dev->origin_name = kstrdup(origin, GFP_KERNEL);
+	dev->cow_name = kstrdup(cow, GFP_KERNEL);
+	if (!dev->origin_name || !dev->cow_name) {
+		device_free(dev);
+		return -ENOMEM;
+	}
+	dev->cache_bytes = cache_bytes;
+	dev->snapshot_mode = snapshot_mode;
+	dev->unverified = true;
+	track(dev, origin, cow);
+	device_enlist(dev, true);
+	if (!dev->error) {
+		pr_dev_info(dev, "goes on tracking %s with %s", dev->origin_path,
+			    cow_file_path(dev->cow));
+		watch_kick(dev);
+	}
+	return 0;
+}

@@ -1,0 +1,79 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* Tracking that outlives the module: seal.c, watch.c, reload.c. */
+#ifndef DATTOBD_SEAL_H
+#define DATTOBD_SEAL_H
+
+#include <linux/types.h>
+
+struct dattobd_device;
+struct work_struct;
+
+/* What holds of the clean record in a device's COW file. */
+enum seal {
+	SEAL_OPEN, /* there is none */
+	SEAL_MAKING, /* it is being written; every write to the origin is held */
+	SEAL_WHOLE, /* it is valid; the first write that comes is held until it is gone */
+	SEAL_LOADING, /* it is being read; a write that comes passes, and spoils it */
+};
+
+/**
+ * seal_take() - Decide about a write while the seal is not open.
+ *
+ * Context: core_lock.
+ * Return: true if it is held.
+ */
+bool seal_take(struct dattobd_device *dev);
+
+/**
+ * seal_let_go() - Before held writes are looked at: break the seal if there are any.
+ *
+ * Context: The tracker's worker.
+ * Return: false if there is none, and the seal is whole.
+ */
+bool seal_let_go(struct dattobd_device *dev);
+
+/** seal_make() - Write the clean record, if that is wanted. Context: The tracker's worker. */
+void seal_make(struct dattobd_device *dev);
+
+/**
+ * seal_apply() - See to it that the COW file has a clean record.
+ *
+ * Context: control_mutex. May sleep.
+ * Return: 0; -%EBUSY if the origin is being written to; -%ENOSPC if the file has no room;
+ * -errno. Failures are logged.
+ */
+int seal_apply(struct dattobd_device *dev);
+
+/**
+ * seal_open() - Remove the clean record, before the device or its file is changed.
+ *
+ * Context: control_mutex. May sleep.
+ * Return: 0, or the error of a failed device.
+ */
+int seal_open(struct dattobd_device *dev);
+
+/*
+ * watch.c: what no write and no ioctl tells: that a filesystem was mounted, unmounted, remounted,
+ * that the machine goes down
+ */
+
+void watch_work(struct work_struct *work);
+
+/** watch_kick() - Look soon. Context: any. */
+void watch_kick(struct dattobd_device *dev);
+
+/** watch_active() - Has a reloaded device's origin been mounted read-write since? */
+bool watch_active(struct dattobd_device *dev);
+
+int watch_init(void);
+void watch_exit(void);
+
+/**
+ * reload() - Go on tracking where a clean record ends. Errors and their order: ABI.md B4.20 to
+ * B4.25; if the record is not right, the device is there, failed.
+ * @cow: path from the root of the filesystem
+ */
+int reload(unsigned int minor, const char *origin, const char *cow, u64 cache_bytes,
+	   bool snapshot_mode);
+
+#endif

@@ -1,0 +1,145 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * The watch: once a second, and soon after a write that broke a seal, look what became of the
+ * origin's filesystem.
+ *
+ * - It is mounted read-write: a reloaded device becomes active, with its /dev/dattoN; a COW file
+ *   whose filesystem was unmounted is guarded again.
+ * - It is not: write a clean record, so that the power may fail, the module go, and the device be
+ *   reloaded. Somebody who writes to the origin all the same breaks it, and gets some peace.
+ *
+ * Nothing waits for the watch, and it misses nothing: writes are tracked at all times.
+ */
+#include <linux/reboot.h>
+#include "dattobd.h"
+
+#define INTERVAL HZ
+#define SOON (HZ / 20)
+#define PEACE (5 * HZ) /* between a broken seal and the next */
+#define REBOOT_TRIES 50 /* for an ioctl to end, a tenth of a second each */
+
+bool watch_active(struct dattobd_device *dev)
+{
+	bool rw = compat_bdev_mounted_rw(origin_bdev(dev));
+
+	if (rw && dev->engine)
+		WRITE_ONCE(dev->unverified, false);
+	return rw;
+}
+
+static void guard_again(struct dattobd_device *dev)
+{
+	int err;
+
+	if (cow_file_has_filesystem(dev->cow))
+		return;
+	err = cow_file_guard_mounted(dev->cow);
+	if (err && err != -EAGAIN)
+		device_fail(dev, -ESTALE,
+			    err == -ESTALE ?
+				    "its COW file is gone; a full backup is needed" :
+				    "its COW file could not be guarded; a full backup is needed");
+}
+
+static void mounted(struct dattobd_device *dev)
+{
+	int err;
+
+	dev->idle_ticks = 0;
+	guard_again(dev);
+	if (!dev->snap || !dev->publish_wanted || READ_ONCE(dev->error))
+		return;
+	err = snapshot_publish(dev->snap);
+	dev->publish_wanted = false;
+	if (err)
+		device_fail(dev, err, "the snapshot's disk could not be added");
+}
+
+/* The second look: an unmount that is under way still writes. */
+static void not_mounted(struct dattobd_device *dev)
+{
+	if (READ_ONCE(dev->seal) != SEAL_OPEN)
+		return;
+	if (dev->idle_ticks < 2) {
+		dev->idle_ticks++;
+		return;
+	}
+	if (dev->seal_broken && time_before(jiffies, dev->seal_broken + PEACE))
+		return;
+	if (seal_apply(dev) == -EBUSY)
+		return;
+	dev->seal_broken = jiffies; /* a failure is not tried again at once either */
+}
+
+static unsigned long next_look(struct dattobd_device *dev)
+{
+	bool recent = dev->seal_broken && time_before(jiffies, dev->seal_broken + INTERVAL);
+
+	return recent && !cow_file_has_filesystem(dev->cow) ? SOON : INTERVAL;
+}
+
+void watch_work(struct work_struct *work)
+{
+	struct dattobd_device *dev = container_of(to_delayed_work(work), struct dattobd_device,
+						  watch);
+	unsigned long interval = SOON;
+
+	if (control_trylock()) {
+		if (!READ_ONCE(dev->error)) {
+			if (watch_active(dev))
+				mounted(dev);
+			else
+				not_mounted(dev);
+		}
+		interval = next_look(dev);
+		control_unlock();
+	}
+	queue_delayed_work(system_unbound_wq, &dev->watch, interval);
+}
+
+void watch_kick(struct dattobd_device *dev)
+{
+	mod_delayed_work(system_unbound_wq, &dev->watch, SOON);
+}
+
+/*
+ * The machine goes down. The root filesystem is read-only by now, or nobody writes to it any
+ * more: as long as that holds, the record will be right at the next boot.
+ */
+static int on_reboot(struct notifier_block *block, unsigned long action, void *data)
+{
+	unsigned int minor, tries = 0;
+
+	while (!control_trylock()) {
+		if (++tries > REBOOT_TRIES) {
+			pr_err("datto: an ioctl does not end: no clean records are written, full backups will be needed\n");
+			return NOTIFY_DONE;
+		}
+		schedule_timeout_uninterruptible(HZ / 10);
+	}
+	for (minor = 0; minor < max_snap_devices; minor++) {
+		struct dattobd_device *dev = devices[minor];
+
+		for (tries = 0; dev && !READ_ONCE(dev->error) && tries < 3; tries++) {
+			if (seal_apply(dev) != -EBUSY)
+				break;
+		}
+	}
+	control_unlock();
+	return NOTIFY_DONE;
+}
+
+static struct notifier_block reboot_block = {
+	.notifier_call = on_reboot,
+	.priority = INT_MIN, /* after everybody who may still write */
+};
+
+int watch_init(void)
+{
+	return register_reboot_notifier(&reboot_block);
+}
+
+void watch_exit(void)
+{
+	unregister_reboot_notifier(&reboot_block);
+}

@@ -1,0 +1,121 @@
+# Tracking goes on after the module was unloaded while the origin was not mounted; whatever is wrong with the record is told.
+. "$PROJECT/tests/vm/guest/lib.sh"
+make_scratch
+make_origin
+load_module debug=1
+dd if=/dev/urandom of=$MOUNT/file bs=1M count=32 conv=fsync status=none
+dbdctl setup-snapshot -f 100 $ORIGIN $MOUNT/cow 0
+copy_device /dev/datto0 $SCRATCH/before
+write_file() { dd if=/dev/urandom of=$MOUNT/file bs=1M "$@" conv=notrunc,fsync status=none; }
+
+# state WHAT WANTED [ERROR]
+state() {
+	same "$1: error" "$(field 0 error)" "${3-}"
+	same "$1: state" "$(field 0 state)" "$2"
+}
+again() { unload_module; load_module debug=1; }
+
+# A snapshot: reloaded unmounted, mounted, unmounted, reloaded mounted read-only.
+write_file count=8
+refused "Invalid argument" dbdctl reload-snapshot $ORIGIN /cow 1
+umount $MOUNT
+before_reload=$(field 0 nr_changed_blocks)
+again
+[ ! -e /dev/datto0 ] || die "a disk of no snapshot"
+dbdctl reload-snapshot $ORIGIN cow 0
+state "reloaded" 5
+same "unverified: cow_file" "$(field 0 cow_file)" cow
+same "unverified: counters" "$(field 0 nr_changed_blocks)$(field 0 uuid)$(field 0 fallocate)" ""
+mount -o discard $ORIGIN $MOUNT
+state "mounted" 3
+same "mounted: cow_file" "$(field 0 cow_file)" /cow
+[ "$(field 0 nr_changed_blocks)" -ge "$before_reload" ] || die "changed blocks were forgotten: $before_reload before"
+until_true 10 "/dev/datto0" test -b /dev/datto0
+write_file seek=4 count=16
+equal $SCRATCH/before /dev/datto0 || die "the reloaded snapshot has wrong bytes"
+until_true 10 "the guard" sh -c "! touch $MOUNT/cow 2>/dev/null"
+refused "Operation not permitted" rm $MOUNT/cow
+step "a reloaded snapshot: every byte is right"
+umount $MOUNT
+again
+mount -o ro $ORIGIN $MOUNT
+dbdctl reload-snapshot $ORIGIN /cow 0
+state "reloaded, mounted read-only" 5
+mount -o remount,rw,discard $MOUNT
+state "remounted" 3
+write_file seek=20 count=12
+until_true 10 "/dev/datto0" test -b /dev/datto0
+equal $SCRATCH/before /dev/datto0 || die "the snapshot has wrong bytes after the second reload"
+step "reloaded while mounted read-only"
+
+# Incremental: what is written before and after several reloads, by mounts too, is all in the image.
+dbdctl transition-to-incremental 0
+cp --reflink=always $SCRATCH/before $SCRATCH/image
+for n in 1 2 3; do
+	write_file seek=$((n * 5)) count=3
+	echo $n >$MOUNT/round-$n
+	umount $MOUNT
+	again
+	dbdctl reload-incremental $ORIGIN /cow 0
+	state "reloaded incremental $n" 4
+	mount -o discard $ORIGIN $MOUNT
+	state "mounted incremental $n" 2
+done
+write_file seek=30 count=2
+dbdctl transition-to-snapshot -f 60 $MOUNT/cow1 0
+state "the next snapshot" 3
+update_img /dev/datto0 $MOUNT/cow $SCRATCH/image
+equal $SCRATCH/image /dev/datto0 || die "the updated image differs from the snapshot"
+step "incremental across three reloads: the image is right"
+
+# Destroyed while dormant: the file stays, sealed.
+dbdctl transition-to-incremental 0
+umount $MOUNT
+dbdctl destroy 0
+dbdctl reload-incremental $ORIGIN /cow1 0
+state "reloaded after destroy" 4
+write_raw() { dd if=/dev/zero of=$ORIGIN bs=512 count=1 oflag=direct conv=notrunc status=none; }
+
+# bad WHAT ERROR STATE COMMAND...: reload succeeds, the device has failed for this reason
+bad() {
+	local what=$1 error=$2 wanted=$3
+	shift 3
+	dbdctl "$@" || die "$what: '$*' failed"
+	state "$what" "$wanted" "$error"
+	dmesg | grep "cannot go on tracking" | tail -1 | grep -q "full backup" || die "$what: nothing in the kernel's log"
+	dbdctl destroy "${!#}"
+}
+dbdctl reload-incremental $ORIGIN /cow1 1
+same "tracked already" "$(field 1 error)" -114
+dbdctl destroy 1
+dbdctl destroy 0
+bad "missing" -2 4 reload-incremental $ORIGIN /nothing 0
+bad "wrong mode" -124 5 reload-snapshot $ORIGIN /cow1 0
+bad "no COW file" -22 4 reload-incremental $ORIGIN /file 0
+bad "a finished index" -117 4 reload-incremental $ORIGIN /cow 0
+bad "no filesystem" -19 4 reload-incremental /dev/vdc /cow1 0
+refused "No such file" dbdctl reload-incremental /dev/nothing /cow1 0
+
+# A record is good until the first write, and not longer.
+dbdctl reload-incremental $ORIGIN /cow1 0
+head -c 1M $ORIGIN >$SCRATCH/head
+dd if=$SCRATCH/head of=$ORIGIN bs=512 count=1 oflag=direct conv=notrunc,fsync status=none
+state "written to" 4
+copy_device $ORIGIN $SCRATCH/crashed	# as if the power had failed here
+loop=$(losetup --find --show $SCRATCH/crashed)
+dbdctl reload-incremental "$loop" /cow1 1
+same "a power cut" "$(field 1 error)" -117
+dbdctl destroy 1
+losetup -d "$loop"
+step "the seal is broken by the first write"
+dbdctl destroy 0
+dbdctl reload-incremental $ORIGIN /cow1 0
+state "sealed again" 4
+dbdctl destroy 0
+
+# Mounted where nobody tracked it.
+mount $ORIGIN $MOUNT
+umount $MOUNT
+bad "mounted elsewhere" -116 4 reload-incremental $ORIGIN /cow1 0
+unload_module
+check_device $ORIGIN
