@@ -180,7 +180,7 @@ test('every command of every tool has a row', async () => {
   for (const tool of tools) {
     const names = commandsOf(await toolProgram(tool)).map((command) => command.name());
     const covered = rows.filter((row) => row.tool === tool).map(({ command: [name] }) => name);
-    assert.ok(covered.length > 0, tool);
+    assert.ok(covered.length > 0, `${tool} has no row in conformance.ts`);
     assert.equal(
       names.filter((name) => !covered.includes(name)),
       [],
