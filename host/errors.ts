@@ -76,6 +76,32 @@ export type RefusalCode =
   | 'NO_SPACE'
   /** The image has no manifest, or one that is none. */
   | 'NO_MANIFEST'
+  /** The driver is not loaded. */
+  | 'NO_DRIVER'
+  /** What is to be backed up is no block device. */
+  | 'VOLUME_KIND'
+  /** The volume is not mounted read-write. */
+  | 'VOLUME_NOT_MOUNTED'
+  /** The volume's filesystem is not the one that the folder's image is of. */
+  | 'VOLUME_CHANGED'
+  /** The folder of the images lies on the volume itself. */
+  | 'FOLDER_ON_VOLUME'
+  /** The folder for COW files does not lie on the volume. */
+  | 'COW_FOLDER'
+  /** Another backup into the folder is under way. */
+  | 'BACKUP_RUNNING'
+  /** The volume is tracked, but not for this folder. */
+  | 'DEVICE_FOREIGN'
+  /** The minor that was asked for is used. */
+  | 'MINOR_TAKEN'
+  /** There is no device of that minor. */
+  | 'MINOR_UNUSED'
+  /** The device has failed. */
+  | 'DEVICE_FAILED'
+  /** The device was announced, and not taken up. */
+  | 'DEVICE_UNVERIFIED'
+  /** Only a whole copy can go on, and none is to be made. */
+  | 'WHOLE_COPY_NEEDED'
   /** The core is not the one that this program was made for. */
   | 'CORE_MISMATCH';
 
@@ -105,7 +131,7 @@ export class SystemError extends Error {
   }
 }
 
-export const { EAGAIN, EBUSY, EINTR, EINVAL, EIO, ENOSPC, ENOSYS, ENOTTY } = constants.errno;
+export const { EAGAIN, EBUSY, EINTR, EINVAL, EIO, ENODEV, ENOSPC, ENOSYS, ENOTDIR, ENOTTY } = constants.errno;
 export const { ENXIO, ERANGE, EOPNOTSUPP, ENOENT, EXDEV } = constants.errno;
 
 /**

@@ -76,10 +76,11 @@ export interface ImageFiles {
  * @param state another place for the state file; the others go beside it
  */
 export const imageFiles = (image: string, isDevice: boolean, state?: string): ImageFiles => {
-  const place = isDevice
-    ? join(DEVICE_FOLDER, resolve(image).slice(1).replaceAll('/', '!'))
-    : withErrno('resolve', image, () => realpathSync(image));
-  const base = state === undefined ? place : resolve(state).replace(new RegExp(`\\${SUFFIX}$`), '');
+  const place = (): string =>
+    isDevice
+      ? join(DEVICE_FOLDER, resolve(image).slice(1).replaceAll('/', '!'))
+      : withErrno('resolve', image, () => realpathSync(image));
+  const base = state === undefined ? place() : resolve(state).replace(new RegExp(`\\${SUFFIX}$`), '');
   return {
     state: state === undefined ? `${base}${SUFFIX}` : resolve(state),
     manifest: `${base}.datto-manifest`,
@@ -179,15 +180,13 @@ export const prepareFolder = ({ state }: ImageFiles): void => {
   if (folder === DEVICE_FOLDER) withErrno('make', folder, () => mkdirSync(folder, { recursive: true, mode: 0o700 }));
 };
 
-/** Replaces a state file. When this returns, the new one is on disk; if it fails, the old one is as it was. */
-export const writeState = (path: string, state: Omit<ImageState, 'time'>): ImageState => {
-  const whole = { ...state, time: new Date().toISOString() };
+/** Replaces a small file. When this returns, the new one is on disk; if it fails, the old one is as it was. */
+export const replaceFile = (path: string, text: string): void => {
   const part = `${path}.part`;
-  const folder = dirname(path);
   withErrno('write', path, () => {
     const fd = openSync(part, 'w', 0o600);
     try {
-      writeFileSync(fd, toJson(whole));
+      writeFileSync(fd, text);
       withErrno('sync', path, () => fsyncSync(fd));
       renameSync(part, path);
     } catch (error) {
@@ -197,7 +196,13 @@ export const writeState = (path: string, state: Omit<ImageState, 'time'>): Image
       closeSync(fd);
     }
   });
-  syncFolder(folder);
+  syncFolder(dirname(path));
+};
+
+/** Replaces a state file, as a whole and lastingly. */
+export const writeState = (path: string, state: Omit<ImageState, 'time'>): ImageState => {
+  const whole = { ...state, time: new Date().toISOString() };
+  replaceFile(path, toJson(whole));
   return whole;
 };
 

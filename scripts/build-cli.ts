@@ -14,7 +14,7 @@ import { buildHostWasm } from './build-host-wasm.js';
 
 const root = fileURLToPath(new URL('../', import.meta.url));
 const core = join(root, 'build', 'core.wasm');
-export const tools = ['dbdctl', 'update-img', 'datto-inspect', 'datto-verify'];
+export const tools = ['dbdctl', 'update-img', 'datto-inspect', 'datto-verify', 'datto-backup'];
 
 const banner = `#!/usr/bin/env node
 import { createRequire as __createRequire } from 'node:module';

@@ -4,6 +4,7 @@ import { mkdirSync, readFileSync, readdirSync, rmSync, truncateSync, writeFileSy
 import { SUB_COMMANDS } from '../../cli/commands.js';
 import { makeCowFile } from '../host/cow-maker.js';
 import { makeIncremental, makeScene, randomBlocks } from '../host/inspect/golden.js';
+import { FAKES, FOLDER, VOLUME, makeMachine } from './backup-scene.js';
 import { at, folder, runTool } from './tool.js';
 import type { Fakes, Tool } from './tool.js';
 import { COW, IMAGE, INFO, SNAP, SNAPSHOT, makeScene as makeUpdateScene } from './update-scene.js';
@@ -76,6 +77,7 @@ export const makeInputs = (): void => {
 };
 
 const makeAll = (): void => {
+  makeMachine();
   makeUpdateScene();
   const changed = randomBlocks(200, NR_SECTORS / 8, 3);
   makeScene(BASE, SNAPSHOT_MODE, { nrSectors: NR_SECTORS, changed }, 5);
@@ -150,6 +152,11 @@ export const rows: readonly Row[] = [
   {
     ...{ tool: 'dbdctl', statuses: dbdctlStatuses, command: ['help'], inputs: {}, takesAnything: true },
     run: () => ({ args: [], fakes: { FAKE_DRIVER: '1' } }),
+  },
+  {
+    // Its inputs and outputs have tests of their own (backup*.test.ts).
+    ...{ tool: 'datto-backup', statuses: errnoStatuses, command: [], inputs: {}, usageOn: 'stderr' },
+    run: () => ({ args: [VOLUME, FOLDER], fakes: FAKES }),
   },
   update(['--keep-previous'], { cow: COW, image: IMAGE }, { full: 22 }),
   update(['--no-safety-clone'], {}),

@@ -26,14 +26,17 @@ await buildTools(join(folder, 'tools'));
 /** Path of a file in the tests' folder. */
 export const at = (name: string): string => join(folder, name);
 
-export type Tool = 'dbdctl' | 'update-img' | 'datto-inspect' | 'datto-verify';
+export type Tool = 'dbdctl' | 'update-img' | 'datto-inspect' | 'datto-verify' | 'datto-backup';
 
 export const toolPath = (tool: Tool): string => join(folder, 'tools', `${tool}.mjs`);
+
+/** A driver that keeps state, for those who compile it (backup-scene.ts). */
+export const statefulDriver = join(folder, 'fake-driver.so');
 
 /** The environment in which a tool meets the fakes. */
 export const environment = (fakes: Fakes): Record<string, string | undefined> => ({
   PATH: process.env['PATH'],
-  LD_PRELOAD: library,
+  LD_PRELOAD: fakes.FAKE_MACHINE === undefined ? library : `${statefulDriver} ${library}`,
   ...fakes,
 });
 

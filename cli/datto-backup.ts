@@ -1,0 +1,278 @@
+/**
+ * datto-backup: backs a volume up into a folder, again and again (docs/BACKUP.md).
+ *
+ * Exit status: 0 the image is the volume, as of this run; 3 it was found to differ; 4 nothing goes on until somebody
+ * decides; 5 (EIO) blocks could not be copied; 16 (EBUSY) another run is at work, or the snapshot is open; 19 (ENODEV) no
+ * driver; 22 (EINVAL) wrong command line or volume; 28 (ENOSPC) no space; else the errno of what failed.
+ */
+import { Command, CommanderError, InvalidArgumentError, Option } from 'commander';
+import { planBackup, runBackup } from '../host/backup/backup.js';
+import { isGood } from '../host/backup/request.js';
+import type { BackupEvents, BackupPlan, BackupRequest, BackupResult } from '../host/backup/request.js';
+import type { CopyFailure } from '../host/copy.js';
+import type { BlockRun } from '../host/cow-file.js';
+import { Driver } from '../host/driver.js';
+import { EBUSY, EINVAL, EIO, ENODEV, ENOSPC, RefusalError, errnoOf, errnoText } from '../host/errors.js';
+import type { RefusalCode } from '../host/errors.js';
+import { MIB_BYTES } from '../host/layout.js';
+import { nativeSyscalls } from '../host/syscalls.js';
+import { U32_MAX, parseDigits } from './digits.js';
+import { Progress } from './progress.js';
+import { processStreams } from './standard-output.js';
+import { humanBytes } from './status-table.js';
+import { errorLine, jsonInteger } from './terminal.js';
+import type { Streams } from './terminal.js';
+import { PACKAGE_VERSION } from './version.js';
+
+const DIFFERENT = 3;
+const DECISION = 4;
+
+/** Exit status of the refusals that are not EINVAL. */
+const STATUS: Partial<Record<RefusalCode, number>> = {
+  DEVICE_FAILED: DECISION,
+  DEVICE_FOREIGN: DECISION,
+  DEVICE_UNVERIFIED: DECISION,
+  VOLUME_CHANGED: DECISION,
+  WHOLE_COPY_NEEDED: DECISION,
+  BACKUP_RUNNING: EBUSY,
+  IMAGE_LOCKED: EBUSY,
+  NO_DRIVER: ENODEV,
+  NO_SPACE: ENOSPC,
+};
+
+interface Options {
+  readonly dryRun?: boolean;
+  readonly json?: boolean;
+  readonly progress?: boolean;
+  readonly whole?: boolean;
+  readonly restart?: boolean;
+  readonly keepPrevious: NonNullable<BackupRequest['keepPrevious']>;
+  readonly verify: NonNullable<BackupRequest['verify']>;
+  readonly sample: number;
+  readonly manifest?: boolean;
+  readonly minor?: number;
+  readonly cowFolder?: string;
+  readonly cowSize: number;
+  readonly note?: number;
+}
+
+const count = (text: string): number => {
+  try {
+    return Number(parseDigits(text, U32_MAX));
+  } catch {
+    throw new InvalidArgumentError('expected digits');
+  }
+};
+
+const makeProgram = (streams: Streams): Command =>
+  new Command('datto-backup')
+    .description('Back a volume up: a whole copy the first time, then what changed since the last run.')
+    .usage('[options] <block device> <folder>')
+    .argument('[block device]', 'the volume, mounted, with ext4 or xfs')
+    .argument('[folder]', 'folder of its images, on another disk, for this volume only')
+    .option('-n, --dry-run', 'tell what would be done, and change nothing')
+    .option('--json', 'for programs: one JSON object on standard output')
+    .option('--progress', 'show how far it is, also where there is no terminal')
+    .option('--no-progress', 'do not show it on a terminal either')
+    .option('--whole', 'copy everything, though what changed would do')
+    .option('--no-whole', 'end with status 4 where everything would have to be copied')
+    .option('--restart', "destroy the folder's device if it has failed, and begin anew with a whole copy")
+    .addOption(
+      new Option('--keep-previous <how>', 'keep the image before: a clone if files can be cloned; else an undo log')
+        .choices(['clone', 'undo', 'nothing'])
+        .default('clone'),
+    )
+    .addOption(
+      new Option('--verify <what>', 'compare with the snapshot: what was copied and a sample of the rest; all')
+        .choices(['copied', 'all', 'nothing'])
+        .default('copied'),
+    )
+    .addOption(new Option('--sample <blocks>', 'how many blocks of the rest').argParser(count).default(1000))
+    .option('--manifest', 'make a manifest of the image if it has none (see datto-verify)')
+    .addOption(new Option('--minor <number>', 'for a new series: N of /dev/dattoN, else the lowest free').argParser(count))
+    .option('--cow-folder <folder>', "for COW files, on the volume; else the volume's root")
+    .addOption(
+      new Option('--cow-size <MiB>', "of a COW file; 0 for the driver's choice, a tenth of the volume")
+        .argParser(count)
+        .default(0),
+    )
+    .addOption(new Option('--note <MiB>', 'note how far it is after so much, not every 64 MiB').argParser(count))
+    .version(PACKAGE_VERSION, '-V, --version', 'tell the version')
+    .helpOption('-h, --help', 'tell what there is')
+    .allowExcessArguments()
+    .exitOverride()
+    .configureOutput({ writeOut: streams.out, writeErr: () => undefined });
+
+const requestOf = ([volume = '', folder = '']: readonly string[], options: Options): BackupRequest => ({
+  volume,
+  folder,
+  ...(options.whole === undefined ? {} : { whole: options.whole }),
+  restart: options.restart === true,
+  keepPrevious: options.keepPrevious,
+  verify: options.verify,
+  sample: options.sample,
+  manifest: options.manifest === true,
+  ...(options.minor === undefined ? {} : { minor: options.minor }),
+  ...(options.cowFolder === undefined ? {} : { cowFolder: options.cowFolder }),
+  cowMib: options.cowSize,
+  ...(options.note === undefined ? {} : { noteBytes: options.note * MIB_BYTES }),
+});
+
+const note = (text: string): string => `datto-backup: ${text}\n`;
+
+const failureLine = ({ call, subject, offset, bytes, errno }: CopyFailure): string =>
+  note(`cannot ${call} ${subject} at offset ${offset}, ${bytes} bytes: ${errnoText(errno)}`);
+
+/** Differences that are told one by one; more only drown the words. */
+const DIFFERENCES_SHOWN = 20;
+
+const differenceLine = ({ start, count: blocks }: BlockRun, listed: boolean): string => {
+  const where = blocks === 1 ? `block ${start} differs` : `blocks ${start} to ${start + blocks - 1} differ`;
+  return note(`${where} from the snapshot, though ${listed ? 'copied' : 'not listed as changed'}`);
+};
+
+const planLine = ({ kind, reason, bytes }: BackupPlan): string =>
+  kind === 'whole'
+    ? `whole copy of ${humanBytes(BigInt(bytes))}: ${reason}\n`
+    : `incremental, ${humanBytes(BigInt(bytes))} have changed\n`;
+
+const planJson = (plan: BackupPlan): unknown => ({
+  dry_run: true,
+  kind: plan.kind,
+  reason: plan.reason,
+  finish_first: plan.finishFirst,
+  image: plan.image,
+  volume_bytes: plan.volumeBytes,
+  bytes: plan.bytes,
+});
+
+interface Troubles {
+  readonly failures: CopyFailure[];
+  readonly differences: Array<BlockRun & { readonly listed: boolean }>;
+  readonly notices: string[];
+}
+
+const resultJson = (result: BackupResult, troubles: Troubles): unknown => ({
+  dry_run: false,
+  kind: result.kind,
+  reason: result.reason,
+  finished: result.finished,
+  image: result.image,
+  minor: result.minor,
+  volume_bytes: result.volumeBytes,
+  series: result.series,
+  sequence: result.sequence,
+  time: result.time.toISOString(),
+  copied_bytes: result.copiedBytes,
+  failed_blocks: result.failedBlocks,
+  compared_blocks: result.comparedBlocks,
+  differing_blocks: result.differingBlocks,
+  previous: result.previous,
+  root: result.root,
+  ...troubles,
+});
+
+const printJson = (value: unknown, streams: Streams): void => streams.out(`${JSON.stringify(value, jsonInteger)}\n`);
+
+const resultLines = (result: BackupResult, volume: string): string => {
+  const { image, sequence, series, time, copiedBytes, comparedBlocks, differingBlocks, failedBlocks } = result;
+  const counts = `${humanBytes(BigInt(copiedBytes))} copied, ${comparedBlocks} blocks compared`;
+  if (!isGood(result)) return `${image} is no snapshot: ${counts}, ${failedBlocks} errors, ${differingBlocks} differ\n`;
+  const lines = [`${image} is ${volume} as of ${time.toISOString()}, snapshot ${sequence} of series ${series}`, counts];
+  if (result.previous !== undefined) lines.push(`the image before is kept: ${result.previous}`);
+  if (result.root !== undefined) lines.push(`root ${result.root}`);
+  return `${lines.join('\n')}\n`;
+};
+
+const eventsFor = (streams: Streams, options: Options, progress: Progress, troubles: Troubles): BackupEvents => {
+  const say = (text: string): void => {
+    progress.clear();
+    streams.err(text);
+  };
+  const tell = (text: string): void => {
+    progress.clear();
+    if (options.json !== true) streams.out(text);
+  };
+  return {
+    onPlan: (plan) => tell(planLine(plan)),
+    onStep: (text) => tell(`${text}\n`),
+    onProgress: (done, total) => progress.update(done, total),
+    onNotice: (text) => {
+      troubles.notices.push(text);
+      say(note(text));
+    },
+    onFailure: (failure) => {
+      troubles.failures.push(failure);
+      if (troubles.failures.length <= DIFFERENCES_SHOWN) say(failureLine(failure));
+    },
+    onDifference: (run, listed) => {
+      troubles.differences.push({ ...run, listed });
+      const shown = troubles.differences.length;
+      if (shown <= DIFFERENCES_SHOWN) say(differenceLine(run, listed));
+      if (shown === DIFFERENCES_SHOWN) say(note('more of them are only counted'));
+    },
+  };
+};
+
+const run = (paths: readonly string[], options: Options, streams: Streams): number => {
+  const request = requestOf(paths, options);
+  const syscalls = nativeSyscalls();
+  const context = { syscalls, driver: new Driver(syscalls) };
+  if (options.dryRun) {
+    const plan = planBackup(request, context);
+    if (options.json) printJson(planJson(plan), streams);
+    else {
+      if (plan.finishFirst) streams.out('a backup that was interrupted is finished first\n');
+      streams.out(planLine(plan));
+    }
+    return plan.kind === 'whole' && request.whole === false ? DECISION : 0;
+  }
+  const progress = new Progress(streams, options.progress);
+  const troubles: Troubles = { failures: [], differences: [], notices: [] };
+  const result = runBackup(request, context, eventsFor(streams, options, progress, troubles));
+  progress.clear();
+  if (options.json) printJson(resultJson(result, troubles), streams);
+  else streams.out(resultLines(result, request.volume));
+  if (result.failedBlocks > 0) return EIO;
+  return result.differingBlocks > 0 ? DIFFERENT : 0;
+};
+
+const exitStatus = (error: unknown): number =>
+  (error instanceof RefusalError ? STATUS[error.code] : errnoOf(error)) || EINVAL;
+
+/**
+ * Runs datto-backup.
+ *
+ * @param argv arguments without the program
+ * @returns the exit status
+ */
+export const dattoBackup = (argv: readonly string[], streams: Streams): number => {
+  const program = makeProgram(streams);
+  try {
+    program.parse(argv, { from: 'user' });
+  } catch (error) {
+    if (error instanceof CommanderError && error.exitCode === 0) return 0;
+    streams.err(program.helpInformation());
+    if (error instanceof CommanderError) streams.err(note(error.message.replace(/^error: /, '')));
+    return EINVAL;
+  }
+  if (program.args.length !== 2) {
+    streams.err(program.helpInformation());
+    streams.err(note(`${program.args.length} arguments, expected a block device and a folder`));
+    return EINVAL;
+  }
+  const options = program.opts<Options>();
+  try {
+    return run(program.args, options, streams);
+  } catch (error) {
+    if (options.json) {
+      const code = error instanceof RefusalError ? error.code : undefined;
+      printJson({ error: { code, errno: errnoOf(error), message: errorLine(error) } }, streams);
+    }
+    streams.err(note(errorLine(error)));
+    return exitStatus(error);
+  }
+};
+
+const streams = processStreams();
+process.exitCode = streams.finish('datto-backup', dattoBackup(process.argv.slice(2), streams));

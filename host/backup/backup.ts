@@ -1,0 +1,365 @@
+/** Backs a volume up into a folder: a whole copy the first time, then what changed; from wherever the last run ended. */
+import { existsSync, rmSync } from 'node:fs';
+import { basename, join } from 'node:path';
+import { RefusalError, SystemError, withErrno } from '../errors.js';
+import { readState } from '../image-state.js';
+import type { ImageState } from '../image-state.js';
+import { BLOCK_BYTES } from '../layout.js';
+import { rollbackImage } from '../rollback.js';
+import { describeState } from '../status.js';
+import type { DeviceStatus } from '../status.js';
+import { requireFolder, requireSpace, requireVolume } from './checks.js';
+import { copySnapshot } from './copy-snapshot.js';
+import type { CopyJob } from './copy-snapshot.js';
+import {
+  cowName,
+  namesIn,
+  newMemory,
+  readMemory,
+  removeWithCompanions,
+  swapIn,
+  withLock,
+  writeMemory,
+} from './folder.js';
+import type { Memory, Names } from './folder.js';
+import { listsOf, reasonForWhole } from './links.js';
+import type { Lists } from './links.js';
+import { isGood } from './request.js';
+import type { BackupContext, BackupEvents, BackupPlan, BackupRequest, BackupResult, CopyOutcome } from './request.js';
+import { Tracking, closedCowFiles, isSnapshot, requireHealthy } from './tracking.js';
+import { folderOnVolume, lookAtVolume } from './volume.js';
+import type { Volume } from './volume.js';
+
+const RESTART =
+  '--restart destroys it and begins anew with a whole copy beside the image, which stays until that is complete';
+
+/** A run of the backup, once it is clear that it may go on. */
+class Run {
+  readonly #request: BackupRequest;
+  readonly #context: BackupContext;
+  readonly #events: BackupEvents;
+  readonly #volume: Volume;
+  readonly #mountPoint: string;
+  readonly #names: Names;
+  readonly #tracking: Tracking;
+  #memory: Memory;
+  /** Why there is no device, if that is known. */
+  #lost: string | undefined;
+  /** The COW file that the switch to a snapshot closed: it may have been named by somebody else. */
+  #justClosed: string | undefined;
+
+  constructor(
+    request: BackupRequest,
+    context: BackupContext,
+    events: BackupEvents,
+    place: { readonly volume: Volume; readonly mountPoint: string; readonly names: Names; readonly memory: Memory },
+  ) {
+    [this.#request, this.#context, this.#events] = [request, context, events];
+    [this.#volume, this.#mountPoint, this.#names] = [place.volume, place.mountPoint, place.names];
+    this.#memory = place.memory;
+    this.#tracking = new Tracking(context.driver, place.volume);
+  }
+
+  /** What would be done; nothing is changed. */
+  plan(): BackupPlan {
+    const device = this.#device();
+    if (device && this.#request.restart !== true) requireHealthy(device, RESTART);
+    const usable = device && (device.error ?? 0) === 0 ? device : undefined;
+    if (device && !usable) this.#lost = describeState(device.state, device.error);
+    return this.#planFor(usable, this.#lists(usable));
+  }
+
+  run(): BackupResult {
+    this.#recover();
+    const finished = this.#finishInterrupted(this.#healthyDevice());
+    if (finished && !isGood(finished)) return finished;
+
+    const device = this.#device();
+    const plan = this.#planFor(device, this.#lists(device));
+    if (plan.kind === 'whole') this.#rollBack();
+    if (plan.kind === 'whole' && this.#request.whole === false) {
+      const message = `Cannot back up ${this.#volume.path} by its changes only: ${plan.reason}`;
+      throw new RefusalError('WHOLE_COPY_NEEDED', message);
+    }
+    if (plan.kind === 'whole') this.#requireSpace();
+    const folder = this.#cowFolder();
+    if (!device) this.#tracking.requireFree(this.#request.minor);
+    this.#events.onPlan?.(plan);
+    const snapshot = this.#takeSnapshot(device, folder);
+    const time = new Date();
+    const outcome = this.#copy(snapshot, plan.kind === 'whole');
+    const { reason } = plan;
+    return this.#result(snapshot, outcome, time, {
+      ...(reason === undefined ? {} : { reason }),
+      ...(finished ? { finished: finished.sequence } : {}),
+    });
+  }
+
+  #requireSpace(): void {
+    requireSpace(this.#volume, this.#mountPoint, this.#names, (text) => this.#events.onNotice?.(text));
+  }
+
+  #result(
+    device: DeviceStatus,
+    outcome: CopyOutcome,
+    time: Date,
+    more: Pick<BackupResult, 'reason' | 'finished'>,
+  ): BackupResult {
+    const { minor } = device;
+    return { ...outcome, image: this.#names.image, minor, volumeBytes: this.#volume.bytes, time, ...more };
+  }
+
+  #imageState(): ImageState | undefined {
+    return readState(this.#stateFile());
+  }
+
+  #stateFile(): string {
+    return `${this.#names.image}.datto-state`;
+  }
+
+  #device(): DeviceStatus | undefined {
+    return this.#tracking.find(this.#memory, this.#imageState()?.series);
+  }
+
+  #lists(device: DeviceStatus | undefined): Lists {
+    if (device?.uuid === undefined) return new Map();
+    const paths = new Set(closedCowFiles(this.#memory, this.#mountPoint, device));
+    if (this.#justClosed !== undefined) paths.add(this.#justClosed);
+    return listsOf([...paths], device.uuid, this.#volume, this.#context.syscalls);
+  }
+
+  #reasonForWhole(device: DeviceStatus | undefined, lists: Lists): string | undefined {
+    const { image } = this.#names;
+    return reasonForWhole({ path: image, state: this.#imageState() }, device, lists, this.#volume.bytes);
+  }
+
+  #planFor(device: DeviceStatus | undefined, lists: Lists): BackupPlan {
+    const { whole } = this.#request;
+    const needed = this.#reasonForWhole(device, lists) ?? (whole === true ? 'it was asked for' : undefined);
+    const lost = this.#lost === undefined ? undefined : `its device was no more of use: ${this.#lost}`;
+    const reason = needed === undefined ? undefined : (lost ?? needed);
+    const { bytes } = this.#volume;
+    const changed = Number(device?.nrChangedBlocks ?? 0n) * BLOCK_BYTES;
+    return {
+      kind: reason === undefined ? 'incremental' : 'whole',
+      ...(reason === undefined ? {} : { reason }),
+      finishFirst: device !== undefined && isSnapshot(device),
+      image: this.#names.image,
+      volumeBytes: bytes,
+      bytes: reason === undefined ? Math.min(changed, bytes) : bytes,
+    };
+  }
+
+  /** Finishes what needs no driver: a swap of images, a rollback. */
+  #recover(): void {
+    if (swapIn(this.#names)) this.#events.onNotice?.('the last run ended before its whole copy was in place; it is now');
+    if (this.#imageState()?.state === 'ROLLING_BACK') this.#rollBack();
+  }
+
+  /** Brings the last good image back, if the image is a mixture and there is something to bring back. */
+  #rollBack(): void {
+    const state = this.#imageState();
+    if (!state?.previous || state.state === 'CLEAN') return;
+    const { image } = this.#names;
+    const { sequence } = rollbackImage({ image, stateFile: this.#stateFile() }, this.#context.syscalls);
+    this.#events.onNotice?.(`${image} is snapshot ${sequence} again, the last that was complete`);
+  }
+
+  /** The device, if there is one that can be worked with; one that has failed is destroyed if that was asked for. */
+  #healthyDevice(): DeviceStatus | undefined {
+    const device = this.#device();
+    if (!device) return undefined;
+    try {
+      requireHealthy(device, RESTART);
+      return device;
+    } catch (error) {
+      const code = error instanceof RefusalError ? error.code : undefined;
+      this.#rollBack();
+      if (this.#request.restart !== true || (code !== 'DEVICE_FAILED' && code !== 'DEVICE_UNVERIFIED')) throw error;
+      this.#requireSpace();
+      this.#tracking.destroy(device.minor);
+      this.#lost = describeState(device.state, device.error);
+      this.#events.onNotice?.(`minor ${device.minor} is destroyed, as was asked for`);
+      return undefined;
+    }
+  }
+
+  /**
+   * Finishes the backup of a snapshot that is still there.
+   *
+   * @returns undefined if there was none to finish
+   */
+  #finishInterrupted(device: DeviceStatus | undefined): BackupResult | undefined {
+    if (!device || !isSnapshot(device)) return undefined;
+    const { uuid = '', seqId: sequence = 0n } = device;
+    const { copy } = this.#memory;
+    const time = new Date();
+    const isWhole = copy?.series === uuid && copy.sequence === `${sequence}` && existsSync(this.#names.fresh);
+    const state = this.#imageState();
+    const isDone = state?.state === 'CLEAN' && state.sequence === sequence;
+    const isOnItsWay = (): boolean => !isDone && this.#reasonForWhole(device, this.#lists(device)) === undefined;
+    let outcome: CopyOutcome | undefined;
+    // Where everything is copied anyway, the image stays what it is until then.
+    if (isWhole || (this.#request.whole !== true && isOnItsWay())) {
+      this.#events.onNotice?.(`the backup of snapshot ${sequence} was interrupted; it is finished first`);
+      outcome = this.#copy(device, isWhole);
+    } else {
+      this.#settle(device);
+    }
+    return outcome && this.#result(device, outcome, time, {});
+  }
+
+  /** Starts a series, or its next snapshot. */
+  #takeSnapshot(device: DeviceStatus | undefined, folder: string): DeviceStatus {
+    const { minor, cowMib = 0 } = this.#request;
+    const cowFile = this.#newCowFile(folder);
+    if (device) {
+      this.#tracking.toSnapshot(device.minor, cowFile, cowMib);
+      this.#justClosed = join(this.#mountPoint, device.cowFile);
+    } else this.#tracking.setUp(cowFile, minor, cowMib);
+    const snapshot = this.#device();
+    if (!snapshot) throw new RefusalError('DEVICE_FAILED', `Cannot back up ${this.#volume.path}: its device went away`);
+    this.#events.onStep?.(`snapshot ${snapshot.seqId} of series ${snapshot.uuid} is /dev/datto${snapshot.minor}`);
+    return snapshot;
+  }
+
+  /** Folder for the next COW file, from the root of the volume's filesystem. */
+  #cowFolder(): string {
+    const { cowFolder } = this.#request;
+    return cowFolder === undefined ? '/' : folderOnVolume(cowFolder, this.#mountPoint);
+  }
+
+  /** A name that no COW file of this folder had. */
+  #newCowFile(folder: string): string {
+    const cowFolders = [...new Set([...this.#memory.cowFolders, folder])];
+    this.#memory = writeMemory(this.#names, { ...this.#memory, cowNumber: this.#memory.cowNumber + 1, cowFolders });
+    return join(this.#mountPoint, folder, cowName(this.#memory, this.#memory.cowNumber));
+  }
+
+  /** Copies a snapshot and gives it up, or leaves it where the next run can go on best. */
+  #copy(device: DeviceStatus, whole: boolean): CopyOutcome {
+    const job: CopyJob = {
+      request: this.#request,
+      context: this.#context,
+      events: this.#events,
+      names: this.#names,
+      device,
+      bytes: this.#volume.bytes,
+      lists: this.#lists(device),
+      copy: this.#memory.copy,
+      remember: (copy) => this.#remember(copy),
+    };
+    let outcome: CopyOutcome;
+    try {
+      outcome = copySnapshot(job, whole);
+    } catch (error) {
+      this.#afterFailure(device, whole && this.#memory.copy !== undefined);
+      throw error;
+    }
+    if (!isGood(outcome)) {
+      this.#afterFailure(device, whole);
+      return outcome;
+    }
+    try {
+      this.#settle(device, outcome.kind === 'incremental');
+    } catch (error) {
+      const { sequence } = outcome;
+      this.#events.onNotice?.(`${this.#names.image} is snapshot ${sequence}, complete; the next run ends the snapshot`);
+      throw error;
+    }
+    return outcome;
+  }
+
+  #remember(copy: Memory['copy']): void {
+    const { copy: _old, ...memory } = this.#memory;
+    this.#memory = writeMemory(this.#names, copy ? { ...memory, copy } : memory);
+  }
+
+  /**
+   * After a copy that failed.
+   *
+   * A whole copy can go on as long as there is its snapshot. A list of changes lasts: it is better to give the snapshot up than
+   * to let it grow, as the next run finds all lists since the image.
+   */
+  #afterFailure(device: DeviceStatus, keepSnapshot: boolean): void {
+    const { minor } = device;
+    const error = this.#device()?.error ?? 0;
+    if (error !== 0) {
+      this.#rollBack();
+      requireHealthy({ ...device, error }, RESTART);
+    }
+    if (keepSnapshot) {
+      this.#events.onNotice?.(`/dev/datto${minor} stays, so that the next run can go on with it`);
+      return;
+    }
+    try {
+      this.#tracking.toIncremental(minor);
+    } catch (failure) {
+      if (!(failure instanceof SystemError)) throw failure;
+      this.#events.onNotice?.(failure.message);
+    }
+  }
+
+  /** Gives a snapshot up. Lists are removed once the image, on disk, is past them. */
+  #settle(device: DeviceStatus, dropReplaced = false): void {
+    this.#tracking.toIncremental(device.minor);
+    const state = this.#imageState();
+    const { uuid, seqId } = device;
+    if (state?.state !== 'CLEAN' || state.series !== uuid || state.sequence !== seqId) return;
+    const after = this.#device();
+    for (const path of closedCowFiles(this.#memory, this.#mountPoint, after ?? device)) {
+      // Never the device's own, by whatever path.
+      if (basename(path) !== basename((after ?? device).cowFile)) withErrno('remove', path, () => rmSync(path));
+    }
+    if (dropReplaced) removeWithCompanions(this.#names.replaced);
+    if (this.#memory.copy) {
+      // A whole copy that was begun, and is not needed any more.
+      removeWithCompanions(this.#names.fresh);
+      this.#remember(undefined);
+    }
+  }
+}
+
+const place = (volume: Volume, names: Names): ConstructorParameters<typeof Run>[3] => {
+  const memory = readMemory(names);
+  const { filesystem, mountPoint } = requireVolume(volume, memory, names);
+  return { volume, mountPoint, names, memory: memory ?? newMemory(filesystem) };
+};
+
+/**
+ * Tells what a backup would do. Nothing is changed.
+ *
+ * @throws what runBackup() throws before it changes something
+ */
+export const planBackup = (request: BackupRequest, context: BackupContext): BackupPlan => {
+  const volume = lookAtVolume(request.volume, context.syscalls);
+  requireFolder(request.folder, volume);
+  return new Run(request, context, {}, place(volume, namesIn(request.folder))).plan();
+};
+
+/**
+ * Backs a volume up. When this returns a result that isGood(), the image is the volume as it was at a moment after the
+ * call, is on disk, and the volume's changes are being tracked from that moment on.
+ *
+ * It may be killed at any point: the next run finishes what was begun, or says what is to be done. The last image that was
+ * complete is there at every moment, or can be brought back, unless its filesystem cannot clone and no undo log was asked for.
+ *
+ * @throws RefusalError; SystemError if something cannot be opened, read or written, or with the driver's errno
+ */
+export const runBackup = (request: BackupRequest, context: BackupContext, events: BackupEvents = {}): BackupResult => {
+  const volume = lookAtVolume(request.volume, context.syscalls);
+  requireFolder(request.folder, volume);
+  const names = namesIn(request.folder);
+  return withLock(names, context.syscalls, () => {
+    const attempt = (): BackupResult => new Run(request, context, events, place(volume, names)).run();
+    try {
+      return attempt();
+    } catch (error) {
+      // A device that fails during the copy is dealt with as one that failed before.
+      const isFailed = error instanceof RefusalError && error.code === 'DEVICE_FAILED';
+      if (!isFailed || request.restart !== true) throw error;
+      events.onNotice?.(error.message);
+      return attempt();
+    }
+  });
+};

@@ -1,0 +1,64 @@
+/** What must hold before a volume is backed up into a folder. */
+import { statSync, statfsSync } from 'node:fs';
+import { ENOTDIR, RefusalError, SystemError, withErrno } from '../errors.js';
+import { storedBytes } from './folder.js';
+import type { Memory, Names } from './folder.js';
+import { filesystemNumber } from './volume.js';
+import type { Volume } from './volume.js';
+
+/** The folder must be there, and not on the volume itself. Throws a RefusalError FOLDER_ON_VOLUME, or a SystemError. */
+export const requireFolder = (folder: string, volume: Volume): void => {
+  const stat = withErrno('open', folder, () => statSync(folder));
+  if (!stat.isDirectory()) throw new SystemError(ENOTDIR, 'open', folder);
+  if (filesystemNumber(folder) !== volume.number) return;
+  const message = `Cannot back up ${volume.path} into ${folder}: it lies on the volume itself`;
+  throw new RefusalError('FOLDER_ON_VOLUME', message);
+};
+
+/**
+ * The volume must be of a kind that can be tracked, the one that the folder is of, and mounted.
+ *
+ * @throws RefusalError VOLUME_KIND, VOLUME_CHANGED, VOLUME_NOT_MOUNTED
+ */
+export const requireVolume = (
+  { path, filesystem, mountPoint }: Volume,
+  memory: Memory | undefined,
+  names: Names,
+): { filesystem: string; mountPoint: string } => {
+  if (filesystem === undefined) {
+    throw new RefusalError('VOLUME_KIND', `Cannot back up ${path}: expected ext4 or xfs on it`);
+  }
+  if (memory && memory.filesystem !== filesystem) {
+    const why = `its filesystem is ${filesystem}, and ${names.folder} has images of ${memory.filesystem}`;
+    throw new RefusalError('VOLUME_CHANGED', `Cannot back up ${path}: ${why}; use another folder`);
+  }
+  if (mountPoint === undefined) {
+    const message = `Cannot back up ${path}: it is not mounted read-write by its root`;
+    throw new RefusalError('VOLUME_NOT_MOUNTED', message);
+  }
+  return { filesystem, mountPoint };
+};
+
+/**
+ * What the volume's files take must fit beside the image.
+ *
+ * @param onNotice told if there is room for that, but not for a volume without any zeros
+ * @throws RefusalError NO_SPACE
+ */
+export const requireSpace = (
+  { path, bytes }: Volume,
+  mountPoint: string,
+  { folder, fresh }: Names,
+  onNotice: (text: string) => void,
+): void => {
+  const volume = withErrno('stat', mountPoint, () => statfsSync(mountPoint));
+  const target = withErrno('stat', folder, () => statfsSync(folder));
+  // A whole copy that was begun is gone on with, or replaced.
+  const free = target.bavail * target.bsize + storedBytes(fresh);
+  const used = Math.min((volume.blocks - volume.bfree) * volume.bsize, bytes);
+  if (free < used) {
+    const message = `Cannot copy all of ${path} into ${folder}: ${free} bytes are free, expected ${used}`;
+    throw new RefusalError('NO_SPACE', message);
+  }
+  if (free < bytes) onNotice(`${folder} has ${free} bytes free; the volume is larger, and fits only if much of it is zeros`);
+};

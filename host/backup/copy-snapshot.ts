@@ -1,0 +1,230 @@
+/** One snapshot into the image: all of it beside the image, which it then replaces, or what changed. */
+import { existsSync, rmSync, writeFileSync } from 'node:fs';
+import { ENOSPC, RefusalError, SystemError, withErrno } from '../errors.js';
+import { OpenFile } from '../files.js';
+import { buildManifest } from '../image-manifest.js';
+import { imageFiles, readState, writeState } from '../image-state.js';
+import { BLOCK_BYTES, MIB_BYTES } from '../layout.js';
+import type { DeviceStatus } from '../status.js';
+import type { Syscalls } from '../syscalls.js';
+import { updateImage } from '../update-image.js';
+import { removeWithCompanions, swapIn } from './folder.js';
+import type { Names, WholeCopy } from './folder.js';
+import { chain } from './links.js';
+import type { Lists } from './links.js';
+import type { BackupContext, BackupEvents, BackupRequest, CopyOutcome } from './request.js';
+import { snapshotNode } from './tracking.js';
+import { compareWhole, copyWhole } from './whole-copy.js';
+
+const NOTE_BYTES = 64 * MIB_BYTES;
+const NOTE_MS = 1000;
+
+export interface CopyJob {
+  readonly request: BackupRequest;
+  readonly context: BackupContext;
+  readonly events: BackupEvents;
+  readonly names: Names;
+  /** An active snapshot. */
+  readonly device: DeviceStatus;
+  readonly bytes: number;
+  readonly lists: Lists;
+  /** A whole copy that was interrupted. */
+  readonly copy: WholeCopy | undefined;
+  /** Remembers how far a whole copy is, or that there is none. */
+  readonly remember: (copy: WholeCopy | undefined) => void;
+}
+
+interface Snapshot {
+  readonly series: string;
+  readonly sequence: bigint;
+}
+
+const snapshotOf = ({ device }: CopyJob): Snapshot => ({ series: device.uuid ?? '', sequence: device.seqId ?? 0n });
+
+/** Whether the folder's filesystem clones files. */
+const canClone = (names: Names, syscalls: Syscalls): boolean => {
+  const [from, to] = [`${names.memory}.from`, `${names.memory}.to`];
+  try {
+    withErrno('write', from, () => writeFileSync(from, Buffer.alloc(BLOCK_BYTES)));
+    const [source, target] = [OpenFile.open(from, 'r'), OpenFile.create(to)];
+    try {
+      syscalls.clone(target.fd, source.fd, to);
+      return true;
+    } catch (error) {
+      if (error instanceof SystemError) return false;
+      throw error;
+    } finally {
+      source.close();
+      target.close();
+    }
+  } finally {
+    for (const path of [from, to]) rmSync(path, { force: true });
+  }
+};
+
+/** Copies into `fresh`, and returns the bytes written; on a disk that is full, what was written goes. */
+const fillFresh = (job: CopyJob, source: OpenFile): number => {
+  const { names, copy, bytes, context, request, events } = job;
+  const { series, sequence } = snapshotOf(job);
+  const goesOn = copy?.series === series && copy.sequence === `${sequence}` && existsSync(names.fresh);
+  const note = (cursor: number): void => job.remember({ series, sequence: `${sequence}`, cursor });
+  if (!goesOn) {
+    removeWithCompanions(names.fresh);
+    note(0);
+  }
+  const target = goesOn ? OpenFile.open(names.fresh, 'r+') : OpenFile.create(names.fresh);
+  try {
+    return copyWhole(source, target, bytes, {
+      syscalls: context.syscalls,
+      cursor: goesOn ? Math.min(copy.cursor, Number(target.stat().size)) : 0,
+      noteBytes: request.noteBytes ?? NOTE_BYTES,
+      noteMs: request.noteBytes === undefined ? NOTE_MS : 0,
+      onNote: note,
+      onProgress: (done) => events.onProgress?.(done, bytes),
+    });
+  } catch (error) {
+    if (error instanceof SystemError && error.errno === ENOSPC) {
+      removeWithCompanions(names.fresh);
+      job.remember(undefined);
+      const message = `Cannot copy all of the volume into ${names.folder}: no space is left; the image there is as it was`;
+      throw new RefusalError('NO_SPACE', message);
+    }
+    throw error;
+  } finally {
+    target.close();
+  }
+};
+
+/** The copy is right: it gets its state, and takes the image's place. */
+const finishFresh = (job: CopyJob): string | undefined => {
+  const { names, bytes, request } = job;
+  const { series, sequence } = snapshotOf(job);
+  const files = imageFiles(names.fresh, false, `${names.fresh}.datto-state`);
+  const image = OpenFile.open(names.fresh, 'r');
+  let root: string | undefined;
+  try {
+    if (request.manifest === true) {
+      job.events.onStep?.('making the manifest');
+      const identity = { series: Buffer.from(series, 'hex'), sequence };
+      root = buildManifest(image, bytes, files.manifest, identity).toString('hex');
+    }
+    writeState(files.state, { state: 'CLEAN', series, sequence, bytes, mtime: image.stat().mtimeNs });
+  } finally {
+    image.close();
+  }
+  swapIn(names);
+  job.remember(undefined);
+  return root;
+};
+
+const copyAll = (job: CopyJob): CopyOutcome => {
+  const { names, bytes, context, request, events, device } = job;
+  const { series, sequence } = snapshotOf(job);
+  const source = OpenFile.open(snapshotNode(device.minor), 'r');
+  let [differingBlocks, comparedBlocks] = [0, 0];
+  let copiedBytes: number;
+  try {
+    events.onStep?.(`copying all of it to ${names.fresh}`);
+    copiedBytes = fillFresh(job, source);
+    if (request.verify !== 'nothing') {
+      events.onStep?.('comparing it with the snapshot');
+      const image = OpenFile.open(names.fresh, 'r');
+      const compared = (run: Parameters<NonNullable<BackupEvents['onDifference']>>[0]): void =>
+        events.onDifference?.(run, true);
+      try {
+        const progress = (done: number): void => events.onProgress?.(done, bytes);
+        differingBlocks = compareWhole(source, image, bytes, context.syscalls, compared, progress);
+        comparedBlocks = Math.ceil(bytes / BLOCK_BYTES);
+      } finally {
+        image.close();
+      }
+    }
+  } finally {
+    source.close();
+  }
+  const outcome = { kind: 'whole', series, sequence, copiedBytes, failedBlocks: 0, comparedBlocks, differingBlocks } as const;
+  if (differingBlocks > 0) {
+    job.remember({ series, sequence: `${sequence}`, cursor: 0 });
+    return outcome;
+  }
+  const root = finishFresh(job);
+  const previous = existsSync(names.replaced) ? { previous: names.replaced } : {};
+  return { ...outcome, ...previous, ...(root === undefined ? {} : { root }) };
+};
+
+/** Compares all of an updated image. If it differs, that is written down: its state says no longer that it is the snapshot. */
+const verifyAll = (job: CopyJob): number => {
+  const { names, bytes, context, events, device } = job;
+  events.onStep?.('comparing all of it with the snapshot');
+  const [source, image] = [OpenFile.open(snapshotNode(device.minor), 'r'), OpenFile.open(names.image, 'r')];
+  try {
+    const progress = (done: number): void => events.onProgress?.(done, bytes);
+    const differing = compareWhole(source, image, bytes, context.syscalls, (run) => events.onDifference?.(run, false), progress);
+    const file = `${names.image}.datto-state`;
+    const state = readState(file);
+    if (differing > 0 && state) writeState(file, { ...state, state: 'DIFFERS' });
+    return differing;
+  } finally {
+    source.close();
+    image.close();
+  }
+};
+
+const copyChanges = (job: CopyJob): CopyOutcome => {
+  const { names, bytes, context, request, events, device, lists } = job;
+  const { series, sequence } = snapshotOf(job);
+  const stateFile = `${names.image}.datto-state`;
+  const [cowFile, ...also] = chain(lists, readState(stateFile)?.sequence ?? 0n, sequence) ?? [];
+  // The plan found them a moment ago.
+  if (cowFile === undefined) throw new RefusalError('WHOLE_COPY_NEEDED', `Cannot bring ${names.image} up to date: its lists are gone`);
+  const { keepPrevious = 'clone', verify, sample = 1000, noteBytes } = request;
+  events.onStep?.(`copying what changed to ${names.image}`);
+  const result = updateImage(
+    {
+      snapshot: snapshotNode(device.minor),
+      cowFile,
+      also,
+      image: names.image,
+      stateFile,
+      dryRun: false,
+      keepPrevious: keepPrevious === 'undo' || (keepPrevious === 'clone' && canClone(names, context.syscalls)),
+      manifest: request.manifest === true,
+      ...(verify === 'nothing' ? {} : { verifySample: sample }),
+      ...(noteBytes === undefined ? {} : { cursorBytes: noteBytes }),
+    },
+    context,
+    {
+      onProgress: (done, plan) => events.onProgress?.(done, plan.changedBytes),
+      onFailure: (failure) => events.onFailure?.(failure),
+      onNotice: (text) => events.onNotice?.(text),
+      onDifference: (run, listed) => events.onDifference?.(run, listed),
+    },
+  );
+  const { copiedBytes, failedBlocks, verified, previous, root } = result;
+  let comparedBlocks = verified ? verified.changedBlocks + verified.sampledBlocks : 0;
+  let differingBlocks = verified?.differingBlocks ?? 0;
+  if (verify === 'all' && failedBlocks === 0 && differingBlocks === 0) {
+    differingBlocks = verifyAll(job);
+    comparedBlocks = Math.ceil(bytes / BLOCK_BYTES);
+  }
+  const kept = previous && imageFiles(names.image, false, stateFile).previous(previous);
+  return {
+    kind: 'incremental',
+    series,
+    sequence,
+    copiedBytes,
+    failedBlocks,
+    comparedBlocks,
+    differingBlocks,
+    ...(kept === undefined ? {} : { previous: kept }),
+    ...(root === undefined ? {} : { root }),
+  };
+};
+
+/**
+ * Copies a snapshot. A copy that is good is on disk as the image when this returns; one that is not has left the image
+ * before where it was, or in a state from which it can be brought back (image-state.ts).
+ *
+ * @param whole copy all of it; else what the lists say
+ */
+export const copySnapshot = (job: CopyJob, whole: boolean): CopyOutcome => (whole ? copyAll(job) : copyChanges(job));

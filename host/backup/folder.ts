@@ -1,0 +1,196 @@
+/** The folder of a volume's images: names in it, what is remembered there, and its lock. */
+import { closeSync, openSync, readFileSync, renameSync, rmSync, linkSync, existsSync, statSync } from 'node:fs';
+import { randomBytes } from 'node:crypto';
+import { join } from 'node:path';
+import { RefusalError, withErrno } from '../errors.js';
+import { imageFiles, readState, replaceFile, syncFolder } from '../image-state.js';
+import type { ImageFiles } from '../image-state.js';
+import { removeLeftovers } from '../previous.js';
+import type { Syscalls } from '../syscalls.js';
+import { isMissing } from './volume.js';
+
+/** Files in the folder. */
+export interface Names {
+  readonly folder: string;
+  readonly image: string;
+  /** A whole copy that is being made, to replace the image. */
+  readonly fresh: string;
+  /** The image that a whole copy replaced. */
+  readonly replaced: string;
+  readonly memory: string;
+  readonly lock: string;
+}
+
+export const namesIn = (folder: string): Names => ({
+  folder,
+  image: join(folder, 'volume.img'),
+  fresh: join(folder, 'volume.img.new'),
+  replaced: join(folder, 'volume.img.replaced'),
+  memory: join(folder, 'datto-backup.json'),
+  lock: join(folder, 'datto-backup.lock'),
+});
+
+/** A whole copy that is not complete: of which snapshot, and up to where it is on disk, in bytes. */
+export interface WholeCopy {
+  readonly series: string;
+  readonly sequence: string;
+  readonly cursor: number;
+}
+
+/** What a folder remembers from run to run. What can be asked of the driver or the image's state is not in it. */
+export interface Memory {
+  /** Random, in the names of the COW files, by which a device is known to be this folder's. */
+  readonly id: string;
+  /** Id of the volume's filesystem, 32 hex digits. */
+  readonly filesystem: string;
+  /** Number of the last COW file; each has its own. It is counted before the file is made. */
+  readonly cowNumber: number;
+  /** Folders that COW files were put into, from the root of the volume's filesystem. */
+  readonly cowFolders: readonly string[];
+  readonly copy?: WholeCopy;
+}
+
+const FORMAT = 'dattobd backup';
+const VERSION = 1;
+
+const isRecord = (value: unknown): value is Record<string, unknown> => typeof value === 'object' && value !== null;
+const isCount = (value: unknown): value is number => Number.isSafeInteger(value) && Number(value) >= 0;
+
+const copyFrom = (value: unknown): WholeCopy => {
+  if (!isRecord(value)) throw new SyntaxError('no copy');
+  const { series, sequence, cursor } = value;
+  const isPlace = typeof series === 'string' && typeof sequence === 'string' && isCount(cursor);
+  if (!isPlace || !/^[0-9a-f]{32}$/.test(series) || !/^\d+$/.test(sequence)) throw new SyntaxError('no copy');
+  return { series, sequence, cursor };
+};
+
+const fromJson = (text: string): Memory => {
+  const value: unknown = JSON.parse(text);
+  if (!isRecord(value) || value['format'] !== FORMAT || value['version'] !== VERSION) {
+    throw new SyntaxError(`no ${FORMAT} of version ${VERSION}`);
+  }
+  const { id, filesystem, cowNumber, cowFolders, copy } = value;
+  if (typeof id !== 'string' || !/^[0-9a-f]{8}$/.test(id)) throw new SyntaxError('no id');
+  if (typeof filesystem !== 'string') throw new SyntaxError('no filesystem');
+  if (!isCount(cowNumber)) throw new SyntaxError('no cowNumber');
+  const isFolder = (folder: unknown): folder is string => typeof folder === 'string' && folder.startsWith('/');
+  if (!Array.isArray(cowFolders) || !cowFolders.every(isFolder)) throw new SyntaxError('no cowFolders');
+  return { id, filesystem, cowNumber, cowFolders, ...(copy === undefined ? {} : { copy: copyFrom(copy) }) };
+};
+
+/**
+ * Reads what a folder remembers.
+ *
+ * @returns undefined if nothing was backed up into it yet
+ * @throws RefusalError STATE_UNREADABLE; SystemError if it cannot be read
+ */
+export const readMemory = ({ memory }: Names): Memory | undefined => {
+  let text: string;
+  try {
+    text = withErrno('read', memory, () => readFileSync(memory, 'utf8'));
+  } catch (error) {
+    if (isMissing(error)) return undefined;
+    throw error;
+  }
+  try {
+    return fromJson(text);
+  } catch (error) {
+    if (!(error instanceof SyntaxError)) throw error;
+    const remedy = 'move it away, and the next run begins anew with a whole copy';
+    throw new RefusalError('STATE_UNREADABLE', `Cannot use ${memory}: it is damaged (${error.message}); ${remedy}`);
+  }
+};
+
+export const newMemory = (filesystem: string): Memory => ({
+  id: randomBytes(4).toString('hex'),
+  filesystem,
+  cowNumber: 0,
+  cowFolders: [],
+});
+
+/** Replaces what is remembered. It is on disk when this returns. */
+export const writeMemory = ({ memory }: Names, value: Memory): Memory => {
+  const whole = { format: FORMAT, version: VERSION, ...value, time: new Date().toISOString() };
+  replaceFile(memory, `${JSON.stringify(whole, undefined, 2)}\n`);
+  return value;
+};
+
+/** Name of a COW file of this folder's backups, without its folder. */
+export const cowName = ({ id }: Memory, number: number): string => `.datto-backup-${id}-${number}`;
+
+/** True if the name is one of this folder's COW files. */
+export const isOwnCow = ({ id }: Memory, name: string): boolean =>
+  name.startsWith(`.datto-backup-${id}-`) && /^\d+$/.test(name.slice(`.datto-backup-${id}-`.length));
+
+/**
+ * Keeps other runs out while `run` runs, however that ends.
+ *
+ * @throws RefusalError BACKUP_RUNNING; SystemError if the lock cannot be opened
+ */
+export const withLock = <T>({ lock, folder }: Names, syscalls: Syscalls, run: () => T): T => {
+  const fd = withErrno('open', lock, () => openSync(lock, 'a', 0o600));
+  try {
+    if (!syscalls.lock(fd, lock)) {
+      throw new RefusalError('BACKUP_RUNNING', `Cannot back up into ${folder}: another run is at work there`);
+    }
+    return run();
+  } finally {
+    closeSync(fd);
+  }
+};
+
+const filesOf = (image: string): ImageFiles => imageFiles(image, false, `${image}.datto-state`);
+
+/** Gives one set of files, as far as they are there, the names of another. The state comes last: it says that all is done. */
+const moveCompanions = (from: ImageFiles, to: ImageFiles): void => {
+  for (const name of ['manifest', 'state'] as const) {
+    if (existsSync(from[name])) withErrno('rename', from[name], () => renameSync(from[name], to[name]));
+    else if (name === 'manifest') rmSync(to[name], { force: true });
+  }
+};
+
+export const removeWithCompanions = (image: string): void => {
+  const files = filesOf(image);
+  for (const path of [files.state, files.manifest, image]) rmSync(path, { force: true });
+};
+
+/** The whole copy is complete and on disk: it has a state, which is written last. */
+const isComplete = ({ fresh }: Names): boolean => readState(filesOf(fresh).state)?.state === 'CLEAN';
+
+/**
+ * Puts a complete whole copy in the image's place; the image before gets the name `replaced`, if it is a snapshot.
+ *
+ * Done again after an interruption at any point, it ends the same; without a complete copy it does nothing. The image
+ * is at no moment missing: its name changes from the old to the new one at once.
+ *
+ * @returns true if there was something to do
+ */
+export const swapIn = (names: Names): boolean => {
+  if (!isComplete(names)) return false;
+  const [image, fresh, replaced] = [names.image, names.fresh, names.replaced].map(filesOf) as [
+    ImageFiles,
+    ImageFiles,
+    ImageFiles,
+  ];
+  if (existsSync(names.fresh)) {
+    if (existsSync(names.image) && readState(image.state)?.state === 'CLEAN') {
+      removeWithCompanions(names.replaced);
+      withErrno('link', names.image, () => linkSync(names.image, names.replaced));
+      withErrno('link', image.state, () => linkSync(image.state, replaced.state));
+      if (existsSync(image.manifest)) withErrno('link', image.manifest, () => linkSync(image.manifest, replaced.manifest));
+      syncFolder(names.folder);
+    }
+    withErrno('rename', names.fresh, () => renameSync(names.fresh, names.image));
+    syncFolder(names.folder);
+  }
+  moveCompanions(fresh, image);
+  syncFolder(names.folder);
+  removeLeftovers(image);
+  return true;
+};
+
+/** Bytes that a file takes on its disk; 0 if there is none. */
+export const storedBytes = (path: string): number => {
+  const stat = statSync(path, { throwIfNoEntry: false });
+  return stat === undefined ? 0 : stat.blocks * 512;
+};

@@ -1,0 +1,93 @@
+/** Whether and how an image can be brought up to date: the lists of changes that lead from it to a snapshot. */
+import { statSync } from 'node:fs';
+import { CowFile } from '../cow-file.js';
+import { RefusalError } from '../errors.js';
+import { OpenFile } from '../files.js';
+import type { ImageState } from '../image-state.js';
+import { SECTOR_BYTES } from '../layout.js';
+import type { DeviceStatus } from '../status.js';
+import type { Syscalls } from '../syscalls.js';
+import { coreFor } from '../update-checks.js';
+import type { Volume } from './volume.js';
+
+/** Closed COW files of a series by their number. */
+export type Lists = ReadonlyMap<bigint, string>;
+
+/**
+ * Sorts COW files by their number.
+ *
+ * @param paths in any order; what is none of the series, or of incremental mode and whole, is left out
+ * @param series 32 hex digits
+ */
+export const listsOf = (paths: readonly string[], series: string, volume: Volume, syscalls: Syscalls): Lists => {
+  const lists = new Map<bigint, string>();
+  if (paths.length === 0) return lists;
+  const source = OpenFile.open(volume.path, 'r');
+  try {
+    const core = coreFor(source, volume.bytes);
+    for (const path of paths) {
+      const file = OpenFile.open(path, 'r');
+      try {
+        const cow = new CowFile(core, syscalls, file, volume.bytes / SECTOR_BYTES);
+        const { uuid, seqid } = cow.header();
+        cow.requireChangeList();
+        if (uuid.toString('hex') === series) lists.set(seqid, path);
+      } catch (error) {
+        if (!(error instanceof RefusalError)) throw error;
+      } finally {
+        file.close();
+      }
+    }
+  } finally {
+    source.close();
+  }
+  return lists;
+};
+
+/** Numbers from one to before the other. */
+const numbers = (from: bigint, to: bigint): bigint[] =>
+  Array.from({ length: Number(to > from ? to - from : 0n) }, (_, index) => from + BigInt(index));
+
+/** COW files that lead from snapshot `from` to snapshot `to`, the last one first; undefined if one is missing. */
+export const chain = (lists: Lists, from: bigint, to: bigint): string[] | undefined => {
+  const paths = numbers(from, to).map((number) => lists.get(number));
+  return paths.every((path) => path !== undefined) ? paths.reverse() : undefined;
+};
+
+/** What an image is, as far as it is known. */
+export interface KnownImage {
+  readonly path: string;
+  readonly state: ImageState | undefined;
+}
+
+const wroteElse = (path: string, { mtime }: ImageState): boolean =>
+  mtime !== undefined && statSync(path, { bigint: true }).mtimeNs !== mtime;
+
+/**
+ * Why an image cannot be brought up to date, so that everything must be copied.
+ *
+ * @param device that tracks the volume
+ * @param lists closed COW files of its series
+ * @returns words; undefined if it can
+ */
+export const reasonForWhole = (
+  { path, state }: KnownImage,
+  device: DeviceStatus | undefined,
+  lists: Lists,
+  volumeBytes: number,
+): string | undefined => {
+  const stat = statSync(path, { throwIfNoEntry: false });
+  if (!stat) return 'there is no image yet';
+  if (!state) return `it is not known what ${path} is`;
+  if (!device) return 'nothing tracks the volume any more: the module was unloaded, or the machine restarted';
+  const { uuid, seqId = 0n } = device;
+  if (uuid !== state.series) return 'the volume has been tracked anew since the image was made';
+  if (state.bytes !== volumeBytes || stat.size !== volumeBytes) return 'the size of the volume, or of its image, changed';
+  if (state.state === 'DIFFERS') return 'the image was found to differ where nothing was listed as changed';
+  if (state.state === 'CLEAN' && wroteElse(path, state)) return `something else wrote ${path} after ${state.time}`;
+  if (state.sequence > seqId) return `the image is snapshot ${state.sequence}, and the volume is tracked since ${seqId}`;
+  if (!chain(lists, state.sequence, seqId)) {
+    return `the lists of what changed from snapshot ${state.sequence} to ${seqId} are not complete`;
+  }
+  return undefined;
+};

@@ -1,0 +1,98 @@
+/** What a backup is asked to do, what it tells meanwhile, and what it answers. */
+import type { CopyFailure } from '../copy.js';
+import type { BlockRun } from '../cow-file.js';
+import type { Driver } from '../driver.js';
+import type { Syscalls } from '../syscalls.js';
+
+export interface BackupRequest {
+  /** Block device with a mounted ext4 or xfs. */
+  readonly volume: string;
+  /** Folder of the volume's images, which exists and is on another disk. */
+  readonly folder: string;
+  /** true: copy everything; false: refuse where everything would have to be copied; undefined: where it must be. */
+  readonly whole?: boolean;
+  /** Destroy this folder's device if it has failed, and begin anew. */
+  readonly restart?: boolean;
+  /** How the image before is kept: as a clone if the filesystem can (if left out); else as an undo log; not at all. */
+  readonly keepPrevious?: 'clone' | 'undo' | 'nothing';
+  /** What is read again and compared with the snapshot: what was copied, and a sample (if left out); all; nothing. */
+  readonly verify?: 'copied' | 'all' | 'nothing';
+  /** Blocks that were not copied, to be compared; 1000 if left out. */
+  readonly sample?: number;
+  /** Make a manifest of the image if it has none. */
+  readonly manifest?: boolean;
+  /** For a new series; else the lowest that is free. */
+  readonly minor?: number;
+  /** Folder for COW files, on the volume; else its root. */
+  readonly cowFolder?: string;
+  /** Size of COW files in MiB; if 0 or left out, the driver's choice. */
+  readonly cowMib?: number;
+  /** Note how far a copy is after so many bytes; else every 64 MiB, and not every second. */
+  readonly noteBytes?: number;
+}
+
+export type BackupKind = 'whole' | 'incremental';
+
+/** What is about to be done. */
+export interface BackupPlan {
+  readonly kind: BackupKind;
+  /** Why everything is copied, in words. */
+  readonly reason?: string;
+  /** A backup that was interrupted is finished first. */
+  readonly finishFirst: boolean;
+  readonly image: string;
+  /** Size of the volume. */
+  readonly volumeBytes: number;
+  /** Bytes to copy, as far as it is known now: the volume goes on changing. */
+  readonly bytes: number;
+}
+
+export interface BackupEvents {
+  readonly onPlan?: (plan: BackupPlan) => void;
+  /** What is being done now, in words. */
+  readonly onStep?: (text: string) => void;
+  readonly onProgress?: (doneBytes: number, totalBytes: number) => void;
+  /** Something that the user should know; the backup goes on. */
+  readonly onNotice?: (text: string) => void;
+  readonly onFailure?: (failure: CopyFailure) => void;
+  /** Blocks of the image that are not as in the snapshot. `listed`: they were copied just now. */
+  readonly onDifference?: (run: BlockRun, listed: boolean) => void;
+}
+
+export interface BackupContext {
+  readonly syscalls: Syscalls;
+  readonly driver: Driver;
+}
+
+/** What became of the copy of one snapshot. */
+export interface CopyOutcome {
+  readonly kind: BackupKind;
+  /** Series, 32 hex digits, and number of the snapshot in it. */
+  readonly series: string;
+  readonly sequence: bigint;
+  readonly copiedBytes: number;
+  /** Blocks that could not be copied; if there are any, the image is no snapshot. */
+  readonly failedBlocks: number;
+  readonly comparedBlocks: number;
+  /** Blocks found to differ; if there are any, the image is no snapshot. */
+  readonly differingBlocks: number;
+  /** What is kept of the image before. */
+  readonly previous?: string;
+  /** Root of the manifest, hex digits. */
+  readonly root?: string;
+}
+
+export interface BackupResult extends CopyOutcome {
+  readonly image: string;
+  readonly minor: number;
+  readonly volumeBytes: number;
+  /** When the snapshot had been taken. */
+  readonly time: Date;
+  readonly reason?: string;
+  /** Number of the snapshot of a backup that had been interrupted, and was finished first. */
+  readonly finished?: bigint;
+}
+
+/** True if the image is the snapshot. */
+export const isGood = ({ failedBlocks, differingBlocks }: CopyOutcome): boolean =>
+  failedBlocks === 0 && differingBlocks === 0;

@@ -1,0 +1,166 @@
+/** The device that tracks a volume for a folder: found, and brought from state to state. */
+import { existsSync, readdirSync } from 'node:fs';
+import { basename, dirname, join } from 'node:path';
+import type { Driver } from '../driver.js';
+import { EBUSY, ENOENT, RefusalError, SystemError, errnoOf, withErrno } from '../errors.js';
+import { CONTROL_NODE, SNAPSHOT_NODE_PREFIX, STATES, STATE_BIT_ACTIVE, STATE_BIT_UNVERIFIED } from '../layout.js';
+import { describeState, readStatus } from '../status.js';
+import type { DeviceStatus } from '../status.js';
+import { isOwnCow } from './folder.js';
+import type { Memory } from './folder.js';
+import { deviceNumber, isMissing } from './volume.js';
+import type { Volume } from './volume.js';
+
+/** How long a device that somebody has open is waited for: udev looks at each new one. */
+const BUSY_MS = 30_000;
+const BUSY_STEP_MS = 100;
+
+const stateValue = (name: string): number => STATES.find((state) => state.name === name)?.value ?? NaN;
+const ACTIVE_SNAPSHOT = stateValue('ACTIVE_SNAPSHOT');
+
+export const isSnapshot = (device: DeviceStatus): boolean => device.state === ACTIVE_SNAPSHOT;
+
+export const snapshotNode = (minor: number): string => `${SNAPSHOT_NODE_PREFIX}${minor}`;
+
+/** All devices. Throws a RefusalError NO_DRIVER if there is no driver. */
+const devices = (): readonly DeviceStatus[] => {
+  try {
+    return readStatus().devices;
+  } catch (error) {
+    if (!isMissing(error)) throw error;
+    const message = `Cannot back up: the driver is not loaded, there is no ${CONTROL_NODE}; \`modprobe dattobd\` loads it`;
+    throw new RefusalError('NO_DRIVER', message);
+  }
+};
+
+const pause = (milliseconds: number): void => {
+  Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, milliseconds);
+};
+
+/** Does `run` again as long as the device is open elsewhere; the errno of the last try says what was to be done. */
+const whileBusy = (call: string, subject: string, run: () => void): void => {
+  for (let waited = 0; ; waited += BUSY_STEP_MS) {
+    try {
+      run();
+      return;
+    } catch (error) {
+      const errno = errnoOf(error);
+      if (errno === undefined) throw error;
+      if (errno !== EBUSY || waited >= BUSY_MS) throw new SystemError(errno, call, subject);
+      pause(BUSY_STEP_MS);
+    }
+  }
+};
+
+/**
+ * Makes sure that a device can be worked with: active, and without error.
+ *
+ * @param restart how to begin anew
+ * @throws RefusalError DEVICE_FAILED, DEVICE_UNVERIFIED, VOLUME_NOT_MOUNTED
+ */
+export const requireHealthy = ({ minor, state, error = 0, blockDevice }: DeviceStatus, restart: string): void => {
+  const about = `Cannot go on with minor ${minor}, which tracks ${blockDevice}: it is ${describeState(state, error)}`;
+  if (error !== 0) throw new RefusalError('DEVICE_FAILED', `${about}; ${restart}`);
+  if ((state & STATE_BIT_UNVERIFIED) !== 0) {
+    throw new RefusalError('DEVICE_UNVERIFIED', `${about}; mounting the volume takes it up; else ${restart}`);
+  }
+  if ((state & STATE_BIT_ACTIVE) === 0) {
+    throw new RefusalError('VOLUME_NOT_MOUNTED', `${about}; mount the volume read-write`);
+  }
+};
+
+/** The folder's hold on a volume through the driver. */
+export class Tracking {
+  readonly #driver: Driver;
+  readonly #volume: Volume;
+
+  constructor(driver: Driver, volume: Volume) {
+    this.#driver = driver;
+    this.#volume = volume;
+  }
+
+  /**
+   * The device of this folder's backups.
+   *
+   * @param series of the image, by which a device is known too, 32 hex digits
+   * @returns undefined if nothing tracks the volume
+   * @throws RefusalError NO_DRIVER; DEVICE_FOREIGN if the volume is tracked for somebody else
+   */
+  find(memory: Memory, series: string | undefined): DeviceStatus | undefined {
+    const { path, number } = this.#volume;
+    for (const device of devices()) {
+      if (deviceNumber(device.blockDevice) !== number) continue;
+      const isOwn = isOwnCow(memory, basename(device.cowFile)) || (series !== undefined && device.uuid === series);
+      if (isOwn) return device;
+      const remedy = `\`dbdctl destroy ${device.minor}\` ends that (is this the right folder, and is its disk mounted?)`;
+      const message = `Cannot back up ${path}: minor ${device.minor} tracks it, and not for this folder; ${remedy}`;
+      throw new RefusalError('DEVICE_FOREIGN', message);
+    }
+    return undefined;
+  }
+
+  /** Throws a RefusalError MINOR_TAKEN if a minor that was asked for is used. */
+  requireFree(minor: number | undefined): void {
+    const taken = devices().find((device) => device.minor === minor);
+    if (!taken) return;
+    const message = `Cannot use minor ${minor}: it tracks ${taken.blockDevice}; leave --minor out, or name another`;
+    throw new RefusalError('MINOR_TAKEN', message);
+  }
+
+  /** Starts a series. Throws a SystemError with the driver's errno. */
+  setUp(cowFile: string, minor: number | undefined, cowMib: number): void {
+    const { path } = this.#volume;
+    // The free minor may be taken by somebody else at this moment, and then is EBUSY.
+    whileBusy('start a snapshot of', path, () =>
+      this.#driver.setupSnapshot({
+        minor: minor ?? this.#freeMinor(),
+        blockDevice: path,
+        cowFile,
+        fallocateMib: BigInt(cowMib),
+        cacheBytes: 0n,
+      }),
+    );
+  }
+
+  #freeMinor(): number {
+    try {
+      return this.#driver.freeMinor();
+    } catch (error) {
+      if (errnoOf(error) !== ENOENT) throw error;
+      throw new RefusalError('MINOR_TAKEN', `Cannot back up ${this.#volume.path}: all minors are used`);
+    }
+  }
+
+  toSnapshot(minor: number, cowFile: string, cowMib: number): void {
+    whileBusy('take the next snapshot of', this.#volume.path, () =>
+      this.#driver.transitionToSnapshot(minor, cowFile, BigInt(cowMib)),
+    );
+  }
+
+  toIncremental(minor: number): void {
+    whileBusy('end the snapshot', snapshotNode(minor), () => this.#driver.transitionToIncremental(minor));
+  }
+
+  destroy(minor: number): void {
+    whileBusy('destroy', snapshotNode(minor), () => this.#driver.destroy(minor));
+  }
+}
+
+/** COW files of a folder's backups, without that of the device: what is left of earlier links of the series. */
+export const closedCowFiles = (
+  memory: Memory,
+  mountPoint: string,
+  device: DeviceStatus | undefined,
+): readonly string[] => {
+  const folders = new Set(memory.cowFolders);
+  if (device) folders.add(dirname(device.cowFile));
+  const live = device && join(mountPoint, device.cowFile);
+  return [...folders].flatMap((folder) => {
+    const path = join(mountPoint, folder);
+    if (!existsSync(path)) return [];
+    return withErrno('read', path, () => readdirSync(path))
+      .filter((name) => isOwnCow(memory, name))
+      .map((name) => join(path, name))
+      .filter((file) => file !== live);
+  });
+};

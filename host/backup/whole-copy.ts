@@ -1,0 +1,100 @@
+/** A whole copy of a snapshot, sparse, which goes on where an interrupted one was. */
+import { ftruncateSync } from 'node:fs';
+import { compareRuns } from '../compare.js';
+import { PIECE_BYTES, WINDOW_BYTES } from '../copy.js';
+import type { BlockRun } from '../cow-file.js';
+import { withErrno } from '../errors.js';
+import type { OpenFile } from '../files.js';
+import { BLOCK_BYTES } from '../layout.js';
+import type { Syscalls } from '../syscalls.js';
+
+/** Least run of zeros that stays a hole. */
+const HOLE_BYTES = 65536;
+const ZEROS = Buffer.alloc(HOLE_BYTES);
+
+export interface WholeCopyOptions {
+  readonly syscalls: Syscalls;
+  /** Where to go on, in bytes, a multiple of PIECE_BYTES. */
+  readonly cursor: number;
+  /** Least bytes and least milliseconds between two notes of how far the copy is. */
+  readonly noteBytes: number;
+  readonly noteMs: number;
+  /** What is before the offset is on disk. */
+  readonly onNote: (cursor: number) => void;
+  readonly onProgress: (doneBytes: number) => void;
+}
+
+/** Writes what is not zeros. Returns the bytes written. */
+const writeSparse = (target: OpenFile, data: Buffer, offset: number): number => {
+  let start = -1;
+  let written = 0;
+  const flush = (end: number): void => {
+    if (start < 0) return;
+    target.writeFull(data.subarray(start, end), offset + start);
+    written += end - start;
+    start = -1;
+  };
+  for (let at = 0; at < data.length; at += HOLE_BYTES) {
+    const part = data.subarray(at, at + HOLE_BYTES);
+    if (part.equals(ZEROS.subarray(0, part.length))) flush(at);
+    else if (start < 0) start = at;
+  }
+  flush(data.length);
+  return written;
+};
+
+/**
+ * Copies all of a snapshot into a file. The copy is on disk when this returns.
+ *
+ * @param bytes size of the snapshot
+ * @returns bytes that are not holes, of what was copied now
+ * @throws SystemError at the first byte that cannot be read or written
+ */
+export const copyWhole = (source: OpenFile, target: OpenFile, bytes: number, options: WholeCopyOptions): number => {
+  const { syscalls, cursor, noteBytes, noteMs } = options;
+  withErrno('resize', target.path, () => {
+    // Whatever lies behind the cursor is not known to be right.
+    ftruncateSync(target.fd, cursor);
+    ftruncateSync(target.fd, bytes);
+  });
+  const buffer = Buffer.alloc(PIECE_BYTES);
+  let noted = { cursor, time: Date.now() };
+  let advised = cursor;
+  let written = 0;
+  for (let at = cursor; at < bytes; at += PIECE_BYTES) {
+    if (advised - at < WINDOW_BYTES / 2) {
+      syscalls.adviseWillNeed(source.fd, advised, WINDOW_BYTES);
+      advised += WINDOW_BYTES;
+    }
+    const data = buffer.subarray(0, Math.min(PIECE_BYTES, bytes - at));
+    source.readFull(data, at);
+    written += writeSparse(target, data, at);
+    const end = at + data.length;
+    if (end < bytes && end - noted.cursor >= noteBytes && Date.now() - noted.time >= noteMs) {
+      target.sync();
+      options.onNote(end);
+      noted = { cursor: end, time: Date.now() };
+    }
+    options.onProgress(end);
+  }
+  target.sync();
+  return written;
+};
+
+/**
+ * Compares all of an image, read from the disk, with its snapshot.
+ *
+ * @returns blocks that differ
+ */
+export const compareWhole = (
+  snapshot: OpenFile,
+  image: OpenFile,
+  bytes: number,
+  syscalls: Syscalls,
+  onDifference: (run: BlockRun) => void,
+  onProgress: (doneBytes: number) => void,
+): number => {
+  syscalls.adviseDontNeed(image.fd);
+  const all = [{ start: 0, count: Math.ceil(bytes / BLOCK_BYTES) }];
+  return compareRuns(snapshot, image, all, bytes, onDifference, onProgress);
+};

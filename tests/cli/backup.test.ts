@@ -1,0 +1,277 @@
+import { execFileSync } from 'node:child_process';
+import { existsSync, mkdirSync, readFileSync, readdirSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { test } from 'uvu';
+import * as assert from 'uvu/assert';
+import {
+  BLOCK,
+  CLONES,
+  FAKES,
+  FOLDER,
+  FRESH,
+  IMAGE,
+  REPLACED,
+  VOLUME,
+  assertGood,
+  backUp,
+  backup,
+  changeDevice,
+  device,
+  everything,
+  imageState,
+  inFolder,
+  machine,
+  makeMachine,
+  volume,
+  writeVolume,
+} from './backup-scene.js';
+import { manual } from '../../cli/datto-backup.manual.js';
+import { at, environment, runTool, toolPath } from './tool.js';
+
+interface Json {
+  readonly kind: string;
+  readonly reason?: string;
+  readonly finished?: number;
+  readonly sequence: number;
+  readonly copied_bytes: number;
+  readonly compared_blocks: number;
+  readonly previous?: string;
+  readonly root?: string;
+  readonly notices: readonly string[];
+}
+
+const backUpJson = (options: readonly string[] = [], fakes = {}): Json =>
+  JSON.parse(backUp(['--json', ...options], fakes).stdout) as Json;
+
+test('the first run copies everything, sparse, and leaves the volume tracked', () => {
+  makeMachine();
+  const { stdout, stderr } = backUp();
+  assertGood();
+  assert.is(stderr, '');
+  assert.match(stdout, /^whole copy of 4 MiB: there is no image yet\n/);
+  assert.match(stdout, /volume\.img is \/dev\/fake-origin as of [^\n]*Z, snapshot 1 of series/);
+  assert.ok(statSync(IMAGE).blocks * 512 < 3 * 2 ** 20);
+  assert.is(device()?.sequence, 1);
+});
+
+test('later runs copy what changed, with a new COW file each time', () => {
+  const names = new Set([device()?.cow]);
+  for (const sequence of [2, 3, 4]) {
+    writeVolume([3, 4, 700 + sequence]);
+    const { kind, copied_bytes, compared_blocks, previous } = backUpJson();
+    assert.equal([kind, copied_bytes, previous], ['incremental', 3 * BLOCK, undefined]);
+    assert.is(compared_blocks, 3 + 1000);
+    assertGood(`run ${sequence}`);
+    assert.is(device()?.sequence, sequence);
+    names.add(device()?.cow);
+  }
+  assert.is(names.size, 4);
+});
+
+test('the image before is kept as a clone where files can be cloned, as an undo log if asked for', () => {
+  const before = volume();
+  writeVolume([9]);
+  assert.match(backUpJson([], CLONES).previous ?? '', /volume\.img\.datto-previous-4$/);
+  assert.ok(readFileSync(inFolder('volume.img.datto-previous-4')).equals(before));
+  writeVolume([10]);
+  assert.match(backUpJson(['--keep-previous', 'undo']).previous ?? '', /volume\.img\.datto-undo-5$/);
+  writeVolume([11]);
+  assert.is(backUpJson(['--keep-previous', 'nothing'], CLONES).previous, undefined);
+  assertGood();
+  assert.equal(readdirSync(FOLDER).sort(), [
+    'datto-backup.json',
+    'datto-backup.lock',
+    'volume.img',
+    'volume.img.datto-state',
+  ]);
+});
+
+test('--dry-run tells what would be done and changes nothing', () => {
+  writeVolume([1, 2]);
+  const before = everything();
+  assert.is(backUp(['--dry-run']).stdout, 'incremental, 8 KiB have changed\n');
+  assert.is(backUp(['--dry-run', '--whole']).stdout, 'whole copy of 4 MiB: it was asked for\n');
+  const { kind, bytes } = JSON.parse(backUp(['-n', '--json']).stdout) as { kind: string; bytes: number };
+  assert.equal([kind, bytes], ['incremental', 2 * BLOCK]);
+  assert.equal(everything(), before);
+});
+
+test('a manifest is made if asked for, and kept in step', () => {
+  const { root } = backUpJson(['--manifest', '--verify', 'all']);
+  assert.match(root ?? '', /^[0-9a-f]{64}$/);
+  writeVolume([50]);
+  assert.is.not(backUpJson().root, root);
+  const scrubbed = runTool('datto-verify', ['scrub', IMAGE]);
+  assert.is(scrubbed.status, 0, scrubbed.stdout);
+  backUpJson(['--whole', '--manifest']);
+  assert.is(runTool('datto-verify', ['scrub', IMAGE]).status, 0);
+  assert.is(runTool('datto-verify', ['scrub', REPLACED]).status, 0);
+  backUpJson(['--whole']);
+  assert.not.ok(existsSync(`${IMAGE}.datto-manifest`), 'the manifest of another image');
+});
+
+test('a whole copy replaces the image at its end, and keeps the one before until the next run', () => {
+  const before = volume();
+  writeVolume([60]);
+  const { previous, reason } = backUpJson(['--whole']);
+  assert.equal([previous, reason], [REPLACED, 'it was asked for']);
+  assert.ok(readFileSync(REPLACED).equals(before));
+  assertGood();
+  writeVolume([61]);
+  assert.is(backUpJson().kind, 'incremental');
+  assert.not.ok(existsSync(REPLACED) || existsSync(`${REPLACED}.datto-state`));
+  assertGood();
+});
+
+const NEEDS_WHOLE: ReadonlyArray<readonly [what: string, change: () => void, reason: RegExp]> = [
+  ['the device is gone', () => rmSync(machine('device')), /nothing tracks the volume any more: /],
+  ['the image is gone', () => rmSync(IMAGE), /there is no image yet/],
+  ['nothing is known of the image', () => rmSync(`${IMAGE}.datto-state`), /it is not known what/],
+  ['something else wrote the image', () => writeFileSync(IMAGE, 'x', { flag: 'r+' }), /something else wrote/],
+  ['the volume is tracked anew', () => changeDevice({ series: '5'.repeat(32) }), /has been tracked anew/],
+  ['snapshots were missed', () => changeDevice({ sequence: 1000 }), /lists of what changed from snapshot \d+ to 1000/],
+  ['the device is behind the image', () => changeDevice({ sequence: 1 }), /the image is snapshot \d+, and/],
+];
+
+for (const [what, change, reason] of NEEDS_WHOLE) {
+  test(`everything is copied if ${what}, but not with --no-whole`, () => {
+    makeMachine();
+    backUp();
+    backUp();
+    const old = existsSync(IMAGE) ? readFileSync(IMAGE) : undefined;
+    writeVolume([77]);
+    change();
+    const before = everything();
+    const refused = backup(['--no-whole']);
+    assert.is(refused.status, 4);
+    assert.match(refused.stderr, reason);
+    assert.match(refused.stderr, /^datto-backup: [^\n]*\n$/);
+    assert.equal(everything().filter(([name]) => !name.endsWith('.lock')), before.filter(([name]) => !name.endsWith('.lock')));
+    const { kind, reason: told } = backUpJson();
+    assert.is(kind, 'whole');
+    assert.match(told ?? '', reason);
+    assertGood();
+    if (existsSync(REPLACED)) assert.is(readFileSync(REPLACED).length, old?.length);
+  });
+}
+
+test('a change that was not listed is found; status 3, and the next run copies everything', () => {
+  makeMachine();
+  backUp();
+  backUp([], CLONES);
+  writeVolume([20]);
+  // The driver takes no notice.
+  writeFileSync(machine('snapshot'), volume());
+  writeVolume([21]);
+  const { status, stderr, stdout } = backup(['--verify', 'all'], CLONES);
+  assert.is(status, 3);
+  assert.match(stderr, /block 20 differs from the snapshot, though not listed as changed/);
+  assert.match(stdout, /volume\.img is no snapshot: /);
+  assert.is(imageState().state, 'DIFFERS');
+  assert.match(backUpJson([], CLONES).reason ?? '', /found to differ/);
+  assertGood();
+});
+
+test('an image that could not be written is finished by the next run, from all lists', () => {
+  makeMachine();
+  backUp();
+  writeVolume([100, 101]);
+  const failed = backup([], { ...CLONES, FAKE_BAD_WRITE: `${100 * BLOCK}` });
+  assert.is(failed.status, 5);
+  assert.match(failed.stderr, /cannot write [^\n]*volume\.img at offset 409600, 4096 bytes: Input\/output error\n/);
+  assert.is(imageState().state, 'UPDATING');
+  // The volume is not left with a snapshot that grows.
+  assert.is(device()?.state, 2);
+  writeVolume([102]);
+  assert.is(backUpJson([], CLONES).kind, 'incremental');
+  assertGood();
+});
+
+test('a whole copy that could not be written goes on where it was', () => {
+  makeMachine();
+  const failed = backup(['--note', '1'], { FAKE_BAD_WRITE: `${300 * BLOCK}` });
+  assert.is(failed.status, 5);
+  assert.match(failed.stderr, /Cannot write [^\n]*volume\.img\.new: Input\/output error\n$/);
+  assert.match(failed.stderr, /stays, so that the next run can go on/);
+  assert.not.ok(existsSync(IMAGE));
+  const begun = volume();
+  writeVolume([1, 1000]);
+  const { kind, finished, notices } = backUpJson();
+  assert.equal([kind, finished], ['incremental', 1]);
+  assert.match(notices.join(), /backup of snapshot 1 was interrupted; it is finished first/);
+  assertGood();
+  assert.not.ok(volume().equals(begun));
+});
+
+test('a device that fails while it is copied keeps the last good image', () => {
+  makeMachine();
+  backUp();
+  const good = volume();
+  writeVolume(Array.from({ length: 200 }, (_, at) => 1 + at));
+  writeFileSync(machine('full'), '');
+  const { status, stderr } = backup(['--keep-previous', 'nothing'], CLONES);
+  rmSync(machine('full'));
+  assert.is(status, 4);
+  assert.match(stderr, /is snapshot 1 again, the last that was complete\n/);
+  assert.match(stderr, /active snapshot, failed: COW file full; --restart destroys it [^\n]*\n$/);
+  assert.ok(readFileSync(IMAGE).equals(good));
+  assert.is(imageState().state, 'CLEAN');
+  assert.is(backup().status, 4);
+  const { kind, reason } = backUpJson(['--restart']);
+  assert.is(kind, 'whole');
+  assert.match(reason ?? '', /COW file full/);
+  assertGood();
+  assert.ok(readFileSync(REPLACED).equals(good));
+});
+
+test('a device that fails during a whole copy is destroyed by --restart, and the copy begun anew', () => {
+  makeMachine();
+  writeFileSync(machine('full'), '');
+  assert.is(backup().status, 4);
+  rmSync(machine('full'));
+  assert.ok(existsSync(FRESH));
+  backUp(['--restart']);
+  assertGood();
+});
+
+test('a first run that was killed once it had its snapshot is known by its COW file', () => {
+  makeMachine();
+  backup([], { FAKE_BAD_WRITE: '0' });
+  assert.is(device()?.state, 3);
+  assert.is(backUpJson().finished, 1);
+  assertGood();
+});
+
+test('a switch done by hand is made up for', () => {
+  makeMachine();
+  backUp();
+  writeVolume([5]);
+  assert.is(runTool('dbdctl', ['transition-to-snapshot', machine('mount/by-hand'), '7'], FAKES).status, 0);
+  writeVolume([6]);
+  const { kind, finished } = backUpJson();
+  assert.equal([kind, finished], ['incremental', 2]);
+  assert.ok(readFileSync(IMAGE).equals(volume()));
+});
+
+test('progress is shown when it is asked for', () => {
+  makeMachine();
+  assert.match(backUp(['--progress']).stderr, /100 % {2}4 of 4 MiB\n/);
+});
+
+test('the examples of datto-backup(8) work', () => {
+  makeMachine();
+  mkdirSync(inFolder('data'));
+  const examples = manual.sections
+    .flatMap(({ blocks }) => blocks)
+    .flatMap((block) => (typeof block === 'object' && 'example' in block ? block.example : []));
+  const lines = examples.map((line) => line.replace('/dev/sda1', VOLUME).replace('/backup/data', inFolder('data')));
+  const functions = ['datto-backup', 'update-img'].map((name) => `${name}() { ${toolPath(name as 'update-img')} "$@"; }`);
+  const output = execFileSync('bash', ['--norc', '-e', '-c', [...functions, ...lines].join('\n')], {
+    encoding: 'utf8',
+    cwd: at(''),
+    env: environment(FAKES),
+  });
+  assert.match(output, /volume\.img is snapshot 1 again: 0 blocks put back\n$/);
+  assert.ok(readFileSync(inFolder('data/volume.img')).equals(volume()));
+});
+
+test.run();
