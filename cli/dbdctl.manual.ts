@@ -48,7 +48,10 @@ export const manual: ToolManual = {
       'The device must be an active snapshot, and may be open. The COW file then grows by a step before it is full, ' +
         'as long as the reserved space stays free.',
     ],
-    status: ['The state of a device is shown in words; the meaning of an error, too.'],
+    status: [
+      'A table of all devices, or of the one with that minor; below it, what the state of each means and what to do ' +
+        'next. With `--json`, `meaning` and `next` are these words.',
+    ],
     help: [],
   },
   exits: [

@@ -2,13 +2,14 @@
 import { existsSync } from 'node:fs';
 import { Command, CommanderError } from 'commander';
 import { Driver } from '../host/driver.js';
-import { EINVAL, SystemError, errnoText } from '../host/errors.js';
+import { EINVAL, RefusalError, SystemError, errnoText } from '../host/errors.js';
 import { CONTROL_NODE } from '../host/layout.js';
 import { readStatus } from '../host/status.js';
+import type { DriverStatus } from '../host/status.js';
 import { nativeSyscalls } from '../host/syscalls.js';
 import { SUB_COMMANDS, synopsis, usage } from './commands.js';
 import type { Arguments, Reading, SubCommand } from './commands.js';
-import { DigitsError, parseDigits } from './digits.js';
+import { DigitsError, U32_MAX, parseDigits } from './digits.js';
 import { statusJson, statusTable } from './status-table.js';
 import { processStreams } from './standard-output.js';
 import { errorLine } from './terminal.js';
@@ -102,10 +103,11 @@ const makeProgram = (driver: Driver, streams: Streams): Command => {
   for (const command of SUB_COMMANDS) addSubCommand(program, command, driver);
   program
     .command('status')
-    .description('show all devices, and what is wrong with them in plain words')
+    .description('show devices, what their state means, and what to do next')
+    .argument('[minor]', 'this one only')
     .option('--json', 'for programs: the keys of /proc/datto-info, and words')
-    .action(({ json }: { json?: boolean }) => {
-      const status = readStatus();
+    .action((text: string | undefined, { json }: { json?: boolean }) => {
+      const status = statusOf(text === undefined ? undefined : readMinor(text));
       streams.out(json ? statusJson(status) : statusTable(status));
     });
   program
@@ -115,6 +117,24 @@ const makeProgram = (driver: Driver, streams: Streams): Command => {
     .allowUnknownOption()
     .action(() => streams.out(usage()));
   return program;
+};
+
+const readMinor = (text: string): bigint => {
+  try {
+    return parseDigits(text, U32_MAX);
+  } catch (error) {
+    throw error instanceof DigitsError ? new UsageError('status', error.errno) : error;
+  }
+};
+
+/** The status of all devices, or of one. */
+const statusOf = (minor: bigint | undefined): DriverStatus => {
+  const { version, devices } = readStatus();
+  if (minor === undefined) return { version, devices };
+  const chosen = devices.filter((device) => BigInt(device.minor) === minor);
+  if (chosen.length > 0) return { version, devices: chosen };
+  const used = devices.length === 0 ? 'none' : devices.map((device) => device.minor).join(', ');
+  throw new RefusalError('MINOR_UNUSED', `Cannot show minor ${minor}: it is not used; used: ${used}`);
 };
 
 const isInformation = (argv: readonly string[]): boolean =>

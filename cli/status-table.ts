@@ -1,5 +1,6 @@
 /** The driver's status for people and for programs. */
 import { deviceErrorText } from '../host/errors.js';
+import { explainDevice } from '../host/explain.js';
 import { STATES } from '../host/layout.js';
 import { describeState } from '../host/status.js';
 import type { DeviceStatus, DriverStatus } from '../host/status.js';
@@ -31,23 +32,30 @@ const cells = (device: DeviceStatus): string[] => [
   device.cowFile,
 ];
 
-/** A table of all devices, or a line that there are none. */
+/** What each device's state means, and what to do next. */
+const explanations = (devices: readonly DeviceStatus[]): string =>
+  devices
+    .map((device) => {
+      const { meaning, next } = explainDevice(device);
+      return `\nminor ${device.minor}: ${meaning}\n${' '.repeat(`minor ${device.minor}: `.length)}${next}\n`;
+    })
+    .join('');
+
+/** A table of devices with explanations, or a line that there are none. */
 export const statusTable = ({ devices }: DriverStatus): string => {
   if (devices.length === 0) return 'no devices\n';
   const rows = [HEADINGS, ...devices.map(cells)];
   const widths = HEADINGS.map((_, column) => Math.max(...rows.map((row) => row[column]?.length ?? 0)));
-  return rows
-    .map((row) =>
-      row
-        .map((cell, column) => cell.padEnd(widths[column] ?? 0))
-        .join('  ')
-        .trimEnd(),
-    )
-    .map((line) => `${line}\n`)
-    .join('');
+  const lines = rows.map((row) =>
+    row
+      .map((cell, column) => cell.padEnd(widths[column] ?? 0))
+      .join('  ')
+      .trimEnd(),
+  );
+  return `${lines.join('\n')}\n${explanations(devices)}`;
 };
 
-/** The keys of /proc/datto-info, with the state and the error also in words. */
+/** The keys of /proc/datto-info, with the state and the error also in words, what they mean, and what to do next. */
 export const statusJson = ({ version, devices }: DriverStatus): string => {
   const rows = devices.map((device) => ({
     minor: device.minor,
@@ -68,6 +76,7 @@ export const statusJson = ({ version, devices }: DriverStatus): string => {
     error_text: device.error === undefined ? undefined : deviceErrorText(device.error),
     state: device.state,
     state_text: STATES[device.state]?.doc,
+    ...explainDevice(device),
   }));
   return `${JSON.stringify({ version, devices: rows }, jsonInteger, 2)}\n`;
 };

@@ -208,7 +208,56 @@ test('status --json has the keys of /proc, and words', () => {
   const { version, devices } = JSON.parse(stdout) as { version: string; devices: Array<Record<string, unknown>> };
   assert.is(version, '0.12.1');
   const original = (JSON.parse(STATUS) as { devices: Array<Record<string, unknown>> }).devices[0];
-  assert.equal(devices, [{ ...original, error_text: 'COW file full', state_text: 'active snapshot' }]);
+  const [{ meaning, next, ...rest } = {}] = devices;
+  assert.equal(rest, { ...original, error_text: 'COW file full', state_text: 'active snapshot' });
+  assert.match(`${meaning}`, /^It has failed: COW file full\. Its snapshot cannot be read any more; the volume/);
+  assert.match(`${next}`, /^`dbdctl destroy 3`; the next backup must be a full one\. Next time copy sooner/);
+});
+
+test('status tells of each state what it means and what to do next', () => {
+  const told = [0, 1, 2, 3, 4, 5].map((state) => {
+    writeFileSync(at('status'), STATUS.replace('\t\t\t"error": -27,\n', '').replace('"state": 3', `"state": ${state}`));
+    const { status, stdout } = dbdctl(['status'], { FAKE_STATUS: at('status') });
+    assert.is(status, 0);
+    const [, , empty, meaning, next, ...rest] = stdout.split('\n');
+    assert.equal([empty, rest], ['', ['']]);
+    assert.match(meaning ?? '', /^minor 3: [A-Z/].*\.$/);
+    assert.match(next ?? '', /^ {9}[A-Z].*\.$/);
+    return `${meaning}${next}`;
+  });
+  assert.match(told[2] ?? '', /`dbdctl transition-to-snapshot <cow file> 3`/);
+  assert.match(told[3] ?? '', /\/dev\/datto3 is the volume as it was [^]*`dbdctl transition-to-incremental 3`/);
+  assert.match(told[4] ?? '', /Mount the volume/);
+  assert.is(new Set(told).size, 5, 'only the unverified ones are told of alike');
+});
+
+test('status of a failure says what was lost, for every errno', () => {
+  for (const [state, words] of [
+    [2, 'Changes are not noted any more'],
+    [3, 'Its snapshot cannot be read any more'],
+    [4, 'could not be taken up'],
+  ] as const) {
+    for (const errno of [5, 12, 19, 22, 27, 28, 116, 131, 524, 1]) {
+      writeFileSync(at('status'), STATUS.replace('-27', `-${errno}`).replace('"state": 3', `"state": ${state}`));
+      const { stdout } = dbdctl(['status'], { FAKE_STATUS: at('status') });
+      assert.ok(stdout.includes(words), stdout);
+      assert.match(stdout, /\n +`dbdctl destroy 3`; the next backup must be a full one\./);
+    }
+  }
+});
+
+test('status of one minor shows that one; another, or what is no number, is an error', () => {
+  const two = STATUS.replace('\t\t{\n', `${STATUS.slice(STATUS.indexOf('\t\t{'), STATUS.indexOf('\t]') - 1).replace('"minor": 3', '"minor": 1')},\n\t\t{\n`);
+  writeFileSync(at('status'), two);
+  const fakes = { FAKE_STATUS: at('status') };
+  assert.equal((JSON.parse(dbdctl(['status', '--json'], fakes).stdout) as { devices: unknown[] }).devices.length, 2);
+  const { stdout } = dbdctl(['status', '1', '--json'], fakes);
+  assert.equal((JSON.parse(stdout) as { devices: Array<{ minor: number }> }).devices.map(({ minor }) => minor), [1]);
+  assert.match(dbdctl(['status', '3'], fakes).stdout, /^minor [^\n]*\n3 [^\n]*\n\nminor 3: /);
+  const none = dbdctl(['status', '2'], fakes);
+  assert.equal(none, { status: 255, stdout: '', stderr: 'dbdctl: Cannot show minor 2: it is not used; used: 1, 3\n', ioctls: [] });
+  assertUsageError(['status', 'x'], 'Success');
+  assertUsageError(['status', '4294967296'], 'Numerical result out of range');
 });
 
 test('status says so if there are no devices', () => {

@@ -2,6 +2,7 @@ import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import { DigitsError, U32_MAX, U64_MAX, parseDigits } from '../../cli/digits.js';
 import { Progress } from '../../cli/progress.js';
+import { explainDevice } from '../../host/explain.js';
 import { humanBytes, statusJson, statusTable } from '../../cli/status-table.js';
 
 const errnoOfDigits = (text: string, max: bigint): number | undefined => {
@@ -46,7 +47,7 @@ test('statusJson() keeps integers that a number cannot hold', () => {
   assert.equal(devices, [
     {
       ...{ minor: 12, cow_file: '/c', block_device: '/dev/sda1', max_cache: 1, seq_id: '9223372036854775808' },
-      ...{ state: 4, state_text: 'unverified incremental' },
+      ...{ state: 4, state_text: 'unverified incremental', ...explainDevice(UNVERIFIED) },
     },
   ]);
 });
