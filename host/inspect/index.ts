@@ -1,0 +1,35 @@
+/** COW files read without a driver, on any machine: what other programs may use (docs/LIBRARY.md). */
+import { OpenFile } from '../files.js';
+import { nativeSyscalls } from '../syscalls.js';
+import type { OriginSize } from './geometry.js';
+import { InspectedCow } from './inspected-cow.js';
+
+export type { BlockRun, CowHeader } from '../cow-file.js';
+export { OpenFile } from '../files.js';
+export { checkCow } from './check.js';
+export type { CheckReport } from './check.js';
+export { countSides, diffCows } from './diff.js';
+export { extractSnapshot } from './extract.js';
+export type { ExtractRequest, ExtractResult } from './extract.js';
+export type { Rule, Violation } from './findings.js';
+export type { OriginSize } from './geometry.js';
+export { describeCow } from './info.js';
+export type { CowInfo } from './info.js';
+export { InspectedCow } from './inspected-cow.js';
+export type { ListOptions } from './inspected-cow.js';
+export { countRuns } from './run-statistics.js';
+
+/**
+ * Opens a COW file, gives it to `run`, and closes it.
+ *
+ * @param origin the origin's size, where it cannot be told from the file
+ * @throws RefusalError COW_KIND, HEADER_SHORT, BAD_MAGIC, ORIGIN_SIZE_MISMATCH; SystemError
+ */
+export const withCowFile = <T>(path: string, run: (cow: InspectedCow) => T, origin?: OriginSize): T => {
+  const file = OpenFile.open(path, 'r');
+  try {
+    return run(InspectedCow.of(file, nativeSyscalls(), origin));
+  } finally {
+    file.close();
+  }
+};
