@@ -66,7 +66,9 @@ class Run {
     if (device && this.#request.restart !== true) requireHealthy(device, RESTART);
     const usable = device && (device.error ?? 0) === 0 ? device : undefined;
     if (device && !usable) this.#lost = describeState(device.state, device.error);
-    return this.#planFor(usable, this.#lists(usable));
+    const plan = this.#planFor(usable, this.#lists(usable));
+    if (plan.kind === 'whole') this.#requireSpace();
+    return plan;
   }
 
   run(): BackupResult {
