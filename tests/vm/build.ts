@@ -23,6 +23,14 @@ export function buildPrograms(): void {
   }
 }
 
+/** Compiles the client of the C library, and the library. */
+export function buildClient(): void {
+  const lib = join(projectDir, 'build/lib');
+  execFileSync('make', ['-s', '-C', join(projectDir, 'host/libdattobd'), `OUT=${lib}`], { stdio: 'inherit' });
+  execFileSync('gcc', ['-std=c99', '-Wall', '-Wextra', '-Werror', '-o', join(programsDir, 'client'), join(projectDir, 'tests/lib/client.c'),
+    `-I${join(lib, 'include/dattobd')}`, `-L${lib}`, `-Wl,-rpath,${lib}`, '-ldattobd'], { stdio: 'inherit' });
+}
+
 /**
  * Builds the module for a kernel.
  *

@@ -8,7 +8,7 @@
  */
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
-import { buildModule, buildPrograms, modulePath, programsDir } from './build.js';
+import { buildClient, buildModule, buildPrograms, modulePath, programsDir } from './build.js';
 import { cacheDir, kernel, projectDir, seriesNames, type Kernel } from './kernels.js';
 import { runMachine } from './machine.js';
 import { fileSystemsFor, scenarios, type FileSystem, type Scenario } from './scenarios.js';
@@ -75,6 +75,7 @@ async function main(): Promise<void> {
   const choice = choose();
   const chosen = scenarios.filter((s) => choice.names.includes(s.name));
   buildPrograms();
+  buildClient();
   let passed = 0;
   let failed = 0;
   for (const [number, name] of choice.kernels.entries()) {

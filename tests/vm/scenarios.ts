@@ -22,6 +22,7 @@ const ext4: readonly FileSystem[] = ['ext4'];
 export const scenarios: readonly Scenario[] = [
   { name: 'ioctls', fileSystems: ext4, diskMib: [256], limitSeconds: 400 },
   { name: 'proc-and-nodes', fileSystems: ext4, diskMib: [256], limitSeconds: 400 },
+  { name: 'client', fileSystems: both, spread: true, diskMib: [512], limitSeconds: 600 },
   { name: 'dbdctl', fileSystems: ext4, diskMib: [256], limitSeconds: 400 },
   { name: 'overflow', fileSystems: both, spread: true, diskMib: [512], limitSeconds: 400 },
   { name: 'trap', fileSystems: ext4, diskMib: [512, 256], limitSeconds: 400, debugCore: true },
