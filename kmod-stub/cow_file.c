@@ -119,7 +119,7 @@ static int fill(struct cow_file *cow, struct file *file, const void *header)
 }
 
 static struct cow_file *cow_file_new(const struct path *path, struct block_device *origin,
-				     u64 bytes)
+				     const char *device, u64 bytes)
 {
 	struct inode *inode = d_inode(path->dentry);
 	struct cow_file *cow = kzalloc(sizeof(*cow), GFP_KERNEL);
@@ -131,7 +131,8 @@ static struct cow_file *cow_file_new(const struct path *path, struct block_devic
 	cow->bytes = bytes;
 	cow->ino = inode->i_ino;
 	cow->generation = inode->i_generation;
-	err = set_paths(cow, path);
+	cow->device = kstrdup(device, GFP_KERNEL);
+	err = cow->device ? set_paths(cow, path) : -ENOMEM;
 	if (err) {
 		cow_file_release(cow);
 		return ERR_PTR(err);
@@ -139,8 +140,8 @@ static struct cow_file *cow_file_new(const struct path *path, struct block_devic
 	return cow;
 }
 
-struct cow_file *cow_file_create(const char *path, struct block_device *origin, u64 bytes,
-				 const void *header)
+struct cow_file *cow_file_create(const char *path, struct block_device *origin,
+				 const char *device, u64 bytes, const void *header)
 {
 	struct file *file = filp_open(path, O_CREAT | O_RDWR | O_LARGEFILE, 0);
 	struct cow_file *cow;
@@ -155,7 +156,7 @@ struct cow_file *cow_file_create(const char *path, struct block_device *origin, 
 	err = check_kind(file_inode(file), origin);
 	if (err)
 		goto undo;
-	cow = cow_file_new(&file->f_path, origin, bytes);
+	cow = cow_file_new(&file->f_path, origin, device, bytes);
 	if (IS_ERR(cow)) {
 		err = PTR_ERR(cow);
 		goto undo;
@@ -186,15 +187,14 @@ struct cow_file *cow_file_known(const struct path *path, struct block_device *or
 
 	if (err)
 		return ERR_PTR(err);
-	cow = cow_file_new(path, origin, i_size_read(inode));
+	cow = cow_file_new(path, origin, device, i_size_read(inode));
 	if (IS_ERR(cow))
 		return cow;
 	cow->live = true;
-	cow->device = kstrdup(device, GFP_KERNEL);
 	/* The name that it had in our own mount leads nowhere. */
 	kfree(cow->path);
 	cow->path = NULL;
-	err = cow->device ? cow_read_map(cow, inode, cow->bytes) : -ENOMEM;
+	err = cow_read_map(cow, inode, cow->bytes);
 	if (err) {
 		cow_file_release(cow);
 		return ERR_PTR(err);

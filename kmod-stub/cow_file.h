@@ -18,6 +18,7 @@ struct cow_file;
  * cow_file_create() - Create (or truncate), allocate, map, prove and pin a COW file.
  * @path: as the caller of the ioctl gave it; relative paths resolve against the calling process
  * @origin: the device whose filesystem it must lie on
+ * @device: its name for the calling process
  * @bytes: allocation size
  * @header: COW_HEADER_SIZE bytes that become the file's first block, through the filesystem
  *
@@ -27,8 +28,8 @@ struct cow_file;
  * Context: Process context of the ioctl's caller, filesystem not frozen. May sleep.
  * Return: The file, or ERR_PTR().
  */
-struct cow_file *cow_file_create(const char *path, struct block_device *origin, u64 bytes,
-				 const void *header);
+struct cow_file *cow_file_create(const char *path, struct block_device *origin,
+				 const char *device, u64 bytes, const void *header);
 
 /**
  * cow_file_find() - Find a COW file on a filesystem that is not mounted, or mounted read-only.

@@ -91,7 +91,7 @@ int cow_find_mounted(struct cow_file *cow, struct path *path)
 	struct vfsmount *mnt;
 	int err;
 
-	if (!cow->device || !compat_bdev_mounted_rw(cow->origin))
+	if (!compat_bdev_mounted_rw(cow->origin))
 		return -ENOENT;
 	mnt = mount_origin(cow->origin, cow->device, false);
 	if (IS_ERR(mnt))

@@ -17,7 +17,7 @@ struct cow_pin;
  * @origin: where the extents lie; held open by whoever created the file, for longer than this
  * @path: absolute, as seen from the root of the process that created the file
  * @inner_path: from the root of the filesystem
- * @device: name of the origin for the process that reloaded the file, else NULL
+ * @device: name of the origin for the process that created or reloaded the file
  * @ino, @generation: tell the file again after its filesystem was unmounted and mounted
  * @bytes: size of the allocation
  * @map: where it lies (cow_map.c)
@@ -89,7 +89,7 @@ struct cow_file *cow_file_known(const struct path *path, struct block_device *or
 /* cow_find.c */
 
 /**
- * cow_find_mounted() - Find a reloaded file where its filesystem is mounted read-write.
+ * cow_find_mounted() - Find a file wherever its filesystem is mounted read-write.
  * @path: result, to be put by the caller
  *
  * Return: 0; -%ENOENT if it is not mounted or has no such file; an error of the lookup.

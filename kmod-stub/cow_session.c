@@ -107,20 +107,30 @@ put:
 	return err;
 }
 
-/* Find the file again by its name. */
-static int find(struct cow_file *cow, struct path *path)
+/* Is it the file? If not, the path is put. */
+static int check_file(const struct cow_file *cow, const struct path *path)
 {
-	struct inode *inode;
-	int err = cow->path ? kern_path(cow->path, 0, path) : cow_find_mounted(cow, path);
+	const struct inode *inode = d_inode(path->dentry);
 
-	if (err)
-		return err;
-	inode = d_inode(path->dentry);
 	if (inode->i_sb->s_bdev == cow->origin && inode->i_ino == cow->ino &&
 	    inode->i_generation == cow->generation)
 		return 0;
 	path_put(path);
 	return -ESTALE;
+}
+
+/*
+ * Find the file again: by the name that it was created with, or, if the filesystem is mounted
+ * somewhere else by now, in another namespace perhaps, there.
+ */
+static int find(struct cow_file *cow, struct path *path)
+{
+	int err = cow->path ? kern_path(cow->path, 0, path) : -ENOENT;
+
+	if (!err && !check_file(cow, path))
+		return 0;
+	err = cow_find_mounted(cow, path);
+	return err ? err : check_file(cow, path);
 }
 
 /*

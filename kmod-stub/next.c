@@ -54,7 +54,7 @@ int next_create(struct dattobd_device *dev, const char *path, u64 mib, u64 cache
 		goto failed;
 	next->engine = made;
 
-	made = cow_file_create(path, origin_bdev(dev), bytes, header);
+	made = cow_file_create(path, origin_bdev(dev), dev->origin_path, bytes, header);
 	if (made == ERR_PTR(-EOPNOTSUPP))
 		pr_dev_err(dev, "%s cannot be a COW file; %s: %d", path, COW_FILE_NEEDS,
 			   -EOPNOTSUPP);

@@ -108,19 +108,39 @@ events "snapshot"
 equal $SCRATCH/before /dev/datto0 || die "the snapshot has wrong bytes"
 step "snapshot: every byte is right after every kind of mount"
 
+
+# What a request does to the COW file, it does wherever the filesystem is mounted by now.
+mount --bind $MOUNT $other
+umount $MOUNT
 dbdctl transition-to-incremental 0
 mode=0
+same "the COW file was cut" "$(stat -c %s $other/cow)" "$(field 0 cow_size_current)"
+mount --bind $other $MOUNT
+umount $other
 frozen
 refused "Device or resource busy" dbdctl transition-to-snapshot $MOUNT/cow1 0
 refused "Device or resource busy" dbdctl destroy 0
 fsfreeze -u $MOUNT
 active "incremental, frozen"
 events "incremental"
-dbdctl transition-to-snapshot -f 128 $MOUNT/cow1 0
+umount $MOUNT
+mount $ORIGIN $other
+dbdctl transition-to-snapshot -f 128 $other/cow1 0
+umount $other
+mount $ORIGIN $MOUNT
 cp --reflink=always $SCRATCH/before $SCRATCH/image
 update_img /dev/datto0 $MOUNT/cow $SCRATCH/image
 equal $SCRATCH/image /dev/datto0 || die "the updated image differs from the snapshot"
 images covers $SCRATCH/before $SCRATCH/image $MOUNT/cow || die "a write was missed"
+dbdctl transition-to-incremental 0
+umount $MOUNT
+mount $ORIGIN $other
+dbdctl transition-to-snapshot -f 20 $other/cow2 0
+umount $other
+mount $ORIGIN $MOUNT
+dbdctl destroy 0
+[ ! -e $MOUNT/cow2 ] || die "destroy left the COW file behind"
+dbdctl setup-snapshot -f 20 $ORIGIN $MOUNT/cow3 0
 step "incremental: the image is right after every kind of mount"
 
 # The module goes while the filesystem is frozen: it waits, can be told not to, and the COW file stays behind.
@@ -132,6 +152,6 @@ kill -0 $rmmod || die "rmmod did not wait for the thaw: $(cat /run/rmmod)"
 kill -KILL $rmmod
 until_true 10 "the end of the module" sh -c "! grep -q '^dattobd ' /proc/modules"
 fsfreeze -u $MOUNT
-rm $MOUNT/cow1
+rm $MOUNT/cow3
 umount $MOUNT
 check_device $ORIGIN
