@@ -63,8 +63,18 @@ dbdctl transition-to-snapshot -f 12 $MOUNT/link/../link/new 0
 sync
 is_proc "$(devices "$(device 0 /folder/new $((12 << 20)) $((12 << 20)) 2 3)")"
 refused "in use" bash -c "exec 5</dev/datto0; rmmod dattobd"
+
+# Q19: whoever reads slowly gets what was there when it began, and keeps nobody waiting.
+exec 7<$PROC
+dd bs=1 count=100 status=none <&7 >/run/slowly
 dbdctl destroy 0
+umount $MOUNT
+mount -o discard $ORIGIN $MOUNT
 is_proc "$nothing"
+dd bs=1 status=none <&7 >>/run/slowly
+exec 7<&-
+node -e 'const d = JSON.parse(require("fs").readFileSync("/run/slowly")).devices; process.exit(d.length === 1 && d[0].cow_file === "/folder/new" && d[0].state === 3 ? 0 : 1)' ||
+	die "a slow reader got $(cat /run/slowly)"
 unload_module
 
 load_module max_snap_devices=1
