@@ -155,7 +155,7 @@ export const rows: readonly Row[] = [
   },
   {
     // Its inputs and outputs have tests of their own (backup*.test.ts).
-    ...{ tool: 'datto-backup', statuses: errnoStatuses, command: [], inputs: {}, usageOn: 'stderr' },
+    ...{ tool: 'datto-backup', statuses: errnoStatuses, command: ['--dry-run'], inputs: {}, usageOn: 'stderr' },
     run: () => ({ args: [VOLUME, FOLDER], fakes: FAKES }),
   },
   update(['--keep-previous'], { cow: COW, image: IMAGE }, { full: 22 }),
