@@ -280,15 +280,4 @@ test('a reader that leaves is no error worth a word; a full device is', () => {
   assert.is(shell(`exec $0 info ${INC} >&-`).status, 0);
 });
 
-test('--help is there at once', () => {
-  const times = Array.from({ length: 5 }, () => {
-    const began = process.hrtime.bigint();
-    inspect('--help');
-    return Number(process.hrtime.bigint() - began) / 1e6;
-  });
-  const best = Math.min(...times);
-  console.log(`--help: ${best.toFixed(0)} ms`);
-  assert.ok(best < 100, `${best} ms`);
-});
-
 test.run();

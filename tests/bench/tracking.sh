@@ -1,5 +1,5 @@
 # Measures writes to a 1 GiB ext4 volume, and reads of its snapshot, in each state of tracking; dm-snapshot beside it.
-# Prints one line of JSON per figure; tests/bench/run.ts makes tables of them. ROUNDS rounds, each with every state, after
+# Prints one line of JSON per figure; tests/bench/tracking.ts makes tables of them. ROUNDS rounds, each with every state, after
 # one that warms the emulator up and is not printed.
 . "$PROJECT/tests/vm/guest/lib.sh"
 ROUNDS=${ROUNDS:-3}
