@@ -3,8 +3,11 @@ import type { ToolManual } from './manual.js';
 
 const RELOAD =
   'Give the path of the COW file as it is from the root of its filesystem, which may begin with a slash or not. The ' +
-  'device is unverified until the block device is mounted: only then the COW file is looked for and checked. What ' +
-  'is wrong with it is then shown by `dbdctl status`, and the next backup must be a full one.';
+  'block device must not be mounted read-write yet. The COW file must hold a clean record, which is written when the ' +
+  'block device was unmounted or mounted read-only, when the module is unloaded, and when the machine goes down, and ' +
+  'is gone with the first write after it. Writes are tracked from this command on; the device is unverified until the ' +
+  'block device is mounted read-write. If the record is missing or wrong, the command succeeds all the same, but the ' +
+  'device has failed: `dbdctl status` and the kernel log say why, and the next backup must be a full one.';
 
 export const manual: ToolManual = {
   section: 8,

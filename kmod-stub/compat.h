@@ -14,6 +14,7 @@
 #include <linux/fs.h>
 #include <linux/fsnotify_backend.h>
 #include <linux/ftrace.h>
+#include <linux/module.h>
 #include <linux/mount.h>
 #include <linux/pagemap.h>
 #include "probes.h"
@@ -77,6 +78,23 @@ static inline bool compat_bdev_mounted_rw(struct block_device *bdev)
 	rw = sb && !sb_rdonly(sb);
 	rcu_read_unlock();
 	return rw;
+}
+
+/*
+ * compat_bdev_mounted_type() - The type of the filesystem that is mounted from @bdev, its module
+ * held; or NULL.
+ */
+static inline struct file_system_type *compat_bdev_mounted_type(struct block_device *bdev)
+{
+	struct file_system_type *type = NULL;
+	struct super_block *sb;
+
+	rcu_read_lock();
+	sb = compat_bdev_super(bdev);
+	if (sb && try_module_get(sb->s_type->owner))
+		type = sb->s_type;
+	rcu_read_unlock();
+	return type;
 }
 
 /*

@@ -13,9 +13,10 @@
 #include <linux/slab.h>
 #include "cow_private.h"
 
+/* Those that are tried where none is mounted, with options that leave the log alone. */
 static const struct file_system {
 	const char *name;
-	const char *read_only_options; /* leave the log alone */
+	const char *options;
 } file_systems[] = {
 	{ "ext4", "noload" },
 	{ "xfs", "norecovery,nouuid" },
@@ -23,42 +24,56 @@ static const struct file_system {
 	{ "ext2", "" },
 };
 
-static struct vfsmount *mount_as(const struct file_system *fs, const char *device, bool read_only)
+static struct vfsmount *mount_as(struct file_system_type *type, struct block_device *origin,
+				 const char *device, int flags, const char *options)
 {
-	struct file_system_type *type = get_fs_type(fs->name);
 	struct vfsmount *mnt;
-	char options[32] = "";
+	char copy[32]; /* it is cut to pieces */
 
-	if (!type)
-		return ERR_PTR(-ENODEV);
-	if (read_only)
-		strscpy(options, fs->read_only_options, sizeof(options));
-	mnt = vfs_kern_mount(type, SB_KERNMOUNT | SB_SILENT | (read_only ? SB_RDONLY : 0), device,
-			     options);
-	module_put(type->owner);
-	return mnt;
+	strscpy(copy, options, sizeof(copy));
+	mnt = vfs_kern_mount(type, SB_KERNMOUNT | SB_SILENT | flags, device, copy);
+	if (IS_ERR(mnt) || mnt->mnt_sb->s_bdev == origin)
+		return mnt;
+	kern_unmount(mnt);
+	return ERR_PTR(-ENODEV);
 }
 
 /* The first error that says more than "not this kind". */
-static struct vfsmount *mount_origin(struct block_device *origin, const char *device,
-				     bool read_only)
+static struct vfsmount *mount_read_only(struct block_device *origin, const char *device)
 {
+	struct file_system_type *type;
 	struct vfsmount *mnt;
 	int err = -ENODEV;
 	unsigned int i;
 
 	for (i = 0; i < ARRAY_SIZE(file_systems); i++) {
-		mnt = mount_as(&file_systems[i], device, read_only);
-		if (!IS_ERR(mnt) && mnt->mnt_sb->s_bdev == origin)
+		type = get_fs_type(file_systems[i].name);
+		if (!type)
+			continue;
+		mnt = mount_as(type, origin, device, SB_RDONLY, file_systems[i].options);
+		module_put(type->owner);
+		if (!IS_ERR(mnt))
 			return mnt;
-		if (!IS_ERR(mnt)) {
-			kern_unmount(mnt);
-			return ERR_PTR(-ENODEV);
-		}
 		if (err == -ENODEV && PTR_ERR(mnt) != -EINVAL)
 			err = PTR_ERR(mnt);
 	}
 	return ERR_PTR(err);
+}
+
+/* Another mount of what is mounted read-write. */
+static struct vfsmount *mount_again(struct block_device *origin, const char *device)
+{
+	struct file_system_type *type = compat_bdev_mounted_type(origin);
+	struct vfsmount *mnt;
+
+	if (!type)
+		return ERR_PTR(-ENOENT);
+	mnt = mount_as(type, origin, device, 0, "");
+	module_put(type->owner);
+	if (IS_ERR(mnt) || atomic_read(&mnt->mnt_sb->s_active) > 1)
+		return mnt;
+	kern_unmount(mnt); /* it was unmounted meanwhile */
+	return ERR_PTR(-ENOENT);
 }
 
 static int look_up(struct vfsmount *mnt, const char *name, struct path *path)
@@ -68,7 +83,7 @@ static int look_up(struct vfsmount *mnt, const char *name, struct path *path)
 
 struct cow_file *cow_file_find(const char *name, struct block_device *origin, const char *device)
 {
-	struct vfsmount *mnt = mount_origin(origin, device, true);
+	struct vfsmount *mnt = mount_read_only(origin, device);
 	struct cow_file *cow;
 	struct path path;
 	int err;
@@ -93,7 +108,7 @@ int cow_find_mounted(struct cow_file *cow, struct path *path)
 
 	if (!compat_bdev_mounted_rw(cow->origin))
 		return -ENOENT;
-	mnt = mount_origin(cow->origin, cow->device, false);
+	mnt = mount_again(cow->origin, cow->device);
 	if (IS_ERR(mnt))
 		return PTR_ERR(mnt);
 	err = look_up(mnt, cow->inner_path, path);
@@ -157,15 +172,11 @@ static void guard_on(struct super_block *sb, void *argument)
 int cow_file_guard_mounted(struct cow_file *cow)
 {
 	struct guarding guarding = { .cow = cow, .err = -EAGAIN };
-	struct file_system_type *type;
-	unsigned int i;
+	struct file_system_type *type = compat_bdev_mounted_type(cow->origin);
 
-	for (i = 0; i < ARRAY_SIZE(file_systems) && guarding.err == -EAGAIN; i++) {
-		type = get_fs_type(file_systems[i].name);
-		if (!type)
-			continue;
-		iterate_supers_type(type, guard_on, &guarding);
-		module_put(type->owner);
-	}
+	if (!type)
+		return -EAGAIN;
+	iterate_supers_type(type, guard_on, &guarding);
+	module_put(type->owner);
 	return guarding.err;
 }

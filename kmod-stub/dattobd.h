@@ -3,7 +3,7 @@
  * The stub's own header: what each file of this folder offers to the others, grouped by file.
  *
  * Locks, outermost first:
- *   control_mutex         one ioctl at a time (control.c)
+ *   control_mutex         one ioctl or look of the watch at a time (control.c, watch.c)
  *   devices_lock          the table of devices, and what status.c reads of them (main.c)
  *   device.sections_lock  one section load or write-back at a time, with its I/O (sections.c)
  *   device.core_lock      calls into the core, and the decision whether a write may go; irq-safe,

@@ -110,9 +110,9 @@ static bool seal_loaded(struct dattobd_device *dev)
 }
 
 /* Return: 0, or after a refusal -errno. */
-static int load(struct dattobd_device *dev, const char *origin, const char *cow)
+static int load(struct dattobd_device *dev, const char *cow)
 {
-	struct cow_file *file = cow_file_find(cow, origin_bdev(dev), origin);
+	struct cow_file *file = cow_file_find(cow, origin_bdev(dev), dev->origin_path);
 	int ret;
 
 	if (IS_ERR(file)) {
@@ -134,6 +134,7 @@ static int load(struct dattobd_device *dev, const char *origin, const char *cow)
 	}
 	adopt(dev);
 	if (!seal_loaded(dev)) {
+		record_remove(dev); /* it does not know of that write */
 		refuse(dev, cow, -EAGAIN, "the origin was written to meanwhile");
 		return -EAGAIN;
 	}
@@ -175,7 +176,7 @@ static int check_alone(struct dattobd_device *dev)
 	return 0;
 }
 
-static void track(struct dattobd_device *dev, const char *origin, const char *cow)
+static void track(struct dattobd_device *dev, const char *cow)
 {
 	int err = check_alone(dev);
 
@@ -191,7 +192,7 @@ static void track(struct dattobd_device *dev, const char *origin, const char *co
 	dev->seal = SEAL_LOADING;
 	dev->tracked = true;
 	intercept_add(dev);
-	if (load(dev, origin, cow))
+	if (load(dev, cow))
 		strip(dev);
 }
 
@@ -211,7 +212,7 @@ int reload(unsigned int minor, const char *origin, const char *cow, u64 cache_by
 	dev->cache_bytes = cache_bytes;
 	dev->snapshot_mode = snapshot_mode;
 	dev->unverified = true;
-	track(dev, origin, cow);
+	track(dev, cow);
 	device_enlist(dev, true);
 	if (!dev->error) {
 		pr_dev_info(dev, "goes on tracking %s with %s", dev->origin_path,

@@ -34,7 +34,7 @@ static void guard_again(struct dattobd_device *dev)
 	if (cow_file_has_filesystem(dev->cow))
 		return;
 	err = cow_file_guard_mounted(dev->cow);
-	if (err && err != -EAGAIN)
+	if (err && err != -EAGAIN && err != -ENOMEM)
 		device_fail(dev, -ESTALE,
 			    err == -ESTALE ?
 				    "its COW file is gone; a full backup is needed" :
@@ -58,7 +58,7 @@ static void mounted(struct dattobd_device *dev)
 /* The second look: an unmount that is under way still writes. */
 static void not_mounted(struct dattobd_device *dev)
 {
-	if (READ_ONCE(dev->seal) != SEAL_OPEN)
+	if (READ_ONCE(dev->seal) != SEAL_OPEN || bdev_read_only(origin_bdev(dev)))
 		return;
 	if (dev->idle_ticks < 2) {
 		dev->idle_ticks++;

@@ -62,7 +62,11 @@ const fieldsOf = (header: CowHeader): FieldInfo[] => {
 };
 
 /** The state in words. A live incremental still has the header of its snapshot, but its file ends with the index. */
-const stateOf = ({ header, incremental, fileBytes, answer }: InspectedCow): string => {
+const stateOf = ({ header, incremental, fileBytes, answer, record }: InspectedCow): string => {
+  if (record) {
+    const mode = record.incremental ? 'incremental' : 'snapshot';
+    return `clean record of a tracked volume, ${mode}: to be used by reload only`;
+  }
   if (incremental) {
     return isClean(header)
       ? 'incremental, closed cleanly: a complete list of the blocks that changed since the snapshot'

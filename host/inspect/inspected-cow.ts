@@ -5,6 +5,8 @@ import { RefusalError } from '../errors.js';
 import { OpenFile } from '../files.js';
 import { BLOCK_SECTORS } from '../layout.js';
 import type { Syscalls } from '../syscalls.js';
+import { cleanRecord } from './clean-record.js';
+import type { CleanRecord } from './clean-record.js';
 import { coreFor, findGeometry, isClean, isIncremental } from './geometry.js';
 import type { Geometry, GeometryAnswer, OriginSize } from './geometry.js';
 import { joinRuns } from './runs.js';
@@ -19,6 +21,8 @@ export class InspectedCow {
   readonly fileBytes: number;
   readonly header: CowHeader;
   readonly answer: GeometryAnswer;
+  /** If the module left one: nothing was written to the origin since. */
+  readonly record: CleanRecord | undefined;
   readonly #syscalls: Syscalls;
   /** Reads header fields and flags only: it was made without a geometry. */
   readonly #headerReader: CowFile;
@@ -28,7 +32,9 @@ export class InspectedCow {
     this.file = file;
     this.fileBytes = Number(file.stat().size);
     this.header = headerReader.header();
-    this.answer = findGeometry(this.header, this.fileBytes, origin);
+    this.record = cleanRecord(file);
+    const known = origin ?? (this.record && { sectors: this.record.nrSectors, source: 'the clean record' });
+    this.answer = findGeometry(this.header, this.fileBytes, known);
     this.#headerReader = headerReader;
     this.#syscalls = syscalls;
   }

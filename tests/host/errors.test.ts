@@ -14,7 +14,7 @@ test('errnoText() says what strerror(3) says', () => {
 test('deviceErrorText() has plain words, and falls back on the errno', () => {
   assert.is(deviceErrorText(-27), 'COW file full');
   assert.is(deviceErrorText(-131), 'core trapped');
-  assert.is(deviceErrorText(-116), 'origin resized, or the COW file moved or overwritten');
+  assert.is(deviceErrorText(-116), 'origin resized or changed while nobody tracked it, or the COW file moved or overwritten; a full backup is needed');
   assert.is(deviceErrorText(-13), 'Permission denied');
 });
 

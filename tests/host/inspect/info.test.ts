@@ -1,7 +1,8 @@
-import { copyFileSync, truncateSync } from 'node:fs';
+import { closeSync, copyFileSync, openSync, truncateSync, writeSync } from 'node:fs';
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import { diffCows } from '../../../host/inspect/diff.js';
+import { coreFor } from '../../../host/inspect/geometry.js';
 import { flagNames } from '../../../host/inspect/flags.js';
 import { describeCow } from '../../../host/inspect/info.js';
 import type { CowInfo } from '../../../host/inspect/info.js';
@@ -166,6 +167,38 @@ test('an index of 32 GiB with holes is checked and listed at once, in little mem
   assert.ok(ms < 5000, `${ms} ms`);
   assert.ok(process.resourceUsage().maxRSS < 400 * 1024, `${process.resourceUsage().maxRSS} KiB`);
   console.log(`32 GiB index: ${ms.toFixed(0)} ms, ${Math.round(process.resourceUsage().maxRSS / 1024)} MiB`);
+});
+
+/** The header block of a core with a clean record, as the module writes it. */
+const recordBlock = (nrSectors: number, isIncremental: boolean): Buffer => {
+  const core = coreFor(nrSectors, isIncremental);
+  core.call('header_create', 1 << 30, 1);
+  core.call('record_begin');
+  core.call('record_extent', 0, 1000, 129);
+  core.call('record_plan');
+  while (core.call('record_next') !== 0n) core.call('record_export');
+  core.call('record_encode');
+  return Buffer.from(core.buffer().subarray(0, 4096));
+};
+const overwrite = (bytes: Buffer): void => {
+  const fd = openSync(COW, 'r+');
+  writeSync(fd, bytes, 0, bytes.length, 0);
+  closeSync(fd);
+};
+
+test('a clean record is told, with the size of its origin; a damaged one is none', () => {
+  for (const isIncremental of [true, false]) {
+    incremental({ flags: 2 });
+    const block = recordBlock(NR_SECTORS, isIncremental);
+    overwrite(block);
+    const info = describe();
+    assert.match(info.state, isIncremental ? /^clean record of a tracked volume, incremental/ : /^clean record .*, snapshot/);
+    assert.match(info.basis, /524288 sectors .*clean record/);
+    assert.is(info.updateImg.usable, false);
+    block.writeUInt8(block[120]! ^ 1, 120);
+    overwrite(block);
+    assert.match(describe().state, /in use or not closed cleanly/);
+  }
 });
 
 test.run();

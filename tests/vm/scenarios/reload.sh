@@ -113,6 +113,13 @@ dbdctl reload-incremental $ORIGIN /cow1 0
 state "sealed again" 4
 dbdctl destroy 0
 
+# A copy of the origin, which is not tracked, on a larger device.
+copy_device $ORIGIN $SCRATCH/larger
+truncate -s +1M $SCRATCH/larger
+loop=$(losetup --find --show $SCRATCH/larger)
+bad "resized" -34 4 reload-incremental "$loop" /cow1 0
+losetup -d "$loop"
+
 # Mounted where nobody tracked it.
 mount $ORIGIN $MOUNT
 umount $MOUNT

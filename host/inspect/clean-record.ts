@@ -1,0 +1,30 @@
+/** The clean record that the module leaves in a COW file while nobody writes to the origin (docs/CORE.md). */
+import type { OpenFile } from '../files.js';
+import { COW_HEADER_SIZE, ORIGIN_SECTORS_MAX, RECORD_FIELDS, RECORD_MAGIC, REFUSALS } from '../layout.js';
+import { coreFor } from './geometry.js';
+
+export interface CleanRecord {
+  readonly incremental: boolean;
+  /** Size of the origin, in sectors. */
+  readonly nrSectors: number;
+}
+
+const offsetOf = (name: string): number => RECORD_FIELDS.find((field) => field.name === name)?.offset ?? NaN;
+const refusalOf = (name: string): number => REFUSALS.find((row) => row.name === name)?.value ?? NaN;
+
+/** The record in a file's header block; undefined if there is none, or a damaged one. */
+export const cleanRecord = (file: OpenFile): CleanRecord | undefined => {
+  const block = Buffer.alloc(COW_HEADER_SIZE);
+  if (file.read(block, 0) < COW_HEADER_SIZE) return undefined;
+  if (block.readBigUInt64LE(offsetOf('magic')) !== BigInt(RECORD_MAGIC)) return undefined;
+  const nrSectors = Number(block.readBigUInt64LE(offsetOf('nr_sectors')));
+  if (nrSectors < 1 || nrSectors > ORIGIN_SECTORS_MAX) return undefined;
+  const incremental = block.readUInt32LE(offsetOf('mode')) === 1;
+  const core = coreFor(nrSectors, incremental);
+  core.call('record_begin');
+  core.buffer().set(block);
+  // What it is tied to is not known here, and is checked last.
+  const answer = Number(core.call('record_check'));
+  const isWhole = answer === 0 || answer >= refusalOf('MOVED');
+  return isWhole && answer !== refusalOf('DAMAGED') ? { incremental, nrSectors } : undefined;
+};
