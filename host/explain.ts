@@ -9,10 +9,8 @@ export interface Explanation {
 }
 
 const UNVERIFIED: (minor: number) => Explanation = (minor) => ({
-  meaning: 'It was announced by a reload. Its COW file is looked for, and tracking goes on, when the volume is mounted.',
-  next:
-    'Mount the volume read-write. If it is mounted already, the reload came too late: ' +
-    `\`dbdctl destroy ${minor}\`, and the next backup must be a full one.`,
+  meaning: 'It was taken up by a reload. Every write is noted, but the volume has not been mounted read-write since.',
+  next: `Mount the volume read-write; or \`dbdctl destroy ${minor}\`, which keeps the COW file for another reload.`,
 });
 
 /** By the name of the state. */
@@ -41,17 +39,18 @@ const EXPLANATIONS: Readonly<Record<string, (minor: number) => Explanation>> = {
 const ADVICE: Readonly<Record<number, string>> = {
   5: 'See in dmesg which disk it was.',
   12: 'Give it a smaller index cache with -c, or the machine more memory.',
-  22: 'The COW file is damaged, or not of this volume, or was not closed cleanly.',
+  22: 'The COW file is damaged, or not of this volume.',
   27: 'Next time copy sooner, or give the COW file more room with -f.',
   28: 'Free space on the volume.',
-  116: 'Nobody may resize the volume, or write to the COW file, while it is tracked.',
+  116: 'Nobody may resize the volume, write to the COW file, or mount the volume without a reload first.',
+  117: 'The machine or the module ended while the volume was written to, or before the record was written.',
   131: 'This is a bug: keep what dmesg says, and report it.',
 };
 
 const explainFailure = ({ minor, state, error = 0 }: DeviceStatus): Explanation => {
   const lost = (state & STATE_BIT_SNAPSHOT) !== 0 ? 'Its snapshot cannot be read any more' : 'Changes are not noted any more';
   const unverified = (state & STATE_BIT_UNVERIFIED) !== 0;
-  const what = unverified ? 'It was announced by a reload, and could not be taken up' : `${lost}; the volume itself is not harmed`;
+  const what = unverified ? 'It could not be taken up by a reload' : `${lost}; the volume itself is not harmed`;
   const advice = ADVICE[-error];
   return {
     meaning: `It has failed: ${deviceErrorText(error)}. ${what}.`,

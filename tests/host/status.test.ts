@@ -94,7 +94,7 @@ test('describeState() has plain words for states and errors', () => {
   assert.is(describeState(5), 'unverified snapshot');
   assert.is(describeState(2, -27), 'active incremental, failed: COW file full');
   assert.is(describeState(3, -131), 'active snapshot, failed: core trapped');
-  assert.is(describeState(3, -117), 'active snapshot, failed: Structure needs cleaning');
+  assert.is(describeState(3, -118), 'active snapshot, failed: Not a XENIX named type file');
 });
 
 test.run();
