@@ -38,9 +38,11 @@ refused "Operation not permitted" rm $MOUNT/cow
 step "a reloaded snapshot: every byte is right"
 umount $MOUNT
 again
+blockdev --setro $ORIGIN	# as an initramfs does: xfs writes to its log even if mounted read-only
 mount -o ro $ORIGIN $MOUNT
 dbdctl reload-snapshot $ORIGIN /cow 0
 state "reloaded, mounted read-only" 5
+blockdev --setrw $ORIGIN
 mount -o remount,rw,discard $MOUNT
 state "remounted" 3
 write_file seek=20 count=12
