@@ -211,6 +211,7 @@ int transition_to_incremental(struct dattobd_device *dev)
 
 	mutex_lock(&devices_lock);
 	dev->snap = NULL;
+	dev->publish_wanted = false; /* of a reloaded snapshot that went before the watch saw it */
 	mutex_unlock(&devices_lock);
 	snapshot_destroy(snap); /* no copy is on its way to the COW file from here on */
 
