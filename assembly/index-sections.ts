@@ -11,7 +11,7 @@
 
 import { BLOCK_BYTES, COW_HEADER_SIZE, ENTRY_BYTES, EINVAL, MODE_SNAPSHOT, SECTION_BYTES, SECTION_ENTRIES } from './layout';
 import { SECTION_READ, SECTION_READY, SECTION_WRITE, STATUS_MISS } from './layout';
-import { Area, Device } from './memory';
+import { Area, Device, slots_allowed } from './memory';
 
 const SLOT_MASK: u32 = 0x00ffffff;
 const ON_FILE: u32 = 1 << 30;
@@ -142,7 +142,7 @@ function find_victim(): u32 {
     const owner = load<u32>(at);
     if (!(owner & REFERENCED)) break;
     store<u32>(at, owner & ~REFERENCED);
-    slot = slot + 1 < Area.nr_slots ? slot + 1 : 0;
+    slot = slot + 1 < Area.slots_in_use ? slot + 1 : 0;
   }
   Sections.hand = slot;
   return slot;
@@ -150,7 +150,7 @@ function find_victim(): u32 {
 
 /** Makes a slot free. Its section is not dirty. */
 function evict(slot: u32): void {
-  const owner = load<u32>(owner_at(slot));
+  const owner = load<u32>(owner_at(slot)) & ~REFERENCED;
   if (!owner) return;
   const at = table_at(owner - 1);
   assert(!(load<u32>(at) & DIRTY));
@@ -200,6 +200,28 @@ export function section_request(section: i64): i64 {
   }
   memory.fill(slot_address(slot), 0, SECTION_BYTES);
   settle(section, slot);
+  return SECTION_READY;
+}
+
+/**
+ * Sets the limit of the index cache: how many of the slots that init() made are in use, SLOTS_MIN at least.
+ *
+ * @param cache_bytes limit for index sections in memory, in bytes
+ * @returns SECTION_READY: it holds; SECTION_WRITE: do that I/O (io_*), report it, then ask again
+ */
+export function set_cache(cache_bytes: i64): i64 {
+  abandon_io();
+  const in_use = <u32>min<u64>(slots_allowed(cache_bytes), Area.nr_slots);
+  Area.slots_in_use = in_use;
+  if (Sections.hand >= in_use) Sections.hand = 0;
+  for (let slot = in_use; slot < Area.nr_slots; slot++) {
+    const owner = load<u32>(owner_at(slot)) & ~REFERENCED;
+    if (owner && load<u32>(table_at(owner - 1)) & DIRTY) {
+      hand_out(owner - 1, slot);
+      return SECTION_WRITE;
+    }
+    evict(slot);
+  }
   return SECTION_READY;
 }
 

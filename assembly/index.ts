@@ -9,6 +9,7 @@ export { commit_copy } from './commit';
 export {
   miss_section,
   section_request,
+  set_cache,
   io_section,
   io_offset,
   io_address,

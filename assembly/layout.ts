@@ -136,7 +136,7 @@ export const STAT_NR_CHANGED: u32 = 7;
 export const STAT_FLAGS: u32 = 8;
 /** snapshot or incremental */
 export const STAT_MODE: u32 = 9;
-/** slots for index sections */
+/** slots for index sections in use */
 export const STAT_NR_SLOTS: u32 = 10;
 /** sections in memory */
 export const STAT_NR_RESIDENT: u32 = 11;

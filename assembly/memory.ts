@@ -70,6 +70,8 @@ export class Area {
   static slot_owners: usize = 0;
   static slots: usize = 0;
   static nr_slots: u32 = 0;
+  /** Slots in use, from the first on; set_cache() changes it. */
+  static slots_in_use: u32 = 0;
 }
 
 @inline
@@ -122,9 +124,15 @@ function fixed_bytes(nr_sectors: u64): u64 {
   );
 }
 
+/** Slots that a cache limit allows. */
+@inline
+export function slots_allowed(cache_bytes: u64): u64 {
+  return max<u64>(cache_bytes / SECTION_BYTES, SLOTS_MIN);
+}
+
 /** Slots for index sections: what the cache limit allows, no more than sections, no more than fit into linear memory. */
 function slots_of(nr_sectors: u64, cache_bytes: u64): u64 {
-  const allowed = max<u64>(cache_bytes / SECTION_BYTES, SLOTS_MIN);
+  const allowed = slots_allowed(cache_bytes);
   const room = MEMORY_MAX - fixed_bytes(nr_sectors) - BLOCK_BYTES;
   return min<u64>(min<u64>(allowed, sections_of(nr_sectors)), room / (SECTION_BYTES + SLOT_TABLE_ENTRY_BYTES));
 }
@@ -175,6 +183,7 @@ export function init(nr_sectors: i64, cache_bytes: i64, mode: i64): i64 {
   Area.slot_owners = Area.sections + <usize>section_table_bytes(nr_sectors);
   Area.slots = <usize>slots_start(nr_sectors, nr_slots);
   Area.nr_slots = <u32>nr_slots;
+  Area.slots_in_use = <u32>nr_slots;
 
   Device.nr_sectors = nr_sectors;
   Device.nr_blocks = blocks_of(nr_sectors);

@@ -44,7 +44,7 @@ export function stat(field: i64): i64 {
     case STAT_NR_CHANGED: return Header.nr_changed;
     case STAT_FLAGS: return Header.flags;
     case STAT_MODE: return Device.mode;
-    case STAT_NR_SLOTS: return Area.nr_slots;
+    case STAT_NR_SLOTS: return Area.slots_in_use;
     case STAT_NR_RESIDENT: return Sections.nr_resident;
     case STAT_MASK_CHUNKS: return chunks_of(Device.nr_blocks);
     case STAT_NR_DIRTY: return Sections.nr_dirty;

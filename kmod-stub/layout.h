@@ -92,7 +92,7 @@ enum core_stat {
 	CORE_STAT_NR_CHANGED = 7,		/* blocks changed */
 	CORE_STAT_FLAGS = 8,			/* flags of the header */
 	CORE_STAT_MODE = 9,			/* snapshot or incremental */
-	CORE_STAT_NR_SLOTS = 10,		/* slots for index sections */
+	CORE_STAT_NR_SLOTS = 10,		/* slots for index sections in use */
 	CORE_STAT_NR_RESIDENT = 11,		/* sections in memory */
 	CORE_STAT_MASK_CHUNKS = 12,		/* chunks of the mask */
 	CORE_STAT_NR_DIRTY = 13,		/* sections to be written */
@@ -119,6 +119,7 @@ enum core_export {
 	CORE_PLAN_READ,
 	CORE_MISS_SECTION,
 	CORE_SECTION_REQUEST,
+	CORE_SET_CACHE,
 	CORE_IO_SECTION,
 	CORE_IO_OFFSET,
 	CORE_IO_ADDRESS,
@@ -167,6 +168,7 @@ enum core_export {
 	X(PLAN_READ, "plan_read", 2)					\
 	X(MISS_SECTION, "miss_section", 0)				\
 	X(SECTION_REQUEST, "section_request", 1)			\
+	X(SET_CACHE, "set_cache", 1)					\
 	X(IO_SECTION, "io_section", 0)					\
 	X(IO_OFFSET, "io_offset", 0)					\
 	X(IO_ADDRESS, "io_address", 0)					\

@@ -32,6 +32,7 @@ export const OPERATION_NAMES = [
   'exportSection',
   'nextChangedSection',
   'changedRuns',
+  'setCache',
   'limit',
   'unlimit',
 ] as const;
@@ -228,6 +229,14 @@ export class Pair {
     const block = this.#block(place);
     const runs = this.#bench.runs(this.#bench.call('changed_runs', block));
     assert.equal(runs, this.#model.changedRuns(block).slice(0, RUNS_FULL));
+  }
+
+  /** Fewer or more slots, and at times a write that is not reported. */
+  setCache({ length, extra }: Place): void {
+    const cacheBytes = (length % 40) * 32768;
+    if (extra % 4 === 0) this.#bench.call('set_cache', cacheBytes);
+    while (this.#bench.call('set_cache', cacheBytes) === WRITE) this.#bench.writeOut();
+    assert.ok(this.#bench.stat('NR_SLOTS') <= BigInt(Math.max(length % 40, 16)));
   }
 
   /** Leaves room for a few copies only. */

@@ -34,6 +34,7 @@ const WEIGHTS: Readonly<Record<OperationName, number>> = {
   exportSection: 6,
   nextChangedSection: 4,
   changedRuns: 1,
+  setCache: 1,
   limit: 2,
   unlimit: 4,
 };

@@ -129,6 +129,48 @@ for (const engine of ENGINES) {
     bench.close();
   });
 
+  test('set_cache() lowers the slots in use, writing out what is dirty, and raises them again', () => {
+    const bench = new Bench(engine, { nrSectors: 2097152n, cacheBytes: 40n * 32768n });
+    for (let section = 0n; section < 40n; section++) bench.commit(section * SECTION_BLOCKS, 1n);
+    const written: bigint[] = [];
+    while (bench.call('set_cache', 20n * 32768n) === WRITE) {
+      written.push(bench.call('io_section'));
+      bench.writeOut();
+    }
+    assert.is(written.length, 20);
+    assert.is(bench.stat('NR_SLOTS'), 20n);
+    assert.is(bench.stat('NR_RESIDENT'), 20n);
+    assert.is(bench.stat('NR_DIRTY'), 20n);
+    for (let section = 0n; section < 64n; section++) {
+      bench.loadSection(section);
+      assert.ok(bench.stat('NR_RESIDENT') <= 20n);
+    }
+    for (let section = 0n; section < 40n; section++)
+      assert.equal(bench.planRead(section * SECTION_SECTORS, 8n), [[513 + Number(section), 1, COW]]);
+    assert.is(bench.call('set_cache', 1n << 40n), READY);
+    assert.is(bench.stat('NR_SLOTS'), 40n);
+    for (let section = 0n; section < 64n; section++) bench.loadSection(section);
+    assert.is(bench.stat('NR_RESIDENT'), 40n);
+    while (bench.call('set_cache', 0n) === WRITE) bench.writeOut();
+    assert.is(bench.stat('NR_SLOTS'), SLOTS);
+    bench.close();
+  });
+
+  test('set_cache(): a section changed while it is written stays', () => {
+    const bench = new Bench(engine, { nrSectors: 2097152n, cacheBytes: 17n * 32768n });
+    for (let section = 0n; section < 17n; section++) bench.commit(section * SECTION_BLOCKS, 1n);
+    assert.is(bench.call('set_cache', 0n), WRITE);
+    const section = bench.call('io_section');
+    bench.writeOut(() => assert.is(bench.call('commit_copy', section * SECTION_BLOCKS + 9n, 1n), 1n));
+    assert.is(bench.call('set_cache', 0n), WRITE);
+    assert.is(bench.call('io_section'), section);
+    bench.writeOut();
+    assert.is(bench.call('set_cache', 0n), READY);
+    assert.is(bench.call('export_section', section), MISS);
+    assert.is(entriesOf(bench.file.get(section)!)[9], 513 + 17);
+    bench.close();
+  });
+
   test('after a load every section is read from the file', () => {
     const bench = opened();
     bench.call('header_encode', 1n);
