@@ -43,13 +43,22 @@ export const manual: ToolManual = {
         'blocks that changed since the snapshot before. Without `-f` the new file is as large as the one of that ' +
         'snapshot.',
     ],
-    reconfigure: ['The limit can be changed while the device is tracked, but not while it is open.'],
+    reconfigure: [
+      'The limit can be changed while the device is tracked, but not while it is open. Without `-c` it is the default ' +
+        'again. A snapshot has all the memory of its cache from its start: a lower limit leaves a part of it unused, ' +
+        'and a limit above that of the start has no effect on it. The next snapshot begins with the default.',
+    ],
     'expand-cow-file': [
-      'The device must be an active snapshot, and may be open. If there is no space, the snapshot ' + 'stays as it is.',
+      'The device must be an active snapshot, and may be open. If there is no space, the snapshot stays as it is. The ' +
+        'COW file may get blocks of files that were deleted since the snapshot was taken: these are preserved in it ' +
+        'first, which uses up a part of what was added; where that finds no room any more, the file grows only by ' +
+        'what came before. Space that no file used when the snapshot was taken reads as zeros in the snapshot once ' +
+        'the COW file has grown into it.',
     ],
     'reconfigure-auto-expand': [
-      'The device must be an active snapshot, and may be open. The COW file then grows by a step before it is full, ' +
-        'as long as the reserved space stays free.',
+      'The device must be an active snapshot, and may be open. The COW file then grows by one or more steps before it ' +
+        'is full (when a quarter of it is left, or one step, at most half of it), as long as the reserved space stays free. What keeps it ' +
+        'from growing is in the log of the kernel. Until the next change of mode.',
     ],
     status: [
       'A table of all devices, or of the one with that minor; below it, what the state of each means and what to do ' +

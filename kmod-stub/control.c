@@ -139,6 +139,43 @@ static int to_snapshot(void __user *argument)
 	return err;
 }
 
+static int reconfigure(void __user *argument)
+{
+	struct reconfigure_params params;
+	struct dattobd_device *dev;
+	int err = copy_argument(&params, argument, sizeof(params));
+
+	if (err)
+		return err;
+	dev = used_minor(params.minor);
+	return IS_ERR(dev) ? PTR_ERR(dev) : device_reconfigure(dev, params.cache_size);
+}
+
+static int expand(void __user *argument)
+{
+	struct expand_cow_file_params params;
+	struct dattobd_device *dev;
+	int err = copy_argument(&params, argument, sizeof(params));
+
+	if (err)
+		return err;
+	dev = used_minor(params.minor);
+	return IS_ERR(dev) ? PTR_ERR(dev) : device_expand(dev, params.size);
+}
+
+static int auto_expand(void __user *argument)
+{
+	struct reconfigure_auto_expand_params params;
+	struct dattobd_device *dev;
+	int err = copy_argument(&params, argument, sizeof(params));
+
+	if (err)
+		return err;
+	dev = used_minor(params.minor);
+	return IS_ERR(dev) ? PTR_ERR(dev) :
+			     device_set_auto_expand(dev, params.step_size, params.reserved_space);
+}
+
 static void describe(struct dattobd_device *dev, struct dattobd_info *info)
 {
 	struct device_counters counters;
@@ -219,8 +256,11 @@ static int dispatch(unsigned int command, void __user *argument)
 	case IOCTL_GET_FREE:
 		return get_free(argument);
 	case IOCTL_RECONFIGURE:
+		return reconfigure(argument);
 	case IOCTL_EXPAND_COW_FILE:
+		return expand(argument);
 	case IOCTL_RECONFIGURE_AUTO_EXPAND:
+		return auto_expand(argument);
 		return -EOPNOTSUPP;
 	default:
 		return -EINVAL;

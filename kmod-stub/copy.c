@@ -6,7 +6,8 @@
  */
 #include <linux/completion.h>
 #include <linux/highmem.h>
-#include "dattobd.h"
+#include "expand.h"
+#include "ring.h"
 
 /* One wait for any number of reads. */
 struct reading {
@@ -151,6 +152,7 @@ static int commit_run(struct dattobd_device *dev, u64 block, unsigned int count)
 		if (ret > 0) {
 			ring_publish(ring, ret);
 			snapshot_reads_divide(dev->snap);
+			auto_expand_note(dev, ring_head(ring));
 		} else if (ret == CORE_STATUS_MISS) {
 			section = engine_call(dev->engine, CORE_MISS_SECTION, 0, 0, 0);
 		}

@@ -42,11 +42,12 @@ static bool journals_data(const struct inode *inode)
  * Filesystems that overwrite in place. The others may move a block whenever they write, or keep
  * several devices.
  */
-static bool overwrites_in_place(const struct super_block *sb)
+static const char *overwrites_in_place(const struct super_block *sb)
 {
 	static const char *const names[] = { "ext4", "ext3", "ext2", "xfs" };
+	int i = match_string(names, ARRAY_SIZE(names), sb->s_type->name);
 
-	return match_string(names, ARRAY_SIZE(names), sb->s_type->name) >= 0;
+	return i < 0 ? NULL : names[i];
 }
 
 static int check_kind(const struct inode *inode, const struct block_device *origin)
@@ -131,6 +132,7 @@ static struct cow_file *cow_file_new(const struct path *path, struct block_devic
 	cow->bytes = bytes;
 	cow->ino = inode->i_ino;
 	cow->generation = inode->i_generation;
+	cow->type = overwrites_in_place(inode->i_sb);
 	cow->device = kstrdup(device, GFP_KERNEL);
 	err = cow->device ? set_paths(cow, path) : -ENOMEM;
 	if (err) {
@@ -217,6 +219,11 @@ void cow_file_release(struct cow_file *cow)
 const char *cow_file_path(const struct cow_file *cow)
 {
 	return cow->inner_path;
+}
+
+const char *cow_file_type(const struct cow_file *cow)
+{
+	return cow->type;
 }
 
 u64 cow_file_bytes(const struct cow_file *cow)

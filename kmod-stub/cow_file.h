@@ -101,6 +101,7 @@ u64 cow_file_map(const struct cow_file *cow, u64 position, u64 *block);
 /**
  * cow_file_overlaps() - Does any of these blocks of the origin belong to the file?
  *
+ * What the file grew by counts from cow_file_take() on.
  * Context: Any.
  */
 bool cow_file_overlaps(const struct cow_file *cow, u64 block, u64 count);
@@ -129,6 +130,26 @@ int cow_file_close(struct cow_file *cow, struct file *file, bool keep_pinned);
  * forgotten. Stays pinned.
  */
 int cow_file_truncate(struct cow_file *cow, u64 bytes);
+
+/**
+ * cow_file_grow() - Let the file's allocation end at @bytes, behind its present end, and map it.
+ * @reserve: bytes of the filesystem that must stay free
+ *
+ * May be called while the file is in use. cow_file_truncate() undoes it.
+ * Return: 0; -%EFBIG beyond what a file may have; -%ENOSPC; -%EBUSY while the filesystem is frozen;
+ * -%ESTALE if it is no longer the file that was mapped; another error of the filesystem. On an
+ * error the file is as it was.
+ */
+int cow_file_grow(struct cow_file *cow, u64 bytes, u64 reserve);
+
+/** cow_file_end() - First position behind the map. Context: any. */
+u64 cow_file_end(const struct cow_file *cow);
+
+/** cow_file_take() - Positions before @end are the store's from now on. Context: any. */
+void cow_file_take(struct cow_file *cow, u64 end);
+
+/** cow_file_type() - Name of its filesystem's type. */
+const char *cow_file_type(const struct cow_file *cow);
 
 /** cow_file_unlink() - Unpin and remove the file from its folder. */
 int cow_file_unlink(struct cow_file *cow);

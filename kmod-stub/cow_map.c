@@ -13,6 +13,7 @@ struct cow_map {
 	struct cow_extent *by_position;
 	struct cow_extent *by_block;
 	unsigned int count; /* of either */
+	u64 taken; /* positions from here on are not the store's yet */
 };
 
 static int compare_blocks(const void *a, const void *b)
@@ -39,6 +40,7 @@ int cow_map_set(struct cow_file *cow, struct cow_extent *extents, unsigned int c
 	map->by_position = extents;
 	map->count = count;
 	map->older = cow->map;
+	map->taken = cow->map ? min(cow->map->taken, cow_file_end(cow)) : U64_MAX;
 	smp_store_release(&cow->map, map); /* what it points to is there for who sees it */
 	return 0;
 }
@@ -60,6 +62,19 @@ int cow_map_cut(struct cow_file *cow, u64 end)
 	extents[count - 1].count =
 		min(extents[count - 1].count, end - extents[count - 1].position);
 	return cow_map_set(cow, extents, count);
+}
+
+void cow_file_take(struct cow_file *cow, u64 end)
+{
+	WRITE_ONCE(cow->map->taken, end);
+}
+
+u64 cow_file_end(const struct cow_file *cow)
+{
+	unsigned int count;
+	const struct cow_extent *extents = cow_file_extents(cow, &count);
+
+	return count ? extents[count - 1].position + extents[count - 1].count : 0;
 }
 
 void cow_map_free(struct cow_file *cow)
@@ -108,6 +123,14 @@ u64 cow_file_map(const struct cow_file *cow, u64 position, u64 *block)
 	return count - within;
 }
 
+/* Is the first block of an extent that is not below @block the store's? */
+static bool is_taken(const struct cow_map *map, const struct cow_extent *extent, u64 block)
+{
+	u64 skip = block > extent->block ? block - extent->block : 0;
+
+	return extent->position + skip < READ_ONCE(map->taken);
+}
+
 bool cow_file_overlaps(const struct cow_file *cow, u64 block, u64 count)
 {
 	const struct cow_map *map = smp_load_acquire(&cow->map); /* see cow_map_set() */
@@ -122,5 +145,9 @@ bool cow_file_overlaps(const struct cow_file *cow, u64 block, u64 count)
 		else
 			high = middle;
 	}
-	return low < map->count && map->by_block[low].block < block + count;
+	for (; low < map->count && map->by_block[low].block < block + count; low++) {
+		if (is_taken(map, &map->by_block[low], block))
+			return true;
+	}
+	return false;
 }

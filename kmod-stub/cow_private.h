@@ -19,6 +19,7 @@ struct cow_pin;
  * @inner_path: from the root of the filesystem
  * @device: name of the origin for the process that created or reloaded the file
  * @ino, @generation: tell the file again after its filesystem was unmounted and mounted
+ * @type: name of the filesystem's type
  * @bytes: size of the allocation
  * @map: where it lies (cow_map.c)
  * @pin: the guards and the mark on the inode, or NULL; written by cow_pin.c, by one caller at a
@@ -37,6 +38,7 @@ struct cow_file {
 	char *device;
 	unsigned long ino;
 	u32 generation;
+	const char *type;
 	u64 bytes;
 	struct cow_map *map;
 	struct cow_pin *pin;

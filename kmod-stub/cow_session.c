@@ -1,12 +1,16 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * What is done to a COW file through its filesystem after it was created: found again by its name,
- * written, truncated, removed. The guards are down only meanwhile.
+ * written, truncated, grown, removed. The guards are down only meanwhile.
  */
 #include <linux/dcache.h>
+#include <linux/fs_struct.h>
 #include <linux/namei.h>
 #include <linux/pagemap.h>
+#include <linux/pid_namespace.h>
+#include <linux/sched/task.h>
 #include <linux/slab.h>
+#include <linux/statfs.h>
 #include "cow_private.h"
 
 int cow_file_write(struct file *file, const void *data, size_t bytes, loff_t offset)
@@ -107,6 +111,26 @@ put:
 	return err;
 }
 
+/*
+ * Look a path up as the calling process sees it. Workers have no view of their own worth that name:
+ * theirs is that of the first process.
+ */
+static int look_up(const char *name, struct path *path)
+{
+	struct task_struct *first = init_pid_ns.child_reaper;
+	struct path root;
+	int err;
+
+	if (!(current->flags & PF_KTHREAD))
+		return kern_path(name, 0, path);
+	task_lock(first);
+	get_fs_root(first->fs, &root);
+	task_unlock(first);
+	err = vfs_path_lookup(root.dentry, root.mnt, name, 0, path);
+	path_put(&root);
+	return err;
+}
+
 /* Is it the file? If not, the path is put. */
 static int check_file(const struct cow_file *cow, const struct path *path)
 {
@@ -125,7 +149,7 @@ static int check_file(const struct cow_file *cow, const struct path *path)
  */
 static int find(struct cow_file *cow, struct path *path)
 {
-	int err = cow->path ? kern_path(cow->path, 0, path) : -ENOENT;
+	int err = cow->path ? look_up(cow->path, path) : -ENOENT;
 
 	if (!err && !check_file(cow, path))
 		return 0;
@@ -239,6 +263,68 @@ int cow_file_truncate(struct cow_file *cow, u64 bytes)
 	pin_err = guard_again(cow, d_inode(path.dentry));
 	path_put(&path);
 	return err ? err : pin_err;
+}
+
+/*
+ * Asked before anything is allocated: an attempt that fails would use up the filesystem for a
+ * moment.
+ */
+static int check_room(const struct path *path, u64 bytes, u64 more, u64 reserve)
+{
+	struct kstatfs room;
+	int err;
+
+	if (bytes > path->dentry->d_sb->s_maxbytes)
+		return -EFBIG;
+	err = vfs_statfs(path, &room);
+	if (err)
+		return err;
+	if (more > U64_MAX - reserve ||
+	    DIV_ROUND_UP_ULL(more + reserve, room.f_bsize) > room.f_bavail)
+		return -ENOSPC;
+	return 0;
+}
+
+/*
+ * The filesystem zeroes the rest of a file's last block when it grows, but not of one that was
+ * never written through it, which is what that block is here (cow_file.c).
+ */
+static int grow(struct cow_file *cow, const struct path *path, u64 bytes)
+{
+	struct file *file = dentry_open(path, O_RDWR | O_LARGEFILE, current_cred());
+	int err;
+
+	if (IS_ERR(file))
+		return PTR_ERR(file);
+	err = vfs_fallocate(file, 0, cow->bytes, bytes - cow->bytes);
+	if (!err)
+		err = cow_read_map(cow, file_inode(file), bytes);
+	if (err)
+		vfs_truncate(path, cow->bytes);
+	else
+		cow->bytes = bytes;
+	fput(file);
+	return err;
+}
+
+int cow_file_grow(struct cow_file *cow, u64 bytes, u64 reserve)
+{
+	struct path path;
+	int guard_err, err;
+
+	if (compat_bdev_frozen(cow->origin))
+		return -EBUSY; /* rather than wait for who froze it */
+	err = find_unguarded(cow, &path);
+	if (err)
+		return err;
+	if (bytes > cow->bytes) { /* or else it could not be cut after an attempt that failed */
+		err = check_room(&path, bytes, bytes - cow->bytes, reserve);
+		if (!err)
+			err = grow(cow, &path, bytes);
+	}
+	guard_err = guard_again(cow, d_inode(path.dentry));
+	path_put(&path);
+	return err ? err : guard_err;
 }
 
 int cow_file_unlink(struct cow_file *cow)

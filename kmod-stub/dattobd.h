@@ -3,7 +3,8 @@
  * The stub's own header: what each file of this folder offers to the others, grouped by file.
  *
  * Locks, outermost first:
- *   control_mutex         one ioctl or look of the watch at a time (control.c, watch.c)
+ *   control_mutex         one ioctl at a time (control.c)
+ *   device.expand_mutex   one growth of the COW file at a time, by an ioctl or by itself (expand.c)
  *   devices_lock          the table of devices, and what status.c reads of them (main.c)
  *   device.sections_lock  one section load or write-back at a time, with its I/O (sections.c)
  *   device.core_lock      calls into the core, and the decision whether a write may go; irq-safe,
@@ -20,6 +21,7 @@
 #include <linux/mutex.h>
 #include <linux/spinlock.h>
 #include <linux/workqueue.h>
+#include "auto_expand.h"
 #include "compat.h"
 #include "core_state.h"
 #include "cow_file.h"
@@ -47,6 +49,9 @@ struct device_counters {
 };
 
 struct snapshot;
+struct ring;
+struct free_space;
+struct copy_request;
 
 struct dattobd_device {
 	unsigned int minor;
@@ -83,6 +88,7 @@ struct dattobd_device {
 	struct work_struct work;
 	struct core_range *ranges; /* COPY_RANGES, the worker's */
 	struct core_run *runs; /* COPY_BLOCKS, the worker's */
+	struct copy_request *copy_request; /* or NULL; see tracker_copy() */
 	struct workqueue_struct *wq;
 
 	/* sections.c */
@@ -107,6 +113,11 @@ struct dattobd_device {
 	bool publish_wanted; /* /dev/dattoN comes with the mount */
 	bool tracked; /* in the table of intercept.c */
 	char *origin_name, *cow_name; /* as given to reload, else NULL */
+	/* expand.c */
+	struct mutex expand_mutex;
+	u64 grown_from; /* first position that this COW file got by growing, 0 if it has not */
+	struct free_space *free_space; /* at the snapshot's instant; NULL if it was not asked for */
+	struct auto_expand auto_expand;
 
 	/* as configured, for status only */
 	u64 cache_bytes; /* 0: the default */
@@ -182,6 +193,14 @@ int transition_destroy(struct dattobd_device *dev);
  * open, nor can.
  */
 void transition_unload(struct dattobd_device *dev);
+
+/*
+ * reconfigure.c: what can be changed without a change of mode. Under control_mutex; may sleep.
+ * Errors and their order: ABI.md B4.
+ */
+int device_reconfigure(struct dattobd_device *dev, u64 cache_bytes); /* 0: the default */
+int device_expand(struct dattobd_device *dev, u64 mib);
+int device_set_auto_expand(struct dattobd_device *dev, u64 step_mib, u64 reserved_mib);
 
 /* main.c: parameters and the table of devices by minor */
 
@@ -261,6 +280,13 @@ sector_t tracker_range(const struct dattobd_device *dev, struct bio *bio, sector
 
 void tracker_work(struct work_struct *work);
 
+/**
+ * tracker_copy() - Preserve what these sectors hold, as before a write.
+ *
+ * By one caller at a time. Context: Process context, snapshot mode is not left meanwhile.
+ */
+void tracker_copy(struct dattobd_device *dev, sector_t sector, sector_t nr_sectors);
+
 /** tracker_drain() - Wait until every write held so far has gone. Context: Process context. */
 void tracker_drain(struct dattobd_device *dev);
 
@@ -290,53 +316,13 @@ int sections_load(struct dattobd_device *dev, u64 section);
 /** sections_flush() - Write every dirty section to the COW file. Return: 0 or -errno. */
 int sections_flush(struct dattobd_device *dev);
 
-/* ring.c: copies in memory, from the read of the old data until they are on disk */
-
-#define RING_BLOCKS 1024 /* 4 MiB a snapshot */
-
-struct ring;
-
-struct ring *ring_create(struct dattobd_device *dev, struct cow_file *cow, u64 first_position);
-void ring_destroy(struct ring *ring); /* after ring_drain() */
-
-/** ring_page() - The page for @position, which lies in [head, head + free). */
-struct page *ring_page(struct ring *ring, u64 position);
-u64 ring_head(struct ring *ring);
-
-/** ring_add_page() - Add the first @bytes of the page for @position to a bio made for it. */
-void ring_add_page(struct ring *ring, struct bio *bio, u64 position, unsigned int bytes);
-
 /**
- * ring_wait_free() - Sleep until at least one block is free.
+ * sections_set_cache() - Set the limit of the index cache, writing back what it has no room for.
  *
- * Return: how many are. Context: the tracker's worker.
+ * The memory that the core got when it was started is never exceeded, nor given back.
+ * Return: 0 or -errno.
  */
-unsigned int ring_wait_free(struct ring *ring);
-
-/**
- * ring_publish() - Positions [head, head + count) hold copies from now on. Context: core_lock
- * held.
- */
-void ring_publish(struct ring *ring, unsigned int count);
-
-/**
- * ring_flush() - Start writing what was published to the COW file. Context: the tracker's worker.
- */
-void ring_flush(struct ring *ring);
-
-/** ring_drain() - Wait until all writes that were started have ended. */
-void ring_drain(struct ring *ring);
-
-/**
- * ring_read() - Copy a piece of a block that is still in memory.
- * @position: of the block, below the head
- * @offset: of the piece in the block, bytes
- * @to, @iter: where it goes; @iter's size is the length, within the block
- *
- * Return: 0 if it was copied; else it is on disk, as are this many positions from it on.
- */
-u64 ring_read(struct ring *ring, u64 position, unsigned int offset, struct bio *to,
-	      struct bvec_iter iter);
+int sections_set_cache(struct dattobd_device *dev, u64 bytes);
 
 /* snapshot.c: the frozen view /dev/dattoN */
 
@@ -349,7 +335,7 @@ int snapshot_close(struct snapshot *snap);
 void snapshot_reopen(struct snapshot *snap); /* undo snapshot_close() */
 void snapshot_destroy(struct snapshot *snap); /* after snapshot_close(); waits for all its I/O */
 
-struct ring *snapshot_ring(struct snapshot *snap);
+struct ring *snapshot_ring(struct snapshot *snap); /* see ring.h */
 
 /**
  * snapshot_reads_divide() - Reads that begin from now on know what was committed so far. Context:
@@ -364,6 +350,12 @@ void snapshot_reads_divide(struct snapshot *snap);
  * Context: Any.
  */
 bool snapshot_reads_overlap(struct snapshot *snap, sector_t sector, sector_t nr_sectors);
+
+/** snapshot_reads_begun() - Number of the next read. Context: Any. */
+u64 snapshot_reads_begun(struct snapshot *snap);
+
+/** snapshot_wait_older_reads() - Sleep until all reads below @number have ended. */
+void snapshot_wait_older_reads(struct snapshot *snap, u64 number);
 
 /**
  * snapshot_wait_reads() - Sleep until none is, or for a moment: a failure of the device does not

@@ -3,7 +3,8 @@
 #include <linux/namei.h>
 #include <linux/slab.h>
 #include <linux/vmalloc.h>
-#include "dattobd.h"
+#include "expand.h"
+#include "free_space.h"
 
 void device_fail_locked(struct dattobd_device *dev, int error, const char *what)
 {
@@ -178,6 +179,8 @@ struct dattobd_device *device_new(unsigned int minor, const char *origin, bool m
 	dev->minor = minor;
 	raw_spin_lock_init(&dev->core_lock);
 	mutex_init(&dev->sections_lock);
+	mutex_init(&dev->expand_mutex);
+	auto_expand_init(dev);
 	bio_list_init(&dev->held);
 	INIT_WORK(&dev->work, tracker_work);
 	INIT_DELAYED_WORK(&dev->watch, watch_work);
@@ -221,6 +224,7 @@ void device_free(struct dattobd_device *dev)
 	cancel_delayed_work_sync(&dev->watch); /* nobody kicks it any more */
 	if (dev->snap)
 		snapshot_destroy(dev->snap);
+	free_space_free(dev->free_space);
 	cow_file_release(dev->cow); /* an unmount calls us until here */
 	engine_destroy(dev->engine);
 	bioset_exit(&dev->append_bios);

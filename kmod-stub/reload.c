@@ -93,6 +93,8 @@ static void adopt(struct dattobd_device *dev)
 	if (dev->snapshot_mode)
 		dev->fallocate_mib =
 			engine_call(dev->engine, CORE_STAT, CORE_STAT_FSIZE, 0, 0) >> 20;
+	/* Nor does a snapshot's, by how much it had grown: all of it, at most. */
+	dev->grown_from = dev->snapshot_mode;
 }
 
 /* From here on the first write is held. Return: false if one came too early. */

@@ -12,7 +12,7 @@
 #include <linux/log2.h>
 #include <linux/slab.h>
 #include <linux/wait.h>
-#include "dattobd.h"
+#include "ring.h"
 
 #define RING_APPENDS 32
 #define RING_CHUNK 16 /* pages allocated at once */

@@ -18,6 +18,7 @@
 #include <linux/sched/mm.h>
 #include "dattobd.h"
 #include "record.h"
+#include "ring.h"
 
 bool seal_take(struct dattobd_device *dev)
 {
@@ -56,7 +57,7 @@ bool seal_let_go(struct dattobd_device *dev)
 
 	raw_spin_lock_irqsave(&dev->core_lock, flags);
 	sealed = dev->seal == SEAL_WHOLE;
-	wanted = dev->seal_open_wanted || !bio_list_empty(&dev->held);
+	wanted = dev->seal_open_wanted || dev->copy_request || !bio_list_empty(&dev->held);
 	raw_spin_unlock_irqrestore(&dev->core_lock, flags);
 	if (sealed && wanted)
 		break_seal(dev);

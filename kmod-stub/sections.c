@@ -13,16 +13,17 @@ struct section_io {
 };
 
 /*
- * Ask for @section; a section that must be written back first is copied to the bounce buffer
- * while the lock is held.
+ * Ask for a section (CORE_SECTION_REQUEST) or a limit (CORE_SET_CACHE); a section that must be
+ * written back first is copied to the bounce buffer while the lock is held.
  */
-static s64 request(struct dattobd_device *dev, u64 section, struct section_io *io)
+static s64 request(struct dattobd_device *dev, enum core_export what, u64 value,
+		   struct section_io *io)
 {
 	unsigned long flags;
 	s64 ret;
 
 	raw_spin_lock_irqsave(&dev->core_lock, flags);
-	ret = dev->error ?: engine_call(dev->engine, CORE_SECTION_REQUEST, section, 0, 0);
+	ret = dev->error ?: engine_call(dev->engine, what, value, 0, 0);
 	if (ret > CORE_SECTION_READY) {
 		io->section = engine_call(dev->engine, CORE_IO_SECTION, 0, 0, 0);
 		io->offset = engine_call(dev->engine, CORE_IO_OFFSET, 0, 0, 0);
@@ -55,15 +56,15 @@ static s64 report(struct dattobd_device *dev, enum core_export what, const struc
 	return ret;
 }
 
-static s64 load_step(struct dattobd_device *dev, u64 section)
+static s64 step(struct dattobd_device *dev, enum core_export what, u64 value)
 {
 	struct section_io io;
-	s64 step = request(dev, section, &io);
-	bool reading = step == CORE_SECTION_READ;
+	s64 asked = request(dev, what, value, &io);
+	bool reading = asked == CORE_SECTION_READ;
 	int err;
 
-	if (step <= CORE_SECTION_READY)
-		return step;
+	if (asked <= CORE_SECTION_READY)
+		return asked;
 	if (!reading && !device_cow_write_begin(dev))
 		return dev->error;
 	err = cow_file_raw(dev->cow, reading ? REQ_OP_READ : REQ_OP_WRITE, io.offset,
@@ -73,7 +74,7 @@ static s64 load_step(struct dattobd_device *dev, u64 section)
 	if (err)
 		return err;
 	err = report(dev, reading ? CORE_SECTION_READ_DONE : CORE_SECTION_WRITE_DONE, &io);
-	return err ?: step;
+	return err ?: asked;
 }
 
 /* Hand out the next dirty section from @from on, with its content. */
@@ -123,14 +124,24 @@ int sections_flush(struct dattobd_device *dev)
 	return ret == -ENODATA ? 0 : ret;
 }
 
-int sections_load(struct dattobd_device *dev, u64 section)
+static int all_steps(struct dattobd_device *dev, enum core_export what, u64 value)
 {
 	s64 ret;
 
 	mutex_lock(&dev->sections_lock);
 	do {
-		ret = load_step(dev, section);
+		ret = step(dev, what, value);
 	} while (ret > CORE_SECTION_READY);
 	mutex_unlock(&dev->sections_lock);
 	return ret;
+}
+
+int sections_load(struct dattobd_device *dev, u64 section)
+{
+	return all_steps(dev, CORE_SECTION_REQUEST, section);
+}
+
+int sections_set_cache(struct dattobd_device *dev, u64 bytes)
+{
+	return all_steps(dev, CORE_SET_CACHE, bytes);
 }

@@ -5,6 +5,7 @@
  */
 #include <linux/module.h>
 #include <linux/slab.h>
+#include "ring.h"
 #include "snapshot.h"
 
 static void submit(struct bio *bio)

@@ -15,6 +15,7 @@
 #include <linux/blk-cgroup.h>
 #include <linux/interval_tree_generic.h>
 #include <linux/sched/mm.h>
+#include "ring.h"
 #include "snapshot.h"
 
 #define READ_RUNS 32 /* taken from a plan in one go */
@@ -64,6 +65,34 @@ void snapshot_wait_reads(struct snapshot *snap, sector_t sector, sector_t nr_sec
 {
 	wait_event_timeout(snap->reads_wait, !snapshot_reads_overlap(snap, sector, nr_sectors),
 			   HZ / 10);
+}
+
+u64 snapshot_reads_begun(struct snapshot *snap)
+{
+	unsigned long flags;
+	u64 number;
+
+	spin_lock_irqsave(&snap->reads_lock, flags);
+	number = snap->next_read;
+	spin_unlock_irqrestore(&snap->reads_lock, flags);
+	return number;
+}
+
+static bool older_reads(struct snapshot *snap, u64 number)
+{
+	struct rb_node *node;
+	bool found = false;
+
+	spin_lock_irq(&snap->reads_lock);
+	for (node = rb_first_cached(&snap->reads); node && !found; node = rb_next(node))
+		found = rb_entry(node, struct snapshot_read, rb)->number < number;
+	spin_unlock_irq(&snap->reads_lock);
+	return found;
+}
+
+void snapshot_wait_older_reads(struct snapshot *snap, u64 number)
+{
+	wait_event(snap->reads_wait, !older_reads(snap, number));
 }
 
 static struct snapshot_read *read_begin(struct snapshot *snap, struct bio *bio)

@@ -22,6 +22,14 @@ static void show_counters(struct seq_file *m, struct dattobd_device *dev)
 	}
 }
 
+static void show_auto_expand(struct seq_file *m, const struct auto_expand *auto_expand)
+{
+	seq_puts(m, "\t\t\t\"auto_expand\": {\n");
+	seq_printf(m, "\t\t\t\t\"step_size_mib\": %llu,\n", auto_expand->step_mib);
+	seq_printf(m, "\t\t\t\t\"reserved_space_mib\": %llu\n", auto_expand->reserved_mib);
+	seq_puts(m, "\t\t\t},\n");
+}
+
 static void show_device(struct seq_file *m, struct dattobd_device *dev)
 {
 	enum dattobd_state state = device_state(dev);
@@ -37,6 +45,8 @@ static void show_device(struct seq_file *m, struct dattobd_device *dev)
 	seq_printf(m, "\t\t\t\"max_cache\": %llu,\n", device_cache_bytes(dev));
 	if (verified)
 		show_counters(m, dev);
+	if (dev->auto_expand.configured)
+		show_auto_expand(m, &dev->auto_expand);
 	if (error)
 		seq_printf(m, "\t\t\t\"error\": %d,\n", error);
 	seq_printf(m, "\t\t\t\"state\": %u\n", state);

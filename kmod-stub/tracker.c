@@ -8,9 +8,11 @@
  * registers itself before it is planned, and a read planned after the copy does not go to the
  * origin. So a held write needs to be looked at until it passes, and never again.
  */
+#include <linux/completion.h>
 #include <linux/sched/mm.h>
 #include <linux/sort.h>
-#include "dattobd.h"
+#include "expand.h"
+#include "ring.h"
 
 /*
  * Longer writes (write-zeroes, mostly) are looked at by the worker, piece by piece, not with
@@ -177,7 +179,7 @@ static bool release(struct dattobd_device *dev, struct bio *bio)
 	unsigned long flags;
 
 	raw_spin_lock_irqsave(&dev->core_lock, flags);
-	/* Again: a seal holds writes before they are looked at. */
+	/* Again: a seal holds writes before they are looked at, and the COW file may have grown. */
 	if (!dev->error && fail_if_taken(dev, sector, nr_sectors)) {
 		blocked = meets_cow_write(dev, sector, nr_sectors);
 	} else if (!dev->error && !dev->snapshot_mode) {
@@ -197,11 +199,15 @@ static bool release(struct dattobd_device *dev, struct bio *bio)
 	return true;
 }
 
-static void wait_for_reads(struct dattobd_device *dev, struct bio *bio)
+/* For what release() found in the way. */
+static void wait_to_release(struct dattobd_device *dev, struct bio *bio)
 {
 	sector_t sector = 0, nr_sectors = tracker_range(dev, bio, &sector);
 
-	snapshot_wait_reads(dev->snap, sector, nr_sectors);
+	if (READ_ONCE(dev->error))
+		device_cow_writes_wait(dev);
+	else
+		snapshot_wait_reads(dev->snap, sector, nr_sectors);
 }
 
 static void release_batch(struct dattobd_device *dev, struct bio_list *batch)
@@ -222,13 +228,39 @@ static void release_batch(struct dattobd_device *dev, struct bio_list *batch)
 	blk_finish_plug(&plug);
 
 	while ((bio = bio_list_pop(&blocked))) {
-		while (!release(dev, bio)) {
-			if (READ_ONCE(dev->error))
-				device_cow_writes_wait(dev);
-			else
-				wait_for_reads(dev, bio);
-		}
+		while (!release(dev, bio))
+			wait_to_release(dev, bio);
 	}
+}
+
+/* Copying that somebody waits for, who has no write. */
+struct copy_request {
+	struct core_range range;
+	struct completion done;
+};
+
+static void serve_copy(struct dattobd_device *dev)
+{
+	struct copy_request *request = xchg(&dev->copy_request, NULL);
+
+	if (!request)
+		return;
+	copy_ranges(dev, &request->range, 1);
+	if (dev->snap)
+		ring_flush(snapshot_ring(dev->snap));
+	complete(&request->done);
+}
+
+void tracker_copy(struct dattobd_device *dev, sector_t sector, sector_t nr_sectors)
+{
+	struct copy_request request = {
+		.range = { .sector = cpu_to_le64(sector), .nr_sectors = cpu_to_le64(nr_sectors) },
+	};
+
+	init_completion(&request.done);
+	WARN_ON_ONCE(xchg(&dev->copy_request, &request));
+	queue_work(dev->wq, &dev->work);
+	wait_for_completion(&request.done);
 }
 
 /*
@@ -242,8 +274,12 @@ void tracker_work(struct work_struct *work)
 	struct bio_list batch;
 	unsigned int count;
 
-	while (seal_let_go(dev) && take_batch(dev, &batch, &count)) {
+	while (seal_let_go(dev)) {
+		serve_copy(dev);
+		if (!take_batch(dev, &batch, &count))
+			break;
 		sort(dev->ranges, count, sizeof(*dev->ranges), compare_ranges, NULL);
+		auto_expand_yield(dev);
 		copy_ranges(dev, dev->ranges, count);
 		release_batch(dev, &batch);
 		cond_resched();

@@ -9,6 +9,7 @@
  */
 #include <linux/uuid.h>
 #include <linux/slab.h>
+#include "expand.h"
 #include "next.h"
 
 #define SWITCH_TRIES 16
@@ -68,6 +69,7 @@ static void dismantle(struct dattobd_device *dev, bool keep_cow)
 {
 	unsigned long flags;
 
+	auto_expand_pause(dev);
 	raw_spin_lock_irqsave(&dev->core_lock, flags);
 	if (!dev->error)
 		WRITE_ONCE(dev->error, -ESHUTDOWN);
@@ -198,13 +200,17 @@ int transition_to_incremental(struct dattobd_device *dev)
 	err = check_state(dev, DATTOBD_STATE_ACTIVE_SNAPSHOT);
 	if (err)
 		return err;
+	auto_expand_pause(dev);
 	err = freeze(dev);
 	if (err) {
+		auto_expand_resume(dev);
 		snapshot_reopen(snap);
 		return err;
 	}
 	tracker_drain(dev);
 	leave_snapshot_mode(dev);
+	expand_end(dev);
+	auto_expand_drop(dev);
 	tracker_drain(dev); /* what came in between is marked */
 	device_cow_writes_wait(dev); /* from here on the file's blocks may become somebody else's */
 	thaw(dev);

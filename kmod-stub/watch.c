@@ -11,7 +11,7 @@
  * Nothing waits for the watch, and it misses nothing: writes are tracked at all times.
  */
 #include <linux/reboot.h>
-#include "dattobd.h"
+#include "expand.h"
 
 #define INTERVAL HZ
 #define SOON (HZ / 20)
@@ -31,10 +31,12 @@ static void guard_again(struct dattobd_device *dev)
 {
 	int err;
 
-	if (cow_file_has_filesystem(dev->cow))
+	/* A growth that is under way sees to the guards itself. */
+	if (cow_file_has_filesystem(dev->cow) || !mutex_trylock(&dev->expand_mutex))
 		return;
 	err = cow_file_guard_mounted(dev->cow);
-	if (err && err != -EAGAIN && err != -ENOMEM)
+	mutex_unlock(&dev->expand_mutex);
+	if (err && err != -EAGAIN)
 		device_fail(dev, -ESTALE,
 			    err == -ESTALE ?
 				    "its COW file is gone; a full backup is needed" :
@@ -120,6 +122,8 @@ static int on_reboot(struct notifier_block *block, unsigned long action, void *d
 	for (minor = 0; minor < max_snap_devices; minor++) {
 		struct dattobd_device *dev = devices[minor];
 
+		if (dev)
+			auto_expand_pause(dev);
 		for (tries = 0; dev && !READ_ONCE(dev->error) && tries < 3; tries++) {
 			if (seal_apply(dev) != -EBUSY)
 				break;

@@ -32,6 +32,8 @@ export const scenarios: readonly Scenario[] = [
   { name: 'mounts', fileSystems: both, spread: true, diskMib: [512, SCRATCH_MIB], limitSeconds: 400 },
   { name: 'umount', fileSystems: both, spread: true, diskMib: [512, SCRATCH_MIB], limitSeconds: 400 },
   { name: 'reload', fileSystems: both, diskMib: [512, SCRATCH_MIB, 64], limitSeconds: 400 },
+  { name: 'expand', fileSystems: both, spread: true, diskMib: [320, SCRATCH_MIB], limitSeconds: 600 },
+  { name: 'auto-expand', fileSystems: both, spread: true, diskMib: [512, SCRATCH_MIB], limitSeconds: 600 },
   { name: 'reload-module', fileSystems: ext4, diskMib: [512], limitSeconds: 400 },
   { name: 'walkthrough', fileSystems: both, diskMib: [1024, SCRATCH_MIB], limitSeconds: 900 },
 ];

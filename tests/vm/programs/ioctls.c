@@ -19,35 +19,7 @@
 #include <sys/mount.h>
 #include <sys/stat.h>
 #include <unistd.h>
-
-#define SETUP		0x40289101
-#define RELOAD_SNAP	0x40209102
-#define RELOAD_INC	0x40209103
-#define DESTROY		0x40049104
-#define TO_INC		0x40049105
-#define TO_SNAP		0x40189106
-#define RECONFIGURE	0x40109107
-#define INFO		0xA0509108
-#define GET_FREE	0x80049109
-#define EXPAND		0x4010910A
-#define AUTO_EXPAND	0x4018910B
-
-struct setup { const char *bdev, *cow; unsigned long fallocated, cache; unsigned int minor; };
-struct to_snap { const char *cow; unsigned long fallocated; unsigned int minor; };
-struct info {
-	unsigned int minor;
-	unsigned long state;
-	int error;
-	unsigned long cache_size;
-	unsigned long long falloc_size, seqid;
-	unsigned char uuid[16];
-	char cow[4096], bdev[4096];
-	unsigned long long version, nr_changed;
-};
-
-_Static_assert(sizeof(struct setup) == 40, "B3.1");
-_Static_assert(sizeof(struct to_snap) == 24, "B3.3");
-_Static_assert(sizeof(struct info) == 8272, "B3.7");
+#include "requests.h"
 
 static int ctl, wrong, rows;
 static const char *device, *folder, *other;
@@ -120,6 +92,27 @@ static int to_snap(const char *cow, unsigned long mib, unsigned int minor)
 	return got;
 }
 
+static int reconfigure(unsigned long bytes, unsigned int minor)
+{
+	struct reconfigure r = { bytes, minor };
+
+	return answer(RECONFIGURE, &r);
+}
+
+static int expand(unsigned long long mib, unsigned int minor)
+{
+	struct expand e = { mib, minor };
+
+	return answer(EXPAND, &e);
+}
+
+static int auto_expand(unsigned long long step, unsigned long long reserved, unsigned int minor)
+{
+	struct auto_expand e = { step, reserved, minor };
+
+	return answer(AUTO_EXPAND, &e);
+}
+
 static int on_minor(unsigned long command, unsigned int minor)
 {
 	return answer(command, &minor);
@@ -135,14 +128,12 @@ static void check_commands(void)
 	expect("B1.1 other magic", answer(0x40048e04, unused), EINVAL);
 	expect("B4.20 reload-snapshot without paths", answer(RELOAD_SNAP, unused), EINVAL);
 	expect("B4.20 reload-incremental without paths", answer(RELOAD_INC, unused), EINVAL);
-	expect("B2.7 reconfigure is not served yet", answer(RECONFIGURE, unused), EOPNOTSUPP);
-	expect("B2.10 expand is not served yet", answer(EXPAND, unused), EOPNOTSUPP);
-	expect("B2.11 auto-expand is not served yet", answer(AUTO_EXPAND, unused), EOPNOTSUPP);
 }
 
 static void check_arguments(void)
 {
-	static const unsigned long with_pointer[] = { SETUP, DESTROY, TO_INC, TO_SNAP, INFO, GET_FREE };
+	static const unsigned long with_pointer[] = { SETUP, DESTROY, TO_INC, TO_SNAP, INFO, GET_FREE,
+		RECONFIGURE, EXPAND, AUTO_EXPAND };
 	const char *bad = (const char *)8;
 
 	for (unsigned int i = 0; i < sizeof(with_pointer) / sizeof(with_pointer[0]); i++)
@@ -181,6 +172,12 @@ static void check_minors(void)
 	expect("B4.30 unused minor", on_minor(TO_INC, 0), ENOENT);
 	expect("B4.41 minor too high", to_snap(in_folder("c"), 0, max), EINVAL);
 	expect("B4.41 unused minor", to_snap(in_folder("c"), 0, 0), ENOENT);
+	expect("RECONFIGURE minor too high", reconfigure(0, max), EINVAL);
+	expect("RECONFIGURE unused minor", reconfigure(0, 0), ENOENT);
+	expect("B4.60 minor too high", expand(0, max), EINVAL);
+	expect("B4.60 unused minor", expand(0, 0), ENOENT);
+	expect("AUTO_EXPAND minor too high", auto_expand(0, 0, max), EINVAL);
+	expect("AUTO_EXPAND unused minor", auto_expand(0, 0, 0), ENOENT);
 	expect("INFO minor too high", answer(INFO, &i), EINVAL);
 	i.minor = 0;
 	expect("INFO unused minor", answer(INFO, &i), ENOENT);
@@ -287,8 +284,17 @@ static void check_snapshot(void)
 	expect("C6 busy comes first: TRANSITION_INC", on_minor(TO_INC, 0), EBUSY);
 	expect("C6 busy comes first: TRANSITION_SNAP", to_snap(in_folder("c"), 0, 0), EBUSY);
 	expect("C6 DESTROY", on_minor(DESTROY, 0), EBUSY);
+	expect("C6 RECONFIGURE", reconfigure(1 << 20, 0), EBUSY);
+	expect("B4.60 EXPAND while open", expand(1, 0), 0);
+	expect("AUTO_EXPAND while open, values as they come", auto_expand(-1, -1, 0), 0);
+	expect("AUTO_EXPAND off", auto_expand(0, 7, 0), 0);
 	expect("INFO while open", answer(INFO, &i), 0);
 	close(fd);
+	expect("RECONFIGURE", reconfigure(1 << 20, 0), 0);
+	expect_true("RECONFIGURE: bytes", info_of(0).cache_size == 1 << 20);
+	expect("RECONFIGURE to the default", reconfigure(0, 0), 0);
+	expect_true("RECONFIGURE: the default", info_of(0).cache_size == 314572800);
+	expect("RECONFIGURE", reconfigure(777, 0), 0);
 }
 
 static void check_incremental(void)
@@ -298,10 +304,15 @@ static void check_incremental(void)
 	expect("TRANSITION_INC", on_minor(TO_INC, 0), 0);
 	expect_true("C5 node removed", access("/dev/datto0", F_OK) != 0);
 	expect("B4.31 not a snapshot", on_minor(TO_INC, 0), EINVAL);
+	expect("B4.61 not a snapshot", expand(1, 0), EINVAL);
+	expect("AUTO_EXPAND not a snapshot", auto_expand(1, 0, 0), EINVAL);
 	i = info_of(0);
 	expect_true("E2.3 state 2", i.state == 2 && i.error == 0);
 	expect_true("D3.2 size is the index", i.falloc_size == 4096 + 32768 * ((size_of_device() / 4096 + 4095) / 4096));
 	expect_true("E4.1 seqid kept", i.seqid == 1 && !memcmp(i.uuid, before.uuid, 16));
+	expect_true("D3.3 cache limit kept", i.cache_size == 777);
+	expect("RECONFIGURE of an incremental", reconfigure(778, 0), 0);
+	expect_true("RECONFIGURE: shown", info_of(0).cache_size == 778);
 	check_cow("TRANSITION_SNAP", transition_cow);
 	expect("B4.44 the current COW file", to_snap(in_folder("cow.0"), 0, 0), EPERM);
 	i = info_of(0);
@@ -309,6 +320,7 @@ static void check_incremental(void)
 	expect("TRANSITION_SNAP", to_snap(in_folder("cow.1"), 0, 0), 0);
 	i = info_of(0);
 	expect_true("E2.4 state 3, seqid 2", i.state == 3 && i.error == 0 && i.seqid == 2);
+	expect_true("D3.3 cache limit back to the default", i.cache_size == 314572800);
 	expect_true("E2.4 same uuid", !memcmp(i.uuid, before.uuid, 16));
 	expect_true("E2.4 new path", !strcmp(i.cow, "/cow.1"));
 	expect_true("E2.4 the old file can be removed", !unlink(in_folder("cow.0")));

@@ -1,0 +1,201 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Growing the COW file under an active snapshot.
+ *
+ * The filesystem gives the file blocks that are free now. At the snapshot's instant such a block
+ * was one of three things:
+ * - in use, by a file that was deleted since, and not copied: it is copied first, as before a
+ *   write, into the room that there still is;
+ * - copied already: nothing is left to do;
+ * - free: its content was nobody's, and nothing can keep it. From now on it reads as zeros in the
+ *   snapshot, like the blocks that the COW file had from the start. The incremental lists it as
+ *   changed, since an image may have what it held before.
+ *
+ * That is done piece by piece in the order of the file, and each piece is the store's as soon as
+ * it is ready, so that the room for copying grows meanwhile.
+ */
+#include "expand.h"
+#include "free_space.h"
+
+#define COPY_PIECE 1024 /* blocks, so that writes get their turn */
+
+struct piece {
+	u64 position, block, count;
+	bool was_free;
+};
+
+static u64 present_bytes(struct dattobd_device *dev)
+{
+	struct device_counters counters;
+
+	device_counters(dev, &counters);
+	return counters.fsize;
+}
+
+/* Asked once: what was free at one instant does not change. */
+void expand_prepare(struct dattobd_device *dev)
+{
+	struct free_space *space;
+	char node[32];
+
+	if (dev->free_space)
+		return;
+	snprintf(node, sizeof(node), "/dev/datto%u", dev->minor);
+	space = free_space_read(cow_file_type(dev->cow), node);
+	if (IS_ERR(space))
+		pr_dev_warn(dev, "which blocks were free is not known, all are preserved: %ld",
+			    PTR_ERR(space));
+	else
+		dev->free_space = space;
+}
+
+/* Cut a piece to what can be copied. Return: 1 if there is something to copy, 0, or -errno. */
+static int fit(struct dattobd_device *dev, struct piece *piece)
+{
+	unsigned long flags;
+	u64 room;
+	s64 ret;
+
+	piece->count = min_t(u64, piece->count, COPY_PIECE);
+	raw_spin_lock_irqsave(&dev->core_lock, flags);
+	room = engine_call(dev->engine, CORE_STAT, CORE_STAT_ROOM, 0, 0);
+	ret = dev->error ?:
+			   engine_call(dev->engine, CORE_IS_COPIED,
+				       piece->block * COW_BLOCK_SECTORS,
+				       piece->count * COW_BLOCK_SECTORS, 0);
+	raw_spin_unlock_irqrestore(&dev->core_lock, flags);
+	if (ret)
+		return min_t(s64, ret, 0);
+	if (!room)
+		return -ENOSPC;
+	/* The other half is for writes that come in meanwhile. */
+	piece->count = min(piece->count, DIV_ROUND_UP_ULL(room, 2));
+	return 1;
+}
+
+static int preserve(struct dattobd_device *dev, struct piece *piece)
+{
+	int ret = fit(dev, piece);
+
+	if (ret > 0)
+		tracker_copy(dev, piece->block * COW_BLOCK_SECTORS,
+			     piece->count * COW_BLOCK_SECTORS);
+	return min(ret, 0);
+}
+
+/* No read that is planned from now on goes to the piece. Return: 0 or -errno. */
+static int part_from_snapshot(struct dattobd_device *dev, const struct piece *piece, u64 *reads)
+{
+	unsigned long flags;
+	s64 ret;
+
+	raw_spin_lock_irqsave(&dev->core_lock, flags);
+	ret = dev->error;
+	if (!ret && piece->was_free)
+		ret = engine_call(dev->engine, CORE_MASK_EXTENT, piece->block, piece->count, 0);
+	else if (!ret && !engine_call(dev->engine, CORE_IS_COPIED,
+				      piece->block * COW_BLOCK_SECTORS,
+				      piece->count * COW_BLOCK_SECTORS, 0))
+		ret = -EIO; /* never: who could not copy failed the device */
+	*reads = snapshot_reads_begun(dev->snap);
+	raw_spin_unlock_irqrestore(&dev->core_lock, flags);
+	return ret;
+}
+
+static int take(struct dattobd_device *dev, const struct piece *piece, u64 bytes)
+{
+	u64 end = piece->position + piece->count, reads;
+	unsigned long flags;
+	int err = part_from_snapshot(dev, piece, &reads);
+
+	if (err)
+		return err;
+	snapshot_wait_older_reads(dev->snap, reads);
+	raw_spin_lock_irqsave(&dev->core_lock, flags);
+	err = dev->error;
+	if (!err) {
+		cow_file_take(dev->cow, end);
+		engine_call(dev->engine, CORE_SET_FSIZE, min(bytes, end * COW_BLOCK_SIZE), 0, 0);
+	}
+	raw_spin_unlock_irqrestore(&dev->core_lock, flags);
+	return err;
+}
+
+/* Make the store's what the file has from @position on. */
+static int take_all(struct dattobd_device *dev, u64 position, u64 bytes)
+{
+	struct piece piece = { .position = position };
+	int err = 0;
+
+	for (; !err; piece.position += piece.count) {
+		piece.count = cow_file_map(dev->cow, piece.position, &piece.block);
+		if (!piece.count)
+			return 0;
+		piece.count = min_t(u64, piece.count, CORE_MASK_CHUNK_BLOCKS);
+		piece.count = free_space_run(dev->free_space, piece.block, piece.count,
+					     &piece.was_free);
+		if (!piece.was_free)
+			err = preserve(dev, &piece);
+		if (!err)
+			err = take(dev, &piece, bytes);
+		cond_resched();
+	}
+	return err;
+}
+
+int expand_cow_file(struct dattobd_device *dev, u64 bytes, u64 reserve)
+{
+	u64 from = present_bytes(dev);
+	/* The last block that the store has may not be whole, and then not be in the map. */
+	u64 position = min(cow_file_end(dev->cow), DIV_ROUND_UP_ULL(from, COW_BLOCK_SIZE));
+	int err, undo_err;
+
+	if (bytes > MAX_LFS_FILESIZE - from)
+		return -EFBIG;
+	if (!(current->flags & PF_KTHREAD))
+		expand_prepare(dev);
+	err = cow_file_grow(dev->cow, from + bytes, reserve);
+	if (!err) {
+		dev->grown_from = dev->grown_from ?: position;
+		err = take_all(dev, position, from + bytes);
+	}
+	if (!err || cow_file_end(dev->cow) == position)
+		return err;
+	undo_err = cow_file_truncate(dev->cow, present_bytes(dev));
+	if (undo_err)
+		pr_dev_warn(dev, "space of the COW file %s could not be given back: %d",
+			    cow_file_path(dev->cow), undo_err);
+	return err;
+}
+
+/* Interrupts are off in each call. */
+static s64 mark_grown(struct dattobd_device *dev)
+{
+	u64 position = dev->grown_from, block, count;
+	unsigned long flags;
+	s64 ret = 0;
+
+	for (; ret >= 0; position += count) {
+		count = cow_file_map(dev->cow, position, &block);
+		if (!count)
+			return 0;
+		count = min_t(u64, count, CORE_MASK_CHUNK_BLOCKS);
+		raw_spin_lock_irqsave(&dev->core_lock, flags);
+		ret = dev->error ?:
+				   engine_call(dev->engine, CORE_MARK, block * COW_BLOCK_SECTORS,
+					       count * COW_BLOCK_SECTORS, 0);
+		raw_spin_unlock_irqrestore(&dev->core_lock, flags);
+	}
+	return ret;
+}
+
+void expand_end(struct dattobd_device *dev)
+{
+	s64 ret = dev->grown_from ? mark_grown(dev) : 0;
+
+	if (ret < 0)
+		device_fail(dev, ret, "the core could not list what the COW file grew by");
+	dev->grown_from = 0;
+	free_space_free(dev->free_space);
+	dev->free_space = NULL;
+}

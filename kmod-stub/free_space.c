@@ -1,0 +1,220 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * What was free when a snapshot was taken: the frozen filesystem itself says it, since freezing
+ * left it consistent. It is mounted read-only without a replay of its log, in no namespace, and
+ * asked as user space asks a filesystem (FS_IOC_GETFSMAP).
+ */
+#include <linux/fs.h>
+#include <linux/fsmap.h>
+#include <linux/kdev_t.h>
+#include <linux/mm.h>
+#include <linux/mman.h>
+#include <linux/module.h>
+#include <linux/mount.h>
+#include <linux/path.h>
+#include <linux/sched/signal.h>
+#include <linux/slab.h>
+#include <linux/uaccess.h>
+#include "dattobd.h"
+#include "free_space.h"
+
+#define RECORDS 1024 /* asked for at once */
+#define SCRATCH_BYTES PAGE_ALIGN(sizeof(struct fsmap_head) + RECORDS * sizeof(struct fsmap))
+#define EXTENTS_MAX (1024 * 1024) /* what is more fragmented counts as in use beyond */
+
+struct free_extent {
+	u64 block, count;
+};
+
+struct free_space {
+	struct free_extent *list; /* ascending, not adjoining */
+	unsigned int count, capacity;
+};
+
+static int list_grow(struct free_space *space)
+{
+	unsigned int capacity = max(2 * space->capacity, 256U);
+	struct free_extent *list = kvmalloc_array(capacity, sizeof(*list), GFP_KERNEL);
+
+	if (!list)
+		return -ENOMEM;
+	if (space->count)
+		memcpy(list, space->list, space->count * sizeof(*list));
+	kvfree(space->list);
+	space->list = list;
+	space->capacity = capacity;
+	return 0;
+}
+
+/* Whole blocks only. Records come in ascending order. */
+static int add(struct free_space *space, const struct fsmap *record)
+{
+	u64 block = DIV_ROUND_UP_ULL(record->fmr_physical, COW_BLOCK_SIZE);
+	u64 end = (record->fmr_physical + record->fmr_length) / COW_BLOCK_SIZE;
+	struct free_extent *last = space->count ? &space->list[space->count - 1] : NULL;
+	int err;
+
+	if (end <= block)
+		return 0;
+	if (last && block < last->block + last->count)
+		return -EUCLEAN;
+	if (last && block == last->block + last->count) {
+		last->count += end - block;
+		return 0;
+	}
+	if (space->count == space->capacity) {
+		err = list_grow(space);
+		if (err)
+			return err;
+	}
+	space->list[space->count++] = (struct free_extent){ block, end - block };
+	return 0;
+}
+
+static bool is_free(const struct fsmap *record, u32 device)
+{
+	return record->fmr_device == device && (record->fmr_flags & FMR_OF_SPECIAL_OWNER) &&
+	       record->fmr_owner == FMR_OWN_FREE;
+}
+
+/*
+ * Read some more records. Return: 1 if there are more, 0 if not, or -errno. As with fiemap
+ * (extents.c), the filesystem writes to the caller's address space.
+ */
+static int read_batch(struct free_space *space, struct file *file, struct fsmap_head *head,
+		      void __user *scratch)
+{
+	u32 device = new_encode_dev(file_inode(file)->i_sb->s_dev);
+	unsigned int i;
+	long ret;
+
+	head->fmh_count = RECORDS;
+	head->fmh_entries = 0;
+	if (copy_to_user(scratch, head, sizeof(*head)))
+		return -EFAULT;
+	ret = file->f_op->unlocked_ioctl(file, FS_IOC_GETFSMAP, (unsigned long)scratch);
+	if (ret)
+		return ret;
+	if (copy_from_user(head, scratch, SCRATCH_BYTES))
+		return -EFAULT;
+	if (head->fmh_entries > RECORDS)
+		return -EUCLEAN;
+	for (i = 0; i < head->fmh_entries; i++) {
+		if (is_free(&head->fmh_recs[i], device)) {
+			ret = add(space, &head->fmh_recs[i]);
+			if (ret)
+				return ret;
+		}
+	}
+	if (!i || (head->fmh_recs[i - 1].fmr_flags & FMR_OF_LAST) || space->count > EXTENTS_MAX)
+		return 0;
+	fsmap_advance(head);
+	return fatal_signal_pending(current) ? -EINTR : 1;
+}
+
+static int read_all(struct free_space *space, struct file *file, struct fsmap_head *head)
+{
+	unsigned long scratch;
+	int ret;
+
+	memset(head, 0, sizeof(*head));
+	head->fmh_keys[1] = (struct fsmap){
+		.fmr_device = U32_MAX,
+		.fmr_flags = U32_MAX,
+		.fmr_physical = U64_MAX,
+		.fmr_owner = U64_MAX,
+		.fmr_offset = U64_MAX,
+	};
+	scratch = vm_mmap(NULL, 0, SCRATCH_BYTES, PROT_READ | PROT_WRITE,
+			  MAP_PRIVATE | MAP_ANONYMOUS, 0);
+	if (IS_ERR_VALUE(scratch))
+		return (int)scratch;
+	do {
+		ret = read_batch(space, file, head, (void __user *)scratch);
+	} while (ret > 0);
+	vm_munmap(scratch, SCRATCH_BYTES);
+	return ret;
+}
+
+static int ask(struct free_space *space, struct vfsmount *mnt)
+{
+	struct path root = { .mnt = mnt, .dentry = mnt->mnt_root };
+	struct file *file = dentry_open(&root, O_RDONLY | O_DIRECTORY, current_cred());
+	struct fsmap_head *head = NULL;
+	int err = -EOPNOTSUPP;
+
+	if (IS_ERR(file))
+		return PTR_ERR(file);
+	if (file->f_op->unlocked_ioctl) {
+		head = kvmalloc(SCRATCH_BYTES, GFP_KERNEL);
+		err = head ? read_all(space, file, head) : -ENOMEM;
+	}
+	kvfree(head);
+	fput(file); /* takes effect, on the mount too, before the caller is back in user space */
+	return err;
+}
+
+static struct vfsmount *mount_snapshot(const char *name, const char *node)
+{
+	char options[] = "norecovery\0nouuid";
+	struct file_system_type *type = get_fs_type(name);
+	struct vfsmount *mnt;
+
+	if (!type)
+		return ERR_PTR(-ENODEV);
+	if (!strcmp(name, "xfs"))
+		options[strlen(options)] = ','; /* a filesystem of that UUID is mounted */
+	mnt = vfs_kern_mount(type, SB_RDONLY | SB_SILENT | SB_KERNMOUNT, node,
+			     strcmp(name, "ext2") ? options : NULL);
+	module_put(type->owner);
+	return mnt;
+}
+
+struct free_space *free_space_read(const char *type, const char *node)
+{
+	struct free_space *space = kzalloc(sizeof(*space), GFP_KERNEL);
+	struct vfsmount *mnt;
+	int err;
+
+	if (!space)
+		return ERR_PTR(-ENOMEM);
+	mnt = mount_snapshot(type, node);
+	if (IS_ERR(mnt)) {
+		free_space_free(space);
+		return ERR_CAST(mnt);
+	}
+	err = ask(space, mnt);
+	kern_unmount(mnt);
+	if (err) {
+		free_space_free(space);
+		return ERR_PTR(err);
+	}
+	return space;
+}
+
+void free_space_free(struct free_space *space)
+{
+	if (!space)
+		return;
+	kvfree(space->list);
+	kfree(space);
+}
+
+u64 free_space_run(const struct free_space *space, u64 block, u64 count, bool *free)
+{
+	unsigned int low = 0, high = space ? space->count : 0, end = high;
+
+	/* Find the first extent that ends behind the block. */
+	while (low < high) {
+		unsigned int middle = low + (high - low) / 2;
+
+		if (space->list[middle].block + space->list[middle].count <= block)
+			low = middle + 1;
+		else
+			high = middle;
+	}
+	*free = low < end && space->list[low].block <= block;
+	if (*free)
+		return min(count, space->list[low].block + space->list[low].count - block);
+	return low < end ? min(count, space->list[low].block - block) : count;
+}
