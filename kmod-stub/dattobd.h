@@ -3,7 +3,7 @@
  * The stub's own header: what each file of this folder offers to the others, grouped by file.
  *
  * Locks, outermost first:
- *   control_mutex         one ioctl at a time (control.c)
+ *   control_mutex         one ioctl or look of the watch at a time (control.c, watch.c)
  *   device.expand_mutex   one growth of the COW file at a time, by an ioctl or by itself (expand.c)
  *   devices_lock          the table of devices, and what status.c reads of them (main.c)
  *   device.sections_lock  one section load or write-back at a time, with its I/O (sections.c)

@@ -36,7 +36,7 @@ static void guard_again(struct dattobd_device *dev)
 		return;
 	err = cow_file_guard_mounted(dev->cow);
 	mutex_unlock(&dev->expand_mutex);
-	if (err && err != -EAGAIN)
+	if (err && err != -EAGAIN && err != -ENOMEM)
 		device_fail(dev, -ESTALE,
 			    err == -ESTALE ?
 				    "its COW file is gone; a full backup is needed" :
