@@ -6,13 +6,16 @@ import { projectDir, type Kernel } from './kernels.js';
 
 const sources = join(projectDir, 'tests/vm/programs');
 export const programsDir = join(projectDir, 'build/tests/vm');
+/** dbdctl for an initramfs: static, and without Node */
+export const bootProgram = join(projectDir, 'build/boot/dbdctl');
 
 function modified(path: string): number {
   return statSync(path, { throwIfNoEntry: false })?.mtimeMs ?? 0;
 }
 
-/** Compiles tests/vm/programs/*.c that are newer than what was compiled from them. */
+/** Compiles what is newer than what was compiled from it: tests/vm/programs/*.c, and what an initramfs runs. */
 export function buildPrograms(): void {
+  execFileSync('npm', ['run', '-s', 'build:boot'], { cwd: projectDir, stdio: ['ignore', 'ignore', 'inherit'] });
   mkdirSync(programsDir, { recursive: true });
   const headers = Math.max(...readdirSync(sources).filter((n) => n.endsWith('.h')).map((n) => modified(join(sources, n))));
   for (const source of readdirSync(sources).filter((n) => n.endsWith('.c'))) {

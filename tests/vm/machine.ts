@@ -1,11 +1,15 @@
 /**
  * One virtual machine: boots a kernel with this machine's root as its own (read-only, under a tmpfs), runs one script as
  * root, and brings back its status, its log and the kernel's log. It ends for sure: by itself, or killed at its time limit.
+ *
+ * A machine with a root of its own runs the script once per boot, until one leaves a status: "reboot" in the file `next` of
+ * its folder asks for another boot after this one's end, "cut" for one after its power goes at once.
  */
-import { execFileSync, spawn } from 'node:child_process';
-import { copyFileSync, cpSync, existsSync, mkdirSync, mkdtempSync, openSync, closeSync, ftruncateSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { spawn } from 'node:child_process';
+import { cpSync, existsSync, mkdirSync, mkdtempSync, openSync, closeSync, ftruncateSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { constants, accessSync } from 'node:fs';
-import { basename, join } from 'node:path';
+import { join } from 'node:path';
+import { guestDir, writeInitrd, writeRootDisk, type RootDisk } from './initrd.js';
 import { cacheDir, projectDir, type Kernel } from './kernels.js';
 
 /** What to run. */
@@ -19,6 +23,8 @@ export interface Job {
   readonly diskMib: readonly number[];
   readonly memoryMib: number;
   readonly limitSeconds: number;
+  /** boot from /dev/vda, not from this machine's root; the script is run again after each reboot or power cut that it asks for */
+  readonly root?: RootDisk;
   /** where log, dmesg, console and status are left; created anew */
   readonly outDir: string;
   /** called with each piece that the script prints, while it runs */
@@ -36,40 +42,8 @@ export interface Outcome {
   readonly console: string;
 }
 
-const guestDir = join(projectDir, 'tests/vm/guest');
-/** What the first program needs before it can reach the rest over 9p; loaded in this order with what each depends on. */
-const BOOT_MODULES = ['virtio_pci', 'virtio_blk', 'virtio_rng', '9pnet_virtio', '9p', 'overlay'];
 /** The guest's log is looked at this often while it runs. */
 const POLL_MS = 200;
-
-function bootModules(kernel: Kernel): string[] {
-  if (!kernel.root) return [];
-  const found = new Set<string>();
-  for (const name of BOOT_MODULES) {
-    const lines = execFileSync('modprobe', ['-d', kernel.root, '-S', kernel.release, '--show-depends', name], { encoding: 'utf8' });
-    for (const line of lines.split('\n')) {
-      const path = /^insmod (\S+)/.exec(line)?.[1];
-      if (path) found.add(path);
-    }
-  }
-  return [...found];
-}
-
-/** Writes the first root file system of a kernel: busybox, the modules that reach the host's files, and guest/init. */
-function writeInitrd(kernel: Kernel, to: string): void {
-  const tree = mkdtempSync(`${to}.`);
-  for (const dir of ['bin', 'modules', 'proc', 'sys', 'dev', 'lower', 'upper', 'root']) mkdirSync(join(tree, dir));
-  copyFileSync('/bin/busybox', join(tree, 'bin/busybox'));
-  copyFileSync(join(guestDir, 'init'), join(tree, 'init'));
-  execFileSync('chmod', ['755', join(tree, 'init'), join(tree, 'bin/busybox')]);
-  bootModules(kernel).forEach((path, i) => {
-    const name = join(tree, 'modules', `${String(i).padStart(2, '0')}-${basename(path).replace(/\.(xz|zst)$/, '')}`);
-    if (path.endsWith('.xz')) writeFileSync(name, execFileSync('xz', ['-dc', path], { maxBuffer: 1 << 26 }));
-    else copyFileSync(path, name);
-  });
-  execFileSync('sh', ['-c', 'find . | cpio -o -H newc --quiet >"$1"', 'sh', to], { cwd: tree });
-  rmSync(tree, { recursive: true });
-}
 
 function shellQuote(text: string): string {
   return `'${text.replaceAll("'", `'\\''`)}'`;
@@ -110,9 +84,9 @@ function follower(path: string, onText: (text: string) => void): () => void {
   };
 }
 
-/** Runs a QEMU process until it ends or its time is over; returns true if it had to be killed. */
-async function runQemu(args: readonly string[], console: string, limitSeconds: number, poll: () => void): Promise<boolean> {
-  const consoleFd = openSync(console, 'w');
+/** Runs a QEMU process until it ends, `poll` says so, or its time is over; returns true if that was why. */
+async function runQemu(args: readonly string[], console: string, limitSeconds: number, poll: () => boolean): Promise<boolean> {
+  const consoleFd = openSync(console, 'a');
   const child = spawn('qemu-system-x86_64', args, { stdio: ['ignore', consoleFd, consoleFd] });
   closeSync(consoleFd);
   let timedOut = false;
@@ -121,7 +95,7 @@ async function runQemu(args: readonly string[], console: string, limitSeconds: n
   process.once('exit', kill);
   process.once('SIGINT', stop).once('SIGTERM', stop);
   const limit = setTimeout(() => { timedOut = true; kill(); }, limitSeconds * 1000);
-  const ticker = setInterval(poll, POLL_MS);
+  const ticker = setInterval(() => poll() && kill(), POLL_MS);
   try {
     await new Promise<void>((done, failed) => { child.once('exit', () => done()); child.once('error', failed); });
   } finally {
@@ -131,6 +105,13 @@ async function runQemu(args: readonly string[], console: string, limitSeconds: n
   }
   poll();
   return timedOut;
+}
+
+/** Writes what the guest's scripts know of their job. */
+function writeJob(job: Job, path: string, boot: number, secondsLeft: number): void {
+  const env = { ...job.env, KERNEL_RELEASE: job.kernel.release, PROJECT: projectDir, SCENARIO_SCRIPT: job.script, MODULES_ROOT: job.kernel.root ?? '',
+    ROOT_FS: job.root?.fs ?? '', BOOT: String(boot), LIMIT_SECONDS: String(Math.floor(secondsLeft)) };
+  writeFileSync(path, Object.entries(env).map(([k, v]) => `${k}=${shellQuote(v)}\n`).join(''));
 }
 
 /**
@@ -147,9 +128,6 @@ export async function runMachine(job: Job): Promise<Outcome> {
   const at = (name: string): string => join(job.outDir, name);
   try {
     cpSync(join(guestDir, 'boot.sh'), at('boot.sh'));
-    const env = { ...job.env, KERNEL_RELEASE: job.kernel.release, PROJECT: projectDir, SCENARIO_SCRIPT: job.script, MODULES_ROOT: job.kernel.root ?? '',
-      LIMIT_SECONDS: String(job.limitSeconds) };
-    writeFileSync(at('job'), Object.entries(env).map(([k, v]) => `${k}=${shellQuote(v)}\n`).join(''));
     writeFileSync(at('log'), '');
     const disks = job.diskMib.map((mib, i) => {
       const path = join(work, `disk${i}.img`);
@@ -159,9 +137,20 @@ export async function runMachine(job: Job): Promise<Outcome> {
       return path;
     });
     const initrd = join(work, 'initrd');
-    writeInitrd(job.kernel, initrd);
+    writeInitrd(job.kernel, job.root, initrd);
+    if (job.root) writeRootDisk(job.root.fs, disks[0]!);
+    const args = qemuArguments(job, initrd, disks);
+    const follow = follower(at('log'), job.onLog ?? (() => {}));
+    const next = (): string => readIfThere(at('next')).trim();
+    const poll = (): boolean => { follow(); return next() === 'cut'; };
     const began = Date.now();
-    const timedOut = await runQemu(qemuArguments(job, initrd, disks), at('console'), job.limitSeconds, follower(at('log'), job.onLog ?? (() => {})));
+    let timedOut = false;
+    for (let boot = 1; boot === 1 || (next() !== '' && !timedOut); boot++) {
+      rmSync(at('next'), { force: true });
+      const left = job.limitSeconds - (Date.now() - began) / 1000;
+      writeJob(job, at('job'), boot, left);
+      timedOut = await runQemu(args, at('console'), left, poll);
+    }
     const status = readIfThere(at('status')).trim();
     return {
       ...(status === '' ? {} : { status: Number(status) }),

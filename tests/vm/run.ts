@@ -58,8 +58,9 @@ async function runOne(on: Kernel, scenario: Scenario, fs: FileSystem, verbose: b
   const outcome = await runMachine({
     kernel: on,
     script: join(projectDir, 'tests/vm/scenarios', `${scenario.name}.sh`),
-    env: { FS: fs, PROGRAMS: programsDir, DATTOBD_KO: modulePath(on, false), DATTOBD_DEBUG_KO: modulePath(on, true) },
+    env: { ...Object.fromEntries((scenario.options ?? []).map((name) => [name, process.env[name] ?? ''])), FS: fs, PROGRAMS: programsDir, DATTOBD_KO: modulePath(on, false), DATTOBD_DEBUG_KO: modulePath(on, true) },
     diskMib: scenario.diskMib,
+    ...(scenario.rootDisk ? { root: { fs, module: modulePath(on, false) } } : {}),
     memoryMib: 3072,
     limitSeconds: scenario.limitSeconds * (on.name === 'debug' ? DEBUG_FACTOR : 1),
     outDir: join(cacheDir, 'vm', name.replaceAll(' ', '-')),

@@ -11,6 +11,10 @@ export interface Scenario {
   /** sizes of /dev/vda, /dev/vdb, … in MiB; sparse, so a large one costs nothing */
   readonly diskMib: readonly number[];
   readonly limitSeconds: number;
+  /** names of variables of the environment that it takes */
+  readonly options?: readonly string[];
+  /** the machine's root filesystem is on /dev/vda; the script is run once per boot */
+  readonly rootDisk?: boolean;
   /** needs the module with the core's debug build */
   readonly debugCore?: boolean;
 }
@@ -34,6 +38,11 @@ export const scenarios: readonly Scenario[] = [
   { name: 'reload', fileSystems: both, diskMib: [512, SCRATCH_MIB, 64], limitSeconds: 400 },
   { name: 'expand', fileSystems: both, spread: true, diskMib: [320, SCRATCH_MIB], limitSeconds: 600 },
   { name: 'auto-expand', fileSystems: both, spread: true, diskMib: [512, SCRATCH_MIB], limitSeconds: 600 },
+  { name: 'update-power-cut', fileSystems: both, spread: true, diskMib: [96, SCRATCH_MIB], limitSeconds: 900 },
+  { name: 'backup', fileSystems: both, spread: true, diskMib: [320, SCRATCH_MIB], limitSeconds: 1800 },
+  { name: 'transitions', fileSystems: both, spread: true, options: ['TRANSITIONS_SECONDS', 'TRANSITIONS_SEED'], diskMib: [384, SCRATCH_MIB], limitSeconds: 900 },
+  { name: 'reboot', fileSystems: both, spread: true, rootDisk: true, diskMib: [512, SCRATCH_MIB], limitSeconds: 900 },
+  { name: 'power-cut', fileSystems: both, spread: true, rootDisk: true, diskMib: [512, SCRATCH_MIB], limitSeconds: 600 },
   { name: 'reload-module', fileSystems: ext4, diskMib: [512], limitSeconds: 400 },
   { name: 'walkthrough', fileSystems: both, diskMib: [1024, SCRATCH_MIB], limitSeconds: 900 },
 ];

@@ -1,10 +1,12 @@
 #!/bin/bash
-# Runs inside the guest as process 1: brings up udev, runs the scenario that /out/job names, stores its status, powers off.
+# Runs inside the guest: brings up udev, runs the scenario that /out/job names, stores its status, powers off.
+# A guest with a root of its own is ended by root/init, whose child this is; a script that wants another boot has no status yet.
 export PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin HOME=/root LC_ALL=C.UTF-8
 set -a
 . /out/job
+[ -z "$ROOT_FS" ] || SYSTEMD_IGNORE_CHROOT=1	# for udevadm
 set +a
-dmesg --follow >/out/dmesg 2>/dev/null &
+dmesg --follow >>/out/dmesg 2>/dev/null &
 if [ -n "$MODULES_ROOT" ]; then
 	mkdir -p /lib/modules
 	mount --bind "$MODULES_ROOT/lib/modules" /lib/modules
@@ -12,7 +14,8 @@ fi
 ln -sfn /proc/self/fd /dev/fd
 ip link set lo up
 mkdir -p /run/udev /run/lock
-if /lib/systemd/systemd-udevd --daemon 2>/dev/null; then
+# A guest that boots often looks at new devices only.
+if /lib/systemd/systemd-udevd --daemon 2>/dev/null && [ -z "$ROOT_FS" ]; then
 	udevadm trigger --action=add
 	udevadm settle
 fi
@@ -20,8 +23,10 @@ mount -t debugfs debugfs /sys/kernel/debug 2>/dev/null
 # Before the host ends a machine that is late: what is blocked, and where, into the kernel's log.
 (sleep $((LIMIT_SECONDS - 20)); echo w >/proc/sysrq-trigger; echo l >/proc/sysrq-trigger; ps -eo pid,stat,wchan:32,args >/out/processes) &
 (bash "$SCENARIO_SCRIPT") >>/out/log 2>&1 </dev/null
-echo $? >/out/status
+status=$?
+[ -e /out/next ] || echo $status >/out/status
 sleep 0.2	# the last lines of the kernel's log
 sync -f /out
+[ -z "$ROOT_FS" ] || exit
 # One command, all of it read already: the script's own file goes away before the power does.
 { echo o >/proc/sysrq-trigger; while :; do :; done; }

@@ -71,6 +71,10 @@ make_scratch() {
 	mount /dev/vdb $SCRATCH
 }
 
+# Where the machine has a root of its own, $MOUNT is that root. The script is run again after these, with a higher $BOOT.
+reboot_now() { echo reboot >/out/next; exit 0; }
+cut_power() { echo cut >/out/next; sleep 1000; }
+
 # equal A B: no byte differs. Unlike cmp, reads past the page cache, which is faster here and sees what is stored.
 equal() { [ "$(images differ "$1" "$2")" = 0 ]; }
 

@@ -1,0 +1,88 @@
+/** What a machine boots from: its first root file system, and for some a disk that holds its real one. */
+import { execFileSync } from 'node:child_process';
+import { chmodSync, copyFileSync, mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { basename, join } from 'node:path';
+import { bootProgram } from './build.js';
+import { projectDir, type Kernel } from './kernels.js';
+import type { FileSystem } from './scenarios.js';
+
+/** A machine whose root filesystem is on /dev/vda. */
+export interface RootDisk {
+  readonly fs: FileSystem;
+  /** the module that its initrd loads where there is something to reload */
+  readonly module: string;
+}
+
+export const guestDir = join(projectDir, 'tests/vm/guest');
+/** What the first program needs before it can reach the rest over 9p; loaded in this order with what each depends on. */
+const BOOT_MODULES = ['virtio_pci', 'virtio_blk', 'virtio_rng', '9pnet_virtio', '9p', 'overlay'];
+
+function bootModules(kernel: Kernel, names: readonly string[]): string[] {
+  if (!kernel.root) return [];
+  const found = new Set<string>();
+  for (const name of names) {
+    const lines = execFileSync('modprobe', ['-d', kernel.root, '-S', kernel.release, '--show-depends', name], { encoding: 'utf8' });
+    for (const line of lines.split('\n')) {
+      const path = /^insmod (\S+)/.exec(line)?.[1];
+      if (path) found.add(path);
+    }
+  }
+  return [...found];
+}
+
+/** Copies to a folder's program, executable. */
+function addProgram(from: string, to: string): void {
+  copyFileSync(from, to);
+  chmodSync(to, 0o755);
+}
+
+/** What boot/ puts into an initramfs of a real host, and the module where modprobe finds it. */
+function addReload(tree: string, kernel: Kernel, module: string): void {
+  const modules = join(tree, 'lib/modules', kernel.release);
+  mkdirSync(modules, { recursive: true });
+  copyFileSync(module, join(modules, 'dattobd.ko'));
+  writeFileSync(join(modules, 'modules.dep'), 'dattobd.ko:\n');
+  addProgram(join(projectDir, 'boot/datto-reload'), join(tree, 'bin/datto-reload'));
+  addProgram(bootProgram, join(tree, 'bin/dbdctl'));
+}
+
+/** Writes the first root file system of a machine: busybox, the modules that reach its files, and guest/init or guest/root/initrd. */
+export function writeInitrd(kernel: Kernel, root: RootDisk | undefined, to: string): void {
+  const tree = mkdtempSync(`${to}.`);
+  for (const dir of ['bin', 'modules', 'proc', 'sys', 'dev', 'lower', 'upper', 'root', 'out']) mkdirSync(join(tree, dir));
+  addProgram('/bin/busybox', join(tree, 'bin/busybox'));
+  addProgram(join(guestDir, root ? 'root/initrd' : 'init'), join(tree, 'init'));
+  if (root) addReload(tree, kernel, root.module);
+  bootModules(kernel, root ? [...BOOT_MODULES, root.fs] : BOOT_MODULES).forEach((path, i) => {
+    const name = join(tree, 'modules', `${String(i).padStart(2, '0')}-${basename(path).replace(/\.(xz|zst)$/, '')}`);
+    if (path.endsWith('.xz')) writeFileSync(name, execFileSync('xz', ['-dc', path], { maxBuffer: 1 << 26 }));
+    else copyFileSync(path, name);
+  });
+  execFileSync('sh', ['-c', 'find . | cpio -o -H newc --quiet >"$1"', 'sh', to], { cwd: tree });
+  rmSync(tree, { recursive: true });
+}
+
+/** Makes a filesystem on an image, with a small root: busybox, guest/root/*, and the folders that it mounts things on. */
+export function writeRootDisk(fs: FileSystem, image: string): void {
+  const tree = mkdtempSync(`${image}.`);
+  for (const dir of ['bin', 'sbin', 'proc', 'sys', 'dev', 'lower', 'tools', 'mnt', 'etc/datto/dla']) mkdirSync(join(tree, dir), { recursive: true });
+  addProgram('/bin/busybox', join(tree, 'bin/busybox'));
+  symlinkSync('busybox', join(tree, 'bin/sh'));
+  for (const name of ['init', 'modprobe']) addProgram(join(guestDir, 'root', name), join(tree, 'sbin', name));
+  if (fs === 'ext4') execFileSync('mke2fs', ['-q', '-F', '-t', 'ext4', '-b', '4096', '-d', tree, image]);
+  else execFileSync('mkfs.xfs', ['-q', '-p', '/dev/stdin', image], { input: `${prototype(tree)}\n` });
+  rmSync(tree, { recursive: true });
+}
+
+/** The same tree for mkfs.xfs, which reads it from a text. */
+function prototype(tree: string): string {
+  const file = (path: string): string => `--755 0 0 ${join(tree, path)}`;
+  const folder = (...entries: string[]): string => ['d--755 0 0', ...entries, '$'].join('\n');
+  const empty = ['proc', 'sys', 'dev', 'lower', 'tools', 'mnt'].map((name) => `${name} ${folder()}`);
+  return ['/', '0 0', folder(
+    `bin ${folder(`busybox ${file('bin/busybox')}`, 'sh l--777 0 0 busybox')}`,
+    `sbin ${folder(`init ${file('sbin/init')}`, `modprobe ${file('sbin/modprobe')}`)}`,
+    `etc ${folder(`datto ${folder(`dla ${folder()}`)}`)}`,
+    ...empty,
+  )].join('\n');
+}

@@ -1,0 +1,46 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* The control node as a client built long ago sees it (ABI.md B): numbers and layouts are written down here anew. */
+#ifndef CLIENT_H
+#define CLIENT_H
+
+#include <errno.h>
+#include <stdint.h>
+#include <sys/ioctl.h>
+
+#define SETUP		0x40289101
+#define RELOAD_SNAP	0x40209102
+#define RELOAD_INC	0x40209103
+#define DESTROY		0x40049104
+#define TO_INC		0x40049105
+#define TO_SNAP		0x40189106
+#define RECONFIGURE	0x40109107
+#define INFO		0xA0509108
+#define EXPAND		0x4010910A
+#define AUTO_EXPAND	0x4018910B
+
+struct setup { const char *bdev, *cow; unsigned long fallocated, cache; unsigned int minor; };
+struct reload { const char *bdev, *cow; unsigned long cache; unsigned int minor; };
+struct to_snap { const char *cow; unsigned long fallocated; unsigned int minor; };
+struct reconfigure { unsigned long cache; unsigned int minor; };
+struct expand { uint64_t mib; unsigned int minor; };
+struct auto_expand { uint64_t step_mib, reserved_mib; unsigned int minor; };
+struct info {
+	unsigned int minor;
+	unsigned long state;
+	int error;
+	unsigned long cache_size;
+	unsigned long long falloc_size, seqid;
+	unsigned char uuid[16];
+	char cow[4096], bdev[4096];
+	unsigned long long version, nr_changed;
+};
+
+_Static_assert(sizeof(struct setup) == 40, "B3.1");
+_Static_assert(sizeof(struct reload) == 32, "B3.2");
+_Static_assert(sizeof(struct to_snap) == 24, "B3.3");
+_Static_assert(sizeof(struct reconfigure) == 16, "B3.4");
+_Static_assert(sizeof(struct expand) == 16, "B3.5");
+_Static_assert(sizeof(struct auto_expand) == 24, "B3.6");
+_Static_assert(sizeof(struct info) == 8272, "B3.7");
+
+#endif

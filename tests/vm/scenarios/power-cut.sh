@@ -1,0 +1,78 @@
+# The root filesystem is the origin. What was tracked when the power went, or mounted without the module, is never silently taken up
+# again: the device is there, failed, and the kernel's log says that a full backup is needed.
+. "$PROJECT/tests/vm/guest/lib.sh"
+
+reload_at_boot() { echo "dbdctl reload-$1 $ORIGIN /$2 0" >$MOUNT/etc/datto/dla/reload_root; }
+
+# refused_reload STATE WHY: what the last boot announced failed as it must, and is out of the way after destroy
+refused_reload() {
+	local error
+	error=$(field 0 error)
+	[ -n "$error" ] || die "$2: the reload was accepted, state $(field 0 state)"
+	same "$2: state" "$(field 0 state)" "$1"
+	dmesg | grep -q "datto: minor 0: .*full backup" || die "$2: the log does not say that a full backup is needed"
+	step "$2: error $error, $(dmesg | grep 'datto: minor 0: .*full backup' | tail -1 | sed 's/^[^]]*] //')"
+	refused "Invalid argument" dbdctl transition-to-snapshot $MOUNT/never 0
+	refused "Invalid argument" dbdctl transition-to-incremental 0
+	[ ! -e /dev/datto0 ] || refused "Input/output error" dd if=/dev/datto0 of=/dev/null bs=4k count=1 iflag=direct
+	dbdctl destroy 0
+	rm -f $MOUNT/cow.*
+	dbdctl setup-snapshot -f 60 $ORIGIN $MOUNT/cow.$BOOT 0
+	same "$2: a new full backup" "$(field 0 error)" ""
+}
+
+some_writes() {
+	dd if=/dev/urandom of=$MOUNT/file bs=64k seek=$((BOOT * 7)) count=24 conv=notrunc,fsync status=none
+	dd if=/dev/urandom of=$MOUNT/unsynced bs=64k count=8 conv=notrunc status=none
+}
+
+case $BOOT in
+1)
+	load_module
+	dbdctl setup-snapshot -f 60 $ORIGIN $MOUNT/cow.1 0
+	dbdctl transition-to-incremental 0
+	reload_at_boot incremental cow.1
+	sync
+	some_writes
+	cut_power
+	;;
+2)
+	refused_reload 4 "a power cut in incremental mode"
+	reload_at_boot snapshot cow.2
+	sync
+	some_writes
+	cut_power
+	;;
+3)
+	refused_reload 5 "a power cut with a snapshot"
+	dbdctl transition-to-incremental 0
+	reload_at_boot incremental cow.3
+	some_writes
+	touch /out/no-reload
+	reboot_now
+	;;
+4)
+	[ ! -e /proc/datto-info ] || die "the module is loaded"
+	some_writes
+	rm /out/no-reload
+	reboot_now
+	;;
+5)
+	refused_reload 4 "a boot without the module"
+	dbdctl transition-to-incremental 0
+	# After a reload that was accepted, once more: what was clean is so no longer.
+	reload_at_boot incremental cow.5
+	reboot_now
+	;;
+6)
+	same "after a clean reboot: error" "$(field 0 error)" ""
+	same "after a clean reboot: state" "$(field 0 state)" 2
+	some_writes
+	cut_power
+	;;
+7)
+	refused_reload 4 "a power cut after a reload"
+	dbdctl destroy 0
+	unload_module
+	;;
+esac
