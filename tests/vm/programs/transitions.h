@@ -87,10 +87,21 @@ static void op_destroy(void)
 		return;
 	if (m.mount == RW && !m.pending && !m.failed && !access(cow_path(m.cow, 0), F_OK))
 		wrong("destroy left the COW file of an active device");
-	forget(m.mount == RW && !m.pending ? NO : MAYBE);
+	forget(m.mount == RW ? NO : YES);
 }
 
 /* Mounting */
+
+/* The disk of a snapshot that is taken up again comes in its own time. */
+static void wait_for_node(void)
+{
+	for (int tries = 100; access(SNAPSHOT_NODE, F_OK); tries--) {
+		if (!tries)
+			wrong("%s does not appear", SNAPSHOT_NODE);
+		nanosleep(&(struct timespec){ 0, 100000000 }, NULL);
+	}
+	settle();
+}
 
 /* What was announced is taken up, or refused. */
 static void activated(void)
@@ -108,7 +119,8 @@ static void activated(void)
 		m.image = 0;
 	} else {
 		m.pending = 0;
-		settle();
+		if (m.mode == SNAP)
+			wait_for_node();
 	}
 	printf("       %s\n", error ? "refused" : "taken up again");
 }
@@ -190,7 +202,7 @@ static void op_unload(void)
 	expect(got, 0);
 	m.loaded = 0;
 	if (m.mode != NONE)
-		forget(m.pending ? MAYBE : m.mount == RW ? NO : m.mount == OUT ? YES : MAYBE);
+		forget(m.mount == RW ? NO : YES);
 }
 
 static void op_load(void)

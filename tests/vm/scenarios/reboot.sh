@@ -17,8 +17,8 @@ some_writes() {
 
 # after_reboot STATE: the device is there again, and has been since before its origin was mounted
 after_reboot() {
-	#same "after reboot $((BOOT - 1)): error" "$(field 0 error)" ""
-	#same "after reboot $((BOOT - 1)): state" "$(field 0 state)" "$1"
+	same "after reboot $((BOOT - 1)): error" "$(field 0 error)" ""
+	same "after reboot $((BOOT - 1)): state" "$(field 0 state)" "$1"
 	step "boot $BOOT: state $1, $(field 0 nr_changed_blocks) blocks changed"
 }
 
@@ -61,6 +61,7 @@ elif [ "$BOOT" = $((REBOOTS + 1)) ]; then
 else
 	after_reboot 3
 	scratch_again
+	until_true 10 "/dev/datto0" test -b /dev/datto0
 	same "checksum of the snapshot after a reboot" "$(checksum /dev/datto0)" "$(cat $SCRATCH/sum)"
 	some_writes
 	same "checksum of the snapshot after more writes" "$(checksum /dev/datto0)" "$(cat $SCRATCH/sum)"
