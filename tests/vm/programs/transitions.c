@@ -38,7 +38,8 @@ static struct {
 	unsigned int cow;			/* number in the name of the COW file */
 	int image;				/* the image holds what the series' last snapshot held */
 	pid_t load;
-	struct { enum mode mode; enum clean clean; } left;
+	enum clean announced;			/* what to expect of a device that is pending */
+	struct { enum mode mode; enum clean clean; } left;	/* the last COW file that was kept */
 } m;
 
 static uint32_t any(uint32_t below)

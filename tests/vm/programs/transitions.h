@@ -13,10 +13,13 @@ static int refusal(int checks_open, int needs_state, enum mode mode)
 	return needs_state && (m.pending || m.mount != RW || m.mode != mode) ? EINVAL : 0;
 }
 
+/* The device goes. What it could not take up is as it was. */
 static void forget(enum clean clean)
 {
-	m.left.mode = m.mode;
-	m.left.clean = m.failed ? MAYBE : clean;
+	if (!m.pending || !m.failed) {
+		m.left.mode = m.mode;
+		m.left.clean = m.failed ? MAYBE : clean;
+	}
 	m.mode = NONE;
 	m.pending = m.failed = m.image = 0;
 }
@@ -85,7 +88,7 @@ static void op_destroy(void)
 	expect(answer(DESTROY, &minor), refused);
 	if (refused)
 		return;
-	if (m.mount == RW && !m.pending && !m.failed && !access(cow_path(m.cow, 0), F_OK))
+	if (m.mount == RW && !m.failed && !access(cow_path(m.cow, 0), F_OK))
 		wrong("destroy left the COW file of an active device");
 	forget(m.mount == RW ? NO : YES);
 }
@@ -106,13 +109,14 @@ static void wait_for_node(void)
 /* What was announced is taken up, or refused. */
 static void activated(void)
 {
-	int error = error_of_device();
+	int error;
 
 	if (m.mount != RW || !m.pending)
 		return;
-	if (error && m.left.clean == YES)
+	error = error_of_device();
+	if (error && m.announced == YES)
 		wrong("error %d of a device that ended cleanly", error);
-	if (!error && m.left.clean == NO)
+	if (!error && m.announced == NO)
 		wrong("a device that others wrote to was taken up again");
 	if (error) {
 		m.failed = 1;
@@ -128,9 +132,11 @@ static void activated(void)
 /* Somebody may write to an origin that nobody tracks. */
 static void untracked_mount(enum mount_state state)
 {
-	if (m.mode == NONE && state == RW)
+	if (m.mode != NONE && !m.failed)
+		return;
+	if (state == RW)
 		m.left.clean = NO;
-	else if (m.mode == NONE && m.left.clean == YES)
+	else if (m.left.clean == YES)
 		m.left.clean = MAYBE;
 }
 
@@ -230,13 +236,12 @@ static void op_reload(void)
 		return;
 	}
 	expect(got, 0);
-	if (mode != m.left.mode)
-		m.left.clean = NO;
+	m.announced = mode == m.left.mode ? m.left.clean : NO;
 	m.mode = mode;
 	m.pending = 1;
 	m.failed = error_of_device() != 0;
 	m.image = 0;
-	if (m.failed && m.left.clean == YES)
+	if (m.failed && m.announced == YES)
 		wrong("error %d of a device that ended cleanly", error_of_device());
 }
 
@@ -303,17 +308,37 @@ static const struct {
 
 enum { NR_OPS = sizeof(ops) / sizeof(ops[0]) };
 
-static void one_step(void)
+/* Any operation; half of the time, one that leads to a device that works, if there is none. */
+static unsigned int pick_op(void)
 {
-	static const char *const mounts[] = { "unmounted", "mounted read-only", "mounted" };
-	static const char *const modes[] = { "no device", "incremental", "snapshot" };
+	void (*towards)(void) = NULL;
 	uint32_t total = 0, pick, i;
 
+	if (!m.loaded)
+		towards = op_load;
+	else if (m.mode == NONE)
+		towards = m.mount == RW ? op_setup : m.left.mode != NONE ? op_reload : op_mount;
+	else if (m.failed)
+		towards = op_destroy;
+	if (towards && any(2)) {
+		for (i = 0; ops[i].run != towards; i++)
+			;
+		return i;
+	}
 	for (i = 0; i < NR_OPS; i++)
 		total += ops[i].weight;
 	pick = any(total);
 	for (i = 0; pick >= ops[i].weight; i++)
 		pick -= ops[i].weight;
+	return i;
+}
+
+static void one_step(void)
+{
+	static const char *const mounts[] = { "unmounted", "mounted read-only", "mounted" };
+	static const char *const modes[] = { "no device", "incremental", "snapshot" };
+	unsigned int i = pick_op();
+
 	step++;
 	snprintf(doing, sizeof(doing), "%s (%s, %s%s%s%s%s)", ops[i].name, m.loaded ? modes[m.mode] : "no module", mounts[m.mount],
 		 m.pending ? ", announced" : "", m.failed ? ", failed" : "", m.held ? ", open" : "", m.load ? ", load" : "");
