@@ -11,6 +11,7 @@
  * Nothing waits for the watch, and it misses nothing: writes are tracked at all times.
  */
 #include <linux/reboot.h>
+#include <linux/suspend.h>
 #include "expand.h"
 
 #define INTERVAL HZ
@@ -104,6 +105,21 @@ void watch_kick(struct dattobd_device *dev)
 	mod_delayed_work(system_unbound_wq, &dev->watch, SOON);
 }
 
+static bool hibernating;
+
+/*
+ * A machine that hibernates is switched off, but goes on from the memory that it had before: a
+ * record that is written on the way down would be right on disk, and unknown to who goes on.
+ */
+static int on_sleep(struct notifier_block *block, unsigned long action, void *data)
+{
+	if (action == PM_HIBERNATION_PREPARE)
+		WRITE_ONCE(hibernating, true);
+	else if (action == PM_POST_HIBERNATION)
+		WRITE_ONCE(hibernating, false);
+	return NOTIFY_DONE;
+}
+
 /*
  * The machine goes down. The root filesystem is read-only by now, or nobody writes to it any
  * more: as long as that holds, the record will be right at the next boot.
@@ -112,6 +128,8 @@ static int on_reboot(struct notifier_block *block, unsigned long action, void *d
 {
 	unsigned int minor, tries = 0;
 
+	if (READ_ONCE(hibernating))
+		return NOTIFY_DONE;
 	while (!control_trylock()) {
 		if (++tries > REBOOT_TRIES) {
 			pr_err("datto: an ioctl does not end: no clean records are written, full backups will be needed\n");
@@ -138,12 +156,24 @@ static struct notifier_block reboot_block = {
 	.priority = INT_MIN, /* after everybody who may still write */
 };
 
+static struct notifier_block sleep_block = {
+	.notifier_call = on_sleep,
+};
+
 int watch_init(void)
 {
-	return register_reboot_notifier(&reboot_block);
+	int err = register_pm_notifier(&sleep_block);
+
+	if (err)
+		return err;
+	err = register_reboot_notifier(&reboot_block);
+	if (err)
+		unregister_pm_notifier(&sleep_block);
+	return err;
 }
 
 void watch_exit(void)
 {
 	unregister_reboot_notifier(&reboot_block);
+	unregister_pm_notifier(&sleep_block);
 }
