@@ -41,8 +41,8 @@ export const scenarios: readonly Scenario[] = [
   { name: 'update-power-cut', fileSystems: both, spread: true, diskMib: [96, SCRATCH_MIB], limitSeconds: 900 },
   { name: 'backup', fileSystems: both, spread: true, diskMib: [320, SCRATCH_MIB], limitSeconds: 1800 },
   { name: 'transitions', fileSystems: both, spread: true, options: ['TRANSITIONS_SECONDS', 'TRANSITIONS_SEED'], diskMib: [384, SCRATCH_MIB], limitSeconds: 900 },
-  { name: 'reboot', fileSystems: both, spread: true, rootDisk: true, diskMib: [512, SCRATCH_MIB], limitSeconds: 900 },
-  { name: 'power-cut', fileSystems: both, spread: true, rootDisk: true, diskMib: [512, SCRATCH_MIB], limitSeconds: 600 },
+  { name: 'reboot', fileSystems: both, spread: true, rootDisk: true, diskMib: [384, SCRATCH_MIB], limitSeconds: 900 },
+  { name: 'power-cut', fileSystems: both, spread: true, rootDisk: true, diskMib: [384, SCRATCH_MIB], limitSeconds: 600 },
   { name: 'reload-module', fileSystems: ext4, diskMib: [512], limitSeconds: 400 },
   { name: 'walkthrough', fileSystems: both, diskMib: [1024, SCRATCH_MIB], limitSeconds: 900 },
 ];
