@@ -1,9 +1,11 @@
 /**
  * Runs scenarios in virtual machines, one machine per scenario, kernel and filesystem:
  *
- *   npm run test:vm [-- --kernel 6.1|6.12|debug] [--fs ext4|xfs] [--scenario NAME] [--verbose] [--no-build] [--list]
+ *   npm run test:vm [-- --kernel 6.1|6.12|debug] [--fs ext4|xfs] [--scenario NAME] [--jobs N] [--verbose] [--no-build]
+ *     [--list]
  *
- * Options may be repeated; without them, everything runs, some of it on one filesystem per kernel. What a machine left is in .cache/vm/<kernel>-<fs>-<scenario>.
+ * Options may be repeated; without them, everything runs, some of it on one filesystem per kernel. So many machines run at once
+ * as there are jobs, two unless said otherwise; with --verbose, one. What a machine left is in .cache/vm/<kernel>-<fs>-<scenario>.
  * Ends with the line "N passed, N failed", and with 0 only if something ran and nothing failed.
  */
 import { join } from 'node:path';
@@ -20,6 +22,14 @@ interface Choice {
   readonly names: readonly string[];
   readonly verbose: boolean;
   readonly build: boolean;
+  readonly jobs: number;
+}
+
+/** One machine to run. */
+interface Task {
+  readonly on: Kernel;
+  readonly scenario: Scenario;
+  readonly fs: FileSystem;
 }
 
 /** A kernel with everything built in for debugging runs this much slower. */
@@ -34,6 +44,7 @@ function choose(): Choice {
       verbose: { type: 'boolean', default: false },
       'no-build': { type: 'boolean', default: false },
       list: { type: 'boolean', default: false },
+      jobs: { type: 'string', default: '2' },
     },
   });
   const all = scenarios.map((s) => s.name);
@@ -43,16 +54,18 @@ function choose(): Choice {
   }
   const unknown = values.scenario?.find((name) => !all.includes(name));
   if (unknown) throw new RangeError(`Cannot run scenario ${unknown}: expected one of ${all.join(', ')}`);
+  if (!/^[1-9]\d?$/.test(values.jobs)) throw new RangeError(`Cannot run ${values.jobs} machines at once: expected 1 to 99`);
   return {
     kernels: values.kernel ?? seriesNames,
     fileSystems: values.fs,
     names: values.scenario ?? all,
     verbose: values.verbose,
     build: !values['no-build'],
+    jobs: values.verbose ? 1 : Number(values.jobs),
   };
 }
 
-async function runOne(on: Kernel, scenario: Scenario, fs: FileSystem, verbose: boolean): Promise<boolean> {
+async function runOne({ on, scenario, fs }: Task, verbose: boolean): Promise<boolean> {
   const name = `${on.name} ${fs} ${scenario.name}`;
   if (verbose) console.log(`\n--- ${name}`);
   const outcome = await runMachine({
@@ -72,27 +85,34 @@ async function runOne(on: Kernel, scenario: Scenario, fs: FileSystem, verbose: b
   return why === undefined;
 }
 
-async function main(): Promise<void> {
-  const choice = choose();
+/** The machines to run, what they need built. */
+function prepare(choice: Choice): Task[] {
   const chosen = scenarios.filter((s) => choice.names.includes(s.name));
   buildPrograms();
   buildClient();
-  let passed = 0;
-  let failed = 0;
-  for (const [number, name] of choice.kernels.entries()) {
+  return choice.kernels.flatMap((name, number) => {
     const on = kernel(name);
     console.log(`Linux ${on.release}`);
     if (choice.build) {
       buildModule(on, false);
       if (chosen.some((s) => s.debugCore)) buildModule(on, true);
     }
-    for (const scenario of chosen) {
-      for (const fs of fileSystemsFor(scenario, number, choice.fileSystems)) {
-        if (await runOne(on, scenario, fs, choice.verbose)) passed++;
-        else failed++;
-      }
+    return chosen.flatMap((scenario) => fileSystemsFor(scenario, number, choice.fileSystems).map((fs) => ({ on, scenario, fs })));
+  });
+}
+
+async function main(): Promise<void> {
+  const choice = choose();
+  const tasks = prepare(choice);
+  let passed = 0;
+  let failed = 0;
+  const work = async (): Promise<void> => {
+    for (let task = tasks.shift(); task; task = tasks.shift()) {
+      if (await runOne(task, choice.verbose)) passed++;
+      else failed++;
     }
-  }
+  };
+  await Promise.all(Array.from({ length: choice.jobs }, work));
   console.log(`${passed} passed, ${failed} failed`);
   process.exitCode = failed === 0 && passed > 0 ? 0 : 1;
 }
