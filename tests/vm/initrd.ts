@@ -70,13 +70,16 @@ export function writeRootDisk(fs: FileSystem, image: string): void {
   symlinkSync('busybox', join(tree, 'bin/sh'));
   for (const name of ['init', 'modprobe']) addProgram(join(guestDir, 'root', name), join(tree, 'sbin', name));
   if (fs === 'ext4') execFileSync('mke2fs', ['-q', '-F', '-t', 'ext4', '-b', '4096', '-d', tree, image]);
-  else execFileSync('mkfs.xfs', ['-q', '-p', '/dev/stdin', image], { input: `${prototype(tree)}\n` });
+  else {
+    writeFileSync(join(tree, 'prototype'), `${prototype(tree)}\n`);
+    execFileSync('mkfs.xfs', ['-q', '-p', join(tree, 'prototype'), image]);
+  }
   rmSync(tree, { recursive: true });
 }
 
 /** The same tree for mkfs.xfs, which reads it from a text. */
 function prototype(tree: string): string {
-  const file = (path: string): string => `--755 0 0 ${join(tree, path)}`;
+  const file = (path: string): string => `---755 0 0 ${join(tree, path)}`;
   const folder = (...entries: string[]): string => ['d--755 0 0', ...entries, '$'].join('\n');
   const empty = ['proc', 'sys', 'dev', 'lower', 'tools', 'mnt'].map((name) => `${name} ${folder()}`);
   return ['/', '0 0', folder(
