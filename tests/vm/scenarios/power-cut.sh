@@ -2,7 +2,12 @@
 # again: the device is there, failed, and the kernel's log says that a full backup is needed.
 . "$PROJECT/tests/vm/guest/lib.sh"
 
-reload_at_boot() { echo "dbdctl reload-$1 $ORIGIN /$2 0" >$MOUNT/etc/datto/dla/reload_root; }
+# The initramfs replays no journal: what it is to see must be past it, which a freeze sees to.
+reload_at_boot() {
+	echo "dbdctl reload-$1 $ORIGIN /$2 0" >$MOUNT/etc/datto/dla/reload_root
+	fsfreeze --freeze $MOUNT
+	fsfreeze --unfreeze $MOUNT
+}
 
 # refused_reload STATE WHY: what the last boot announced failed as it must, and is out of the way after destroy
 refused_reload() {
