@@ -38,8 +38,6 @@ export const scenarios: readonly Scenario[] = [
   { name: 'reload', fileSystems: both, diskMib: [512, SCRATCH_MIB, 64], limitSeconds: 400 },
   { name: 'expand', fileSystems: both, spread: true, diskMib: [320, SCRATCH_MIB], limitSeconds: 600 },
   { name: 'auto-expand', fileSystems: both, spread: true, diskMib: [512, SCRATCH_MIB], limitSeconds: 600 },
-  { name: 'update-power-cut', fileSystems: both, spread: true, diskMib: [96, SCRATCH_MIB], limitSeconds: 900 },
-  { name: 'backup', fileSystems: both, spread: true, diskMib: [320, SCRATCH_MIB], limitSeconds: 1800 },
   { name: 'transitions', fileSystems: both, spread: true, options: ['TRANSITIONS_SECONDS', 'TRANSITIONS_SEED'], diskMib: [384, SCRATCH_MIB], limitSeconds: 900 },
   { name: 'reboot', fileSystems: both, spread: true, rootDisk: true, diskMib: [384, SCRATCH_MIB], limitSeconds: 900 },
   { name: 'power-cut', fileSystems: both, spread: true, rootDisk: true, diskMib: [384, SCRATCH_MIB], limitSeconds: 600 },
