@@ -261,7 +261,6 @@ static int dispatch(unsigned int command, void __user *argument)
 		return expand(argument);
 	case IOCTL_RECONFIGURE_AUTO_EXPAND:
 		return auto_expand(argument);
-		return -EOPNOTSUPP;
 	default:
 		return -EINVAL;
 	}
