@@ -39,6 +39,7 @@ static void op_setup(void)
 	expect(got, 0);
 	m.cow++;
 	m.mode = SNAP;
+	m.grown = 0;
 	m.left.mode = NONE;
 	settle();
 	copy_listed(NULL);
@@ -68,6 +69,7 @@ static void op_to_snapshot(void)
 	if (refused)
 		return;
 	m.mode = SNAP;
+	m.grown = 0;
 	m.cow++;
 	settle();
 	if (m.image) {
@@ -251,7 +253,7 @@ static void op_open(void)
 		close(m.held);
 		m.held = 0;
 	} else if (m.loaded && m.mode == SNAP && !m.pending) {
-		m.held = open_or_give_up(SNAPSHOT_NODE, O_RDONLY);
+		m.held = open_or_give_up(SNAPSHOT_NODE, O_RDONLY | O_CLOEXEC);	/* not for the load */
 	}
 }
 
@@ -262,13 +264,16 @@ static void op_expand(void)
 
 	if (got != ENOSPC || refused)
 		expect(got, refused ? refused : p.mib ? 0 : EINVAL);
+	m.grown |= !refused;
 }
 
 static void op_auto_expand(void)
 {
 	struct auto_expand p = { any(8), any(16), MINOR };
+	int refused = refusal(0, 1, SNAP);
 
-	expect(answer(AUTO_EXPAND, &p), refusal(0, 1, SNAP));
+	expect(answer(AUTO_EXPAND, &p), refused);
+	m.grown |= !refused;
 }
 
 static void op_reconfigure(void)
