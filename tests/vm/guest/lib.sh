@@ -136,7 +136,28 @@ stop_load() {
 	kill -TERM $LOAD_PID
 	wait $LOAD_PID || die "$(cat /run/load.log)"
 	kill -INT $FIO_PID
-	wait $FIO_PID || true
+	wait $FIO_PID || [ $? = 128 ] || die "fio ended with $?"	# 128: at a signal
 	! grep -E 'error=|err=[^:]*[1-9][0-9]*:?$' /run/fio.log || die "fio saw an error"
 	say "$(cat /run/load.log)"
+}
+
+# Memory that a module could leave behind, in KiB, once caches are dropped and delayed frees have run.
+kept_memory() {
+	sync
+	echo 3 >/proc/sys/vm/drop_caches
+	sleep 1
+	awk '/^(SUnreclaim|VmallocUsed|Percpu):/ { sum += $2 } END { print sum }' /proc/meminfo
+}
+
+# nothing_remains BEFORE AFTER: what kept_memory said. One device's interpreter and buffers take far more than may be gone.
+nothing_remains() {
+	say "kernel memory: $1 KiB before, $2 KiB after"
+	[ $(($2 - $1)) -lt 4096 ] || die "the kernel's memory grew by $(($2 - $1)) KiB"
+	! grep -q '\[dattobd\]' /proc/vmallocinfo || die "vmalloc areas of the module remain"
+	! grep -q '^datto' /proc/slabinfo || die "slab caches of the module remain"
+	[ -e /sys/kernel/debug/kmemleak ] || return 0
+	echo scan >/sys/kernel/debug/kmemleak
+	sleep 6
+	echo scan >/sys/kernel/debug/kmemleak
+	! grep -q dattobd /sys/kernel/debug/kmemleak || die "$(head -30 /sys/kernel/debug/kmemleak)"
 }

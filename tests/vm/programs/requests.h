@@ -16,6 +16,7 @@
 #define AUTO_EXPAND	0x4018910B
 
 struct setup { const char *bdev, *cow; unsigned long fallocated, cache; unsigned int minor; };
+struct reload { const char *bdev, *cow; unsigned long cache; unsigned int minor; };
 struct to_snap { const char *cow; unsigned long fallocated; unsigned int minor; };
 struct reconfigure { unsigned long cache; unsigned int minor; };
 struct expand { unsigned long long mib; unsigned int minor; };
@@ -32,6 +33,7 @@ struct info {
 };
 
 _Static_assert(sizeof(struct setup) == 40, "B3.1");
+_Static_assert(sizeof(struct reload) == 32, "B3.2");
 _Static_assert(sizeof(struct to_snap) == 24, "B3.3");
 _Static_assert(sizeof(struct reconfigure) == 16, "B3.4");
 _Static_assert(sizeof(struct expand) == 16, "B3.5");

@@ -10,7 +10,7 @@
  * with 0, or with 1 and one line at the first difference.
  */
 #include "blocks.h"
-#include "client.h"
+#include "requests.h"
 #include <signal.h>
 #include <stdarg.h>
 #include <sys/mount.h>

@@ -4,14 +4,6 @@ make_origin
 start_load
 trim_on
 
-# Memory that a module could leave behind, in KiB, once caches are dropped and delayed frees have run.
-kept_memory() {
-	sync
-	echo 3 >/proc/sys/vm/drop_caches
-	sleep 1
-	awk '/^(SUnreclaim|VmallocUsed|Percpu):/ { sum += $2 } END { print sum }' /proc/meminfo
-}
-
 cycle() {
 	load_module
 	dbdctl setup-snapshot -f 100 $ORIGIN $MOUNT/cow 0
@@ -34,17 +26,7 @@ for n in 3 4 5 6 7 8 9 10; do
 	step "cycle $n"
 done
 after=$(kept_memory)
-say "kernel memory: $before KiB before, $after KiB after 8 more cycles"
-# One device's interpreter and buffers take far more than this: a single one lost would show.
-[ $((after - before)) -lt 4096 ] || die "the kernel's memory grew by $((after - before)) KiB"
-! grep -q '\[dattobd\]' /proc/vmallocinfo || die "vmalloc areas of the module remain"
-! grep -q '^datto' /proc/slabinfo || die "slab caches of the module remain"
-if [ -e /sys/kernel/debug/kmemleak ]; then
-	echo scan >/sys/kernel/debug/kmemleak
-	sleep 6
-	echo scan >/sys/kernel/debug/kmemleak
-	! grep -q dattobd /sys/kernel/debug/kmemleak || die "$(head -30 /sys/kernel/debug/kmemleak)"
-fi
+nothing_remains "$before" "$after"
 stop_load
 umount $MOUNT
 check_device $ORIGIN
