@@ -5,7 +5,7 @@ import { join, relative } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
 const root = fileURLToPath(new URL('../', import.meta.url));
-const folders = ['core', 'host', 'lib', 'cli', 'boot'].map((name) => join(root, 'tests', name));
+const folders = ['core', 'host', 'lib', 'cli', 'boot', 'vm'].map((name) => join(root, 'tests', name));
 /** A file that takes longer hangs. */
 const TIMEOUT_MS = 600_000;
 const wanted = process.argv.slice(2);

@@ -13,6 +13,16 @@ function modified(path: string): number {
   return statSync(path, { throwIfNoEntry: false })?.mtimeMs ?? 0;
 }
 
+/** Builds the core and the tools anew if a source of theirs is newer. */
+export function buildTools(): void {
+  const newest = (folder: string): number => Math.max(...readdirSync(join(projectDir, folder), { recursive: true, encoding: 'utf8' })
+    .filter((name) => name.endsWith('.ts')).map((name) => modified(join(projectDir, folder, name))));
+  const built = Math.min(...['build/core.wasm', 'build/core.debug.wasm', 'dist/dbdctl.mjs'].map((name) => modified(join(projectDir, name))));
+  if (Math.max(...['assembly', 'host', 'cli'].map(newest)) > built) {
+    execFileSync('npm', ['run', '-s', 'build'], { cwd: projectDir, stdio: ['ignore', 'ignore', 'inherit'] });
+  }
+}
+
 /** Compiles what is newer than what was compiled from it: tests/vm/programs/*.c, and what an initramfs runs. */
 export function buildPrograms(): void {
   execFileSync('npm', ['run', '-s', 'build:boot'], { cwd: projectDir, stdio: ['ignore', 'ignore', 'inherit'] });

@@ -11,6 +11,7 @@ import { constants, accessSync } from 'node:fs';
 import { join } from 'node:path';
 import { guestDir, writeInitrd, writeRootDisk, type RootDisk } from './initrd.js';
 import { cacheDir, projectDir, type Kernel } from './kernels.js';
+import { emulatorFault } from './verdict.js';
 
 /** What to run. */
 export interface Job {
@@ -114,13 +115,24 @@ function writeJob(job: Job, path: string, boot: number, secondsLeft: number): vo
   writeFileSync(path, Object.entries(env).map(([k, v]) => `${k}=${shellQuote(v)}\n`).join(''));
 }
 
+/** A job is begun again so many times at most when the emulator failed its machine. */
+const EMULATOR_FAULTS = 2;
+
 /**
- * Boots a machine, runs its job and waits for its end.
+ * Boots a machine, runs its job and waits for its end; from the beginning again, and saying so, where the emulator is at fault.
  *
  * @returns how it ended; a guest that died or hung is an outcome, not an exception
  * @throws Error if QEMU cannot be started
  */
 export async function runMachine(job: Job): Promise<Outcome> {
+  for (let faults = 0; ; faults++) {
+    const outcome = await runMachineOnce(job);
+    if (faults === EMULATOR_FAULTS || !emulatorFault(outcome.dmesg + outcome.console)) return outcome;
+    console.log(`${job.outDir}: QEMU stopped a CPU at a breakpoint that the kernel had taken away: begun again`);
+  }
+}
+
+async function runMachineOnce(job: Job): Promise<Outcome> {
   rmSync(job.outDir, { recursive: true, force: true });
   mkdirSync(job.outDir, { recursive: true });
   mkdirSync(join(cacheDir, 'vm'), { recursive: true });

@@ -10,7 +10,7 @@
  */
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
-import { buildClient, buildModule, buildPrograms, modulePath, programsDir } from './build.js';
+import { buildClient, buildModule, buildPrograms, buildTools, modulePath, programsDir } from './build.js';
 import { cacheDir, kernel, projectDir, seriesNames, type Kernel } from './kernels.js';
 import { runMachine } from './machine.js';
 import { fileSystemsFor, scenarios, type FileSystem, type Scenario } from './scenarios.js';
@@ -88,6 +88,7 @@ async function runOne({ on, scenario, fs }: Task, verbose: boolean): Promise<boo
 /** The machines to run, what they need built. */
 function prepare(choice: Choice): Task[] {
   const chosen = scenarios.filter((s) => choice.names.includes(s.name));
+  if (choice.build) buildTools();
   buildPrograms();
   buildClient();
   return choice.kernels.flatMap((name, number) => {

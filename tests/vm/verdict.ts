@@ -21,6 +21,17 @@ export function badLines(log: string): string[] {
   return log.split('\n').filter((line) => BAD_LINES.some((bad) => bad.test(line)) && !HARMLESS.some((harmless) => harmless.test(line)));
 }
 
+/**
+ * Says whether the emulator, not the kernel, is to blame: a CPU stopped at a breakpoint that is not there any more. The kernel
+ * patches its code under a breakpoint and takes it away when no CPU can be in it; QEMU before 8.1 may still run what it had
+ * translated (seen once in some hundred boots). A kernel on real hardware cannot print this: the byte before the marked one is the
+ * one that trapped, and would be the breakpoint, cc.
+ */
+export function emulatorFault(log: string): boolean {
+  const int3 = /\bint3: 0000 \[#1\][^]*?\bCode: ([0-9a-f ]*)<[0-9a-f]{2}>/.exec(log);
+  return int3 !== null && int3[1]!.trim().slice(-2) !== 'cc';
+}
+
 function lastLines(text: string, count: number): string {
   return text.trimEnd().split('\n').slice(-count).map((line) => `    ${line}`).join('\n');
 }
