@@ -233,7 +233,7 @@ const run = (paths: readonly string[], options: Options, streams: Streams): numb
   progress.clear();
   if (options.json) printJson(resultJson(result, troubles), streams);
   else streams.out(resultLines(result, request.volume));
-  if (result.failedBlocks > 0) return EIO;
+  if (result.failedBlocks > 0) return troubles.failures.every(({ errno }) => errno === ENOSPC) ? ENOSPC : EIO;
   return result.differingBlocks > 0 ? DIFFERENT : 0;
 };
 

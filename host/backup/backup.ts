@@ -193,10 +193,9 @@ class Run {
    */
   #finishInterrupted(device: DeviceStatus | undefined): BackupResult | undefined {
     if (!device || !isSnapshot(device)) return undefined;
-    const { uuid = '', seqId: sequence = 0n } = device;
-    const { copy } = this.#memory;
+    const { seqId: sequence = 0n } = device;
     const time = new Date();
-    const isWhole = copy?.series === uuid && copy.sequence === `${sequence}` && existsSync(this.#names.fresh);
+    const isWhole = this.#isBegun(device);
     const state = this.#imageState();
     const isDone = state?.state === 'CLEAN' && state.sequence === sequence;
     const isOnItsWay = (): boolean => !isDone && this.#reasonForWhole(device, this.#lists(device)) === undefined;
@@ -209,6 +208,12 @@ class Run {
       this.#settle(device);
     }
     return outcome && this.#result(device, outcome, time, {});
+  }
+
+  /** A whole copy of this snapshot was begun, and can go on. */
+  #isBegun({ uuid, seqId }: DeviceStatus): boolean {
+    const { copy } = this.#memory;
+    return copy !== undefined && copy.series === uuid && copy.sequence === `${seqId}` && existsSync(this.#names.fresh);
   }
 
   /** Starts a series, or its next snapshot. */
@@ -240,26 +245,26 @@ class Run {
 
   /** Copies a snapshot and gives it up, or leaves it where the next run can go on best. */
   #copy(device: DeviceStatus, whole: boolean): CopyOutcome {
-    const job: CopyJob = {
-      request: this.#request,
-      context: this.#context,
-      events: this.#events,
-      names: this.#names,
-      device,
-      bytes: this.#volume.bytes,
-      lists: this.#lists(device),
-      copy: this.#memory.copy,
-      remember: (copy) => this.#remember(copy),
-    };
     let outcome: CopyOutcome;
     try {
+      const job: CopyJob = {
+        request: this.#request,
+        context: this.#context,
+        events: this.#events,
+        names: this.#names,
+        device,
+        bytes: this.#volume.bytes,
+        lists: this.#lists(device),
+        copy: this.#memory.copy,
+        remember: (copy) => this.#remember(copy),
+      };
       outcome = copySnapshot(job, whole);
     } catch (error) {
-      this.#afterFailure(device, whole && this.#memory.copy !== undefined);
+      this.#afterFailure(device);
       throw error;
     }
     if (!isGood(outcome)) {
-      this.#afterFailure(device, whole);
+      this.#afterFailure(device);
       return outcome;
     }
     try {
@@ -283,14 +288,14 @@ class Run {
    * A whole copy can go on as long as there is its snapshot. A list of changes lasts: it is better to give the snapshot up than
    * to let it grow, as the next run finds all lists since the image.
    */
-  #afterFailure(device: DeviceStatus, keepSnapshot: boolean): void {
+  #afterFailure(device: DeviceStatus): void {
     const { minor } = device;
     const error = this.#device()?.error ?? 0;
     if (error !== 0) {
       this.#rollBack();
       requireHealthy({ ...device, error }, RESTART);
     }
-    if (keepSnapshot) {
+    if (this.#isBegun(device)) {
       this.#events.onNotice?.(`/dev/datto${minor} stays, so that the next run can go on with it`);
       return;
     }

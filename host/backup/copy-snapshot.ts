@@ -85,7 +85,6 @@ const fillFresh = (job: CopyJob, source: OpenFile): number => {
   } catch (error) {
     if (error instanceof SystemError && error.errno === ENOSPC) {
       removeWithCompanions(names.fresh);
-      job.remember(undefined);
       const message = `Cannot copy all of the volume into ${names.folder}: no space is left; the image there is as it was`;
       throw new RefusalError('NO_SPACE', message);
     }

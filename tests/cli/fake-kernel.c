@@ -17,7 +17,7 @@
  * FAKE_CLONE      set: FICLONE works, by copying
  * FAKE_DENIED     path whose opening fails with EACCES, for root, too
  * FAKE_BAD_DISK   path of a file that cannot be read: EIO
- * FAKE_FULL       set: no write to a file finds space
+ * FAKE_FULL       number of the write to a file from which on none finds space
  * FAKE_KILL_AT    number of the change to a file (pwrite, asynchronous write, fallocate, fsync, rename, unlink,
  *                 clone) before which the process dies; half of a pwrite is done
  * FAKE_SIGNAL     number of the signal that it gets then, instead of SIGKILL; it may survive it
@@ -269,9 +269,11 @@ static int is_snapshot(int fd)
 
 static int is_full(int fd)
 {
+	const char *value = getenv("FAKE_FULL");
+	static long nr_writes;
 	struct stat st;
 
-	if (!getenv("FAKE_FULL") || fstat(fd, &st) || !S_ISREG(st.st_mode))
+	if (!value || fstat(fd, &st) || !S_ISREG(st.st_mode) || ++nr_writes < atol(value))
 		return 0;
 	errno = ENOSPC;
 	return 1;
