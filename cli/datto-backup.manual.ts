@@ -10,8 +10,8 @@ export const manual: ToolManual = {
       'compares them with the snapshot, and gives the snapshot up. The volume stays mounted and in use.',
     'A folder is for one volume, and lies on another disk. It must exist: a backup disk that is not mounted is an error, ' +
       'not a new backup.',
-    'Status 0 says: the image is the volume as of a moment during this run, is on disk, was compared, and what ' +
-      'changes from then on is being noted.',
+    'Status 0 says: the image is the volume as of a moment during this run, is on disk, was compared (but ' +
+      'with `--verify nothing`), and what changes from then on is being noted.',
     'A run can be killed at any moment. The next one finishes the backup of the snapshot that it finds, and then makes ' +
       'its own. At no moment is the last complete image given up for one that is not: a whole copy is made beside it and takes its ' +
       'place when it is complete and compared; before blocks of the image are overwritten, it is cloned, where the ' +
@@ -60,6 +60,7 @@ export const manual: ToolManual = {
             ['`volume.img.new`', 'A whole copy that is not complete.'],
             ['`volume.img.replaced`', 'The image before a whole copy, until the next run is complete.'],
             ['`datto-backup.json`', 'What a run remembers for the next.'],
+            ['`datto-backup.lock`', 'Locked by a run that is at work; it stays, and is no sign of one.'],
           ],
         },
         'On the volume, one at a time, with a new name for each run: `.datto-backup-<id>-<number>`, the COW file.',

@@ -170,7 +170,7 @@ export const readState = (path: string): ImageState | undefined => {
     return fromJson(text);
   } catch (error) {
     if (!(error instanceof SyntaxError)) throw error;
-    throw new RefusalError('STATE_UNREADABLE', `Cannot use ${path}: it is no state file (${error.message})`);
+    throw new RefusalError('STATE_UNREADABLE', `Cannot use ${path}: it is no state file (${error.message}); move it away, and nothing is known of the image`);
   }
 };
 

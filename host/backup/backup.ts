@@ -1,7 +1,7 @@
 /** Backs a volume up into a folder: a whole copy the first time, then what changed; from wherever the last run ended. */
 import { existsSync, rmSync } from 'node:fs';
 import { basename, join } from 'node:path';
-import { RefusalError, SystemError, withErrno } from '../errors.js';
+import { ENOSPC, RefusalError, SystemError, errnoOf, withErrno } from '../errors.js';
 import { readState } from '../image-state.js';
 import type { ImageState } from '../image-state.js';
 import { BLOCK_BYTES } from '../layout.js';
@@ -13,6 +13,7 @@ import { copySnapshot } from './copy-snapshot.js';
 import type { CopyJob } from './copy-snapshot.js';
 import {
   cowName,
+  isCow,
   namesIn,
   newMemory,
   readMemory,
@@ -22,7 +23,7 @@ import {
   writeMemory,
 } from './folder.js';
 import type { Memory, Names } from './folder.js';
-import { listsOf, reasonForWhole } from './links.js';
+import { afterRollback, listsOf, reasonForWhole } from './links.js';
 import type { Lists } from './links.js';
 import { isGood } from './request.js';
 import type { BackupContext, BackupEvents, BackupPlan, BackupRequest, BackupResult, CopyOutcome } from './request.js';
@@ -45,6 +46,8 @@ class Run {
   #memory: Memory;
   /** Why there is no device, if that is known. */
   #lost: string | undefined;
+  /** The image before may be brought back, as far as was tried. */
+  #wayBack = true;
   /** The COW file that the switch to a snapshot closed: it may have been named by somebody else. */
   #justClosed: string | undefined;
 
@@ -66,7 +69,7 @@ class Run {
     if (device && this.#request.restart !== true) requireHealthy(device, RESTART);
     const usable = device && (device.error ?? 0) === 0 ? device : undefined;
     if (device && !usable) this.#lost = describeState(device.state, device.error);
-    const plan = this.#planFor(usable, this.#lists(usable));
+    const plan = this.#planFor(usable, this.#lists(usable), afterRollback(this.#imageState()));
     if (plan.kind === 'whole') this.#requireSpace();
     return plan;
   }
@@ -130,14 +133,13 @@ class Run {
     return listsOf([...paths], device.uuid, this.#volume, this.#context.syscalls);
   }
 
-  #reasonForWhole(device: DeviceStatus | undefined, lists: Lists): string | undefined {
-    const { image } = this.#names;
-    return reasonForWhole({ path: image, state: this.#imageState() }, device, lists, this.#volume.bytes);
+  #reasonForWhole(device: DeviceStatus | undefined, lists: Lists, state = this.#imageState()): string | undefined {
+    return reasonForWhole({ path: this.#names.image, state }, device, lists, this.#volume.bytes);
   }
 
-  #planFor(device: DeviceStatus | undefined, lists: Lists): BackupPlan {
+  #planFor(device: DeviceStatus | undefined, lists: Lists, state = this.#imageState()): BackupPlan {
     const { whole } = this.#request;
-    const needed = this.#reasonForWhole(device, lists) ?? (whole === true ? 'it was asked for' : undefined);
+    const needed = this.#reasonForWhole(device, lists, state) ?? (whole === true ? 'it was asked for' : undefined);
     const lost = this.#lost === undefined ? undefined : `its device was no more of use: ${this.#lost}`;
     const reason = needed === undefined ? undefined : (lost ?? needed);
     const { bytes } = this.#volume;
@@ -158,13 +160,21 @@ class Run {
     if (this.#imageState()?.state === 'ROLLING_BACK') this.#rollBack();
   }
 
-  /** Brings the last good image back, if the image is a mixture and there is something to bring back. */
+  /** Brings the last good image back, if the image is a mixture and there is something to bring back that can be used. */
   #rollBack(): void {
     const state = this.#imageState();
-    if (!state?.previous || state.state === 'CLEAN') return;
     const { image } = this.#names;
-    const { sequence } = rollbackImage({ image, stateFile: this.#stateFile() }, this.#context.syscalls);
-    this.#events.onNotice?.(`${image} is snapshot ${sequence} again, the last that was complete`);
+    if (!this.#wayBack || !state?.previous || state.state === 'CLEAN' || !existsSync(image)) return;
+    try {
+      const { sequence } = rollbackImage({ image, stateFile: this.#stateFile() }, this.#context.syscalls);
+      this.#events.onNotice?.(`${image} is snapshot ${sequence} again, the last that was complete`);
+    } catch (error) {
+      // That there is no way back must not bar the way on; somebody else who writes the image must.
+      const isKnown = error instanceof SystemError || error instanceof RefusalError;
+      if (!isKnown || ('code' in error && error.code === 'IMAGE_LOCKED')) throw error;
+      this.#wayBack = false;
+      this.#events.onNotice?.(error.message);
+    }
   }
 
   /** The device, if there is one that can be worked with; one that has failed is destroyed if that was asked for. */
@@ -218,16 +228,28 @@ class Run {
 
   /** Starts a series, or its next snapshot. */
   #takeSnapshot(device: DeviceStatus | undefined, folder: string): DeviceStatus {
-    const { minor, cowMib = 0 } = this.#request;
     const cowFile = this.#newCowFile(folder);
     if (device) {
-      this.#tracking.toSnapshot(device.minor, cowFile, cowMib);
+      this.#tracking.toSnapshot(device.minor, cowFile, this.#request.cowMib ?? 0);
       this.#justClosed = join(this.#mountPoint, device.cowFile);
-    } else this.#tracking.setUp(cowFile, minor, cowMib);
+    } else this.#setUp(cowFile);
     const snapshot = this.#device();
     if (!snapshot) throw new RefusalError('DEVICE_FAILED', `Cannot back up ${this.#volume.path}: its device went away`);
     this.#events.onStep?.(`snapshot ${snapshot.seqId} of series ${snapshot.uuid} is /dev/datto${snapshot.minor}`);
     return snapshot;
+  }
+
+  /** Where there is no space, COW files of series that have ended make room: no list of theirs leads anywhere any more. */
+  #setUp(cowFile: string): void {
+    const { minor, cowMib = 0 } = this.#request;
+    try {
+      this.#tracking.setUp(cowFile, minor, cowMib);
+    } catch (error) {
+      const old = closedCowFiles(this.#memory, this.#mountPoint, undefined);
+      if (errnoOf(error) !== ENOSPC || old.length === 0) throw error;
+      for (const path of old) withErrno('remove', path, () => rmSync(path));
+      this.#tracking.setUp(cowFile, minor, cowMib);
+    }
   }
 
   /** Folder for the next COW file, from the root of the volume's filesystem. */
@@ -313,10 +335,12 @@ class Run {
     const state = this.#imageState();
     const { uuid, seqId } = device;
     if (state?.state !== 'CLEAN' || state.series !== uuid || state.sequence !== seqId) return;
-    const after = this.#device();
-    for (const path of closedCowFiles(this.#memory, this.#mountPoint, after ?? device)) {
+    const after = this.#device() ?? device;
+    const closed = new Set(closedCowFiles(this.#memory, this.#mountPoint, after));
+    if (this.#justClosed !== undefined && isCow(basename(this.#justClosed))) closed.add(this.#justClosed);
+    for (const path of closed) {
       // Never the device's own, by whatever path.
-      if (basename(path) !== basename((after ?? device).cowFile)) withErrno('remove', path, () => rmSync(path));
+      if (basename(path) !== basename(after.cowFile)) withErrno('remove', path, () => rmSync(path, { force: true }));
     }
     if (dropReplaced) removeWithCompanions(this.#names.replaced);
     if (this.#memory.copy) {

@@ -96,7 +96,7 @@ export const readMemory = ({ memory }: Names): Memory | undefined => {
     return fromJson(text);
   } catch (error) {
     if (!(error instanceof SyntaxError)) throw error;
-    const remedy = 'move it away, and the next run begins anew with a whole copy';
+    const remedy = 'move it away: the next run goes on without it, or begins anew with a whole copy';
     throw new RefusalError('STATE_UNREADABLE', `Cannot use ${memory}: it is damaged (${error.message}); ${remedy}`);
   }
 };
@@ -118,9 +118,11 @@ export const writeMemory = ({ memory }: Names, value: Memory): Memory => {
 /** Name of a COW file of this folder's backups, without its folder. */
 export const cowName = ({ id }: Memory, number: number): string => `.datto-backup-${id}-${number}`;
 
+/** True if the name is that of a COW file of some folder's backups. */
+export const isCow = (name: string): boolean => /^\.datto-backup-[0-9a-f]{8}-\d+$/.test(name);
+
 /** True if the name is one of this folder's COW files. */
-export const isOwnCow = ({ id }: Memory, name: string): boolean =>
-  name.startsWith(`.datto-backup-${id}-`) && /^\d+$/.test(name.slice(`.datto-backup-${id}-`.length));
+export const isOwnCow = ({ id }: Memory, name: string): boolean => isCow(name) && name.startsWith(`.datto-backup-${id}-`);
 
 /**
  * Keeps other runs out while `run` runs, however that ends.
@@ -145,7 +147,6 @@ const filesOf = (image: string): ImageFiles => imageFiles(image, false, `${image
 const moveCompanions = (from: ImageFiles, to: ImageFiles): void => {
   for (const name of ['manifest', 'state'] as const) {
     if (existsSync(from[name])) withErrno('rename', from[name], () => renameSync(from[name], to[name]));
-    else if (name === 'manifest') rmSync(to[name], { force: true });
   }
 };
 
@@ -180,6 +181,8 @@ export const swapIn = (names: Names): boolean => {
       if (existsSync(image.manifest)) withErrno('link', image.manifest, () => linkSync(image.manifest, replaced.manifest));
       syncFolder(names.folder);
     }
+    // Before the image: later, one that is there may have been moved there already.
+    rmSync(image.manifest, { force: true });
     withErrno('rename', names.fresh, () => renameSync(names.fresh, names.image));
     syncFolder(names.folder);
   }

@@ -1,7 +1,7 @@
 /** Whether and how an image can be brought up to date: the lists of changes that lead from it to a snapshot. */
 import { statSync } from 'node:fs';
 import { CowFile } from '../cow-file.js';
-import { RefusalError } from '../errors.js';
+import { RefusalError, SystemError } from '../errors.js';
 import { OpenFile } from '../files.js';
 import type { ImageState } from '../image-state.js';
 import { SECTOR_BYTES } from '../layout.js';
@@ -16,7 +16,7 @@ export type Lists = ReadonlyMap<bigint, string>;
 /**
  * Sorts COW files by their number.
  *
- * @param paths in any order; what is none of the series, or of incremental mode and whole, is left out
+ * @param paths in any order; what is none of the series, or of incremental mode and whole, or cannot be read, is left out
  * @param series 32 hex digits
  */
 export const listsOf = (paths: readonly string[], series: string, volume: Volume, syscalls: Syscalls): Lists => {
@@ -33,7 +33,8 @@ export const listsOf = (paths: readonly string[], series: string, volume: Volume
         cow.requireChangeList();
         if (uuid.toString('hex') === series) lists.set(seqid, path);
       } catch (error) {
-        if (!(error instanceof RefusalError)) throw error;
+        // A list that cannot be read is as good as none: everything is copied.
+        if (!(error instanceof RefusalError || error instanceof SystemError)) throw error;
       } finally {
         file.close();
       }
@@ -63,6 +64,13 @@ export interface KnownImage {
 const wroteElse = (path: string, { mtime }: ImageState): boolean =>
   mtime !== undefined && statSync(path, { bigint: true }).mtimeNs !== mtime;
 
+/** What an image will be when its rollback, which comes first, is done. */
+export const afterRollback = (state: ImageState | undefined): ImageState | undefined => {
+  if (state?.state !== 'ROLLING_BACK' || !state.previous) return state;
+  const { mtime: _mtime, ...rest } = state;
+  return { ...rest, state: 'CLEAN', sequence: state.previous.sequence };
+};
+
 /**
  * Why an image cannot be brought up to date, so that everything must be copied.
  *
@@ -85,7 +93,9 @@ export const reasonForWhole = (
   if (state.bytes !== volumeBytes || stat.size !== volumeBytes) return 'the size of the volume, or of its image, changed';
   if (state.state === 'DIFFERS') return 'the image was found to differ where nothing was listed as changed';
   if (state.state === 'CLEAN' && wroteElse(path, state)) return `something else wrote ${path} after ${state.time}`;
-  if (state.sequence > seqId) return `the image is snapshot ${state.sequence}, and the volume is tracked since ${seqId}`;
+  if (state.state === 'ROLLING_BACK') return 'the way back to the image before was interrupted, and cannot be gone to its end';
+  const latest = state.next ?? state.sequence;
+  if (latest > seqId) return `the image is snapshot ${latest}, and the volume is tracked since ${seqId}`;
   if (!chain(lists, state.sequence, seqId)) {
     return `the lists of what changed from snapshot ${state.sequence} to ${seqId} are not complete`;
   }

@@ -1,5 +1,5 @@
 /** Ends of datto-backup that nobody wants, and the run after each: no state may bar the way to a good image. */
-import { existsSync, readFileSync } from 'node:fs';
+import { readFileSync, readdirSync, renameSync, rmSync, writeFileSync, existsSync } from 'node:fs';
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import {
@@ -9,13 +9,29 @@ import {
   assertGood,
   backUp,
   backup,
+  changeDevice,
+  cowFiles,
   device,
   imageState,
+  inFolder,
+  machine,
   makeMachine,
   volume,
   writeVolume,
 } from './backup-scene.js';
+import { runTool } from './tool.js';
 import type { Fakes } from './tool.js';
+
+const backUpPlan = (options: readonly string[] = [], fakes: Fakes = {}): string => backUp(options, fakes).stdout.split('\n')[0] ?? '';
+
+/** An image between two snapshots, with the one before kept; its device gives the snapshot up. */
+const breakUpdate = (options: readonly string[] = [], fakes: Fakes = CLONES): void => {
+  makeMachine();
+  backUp();
+  writeVolume([100, 101]);
+  assert.is(backup(options, { ...fakes, FAKE_BAD_WRITE: `${100 * 4096}` }).status, 5);
+  assert.is(imageState().state, 'UPDATING');
+};
 
 const FULL: ReadonlyArray<readonly [what: string, runs: number, options: readonly string[], fakes: Fakes]> = [
   ['a first copy', 0, [], {}],
@@ -61,6 +77,101 @@ test('a whole copy that finds no space leaves nothing of it, and the image as it
   assert.not.ok(existsSync(FRESH));
   assert.is(device()?.state, 2);
   assert.ok(readFileSync(IMAGE).equals(good));
+});
+
+test('what was kept of the image before and is gone, or damaged, does not bar a whole copy', () => {
+  for (const damage of [(path: string) => rmSync(path), (path: string) => writeFileSync(path, 'damaged')]) {
+    breakUpdate();
+    damage(inFolder('volume.img.datto-previous-1'));
+    rmSync(machine('device'));
+    const { stdout, stderr } = backUp();
+    assert.match(stdout, /^whole copy [^\n]*nothing tracks the volume/);
+    assert.match(stderr, /^datto-backup: Cannot (go back:|use) [^\n]*volume\.img\.datto-previous-1[^\n]*\n$/);
+    assertGood();
+  }
+});
+
+test('an image that is gone while it was a mixture is made anew', () => {
+  breakUpdate();
+  rmSync(IMAGE);
+  assert.match(backUpPlan(), /^whole copy [^\n]*there is no image yet/);
+  assertGood();
+});
+
+test('a rollback that was interrupted is finished, and told by --dry-run as if it were; if it cannot be, all is copied', () => {
+  breakUpdate(['--keep-previous', 'undo'], {});
+  const rollBack = (): void =>
+    writeFileSync(`${IMAGE}.datto-state`, JSON.stringify({ ...imageState(), state: 'ROLLING_BACK', sequence: '2' }));
+  rollBack();
+  assert.match(backUpPlan(['--dry-run', '--no-whole']), /^incremental/);
+  assert.match(backUpPlan(['--no-whole']), /^incremental/);
+  assertGood();
+
+  breakUpdate(['--keep-previous', 'undo'], {});
+  rollBack();
+  rmSync(inFolder('volume.img.datto-undo-1'));
+  assert.match(backUpPlan(), /^whole copy [^\n]*cannot be gone to its end/);
+  assertGood();
+});
+
+test('a swap of images that was interrupted between the two names of its files keeps the manifest', () => {
+  makeMachine();
+  backUp(['--manifest']);
+  const state = readFileSync(`${IMAGE}.datto-state`);
+  writeVolume([9]);
+  backUp(['--whole', '--manifest']);
+  // The manifest has its name already, the state has not.
+  renameSync(`${IMAGE}.datto-state`, `${FRESH}.datto-state`);
+  writeFileSync(`${IMAGE}.datto-state`, state);
+  assert.match(backUp().stderr, /its whole copy was in place; it is now/);
+  assertGood();
+  const scrubbed = runTool('datto-verify', ['scrub', IMAGE]);
+  assert.is(scrubbed.status, 0, scrubbed.stderr);
+});
+
+test('a list of changes that cannot be read ends the run; the next one copies everything', () => {
+  makeMachine();
+  backUp();
+  writeVolume([5]);
+  const bad = { FAKE_BAD_DISK: machine(`mount${device()?.cow ?? ''}`) };
+  const { status, stderr } = backup([], bad);
+  assert.is(status, 4);
+  assert.match(stderr, /its lists are gone\n$/);
+  assert.is(device()?.state, 2);
+  assert.match(backUpPlan([], bad), /^whole copy [^\n]*the lists of what changed from snapshot 1 to 2 are not complete/);
+  assertGood();
+});
+
+test('COW files of a series that has ended make room for a new one', () => {
+  makeMachine();
+  backUp();
+  const old = machine(`mount${device()?.cow ?? ''}`);
+  rmSync(machine('device'));
+  writeFileSync(machine('fail'), `1 28 ${old}`);
+  backUp();
+  assertGood();
+  // Nothing of ours makes room: it is told.
+  rmSync(machine('device'));
+  for (const name of cowFiles()) rmSync(machine(`mount/${name}`));
+  writeFileSync(machine('fail'), '1 28');
+  assert.is(backup().status, 28);
+});
+
+test('an image that was to become a later snapshot than the volume knows of is copied whole', () => {
+  breakUpdate();
+  changeDevice({ sequence: 1 });
+  assert.match(backUpPlan(), /^whole copy [^\n]*the image is snapshot 2, and the volume is tracked since 1/);
+  assertGood();
+});
+
+test('without what the folder remembers, the device is known by the image', () => {
+  makeMachine();
+  backUp();
+  rmSync(inFolder('datto-backup.json'));
+  writeVolume([4]);
+  assert.match(backUpPlan(), /^incremental/);
+  assertGood();
+  assert.not.ok(readdirSync(machine('mount')).some((name) => !(device()?.cow ?? '').endsWith(name)));
 });
 
 test.run();

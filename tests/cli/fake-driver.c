@@ -8,7 +8,7 @@
  * device     minor 7, if there is one: state, error, number in the series, series in hex, COW file; one line
  * snapshot   the volume at the last switch to snapshot mode: /dev/datto7, and what changes are told from
  * snapshot-<series>-<number>  each of them, for the tests to look at
- * fail       optional: number of an ioctl, and the errno that it fails with
+ * fail       optional: number of an ioctl, the errno that it fails with, and perhaps a path: as long as that is there
  * full       optional: reads of the snapshot fail, and the device is then found full
  *
  * FAKE_NO_DRIVER set: there is no /proc/datto-info. FAKE_DEVICE_ORIGIN: what minor 7 tracks, instead of the volume.
@@ -167,11 +167,12 @@ static int fails(unsigned int nr)
 {
 	FILE *file = fopen(in_machine("fail"), "r");
 	unsigned int wanted = 0;
+	char path[512] = "/";
 	int error = 0;
 
 	if (!file)
 		return 0;
-	if (fscanf(file, "%u %d", &wanted, &error) != 2 || wanted != nr)
+	if (fscanf(file, "%u %d %511s", &wanted, &error, path) < 2 || wanted != nr || access(path, F_OK))
 		error = 0;
 	fclose(file);
 	errno = error;
