@@ -101,6 +101,17 @@ test('what a folder remembers is not used if it is damaged: status 22', () => {
   }
 });
 
+test('what is known of a folder or its image, and cannot be read, is not taken for nothing: the errno', () => {
+  makeMachine();
+  backUp();
+  for (const name of ['datto-backup.json', 'volume.img.datto-state'].map(inFolder)) {
+    assertRefused(13, /Cannot read [^\n]*: Permission denied/, () => backup([], { FAKE_DENIED: name }));
+    assertRefused(5, /Cannot read [^\n]*: Input\/output error/, () => backup([], { FAKE_BAD_DISK: name }));
+  }
+  writeFileSync(inFolder('volume.img.datto-state'), '{');
+  assertRefused(22, /it is no state file [^\n]*; move it away/);
+});
+
 test("somebody else's device is left alone, with --restart too: status 4", () => {
   makeMachine();
   backUp();

@@ -4,7 +4,7 @@ import { mkdirSync, readFileSync, readdirSync, rmSync, truncateSync, writeFileSy
 import { SUB_COMMANDS } from '../../cli/commands.js';
 import { makeCowFile } from '../host/cow-maker.js';
 import { makeIncremental, makeScene, randomBlocks } from '../host/inspect/golden.js';
-import { FAKES, FOLDER, VOLUME, makeMachine } from './backup-scene.js';
+import { FAKES, FOLDER, VOLUME, assertGood, backUp, machine, makeMachine, writeVolume } from './backup-scene.js';
 import { at, folder, runTool } from './tool.js';
 import type { Fakes, Tool } from './tool.js';
 import { COW, IMAGE, INFO, SNAP, SNAPSHOT, makeScene as makeUpdateScene } from './update-scene.js';
@@ -32,6 +32,8 @@ export interface Row {
   readonly statuses: Statuses;
   /** Files that are read, by what a run calls them. */
   readonly inputs: Readonly<Record<string, string>>;
+  /** What must be there beside the inputs, made anew before each run. */
+  readonly prepare?: () => void;
   /** Operands and fakes of a run that is right, on those inputs or on others in their place. */
   readonly run: (inputs: Readonly<Record<string, string>>, output: string) => { args: string[]; fakes?: Fakes };
   /** Exit statuses of an input where they are not what is common; undefined: there is nothing to see. */
@@ -42,6 +44,12 @@ export interface Row {
   readonly full?: number;
   /** Interrupted, it may be done before it notices. */
   readonly mayFinish?: boolean;
+  /** Exit status of a run that finds all done by one that was interrupted, if that is none of success. */
+  readonly allDone?: number;
+  /** What must be right after an interrupted run was followed by one that was not. */
+  readonly proves?: () => void;
+  /** What it opens, and is interrupted at, if no input. */
+  readonly opens?: string;
   /** What it says on standard output before it begins, also if it fails then. */
   readonly announces?: RegExp;
   /** What an interrupted run may leave, as the manual's FILES tell it. */
@@ -63,8 +71,13 @@ const STATUS = at('conformance-status');
 
 const made = new Map<string, Buffer>();
 
-/** Makes every input, or brings back those that a run changed. */
-export const makeInputs = (): void => {
+/** Makes every input, or brings back those that a run changed; then what the row needs besides. */
+export const makeInputs = ({ prepare }: Row): void => {
+  makeFiles();
+  prepare?.();
+};
+
+const makeFiles = (): void => {
   if (made.size === 0) {
     makeAll();
     for (const entry of readdirSync(folder, { withFileTypes: true })) {
@@ -118,15 +131,34 @@ const verify = (command: string, inputs: Record<string, string>, operands: Row['
   ...rest,
 });
 
+const UPDATE_FAKES: Fakes = { FAKE_DRIVER: '1', FAKE_SNAPSHOT: SNAP, FAKE_INFO: INFO };
+
 const update = (command: string[], inputs: Record<string, string>, rest: Rest = {}): Row => ({
   ...{ tool: 'update-img', statuses: errnoStatuses, command, inputs, writes: true, usageOn: 'stderr' },
   run: ({ cow = COW, image = IMAGE }) => ({
     args: [SNAPSHOT, cow, image],
-    fakes: { FAKE_DRIVER: '1', FAKE_SNAPSHOT: SNAP, FAKE_INFO: INFO },
+    fakes: UPDATE_FAKES,
   }),
   ...{ leaves: /\.datto-(state|(undo|previous)-1)(\.part)?$/, announces: /^(snapshot is .*\ncopying blocks\n)?$/ },
   ...rest,
 });
+
+/** A row of datto-backup. Its volume is a regular file, which the fakes show as a device by another name. */
+const backup = (command: string[], prepare: () => void, rest: Rest = {}): Row => ({
+  ...{ tool: 'datto-backup', statuses: errnoStatuses, command, inputs: { volume: machine('origin') }, usageOn: 'stderr' },
+  prepare,
+  run: ({ volume = '' }) => ({ args: [volume === machine('origin') ? VOLUME : volume, FOLDER], fakes: FAKES }),
+  ...rest,
+});
+const BACKUP_WRITES: Rest = {
+  ...{ writes: true, proves: assertGood, announces: /^((whole copy of|incremental,) .*\n)?$/ },
+  leaves: /^(backups\/(volume\.img[a-z0-9.-]*|datto-backup\.json[a-z.]*)|machine\/mount\/\.datto-backup-[0-9a-f]+-\d+)$/,
+};
+const makeChanges = (): void => {
+  makeMachine();
+  backUp();
+  writeVolume([5, 6, 700]);
+};
 
 const all = (inputs: Readonly<Record<string, string>>): string[] => Object.values(inputs);
 /** The image tells the origin's size, and is not read. */
@@ -136,7 +168,7 @@ const PARTIAL = /^\..*\.partial$/;
 export const rows: readonly Row[] = [
   ...SUB_COMMANDS.map(
     ({ name, parameters, options }): Row => ({
-      ...{ tool: 'dbdctl', statuses: dbdctlStatuses, command: [name], inputs: {}, usageOn: 'stdout' },
+      ...{ tool: 'dbdctl', statuses: dbdctlStatuses, command: [name], inputs: {}, usageOn: 'stdout', opens: '/dev/datto-ctl' },
       run: () => ({
         args: parameters.map(({ reading }) => (reading === 'text' ? '/some/path' : '7')),
         fakes: { FAKE_DRIVER: '1' },
@@ -153,11 +185,9 @@ export const rows: readonly Row[] = [
     ...{ tool: 'dbdctl', statuses: dbdctlStatuses, command: ['help'], inputs: {}, takesAnything: true },
     run: () => ({ args: [], fakes: { FAKE_DRIVER: '1' } }),
   },
-  {
-    // Its inputs and outputs have tests of their own (backup*.test.ts).
-    ...{ tool: 'datto-backup', statuses: errnoStatuses, command: ['--dry-run'], inputs: {}, usageOn: 'stderr' },
-    run: () => ({ args: [VOLUME, FOLDER], fakes: FAKES }),
-  },
+  backup(['--dry-run'], makeMachine),
+  backup(['--note', '1'], makeMachine, BACKUP_WRITES),
+  backup(['--keep-previous', 'undo'], makeChanges, BACKUP_WRITES),
   update(['--keep-previous'], { cow: COW, image: IMAGE }, { full: 22 }),
   update(['--no-safety-clone'], {}),
   {
@@ -166,8 +196,11 @@ export const rows: readonly Row[] = [
     ...{ usageOn: 'stderr', expects: { image: { truncated: undefined, badDisk: undefined } } },
   },
   {
-    ...{ tool: 'update-img', statuses: errnoStatuses, command: ['--rollback'], inputs: {}, usageOn: 'stderr' },
-    run: () => ({ args: [IMAGE] }),
+    ...{ tool: 'update-img', statuses: errnoStatuses, command: ['--rollback'], inputs: { image: IMAGE }, usageOn: 'stderr' },
+    prepare: () => void runTool('update-img', ['--keep-previous', SNAPSHOT, COW, IMAGE], UPDATE_FAKES),
+    run: ({ image = '' }) => ({ args: [image] }),
+    // It is written only. Once all is done, there is nothing to go back to.
+    ...{ expects: { image: { badDisk: undefined } }, writes: true, allDone: 22, leaves: /^image\.datto-state\.part$/ },
   },
   inspect('info', { cow: INC }, all),
   inspect('check', { cow: INC }, all, { expects: { cow: { truncated: 3 } } }),
@@ -209,6 +242,29 @@ export const rows: readonly Row[] = [
     { writes: true, leaves: /\.part$/, expects: { image: { truncated: undefined } } },
   ),
 ];
+
+/** What may be expected of every tool, besides that its inputs are untouched, which every case looks at. */
+export const CASES = [
+  'help',
+  'version',
+  'bad option',
+  'missing argument',
+  'missing input',
+  'forbidden input',
+  'folder as input',
+  'unreadable input',
+  'truncated input',
+  'no space for output',
+  'full standard output',
+  'closed standard output',
+  'interrupt',
+] as const;
+export type Case = (typeof CASES)[number];
+
+/** Why a case is none for a tool. */
+export const EXEMPT: Readonly<Record<string, Partial<Record<Case, string>>>> = {
+  dbdctl: { 'no space for output': 'it writes no file; an errno of the driver is told as any other (dbdctl.test.ts)' },
+};
 
 /** What a row is called. */
 export const nameOf = ({ tool, command, inputs }: Row): string =>

@@ -16,6 +16,7 @@
  * FAKE_AIO_ERRNO  asynchronous I/O cannot be set up
  * FAKE_CLONE      set: FICLONE works, by copying
  * FAKE_DENIED     path whose opening fails with EACCES, for root, too
+ * FAKE_INTERRUPT  path; whoever opens it gets SIGINT first
  * FAKE_BAD_DISK   path of a file that cannot be read: EIO
  * FAKE_FULL       number of the write to a file from which on none finds space
  * FAKE_KILL_AT    number of the change to a file (pwrite, asynchronous write, fallocate, fsync, rename, unlink,
@@ -45,6 +46,7 @@
 #define SNAPSHOT "/dev/datto7"
 #define STATUS "/proc/datto-info"
 
+#define MODE_AFTER(flags) ({ va_list rest; va_start(rest, flags); int after = va_arg(rest, int); va_end(rest); after; })
 #define NEXT(name) ((__typeof__(&name))dlsym(RTLD_NEXT, #name))
 
 static int fails(const char *variable)
@@ -107,18 +109,21 @@ static const char *redirect(const char *path)
 	return path;
 }
 
+static int is_named(const char *path, const char *variable)
+{
+	return getenv(variable) && !strcmp(path, getenv(variable));
+}
+
 int open(const char *path, int flags, ...)
 {
-	va_list list;
-	int mode;
+	int mode = MODE_AFTER(flags);
 
-	va_start(list, flags);
-	mode = va_arg(list, int);
-	va_end(list);
+	if (is_named(path, "FAKE_INTERRUPT") || is_named(redirect(path), "FAKE_INTERRUPT"))
+		raise(SIGINT);
 	if (!strcmp(path, CONTROL) && fails("FAKE_CONTROL_ERRNO"))
 		return -1;
 	path = redirect(path);
-	if (getenv("FAKE_DENIED") && !strcmp(path, getenv("FAKE_DENIED"))) {
+	if (is_named(path, "FAKE_DENIED")) {
 		errno = EACCES;
 		return -1;
 	}
@@ -127,13 +132,7 @@ int open(const char *path, int flags, ...)
 
 int open64(const char *path, int flags, ...)
 {
-	va_list list;
-	int mode;
-
-	va_start(list, flags);
-	mode = va_arg(list, int);
-	va_end(list);
-	return open(path, flags, mode);
+	return open(path, flags, MODE_AFTER(flags));
 }
 
 int access(const char *path, int mode)
@@ -341,11 +340,8 @@ static long submit(long context, long nr, struct iocb **list)
 		int is_read = one->aio_lio_opcode == IOCB_CMD_PREAD;
 		const char *bad = is_read ? "FAKE_BAD_READ" : "FAKE_BAD_WRITE";
 
-		if (is_read && is_file(one->aio_fildes, "FAKE_BAD_DISK")) {
-			errno = EIO;
-			return i ? NEXT(syscall)(SYS_io_submit, context, i, list) : -1;
-		}
-		if (covers(bad, one->aio_offset, one->aio_nbytes) && (!is_read || is_snapshot(one->aio_fildes))) {
+		if ((is_read && is_file(one->aio_fildes, "FAKE_BAD_DISK")) ||
+		    (covers(bad, one->aio_offset, one->aio_nbytes) && (!is_read || is_snapshot(one->aio_fildes)))) {
 			errno = EIO;
 			return i ? NEXT(syscall)(SYS_io_submit, context, i, list) : -1;
 		}
