@@ -5,7 +5,7 @@
  * decides; 5 (EIO) blocks could not be copied; 16 (EBUSY) another run is at work, or the snapshot is open; 19 (ENODEV) no
  * driver; 22 (EINVAL) wrong command line or volume; 28 (ENOSPC) no space; else the errno of what failed.
  */
-import { Command, CommanderError, InvalidArgumentError, Option } from 'commander';
+import { Command, InvalidArgumentError, Option } from 'commander';
 import { planBackup, runBackup } from '../host/backup/backup.js';
 import { isGood } from '../host/backup/request.js';
 import type { BackupEvents, BackupPlan, BackupRequest, BackupResult } from '../host/backup/request.js';
@@ -20,7 +20,7 @@ import { U32_MAX, parseDigits } from './digits.js';
 import { Progress } from './progress.js';
 import { processStreams } from './standard-output.js';
 import { humanBytes } from './status-table.js';
-import { errorLine, jsonInteger } from './terminal.js';
+import { parseCommandLine, printJson, tellFailure } from './terminal.js';
 import type { Streams } from './terminal.js';
 import { PACKAGE_VERSION } from './version.js';
 
@@ -172,8 +172,6 @@ const resultJson = (result: BackupResult, troubles: Troubles): unknown => ({
   ...troubles,
 });
 
-const printJson = (value: unknown, streams: Streams): void => streams.out(`${JSON.stringify(value, jsonInteger)}\n`);
-
 const resultLines = (result: BackupResult, volume: string): string => {
   const { image, sequence, series, time, copiedBytes, comparedBlocks, differingBlocks, failedBlocks } = result;
   const counts = `${humanBytes(BigInt(copiedBytes))} copied, ${comparedBlocks} blocks compared`;
@@ -248,28 +246,14 @@ const exitStatus = (error: unknown): number =>
  */
 export const dattoBackup = (argv: readonly string[], streams: Streams): number => {
   const program = makeProgram(streams);
-  try {
-    program.parse(argv, { from: 'user' });
-  } catch (error) {
-    if (error instanceof CommanderError && error.exitCode === 0) return 0;
-    streams.err(program.helpInformation());
-    if (error instanceof CommanderError) streams.err(note(error.message.replace(/^error: /, '')));
-    return EINVAL;
-  }
-  if (program.args.length !== 2) {
-    streams.err(program.helpInformation());
-    streams.err(note(`${program.args.length} arguments, expected a block device and a folder`));
-    return EINVAL;
-  }
+  const done = parseCommandLine(program, argv, streams, () =>
+    program.args.length === 2 ? undefined : `${program.args.length} arguments, expected a block device and a folder`);
+  if (done !== undefined) return done;
   const options = program.opts<Options>();
   try {
     return run(program.args, options, streams);
   } catch (error) {
-    if (options.json) {
-      const code = error instanceof RefusalError ? error.code : undefined;
-      printJson({ error: { code, errno: errnoOf(error), message: errorLine(error) } }, streams);
-    }
-    streams.err(note(errorLine(error)));
+    tellFailure('datto-backup', error, options.json, streams);
     return exitStatus(error);
   }
 };

@@ -5,10 +5,10 @@
  * interrupted.
  */
 import { CommanderError } from 'commander';
-import { RefusalError, errnoOf } from '../host/errors.js';
+import { RefusalError } from '../host/errors.js';
 import { inspectProgram } from './inspect-program.js';
 import { ReaderGoneError, batchedStreams } from './standard-output.js';
-import { errorLine, jsonInteger, usageLine } from './terminal.js';
+import { errorLine, tellFailure, usageLine } from './terminal.js';
 import type { Streams } from './terminal.js';
 
 const FAILED = 1;
@@ -17,13 +17,8 @@ const INTERRUPTED = 130;
 
 const report = (error: unknown, argv: readonly string[], streams: Streams): number => {
   if (error instanceof ReaderGoneError) return FAILED;
-  const code = error instanceof RefusalError ? error.code : undefined;
-  if (argv.includes('--json')) {
-    const text = JSON.stringify({ error: { code, errno: errnoOf(error), message: errorLine(error) } }, jsonInteger);
-    streams.out(`${text}\n`);
-  }
-  streams.err(`datto-inspect: ${errorLine(error)}\n`);
-  return code === 'INTERRUPTED' ? INTERRUPTED : FAILED;
+  tellFailure('datto-inspect', error, argv.includes('--json'), streams);
+  return error instanceof RefusalError && error.code === 'INTERRUPTED' ? INTERRUPTED : FAILED;
 };
 
 /**

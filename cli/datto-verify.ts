@@ -14,7 +14,7 @@ import { compareImage, makeManifest, scrubImage } from '../host/verify-image.js'
 import { parseDigits } from './digits.js';
 import { Progress } from './progress.js';
 import { processStreams } from './standard-output.js';
-import { errorLine, jsonInteger, usageLine } from './terminal.js';
+import { printJson, tellFailure, usageLine } from './terminal.js';
 import type { Streams } from './terminal.js';
 import { PACKAGE_VERSION } from './version.js';
 
@@ -45,8 +45,6 @@ const count = (text: string): number => {
     throw new InvalidArgumentError('expected digits');
   }
 };
-
-const printJson = (value: unknown, streams: Streams): void => streams.out(`${JSON.stringify(value, jsonInteger)}\n`);
 
 const blocksOf = ({ start, count: blocks }: BlockRun): string =>
   blocks === 1 ? `block ${start}` : `blocks ${start} to ${start + blocks - 1}`;
@@ -186,11 +184,6 @@ const makeProgram = (streams: Streams, finish: (status: number) => void): Comman
   return program;
 };
 
-const jsonError = (error: unknown): unknown => {
-  const code = error instanceof RefusalError ? error.code : undefined;
-  return { error: { code, errno: errnoOf(error), message: errorLine(error) } };
-};
-
 /**
  * Runs datto-verify.
  *
@@ -212,8 +205,7 @@ export const dattoVerify = (argv: readonly string[], streams: Streams): number =
       streams.err(usageLine('datto-verify', error));
       return EINVAL;
     }
-    if (argv.includes('--json')) printJson(jsonError(error), streams);
-    streams.err(`datto-verify: ${errorLine(error)}\n`);
+    tellFailure('datto-verify', error, argv.includes('--json'), streams);
     return error instanceof RefusalError && error.code === 'IMAGE_LOCKED' ? EBUSY : errnoOf(error) || EINVAL;
   }
 };

@@ -16,7 +16,6 @@ import {
   listOptions,
   noteAssumption,
   originOf,
-  printJson,
   syscalls,
   withCow,
 } from './inspect-options.js';
@@ -24,6 +23,7 @@ import type { CommonOptions } from './inspect-options.js';
 import { percentText, table } from './inspect-text.js';
 import { Progress } from './progress.js';
 import { humanBytes } from './status-table.js';
+import { printJson } from './terminal.js';
 import type { Streams } from './terminal.js';
 
 interface MapOptions extends CommonOptions {

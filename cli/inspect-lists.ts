@@ -20,12 +20,12 @@ import {
   listOptions,
   noteAssumption,
   originOf,
-  printJson,
   syscalls,
   withCow,
 } from './inspect-options.js';
 import type { CommonOptions } from './inspect-options.js';
 import { checkText, diffText, infoText, statText } from './inspect-text.js';
+import { printJson } from './terminal.js';
 import type { Streams } from './terminal.js';
 
 /** Exit status of a check that found something. */

@@ -5,7 +5,6 @@ import { InspectedCow, withFiles } from '../host/inspect/inspected-cow.js';
 import { originOfImage } from '../host/inspect/origin-size.js';
 import { BLOCK_SECTORS, SECTOR_BYTES } from '../host/layout.js';
 import { nativeSyscalls } from '../host/syscalls.js';
-import { jsonInteger } from './terminal.js';
 import type { Streams } from './terminal.js';
 
 export interface CommonOptions {
@@ -42,9 +41,6 @@ export const noteAssumption = ({ answer }: InspectedCow, streams: Streams): void
   const assumed = assumption(answer);
   if (assumed !== undefined) streams.err(`datto-inspect: note: ${assumed}\n`);
 };
-
-export const printJson = (value: unknown, streams: Streams): void =>
-  streams.out(`${JSON.stringify(value, jsonInteger)}\n`);
 
 /** Geometry for programs. */
 export const geometryJson = (cow: InspectedCow): unknown => {

@@ -5,7 +5,7 @@
  * not belong together, or an image that may not be updated; 16 (EBUSY) if another process is working on the image; 5 (EIO)
  * if blocks could not be copied, or verification found differences.
  */
-import { Command, CommanderError, InvalidArgumentError, Option } from 'commander';
+import { Command, InvalidArgumentError, Option } from 'commander';
 import type { CopyFailure } from '../host/copy.js';
 import type { BlockRun } from '../host/cow-file.js';
 import { Driver } from '../host/driver.js';
@@ -18,7 +18,7 @@ import type { UpdatePlan, UpdateRequest, UpdateResult } from '../host/update-ima
 import { parseDigits } from './digits.js';
 import { Progress } from './progress.js';
 import { processStreams } from './standard-output.js';
-import { errorLine, jsonInteger } from './terminal.js';
+import { parseCommandLine, printJson, tellFailure } from './terminal.js';
 import type { Streams } from './terminal.js';
 import { PACKAGE_VERSION } from './version.js';
 
@@ -123,8 +123,6 @@ const announce = (plan: UpdatePlan, image: string, options: Options, streams: St
   if (options.dryRun) streams.out(`${plan.changedBlocks} blocks to copy, ${plan.changedBytes} bytes\n`);
   else streams.out('copying blocks\n');
 };
-
-const printJson = (value: unknown, streams: Streams): void => streams.out(`${JSON.stringify(value, jsonInteger)}\n`);
 
 interface Troubles {
   readonly failures: CopyFailure[];
@@ -265,28 +263,19 @@ const run = (args: readonly string[], options: Options, streams: Streams): numbe
  */
 export const updateImg = (argv: readonly string[], streams: Streams): number => {
   const program = makeProgram(streams);
-  try {
-    program.parse(argv, { from: 'user' });
-  } catch (error) {
-    if (error instanceof CommanderError && error.exitCode === 0) return 0;
-    streams.err(program.helpInformation());
-    if (error instanceof CommanderError) streams.err(note(error.message.replace(/^error: /, '')));
-    return EINVAL;
-  }
+  const wrong = (): string | undefined => {
+    const { rollback: back, status: asked } = program.opts<Options>();
+    if (back && asked) return '--rollback and --status, expected one of them';
+    const expected = back || asked ? 'the image' : 'snapshot device, COW file and image';
+    return program.args.length === (back || asked ? 1 : 3) ? undefined : `${program.args.length} arguments, expected ${expected}`;
+  };
+  const done = parseCommandLine(program, argv, streams, wrong);
+  if (done !== undefined) return done;
   const options = program.opts<Options>();
-  const wanted = options.rollback || options.status ? 1 : 3;
-  if (program.args.length !== wanted || (options.rollback && options.status)) {
-    streams.err(program.helpInformation());
-    return EINVAL;
-  }
   try {
     return run(program.args, options, streams);
   } catch (error) {
-    if (options.json) {
-      const code = error instanceof RefusalError ? error.code : undefined;
-      printJson({ error: { code, errno: errnoOf(error), message: errorLine(error) } }, streams);
-    }
-    streams.err(note(errorLine(error)));
+    tellFailure('update-img', error, options.json, streams);
     return exitStatus(error);
   }
 };
