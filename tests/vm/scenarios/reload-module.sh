@@ -20,13 +20,12 @@ cycle() {
 }
 
 for n in 1 2; do cycle incremental; done
-before=$(kept_memory)
+remember_memory
 for n in 3 4 5 6 7 8 9 10; do
 	if [ $((n % 2)) = 0 ]; then cycle incremental; else cycle snapshot; fi
 	step "cycle $n"
 done
-after=$(kept_memory)
-nothing_remains "$before" "$after"
+nothing_remains
 stop_load
 umount $MOUNT
 check_device $ORIGIN

@@ -14,8 +14,7 @@ transitions() {
 
 # What the kernel and the filesystems keep for themselves after the first time.
 transitions 8 1
-before=$(kept_memory)
+remember_memory
 transitions "${TRANSITIONS_SECONDS:-60}" "$SEED"
-after=$(kept_memory)
-nothing_remains "$before" "$after"
+nothing_remains
 check_device $ORIGIN
