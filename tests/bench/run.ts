@@ -4,6 +4,7 @@
  *   help      how long the tools take to tell their help
  *   index     walking the index of a device of 16 TiB
  *   update    update-img against copying block by block and dd, on files
+ *   update-vm the same on a real snapshot device, in a virtual machine
  *   tracking  what tracking costs, in a virtual machine
  *
  * An aim that is missed is told and is no failure: how fast a machine is, is not ours to test.
@@ -12,6 +13,7 @@ import { kernel } from '../vm/kernels.js';
 import { help } from './help.js';
 import { indexWalk } from './index-walk.js';
 import { tracking } from './tracking.js';
+import { updateVm } from './update-vm.js';
 import { update } from './update.js';
 
 const args = process.argv.slice(2);
@@ -20,6 +22,7 @@ const parts: Readonly<Record<string, () => Promise<boolean>>> = {
   help,
   index: indexWalk,
   update,
+  'update-vm': () => updateVm(kernel(release)),
   tracking: () => tracking(kernel(release)),
 };
 const named = args.filter((word) => word !== release);
