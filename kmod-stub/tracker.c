@@ -124,10 +124,12 @@ bool tracker_take(struct dattobd_device *dev, struct bio *bio)
 	}
 	if (held) {
 		/*
-		 * Nobody polls for a write that has not been submitted, and it may sleep where
-		 * the worker submits it.
+		 * Nobody polls for a write that has not been submitted, so it ends in an interrupt,
+		 * where it cannot go back to a cache of bios that are polled for. And it may sleep
+		 * where the worker submits it.
 		 */
-		bio->bi_opf &= ~(REQ_POLLED | REQ_NOWAIT);
+		bio_clear_polled(bio);
+		bio->bi_opf &= ~REQ_NOWAIT;
 		bio_list_add(&dev->held, bio);
 	}
 	raw_spin_unlock_irqrestore(&dev->core_lock, flags);
