@@ -21,6 +21,17 @@ dbdctl destroy 0
 [ ! -e /dev/datto0 ] || die "/dev/datto0 is still there"
 dbdctl setup-snapshot -f 20 $ORIGIN $MOUNT/cow 0
 same "a new snapshot's error" "$(field 0 error)" ""
+
+# Q33: it fails while a transition writes back what is dirty. The transition says so, and the device is of the new mode all the same.
+echo 0 >/proc/sys/vm/dirty_writeback_centisecs
+dd if=/run/new of=$MOUNT/file bs=1M count=40 conv=notrunc status=none
+same "before the write-back: error" "$(field 0 error)" ""
+refused "File too large" dbdctl transition-to-incremental 0
+same "failed in a transition" "$(field 0 state) $(field 0 error)" "2 -27"
+[ ! -e /dev/datto0 ] || die "failed in a transition: /dev/datto0 is still there"
+[ ! -e $MOUNT/cow ] || die "failed in a transition: the COW file is still there"
+echo 500 >/proc/sys/vm/dirty_writeback_centisecs
+cmp /run/new $MOUNT/file || die "the origin lost a write"
 dbdctl destroy 0
 umount $MOUNT
 check_device $ORIGIN
