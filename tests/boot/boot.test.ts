@@ -1,6 +1,6 @@
 /** What boot/ installs on a host, and the dbdctl of an initramfs. */
 import { execFileSync, spawnSync } from 'node:child_process';
-import { mkdtempSync, readFileSync, readdirSync, rmSync, statSync } from 'node:fs';
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, readdirSync, readlinkSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -13,11 +13,11 @@ const source = fileURLToPath(new URL('../../boot/', import.meta.url));
 const root = join(folder, 'root');
 const dbdctl = join(root, 'usr/local/lib/dattobd/boot/dbdctl');
 
-const install = (initramfs: string): string[] => {
+const install = (initramfs: string, systemd = ''): string[] => {
   rmSync(root, { recursive: true, force: true });
-  execFileSync('make', ['-s', '-C', source, 'install', `DESTDIR=${root}`, `OUT=${join(folder, 'out')}`, `INITRAMFS=${initramfs}`]);
-  const all = readdirSync(root, { recursive: true, encoding: 'utf8' });
-  return all.filter((name) => statSync(join(root, name)).isFile()).sort();
+  execFileSync('make', ['-s', '-C', source, 'install', `DESTDIR=${root}`, `OUT=${join(folder, 'out')}`, `INITRAMFS=${initramfs}`, `SYSTEMD=${systemd}`]);
+  const all = readdirSync(root, { recursive: true, withFileTypes: true });
+  return all.filter((entry) => entry.isFile()).map((entry) => join(entry.parentPath, entry.name).slice(root.length + 1)).sort();
 };
 
 const common = ['etc/modules-load.d/dattobd.conf', 'usr/local/lib/dattobd/boot/datto-reload', 'usr/local/lib/dattobd/boot/dbdctl'];
@@ -42,6 +42,42 @@ test('every script that is installed is executable and parses', () => {
 test('the hooks of initramfs-tools name what must come before them, and do nothing else then', () => {
   assert.is(execFileSync(join(root, initramfsTools[0]!), ['prereqs'], { encoding: 'utf8' }), '');
   assert.is(execFileSync(join(root, initramfsTools[1]!), ['prereqs'], { encoding: 'utf8' }), 'resume\n');
+});
+
+test('the unit for other volumes is installed, enabled and right', () => {
+  const unit = 'etc/systemd/system/datto-reload.service';
+  assert.equal(install('', 'systemd'), [...common, unit].sort());
+  assert.is(readlinkSync(join(root, 'etc/systemd/system/local-fs.target.wants/datto-reload.service')), '../datto-reload.service');
+  const text = readFileSync(join(root, unit), 'utf8');
+  assert.match(text, /^Before=.*\blocal-fs-pre\.target\b/m);
+  const started = /^ExecStart=(\S+)$/m.exec(text)![1]!;
+  assert.is(statSync(join(root, started)).mode & 0o111, 0o111);
+  if (spawnSync('systemd-analyze', ['--version']).error) return; // no systemd here
+  const here = join(folder, 'datto-reload.service');
+  writeFileSync(here, text.replace(started, join(root, started)));
+  const { status, stderr } = spawnSync('systemd-analyze', ['verify', '--man=no', here], { encoding: 'utf8' });
+  assert.is(status, 0, stderr);
+  assert.not.match(stderr, /datto-reload/);
+});
+
+test('datto-reload of the system runs what did not succeed before, in the order of the names', () => {
+  const [scripts, succeeded, bin, log] = ['scripts', 'succeeded', 'bin', 'log'].map((name) => join(folder, name)) as [string, string, string, string];
+  for (const name of [scripts, succeeded, bin]) mkdirSync(name);
+  writeFileSync(join(bin, 'modprobe'), '#!/bin/sh\n', { mode: 0o755 });
+  const script = (name: string, status: number): void => writeFileSync(join(scripts, name), `echo ${name} >>${log}\nexit ${status}\n`);
+  script('reload_b', 0);
+  script('reload_a', 1);
+  script('reload_c', 0);
+  script('other', 0);
+  writeFileSync(join(succeeded, 'reload_c'), '');
+  const env = { ...process.env, PATH: `${bin}:${process.env.PATH}`, DATTO_SCRIPTS: scripts, DATTO_RUN: succeeded };
+  const reload = join(source, 'datto-reload');
+  assert.is(spawnSync('sh', [reload], { env }).status, 0);
+  assert.is(readFileSync(log, 'utf8'), 'reload_a\nreload_b\n');
+  assert.ok(existsSync(join(succeeded, 'reload_b')));
+  assert.not.ok(existsSync(join(succeeded, 'reload_a')));
+  assert.is(spawnSync('sh', [reload], { env }).status, 0);
+  assert.is(readFileSync(log, 'utf8'), 'reload_a\nreload_b\nreload_a\n');
 });
 
 const run = (...args: string[]): { status: number | null; stdout: string; stderr: string } => spawnSync(dbdctl, args, { encoding: 'utf8' });
