@@ -122,7 +122,7 @@ static int grow(struct dattobd_device *dev)
 	WRITE_ONCE(dev->auto_expand.waits, 0);
 	wake_up_all(&dev->auto_expand.ended);
 	mmput(mm);
-	return err;
+	return err == -EBUSY ? -EAGAIN : err; /* frozen: later */
 }
 
 /* Once until it works again. */
@@ -186,11 +186,16 @@ void auto_expand_wake_locked(struct dattobd_device *dev)
 	queue_work(system_unbound_wq, &dev->auto_expand.work);
 }
 
-void auto_expand_set(struct dattobd_device *dev, u64 step_mib, u64 reserved_mib)
+int auto_expand_set(struct dattobd_device *dev, u64 step_mib, u64 reserved_mib)
 {
 	struct auto_expand *own = &dev->auto_expand;
+	int err;
 
-	mutex_lock(&dev->expand_mutex);
+	if (step_mib && compat_bdev_frozen(origin_bdev(dev)))
+		return -EBUSY; /* by a suspended device, perhaps: its snapshot cannot be read */
+	err = mutex_lock_killable(&dev->expand_mutex);
+	if (err)
+		return err;
 	if (step_mib)
 		expand_prepare(dev);
 	own->told = false;
@@ -201,6 +206,7 @@ void auto_expand_set(struct dattobd_device *dev, u64 step_mib, u64 reserved_mib)
 	mutex_unlock(&devices_lock);
 	mutex_unlock(&dev->expand_mutex);
 	auto_expand_resume(dev);
+	return 0;
 }
 
 void auto_expand_resume(struct dattobd_device *dev)
@@ -213,16 +219,16 @@ void auto_expand_resume(struct dattobd_device *dev)
 	raw_spin_unlock_irqrestore(&dev->core_lock, flags);
 }
 
-void auto_expand_pause(struct dattobd_device *dev)
+int auto_expand_pause(struct dattobd_device *dev, long timeout)
 {
 	struct auto_expand *own = &dev->auto_expand;
 	unsigned long flags;
 
 	raw_spin_lock_irqsave(&dev->core_lock, flags);
-	own->paused = true;
+	WRITE_ONCE(own->paused, true);
 	own->next = U64_MAX; /* and so nobody queues it */
 	raw_spin_unlock_irqrestore(&dev->core_lock, flags);
-	cancel_work_sync(&own->work);
+	return drain_work(&own->work, timeout);
 }
 
 void auto_expand_drop(struct dattobd_device *dev)

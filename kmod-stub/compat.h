@@ -17,6 +17,8 @@
 #include <linux/module.h>
 #include <linux/mount.h>
 #include <linux/pagemap.h>
+#include <linux/sched/mm.h>
+#include <linux/sched/signal.h>
 #include "probes.h"
 
 #ifdef CONFIG_PREEMPT_RT
@@ -81,23 +83,6 @@ static inline bool compat_bdev_mounted_rw(struct block_device *bdev)
 }
 
 /*
- * compat_bdev_mounted_type() - The type of the filesystem that is mounted from @bdev, its module
- * held; or NULL.
- */
-static inline struct file_system_type *compat_bdev_mounted_type(struct block_device *bdev)
-{
-	struct file_system_type *type = NULL;
-	struct super_block *sb;
-
-	rcu_read_lock();
-	sb = compat_bdev_super(bdev);
-	if (sb && try_module_get(sb->s_type->owner))
-		type = sb->s_type;
-	rcu_read_unlock();
-	return type;
-}
-
-/*
  * compat_bdev_frozen() - Whether somebody has frozen the filesystem of @bdev (fsfreeze, a suspended
  * device mapper).
  */
@@ -135,18 +120,26 @@ static inline int compat_bdev_thaw(struct block_device *bdev)
  * compat_bdev_drain() - Wait until the requests that were submitted to the disk of @bdev have
  * ended. What a stacked device (device mapper, md) has taken over is not waited for: there a
  * writer that passes the filesystem has no defined instant.
+ *
+ * Return: 0, or -%EINTR if the caller was killed.
  */
-static inline void compat_bdev_drain(struct block_device *bdev)
+static inline int compat_bdev_drain(struct block_device *bdev)
 {
 	struct request_queue *queue = bdev_get_queue(bdev);
 #ifdef HAVE_BLK_MQ_FREEZE_MEMFLAGS
-	unsigned int memflags = blk_mq_freeze_queue(queue);
+	unsigned int memflags = memalloc_noio_save();
+#endif
+	int err = 0;
 
+	blk_freeze_queue_start(queue);
+	while (!err && blk_mq_freeze_queue_wait_timeout(queue, HZ / 10) <= 0)
+		err = fatal_signal_pending(current) ? -EINTR : 0;
+#ifdef HAVE_BLK_MQ_FREEZE_MEMFLAGS
 	blk_mq_unfreeze_queue(queue, memflags);
 #else
-	blk_mq_freeze_queue(queue);
 	blk_mq_unfreeze_queue(queue);
 #endif
+	return err;
 }
 
 /*
@@ -258,6 +251,30 @@ static inline int compat_vfs_unlink(struct vfsmount *mnt, struct inode *folder,
 	return vfs_unlink(mnt_user_ns(mnt), folder, dentry, NULL);
 #else
 	return vfs_unlink(folder, dentry, NULL);
+#endif
+}
+
+static inline int compat_vfs_create(struct vfsmount *mnt, struct inode *folder,
+				    struct dentry *dentry, umode_t mode)
+{
+#if defined(HAVE_VFS_UNLINK_IDMAP)
+	return vfs_create(mnt_idmap(mnt), folder, dentry, mode, true);
+#elif defined(HAVE_VFS_UNLINK_USERNS)
+	return vfs_create(mnt_user_ns(mnt), folder, dentry, mode, true);
+#else
+	return vfs_create(folder, dentry, mode, true);
+#endif
+}
+
+static inline int compat_notify_change(struct vfsmount *mnt, struct dentry *dentry,
+				       struct iattr *change)
+{
+#if defined(HAVE_VFS_UNLINK_IDMAP)
+	return notify_change(mnt_idmap(mnt), dentry, change, NULL);
+#elif defined(HAVE_VFS_UNLINK_USERNS)
+	return notify_change(mnt_user_ns(mnt), dentry, change, NULL);
+#else
+	return notify_change(dentry, change, NULL);
 #endif
 }
 

@@ -21,7 +21,6 @@
  */
 #include <linux/dcache.h>
 #include <linux/kallsyms.h>
-#include <linux/namei.h>
 #include <linux/slab.h>
 #include "cow_private.h"
 
@@ -92,12 +91,10 @@ static int allocate(struct file *file, u64 bytes)
 {
 	int err;
 
-	if (bytes > MAX_LFS_FILESIZE)
-		return -EFBIG;
 	/* What an earlier file of that name held goes, on disk and in the page cache. */
 	compat_small_folios(file->f_mapping);
-	err = vfs_truncate(&file->f_path, 0);
-	return err ? err : vfs_fallocate(file, 0, 0, bytes);
+	err = cow_truncate(&file->f_path, 0);
+	return err ? err : cow_allocate(file, 0, bytes);
 }
 
 static int fill(struct cow_file *cow, struct file *file, const void *header)
@@ -142,42 +139,49 @@ static struct cow_file *cow_file_new(const struct path *path, struct block_devic
 	return cow;
 }
 
-struct cow_file *cow_file_create(const char *path, struct block_device *origin,
-				 const char *device, u64 bytes, const void *header)
+/* Make the file at @path a COW file. On an error what was put into it is gone. */
+static struct cow_file *make(const struct path *path, struct block_device *origin,
+			     const char *device, u64 bytes, const void *header)
 {
-	struct file *file = filp_open(path, O_CREAT | O_RDWR | O_LARGEFILE, 0);
+	struct file *file;
 	struct cow_file *cow;
-	int err;
-
-	if (IS_ERR(file))
-		return ERR_CAST(file);
 	/*
 	 * Truncated only once it is known to be of the right kind: a wrong file keeps its
 	 * content.
 	 */
-	err = check_kind(file_inode(file), origin);
-	if (err)
-		goto undo;
-	cow = cow_file_new(&file->f_path, origin, device, bytes);
-	if (IS_ERR(cow)) {
-		err = PTR_ERR(cow);
-		goto undo;
-	}
-	err = fill(cow, file, header);
-	if (err)
-		goto release;
-	fput(file);
-	return cow;
+	int err = check_kind(d_inode(path->dentry), origin);
 
-release:
-	cow_file_release(cow);
-	if (!(file->f_mode & FMODE_CREATED))
-		vfs_truncate(&file->f_path, 0);
-undo:
-	if (file->f_mode & FMODE_CREATED)
-		cow_unlink_path(&file->f_path);
+	if (err)
+		return ERR_PTR(err);
+	file = dentry_open(path, O_RDWR | O_LARGEFILE, current_cred());
+	if (IS_ERR(file))
+		return ERR_CAST(file);
+	cow = cow_file_new(path, origin, device, bytes);
+	err = IS_ERR(cow) ? PTR_ERR(cow) : fill(cow, file, header);
 	fput(file);
+	if (!err || IS_ERR(cow))
+		return cow;
+	cow_file_release(cow);
+	cow_truncate(path, 0);
 	return ERR_PTR(err);
+}
+
+struct cow_file *cow_file_create(const char *name, struct block_device *origin,
+				 const char *device, u64 bytes, const void *header)
+{
+	struct cow_file *cow;
+	struct path path;
+	bool created;
+	int err = cow_want_file(name, origin, &path, &created);
+
+	if (err)
+		return ERR_PTR(err);
+	cow = make(&path, origin, device, bytes, header);
+	if (IS_ERR(cow) && created)
+		cow_unlink_path(&path);
+	mnt_drop_write(path.mnt);
+	path_put(&path);
+	return cow;
 }
 
 struct cow_file *cow_file_known(const struct path *path, struct block_device *origin,

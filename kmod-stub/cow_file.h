@@ -16,7 +16,7 @@ struct cow_file;
 
 /**
  * cow_file_create() - Create (or truncate), allocate, map, prove and pin a COW file.
- * @path: as the caller of the ioctl gave it; relative paths resolve against the calling process
+ * @name: as the caller of the ioctl gave it; relative paths resolve against the calling process
  * @origin: the device whose filesystem it must lie on
  * @device: its name for the calling process
  * @bytes: allocation size
@@ -25,10 +25,10 @@ struct cow_file;
  * Errors and their order: ABI.md B4.8 to B4.13. A failure after this call created the file
  * removes it; a file that was there before is never removed by a failure.
  *
- * Context: Process context of the ioctl's caller, filesystem not frozen. May sleep.
- * Return: The file, or ERR_PTR().
+ * Context: Process context of the ioctl's caller. May sleep.
+ * Return: The file, or ERR_PTR(); -%EBUSY if the filesystem is frozen.
  */
-struct cow_file *cow_file_create(const char *path, struct block_device *origin,
+struct cow_file *cow_file_create(const char *name, struct block_device *origin,
 				 const char *device, u64 bytes, const void *header);
 
 /**
@@ -118,8 +118,8 @@ int cow_file_raw(struct cow_file *cow, blk_opf_t op, u64 offset, void *data, siz
 
 /*
  * Sessions of writing through the filesystem. cow_file_open() drops the guards so that the file
- * can be written; cow_file_close() puts them back if @keep_pinned. Process context, filesystem
- * not frozen.
+ * can be written; cow_file_close() puts them back if @keep_pinned. Whoever freezes the filesystem
+ * waits for the session; it waits, killably, for the thaw. Process context.
  */
 struct file *cow_file_open(struct cow_file *cow);
 int cow_file_write(struct file *file, const void *data, size_t bytes, loff_t offset);
@@ -127,7 +127,7 @@ int cow_file_close(struct cow_file *cow, struct file *file, bool keep_pinned);
 
 /**
  * cow_file_truncate() - Cut the file to @bytes through the filesystem; extents beyond are
- * forgotten. Stays pinned.
+ * forgotten. Stays pinned. Waits, killably, for the thaw; a worker gets -%EBUSY.
  */
 int cow_file_truncate(struct cow_file *cow, u64 bytes);
 
@@ -151,7 +151,7 @@ void cow_file_take(struct cow_file *cow, u64 end);
 /** cow_file_type() - Name of its filesystem's type. */
 const char *cow_file_type(const struct cow_file *cow);
 
-/** cow_file_unlink() - Unpin and remove the file from its folder. */
+/** cow_file_unlink() - Unpin and remove the file from its folder. Waits, killably, for the thaw. */
 int cow_file_unlink(struct cow_file *cow);
 
 /** cow_file_release() - Unpin if pinned, and free. The file stays on disk. NULL is allowed. */

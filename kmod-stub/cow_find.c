@@ -60,20 +60,82 @@ static struct vfsmount *mount_read_only(struct block_device *origin, const char 
 	return ERR_PTR(err);
 }
 
-/* Another mount of what is mounted read-write. */
+/*
+ * The filesystem that is mounted read-write from @origin, with s_umount held for reading: it stays
+ * so until super_unlock(). NULL if there is none, or if it is just being mounted, unmounted,
+ * remounted or frozen: no signal ends a wait for that lock, which may be held over I/O.
+ */
+static struct super_block *super_lock_mounted(struct block_device *origin)
+{
+	struct super_block *sb;
+
+	rcu_read_lock();
+	sb = compat_bdev_super(origin);
+	if (sb && !down_read_trylock(&sb->s_umount))
+		sb = NULL;
+	if (sb && (!sb->s_root || !(sb->s_flags & SB_BORN) || sb_rdonly(sb))) {
+		up_read(&sb->s_umount);
+		sb = NULL;
+	}
+	rcu_read_unlock();
+	return sb;
+}
+
+static void super_unlock(struct super_block *sb)
+{
+	rcu_read_lock(); /* who waits for the lock may free it */
+	up_read(&sb->s_umount);
+	rcu_read_unlock();
+}
+
+/* The same, but it stays alive, not as it is mounted, until deactivate_super(). */
+static struct super_block *super_activate(struct block_device *origin)
+{
+	struct super_block *sb;
+	bool alive;
+
+	for (;;) {
+		sb = super_lock_mounted(origin);
+		if (sb)
+			break;
+		if (!compat_bdev_mounted_rw(origin) || (current->flags & PF_KTHREAD) ||
+		    fatal_signal_pending(current))
+			return NULL;
+		schedule_timeout_killable(HZ / 50);
+	}
+	alive = atomic_inc_not_zero(&sb->s_active);
+	super_unlock(sb);
+	return alive ? sb : NULL;
+}
+
+static int check_device(const struct block_device *origin, const char *name)
+{
+	dev_t number;
+	int err = lookup_bdev(name, &number);
+
+	if (err)
+		return err;
+	return number == origin->bd_dev ? 0 : -ENODEV;
+}
+
+/*
+ * Another mount of what is mounted read-write. It is alive meanwhile, so that mounting finds it and
+ * never mounts anew, which would write.
+ */
 static struct vfsmount *mount_again(struct block_device *origin, const char *device)
 {
-	struct file_system_type *type = compat_bdev_mounted_type(origin);
+	int err = check_device(origin, device);
 	struct vfsmount *mnt;
+	struct super_block *sb;
 
-	if (!type)
+	if (err)
+		return ERR_PTR(err);
+	sb = super_activate(origin);
+	if (!sb)
 		return ERR_PTR(-ENOENT);
-	mnt = mount_as(type, origin, device, 0, "");
-	module_put(type->owner);
-	if (IS_ERR(mnt) || atomic_read(&mnt->mnt_sb->s_active) > 1)
-		return mnt;
-	kern_unmount(mnt); /* it was unmounted meanwhile */
-	return ERR_PTR(-ENOENT);
+	mnt = mount_as(sb->s_type, origin, device, 0, "");
+	deactivate_super(sb);
+	return mnt;
 }
 
 static int look_up(struct vfsmount *mnt, const char *name, struct path *path)
@@ -139,44 +201,32 @@ static struct dentry *by_number(struct super_block *sb, const struct cow_file *c
 	return dentry ?: ERR_PTR(-ESTALE);
 }
 
-struct guarding {
-	struct cow_file *cow;
-	int err;
-};
-
-/* s_umount is held: the filesystem stays mounted meanwhile. */
-static void guard_on(struct super_block *sb, void *argument)
+static int guard_on(struct super_block *sb, struct cow_file *cow)
 {
-	struct guarding *guarding = argument;
-	struct cow_file *cow = guarding->cow;
-	struct dentry *dentry;
+	struct dentry *dentry = by_number(sb, cow);
 	struct inode *inode;
+	int err = -ESTALE;
 
-	if (sb->s_bdev != cow->origin || sb_rdonly(sb))
-		return;
-	dentry = by_number(sb, cow);
-	if (IS_ERR(dentry)) {
-		guarding->err = PTR_ERR(dentry);
-		return;
-	}
+	if (IS_ERR(dentry))
+		return PTR_ERR(dentry);
 	inode = d_inode(dentry);
-	guarding->err = -ESTALE;
 	if (S_ISREG(inode->i_mode) && inode->i_nlink && i_size_read(inode) == cow->bytes) {
 		compat_small_folios(inode->i_mapping);
-		guarding->err = cow_pin(cow, inode);
+		err = cow_pin(cow, inode);
 		cow->map_unproved = true;
 	}
 	dput(dentry);
+	return err;
 }
 
 int cow_file_guard_mounted(struct cow_file *cow)
 {
-	struct guarding guarding = { .cow = cow, .err = -EAGAIN };
-	struct file_system_type *type = compat_bdev_mounted_type(cow->origin);
+	struct super_block *sb = super_lock_mounted(cow->origin);
+	int err;
 
-	if (!type)
+	if (!sb)
 		return -EAGAIN;
-	iterate_supers_type(type, guard_on, &guarding);
-	module_put(type->owner);
-	return guarding.err;
+	err = guard_on(sb, cow);
+	super_unlock(sb);
+	return err;
 }

@@ -77,10 +77,37 @@ void extents_exit(void);
  */
 int cow_read_map(struct cow_file *cow, struct inode *inode, u64 bytes);
 
+void cow_drop_cache(struct file *file);
+
+/* cow_write.c: what changes a filesystem, all between cow_want_write() and mnt_drop_write() */
+
+/**
+ * cow_want_write() - As mnt_want_write(), but without a wait that cannot be ended.
+ * @wait: for the thaw, if the filesystem is frozen; a worker never does
+ *
+ * The caller may not enter the VFS where that takes the right to write once more.
+ *
+ * Return: 0, to be undone by mnt_drop_write(); -%EBUSY if the filesystem is frozen; -%EINTR if the
+ * caller was killed; -%EAGAIN to a worker while the filesystem is being mounted otherwise; -%EROFS.
+ */
+int cow_want_write(struct vfsmount *mnt, bool wait);
+
+/**
+ * cow_want_file() - Find the file of that name, or create it.
+ * @origin: the device whose filesystem it must lie on
+ * @path: result, to be put by the caller; the right to write to it is held
+ * @created: result
+ *
+ * Return: 0; an error of cow_want_write(), which does not wait; an error of open(2).
+ */
+int cow_want_file(const char *name, const struct block_device *origin, struct path *path,
+		  bool *created);
+
+int cow_truncate(const struct path *path, u64 bytes);
+int cow_allocate(struct file *file, u64 offset, u64 bytes);
+
 /** cow_unlink_path() - Remove the name from its folder. Return: 0; -%ENOENT if it is gone. */
 int cow_unlink_path(const struct path *path);
-
-void cow_drop_cache(struct file *file);
 
 /* cow_file.c */
 

@@ -13,34 +13,6 @@
 #include <linux/statfs.h>
 #include "cow_private.h"
 
-int cow_file_write(struct file *file, const void *data, size_t bytes, loff_t offset)
-{
-	ssize_t written;
-
-	while (bytes) {
-		written = kernel_write(file, data, bytes, &offset);
-		if (written <= 0)
-			return written ? (int)written : -EIO;
-		data += written;
-		bytes -= written;
-	}
-	return 0;
-}
-
-/*
- * Whoever writes to a frozen filesystem waits for the thaw where no signal reaches it. Here one
- * does.
- */
-static int wait_thawed(const struct super_block *sb)
-{
-	while (READ_ONCE(sb->s_writers.frozen) != SB_UNFROZEN) {
-		schedule_timeout_killable(HZ / 10);
-		if (fatal_signal_pending(current))
-			return -EINTR;
-	}
-	return 0;
-}
-
 void cow_drop_cache(struct file *file)
 {
 	invalidate_mapping_pages(file->f_mapping, 0, -1);
@@ -81,34 +53,6 @@ int cow_read_map(struct cow_file *cow, struct inode *inode, u64 bytes)
 		return -ESTALE;
 	}
 	return cow_map_set(cow, extents, count);
-}
-
-int cow_unlink_path(const struct path *path)
-{
-	/*
-	 * References of our own: vfs_unlink() makes a dentry that nobody else holds negative,
-	 * open file or not.
-	 */
-	struct dentry *dentry = dget(path->dentry);
-	struct dentry *parent = dget_parent(dentry);
-	struct inode *folder = d_inode(parent);
-	int err = wait_thawed(dentry->d_sb);
-
-	if (!err)
-		err = mnt_want_write(path->mnt);
-	if (err)
-		goto put;
-	inode_lock_nested(folder, I_MUTEX_PARENT);
-	if (dentry->d_parent == parent && !d_unhashed(dentry) && d_is_positive(dentry))
-		err = compat_vfs_unlink(path->mnt, folder, dentry);
-	else
-		err = -ENOENT;
-	inode_unlock(folder);
-	mnt_drop_write(path->mnt);
-put:
-	dput(parent);
-	dput(dentry);
-	return err;
 }
 
 /*
@@ -158,17 +102,17 @@ static int find(struct cow_file *cow, struct path *path)
 }
 
 /*
- * Find the file and take the guards down. If its filesystem was unmounted and mounted since,
- * there are none.
+ * Find the file, get the right to write to it, and take the guards down. If its filesystem was
+ * unmounted and mounted since, there are none.
  */
-static int find_unguarded(struct cow_file *cow, struct path *path)
+static int find_unguarded(struct cow_file *cow, struct path *path, bool wait)
 {
 	struct address_space *mapping;
 	int err = find(cow, path);
 
 	if (err)
 		return err;
-	err = wait_thawed(path->mnt->mnt_sb);
+	err = cow_want_write(path->mnt, wait);
 	if (err)
 		goto put;
 	/*
@@ -179,10 +123,19 @@ static int find_unguarded(struct cow_file *cow, struct path *path)
 	err = invalidate_inode_pages2(mapping);
 	if (!err && cow_file_has_filesystem(cow))
 		err = cow_pin_guard(cow, d_inode(path->dentry), false);
+	if (!err)
+		return 0;
+	mnt_drop_write(path->mnt);
 put:
-	if (err)
-		path_put(path);
+	path_put(path);
 	return err;
+}
+
+/* What find_unguarded() got, but the guards. */
+static void let_go(struct path *path)
+{
+	mnt_drop_write(path->mnt);
+	path_put(path);
 }
 
 /*
@@ -210,11 +163,11 @@ int cow_file_guard(struct cow_file *cow)
 
 	if (cow_file_has_filesystem(cow) && !cow->map_unproved)
 		return 0;
-	err = find_unguarded(cow, &path);
+	err = find_unguarded(cow, &path, false);
 	if (err)
 		return err;
 	err = guard_again(cow, d_inode(path.dentry));
-	path_put(&path);
+	let_go(&path);
 	return err;
 }
 
@@ -222,14 +175,18 @@ struct file *cow_file_open(struct cow_file *cow)
 {
 	struct path path;
 	struct file *file;
-	int err = find_unguarded(cow, &path);
+	int err = find_unguarded(cow, &path, true);
 
 	if (err)
 		return ERR_PTR(err);
 	file = dentry_open(&path, O_RDWR | O_LARGEFILE, current_cred());
-	if (IS_ERR(file) && cow_file_has_filesystem(cow))
+	if (!IS_ERR(file)) {
+		path_put(&path); /* the file holds it, until cow_file_close() lets go */
+		return file;
+	}
+	if (cow_file_has_filesystem(cow))
 		cow_pin_guard(cow, d_inode(path.dentry), true);
-	path_put(&path);
+	let_go(&path);
 	return file;
 }
 
@@ -243,6 +200,7 @@ int cow_file_close(struct cow_file *cow, struct file *file, bool keep_pinned)
 		pin_err = guard_again(cow, file_inode(file));
 	else
 		cow_unpin(cow);
+	mnt_drop_write(file->f_path.mnt);
 	fput(file);
 	return err ? err : pin_err;
 }
@@ -250,18 +208,18 @@ int cow_file_close(struct cow_file *cow, struct file *file, bool keep_pinned)
 int cow_file_truncate(struct cow_file *cow, u64 bytes)
 {
 	struct path path;
-	int pin_err, err = find_unguarded(cow, &path);
+	int pin_err, err = find_unguarded(cow, &path, true);
 
 	if (err)
 		return err;
 	/* First: what is cut off may become somebody else's at once. */
 	err = cow_map_cut(cow, DIV_ROUND_UP(bytes, COW_BLOCK_SIZE));
 	if (!err)
-		err = vfs_truncate(&path, bytes);
+		err = cow_truncate(&path, bytes);
 	if (!err)
 		cow->bytes = bytes;
 	pin_err = guard_again(cow, d_inode(path.dentry));
-	path_put(&path);
+	let_go(&path);
 	return err ? err : pin_err;
 }
 
@@ -296,11 +254,11 @@ static int grow(struct cow_file *cow, const struct path *path, u64 bytes)
 
 	if (IS_ERR(file))
 		return PTR_ERR(file);
-	err = vfs_fallocate(file, 0, cow->bytes, bytes - cow->bytes);
+	err = cow_allocate(file, cow->bytes, bytes - cow->bytes);
 	if (!err)
 		err = cow_read_map(cow, file_inode(file), bytes);
 	if (err)
-		vfs_truncate(path, cow->bytes);
+		cow_truncate(path, cow->bytes);
 	else
 		cow->bytes = bytes;
 	fput(file);
@@ -310,11 +268,8 @@ static int grow(struct cow_file *cow, const struct path *path, u64 bytes)
 int cow_file_grow(struct cow_file *cow, u64 bytes, u64 reserve)
 {
 	struct path path;
-	int guard_err, err;
+	int guard_err, err = find_unguarded(cow, &path, false);
 
-	if (compat_bdev_frozen(cow->origin))
-		return -EBUSY; /* rather than wait for who froze it */
-	err = find_unguarded(cow, &path);
 	if (err)
 		return err;
 	if (bytes > cow->bytes) { /* or else it could not be cut after an attempt that failed */
@@ -323,7 +278,7 @@ int cow_file_grow(struct cow_file *cow, u64 bytes, u64 reserve)
 			err = grow(cow, &path, bytes);
 	}
 	guard_err = guard_again(cow, d_inode(path.dentry));
-	path_put(&path);
+	let_go(&path);
 	return err ? err : guard_err;
 }
 
@@ -335,7 +290,11 @@ int cow_file_unlink(struct cow_file *cow)
 	cow_unpin(cow);
 	if (err)
 		return err;
-	err = cow_unlink_path(&path);
+	err = cow_want_write(path.mnt, true);
+	if (!err) {
+		err = cow_unlink_path(&path);
+		mnt_drop_write(path.mnt);
+	}
 	path_put(&path);
 	return err;
 }

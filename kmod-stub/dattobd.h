@@ -5,6 +5,7 @@
  * Locks, outermost first:
  *   control_mutex         one ioctl or look of the watch at a time (control.c, watch.c)
  *   device.expand_mutex   one growth of the COW file at a time, by an ioctl or by itself (expand.c)
+ *   the right to write    to the origin's filesystem: a freeze waits for who has it (cow_write.c)
  *   devices_lock          the table of devices, and what status.c reads of them (main.c)
  *   device.sections_lock  one section load or write-back at a time, with its I/O (sections.c)
  *   device.core_lock      calls into the core, and the decision whether a write may go; irq-safe,
@@ -25,6 +26,7 @@
 #include "compat.h"
 #include "core_state.h"
 #include "cow_file.h"
+#include "drain.h"
 #include "engine.h"
 #include "layout.h"
 #include "seal.h"
@@ -51,7 +53,6 @@ struct device_counters {
 struct snapshot;
 struct ring;
 struct free_space;
-struct copy_request;
 
 struct dattobd_device {
 	unsigned int minor;
@@ -88,12 +89,16 @@ struct dattobd_device {
 	struct work_struct work;
 	struct core_range *ranges; /* COPY_RANGES, the worker's */
 	struct core_run *runs; /* COPY_BLOCKS, the worker's */
-	struct copy_request *copy_request; /* or NULL; see tracker_copy() */
+	struct list_head copy_requests; /* under core_lock; see tracker_copy() */
+	struct drain drain;
 	struct workqueue_struct *wq;
 
 	/* sections.c */
 	struct mutex sections_lock;
 	void *section_bounce; /* COW_SECTION_BYTES */
+	struct work_struct cache_work; /* see sections_set_cache() */
+	u64 cache_wanted;
+	int cache_error;
 
 	u8 uuid[COW_UUID_SIZE]; /* of the series */
 	struct device_counters counters; /* the last good ones */
@@ -116,6 +121,7 @@ struct dattobd_device {
 	/* expand.c */
 	struct mutex expand_mutex;
 	u64 grown_from; /* first position that this COW file got by growing, 0 if it has not */
+	u64 masked_end; /* what it grew by reads as zeros in the snapshot up to here, and stays */
 	struct free_space *free_space; /* at the snapshot's instant; NULL if it was not asked for */
 	struct auto_expand auto_expand;
 
@@ -178,6 +184,14 @@ void device_enlist(struct dattobd_device *dev, bool listed);
 
 void device_counters(struct dattobd_device *dev, struct device_counters *counters);
 
+/**
+ * device_check_thawed() - A frozen filesystem, be it by fsfreeze or a suspended device mapper,
+ * takes no writes: a file can neither be created nor removed.
+ *
+ * Return: 0 or -%EBUSY.
+ */
+int device_check_thawed(const struct dattobd_device *dev);
+
 /*
  * transition.c: a device's way from mode to mode. Under control_mutex; may sleep. Errors and
  * their order: ABI.md B4.
@@ -186,7 +200,15 @@ int transition_setup(unsigned int minor, const char *origin, const char *cow, u6
 		     u64 cache_bytes);
 int transition_to_incremental(struct dattobd_device *dev);
 int transition_to_snapshot(struct dattobd_device *dev, const char *cow, u64 fallocate_mib);
+
+/* destroy.c: the last of them */
 int transition_destroy(struct dattobd_device *dev);
+
+/**
+ * transition_dismantle() - Stop tracking, let held writes go, remove disk and COW file, and free
+ * the device. A clean record stays in a COW file that is kept, unless a write still comes.
+ */
+void transition_dismantle(struct dattobd_device *dev, bool keep_cow);
 
 /**
  * transition_unload() - The same, without a chance to refuse. Context: Nobody has the snapshot
@@ -283,11 +305,15 @@ void tracker_work(struct work_struct *work);
 /**
  * tracker_copy() - Preserve what these sectors hold, as before a write.
  *
- * By one caller at a time. Context: Process context, snapshot mode is not left meanwhile.
+ * Context: Process context, snapshot mode is not left meanwhile.
+ * Return: 0, or an error of expand_interrupted(); the worker goes on with it then.
  */
-void tracker_copy(struct dattobd_device *dev, sector_t sector, sector_t nr_sectors);
+int tracker_copy(struct dattobd_device *dev, sector_t sector, sector_t nr_sectors);
 
-/** tracker_drain() - Wait until every write held so far has gone. Context: Process context. */
+/**
+ * tracker_drain() - Wait until every write held so far has gone, whatever comes. Context: Process
+ * context. Who can turn back uses drain_worker().
+ */
 void tracker_drain(struct dattobd_device *dev);
 
 /* copy.c: preserving old content before writes go */
@@ -306,6 +332,8 @@ void copy_ranges(struct dattobd_device *dev, const struct core_range *ranges, un
 
 /* sections.c */
 
+void sections_init(struct dattobd_device *dev);
+
 /**
  * sections_load() - Make an index section resident, writing others back as the core asks.
  *
@@ -319,7 +347,8 @@ int sections_flush(struct dattobd_device *dev);
 /**
  * sections_set_cache() - Set the limit of the index cache, writing back what it has no room for.
  *
- * The memory that the core got when it was started is never exceeded, nor given back.
+ * The memory that the core got when it was started is never exceeded, nor given back. Goes on
+ * behind a caller that was killed. By one caller at a time.
  * Return: 0 or -errno.
  */
 int sections_set_cache(struct dattobd_device *dev, u64 bytes);
@@ -353,9 +382,6 @@ bool snapshot_reads_overlap(struct snapshot *snap, sector_t sector, sector_t nr_
 
 /** snapshot_reads_begun() - Number of the next read. Context: Any. */
 u64 snapshot_reads_begun(struct snapshot *snap);
-
-/** snapshot_wait_older_reads() - Sleep until all reads below @number have ended. */
-void snapshot_wait_older_reads(struct snapshot *snap, u64 number);
 
 /**
  * snapshot_wait_reads() - Sleep until none is, or for a moment: a failure of the device does not

@@ -178,9 +178,11 @@ struct dattobd_device *device_new(unsigned int minor, const char *origin, bool m
 		return ERR_PTR(-ENOMEM);
 	dev->minor = minor;
 	raw_spin_lock_init(&dev->core_lock);
-	mutex_init(&dev->sections_lock);
 	mutex_init(&dev->expand_mutex);
 	auto_expand_init(dev);
+	sections_init(dev);
+	drain_init(&dev->drain);
+	INIT_LIST_HEAD(&dev->copy_requests);
 	bio_list_init(&dev->held);
 	INIT_WORK(&dev->work, tracker_work);
 	INIT_DELAYED_WORK(&dev->watch, watch_work);
@@ -238,4 +240,12 @@ void device_free(struct dattobd_device *dev)
 	kfree(dev->cow_name);
 	compat_bdev_close(&dev->origin);
 	kfree(dev);
+}
+
+int device_check_thawed(const struct dattobd_device *dev)
+{
+	if (!compat_bdev_frozen(origin_bdev(dev)))
+		return 0;
+	pr_dev_err(dev, "the filesystem of %s is frozen: %d", dev->origin_path, -EBUSY);
+	return -EBUSY;
 }

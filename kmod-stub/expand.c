@@ -49,6 +49,13 @@ void expand_prepare(struct dattobd_device *dev)
 		dev->free_space = space;
 }
 
+int expand_interrupted(struct dattobd_device *dev)
+{
+	if (fatal_signal_pending(current))
+		return -EINTR;
+	return (current->flags & PF_KTHREAD) && READ_ONCE(dev->auto_expand.paused) ? -EAGAIN : 0;
+}
+
 /* Cut a piece to what can be copied. Return: 1 if there is something to copy, 0, or -errno. */
 static int fit(struct dattobd_device *dev, struct piece *piece)
 {
@@ -78,9 +85,9 @@ static int preserve(struct dattobd_device *dev, struct piece *piece)
 	int ret = fit(dev, piece);
 
 	if (ret > 0)
-		tracker_copy(dev, piece->block * COW_BLOCK_SECTORS,
-			     piece->count * COW_BLOCK_SECTORS);
-	return min(ret, 0);
+		ret = tracker_copy(dev, piece->block * COW_BLOCK_SECTORS,
+				   piece->count * COW_BLOCK_SECTORS);
+	return ret;
 }
 
 /* No read that is planned from now on goes to the piece. Return: 0 or -errno. */
@@ -110,7 +117,12 @@ static int take(struct dattobd_device *dev, const struct piece *piece, u64 bytes
 
 	if (err)
 		return err;
-	snapshot_wait_older_reads(dev->snap, reads);
+	/* Whatever comes now, it stays in the file, so that expand_end() lists it. */
+	if (piece->was_free)
+		dev->masked_end = max(dev->masked_end, end);
+	err = drain_reads(dev, reads);
+	if (err)
+		return err;
 	raw_spin_lock_irqsave(&dev->core_lock, flags);
 	err = dev->error;
 	if (!err) {
@@ -134,7 +146,8 @@ static int take_all(struct dattobd_device *dev, u64 position, u64 bytes)
 		piece.count = min_t(u64, piece.count, CORE_MASK_CHUNK_BLOCKS);
 		piece.count = free_space_run(dev->free_space, piece.block, piece.count,
 					     &piece.was_free);
-		if (!piece.was_free)
+		err = expand_interrupted(dev);
+		if (!err && !piece.was_free)
 			err = preserve(dev, &piece);
 		if (!err)
 			err = take(dev, &piece, bytes);
@@ -143,15 +156,28 @@ static int take_all(struct dattobd_device *dev, u64 position, u64 bytes)
 	return err;
 }
 
+/* Give back what was not taken. */
+static void undo(struct dattobd_device *dev)
+{
+	u64 keep = max(present_bytes(dev), dev->masked_end * COW_BLOCK_SIZE);
+	int err = keep < cow_file_bytes(dev->cow) ? cow_file_truncate(dev->cow, keep) : 0;
+
+	if (err)
+		pr_dev_warn(dev, "space of the COW file %s could not be given back: %d",
+			    cow_file_path(dev->cow), err);
+}
+
 int expand_cow_file(struct dattobd_device *dev, u64 bytes, u64 reserve)
 {
 	u64 from = present_bytes(dev);
 	/* The last block that the store has may not be whole, and then not be in the map. */
 	u64 position = min(cow_file_end(dev->cow), DIV_ROUND_UP_ULL(from, COW_BLOCK_SIZE));
-	int err, undo_err;
+	int err;
 
 	if (bytes > MAX_LFS_FILESIZE - from)
 		return -EFBIG;
+	if (compat_bdev_frozen(origin_bdev(dev)))
+		return -EBUSY; /* by a suspended device, perhaps, which cannot be read either */
 	if (!(current->flags & PF_KTHREAD))
 		expand_prepare(dev);
 	err = cow_file_grow(dev->cow, from + bytes, reserve);
@@ -159,12 +185,8 @@ int expand_cow_file(struct dattobd_device *dev, u64 bytes, u64 reserve)
 		dev->grown_from = dev->grown_from ?: position;
 		err = take_all(dev, position, from + bytes);
 	}
-	if (!err || cow_file_end(dev->cow) == position)
-		return err;
-	undo_err = cow_file_truncate(dev->cow, present_bytes(dev));
-	if (undo_err)
-		pr_dev_warn(dev, "space of the COW file %s could not be given back: %d",
-			    cow_file_path(dev->cow), undo_err);
+	if (err && cow_file_end(dev->cow) != position)
+		undo(dev);
 	return err;
 }
 
@@ -196,6 +218,7 @@ void expand_end(struct dattobd_device *dev)
 	if (ret < 0)
 		device_fail(dev, ret, "the core could not list what the COW file grew by");
 	dev->grown_from = 0;
+	dev->masked_end = 0;
 	free_space_free(dev->free_space);
 	dev->free_space = NULL;
 }

@@ -40,7 +40,9 @@ int device_expand(struct dattobd_device *dev, u64 mib)
 	err = seal_open(dev);
 	if (err)
 		return err;
-	mutex_lock(&dev->expand_mutex);
+	err = mutex_lock_killable(&dev->expand_mutex);
+	if (err)
+		return err;
 	err = expand_cow_file(dev, mib * MIB, 0);
 	mutex_unlock(&dev->expand_mutex);
 	if (!err)
@@ -52,6 +54,5 @@ int device_set_auto_expand(struct dattobd_device *dev, u64 step_mib, u64 reserve
 {
 	if (!is_active_snapshot(dev))
 		return -EINVAL;
-	auto_expand_set(dev, step_mib, reserved_mib);
-	return 0;
+	return auto_expand_set(dev, step_mib, reserved_mib);
 }

@@ -95,6 +95,7 @@ static void adopt(struct dattobd_device *dev)
 			engine_call(dev->engine, CORE_STAT, CORE_STAT_FSIZE, 0, 0) >> 20;
 	/* Nor does a snapshot's, by how much it had grown: all of it, at most. */
 	dev->grown_from = dev->snapshot_mode;
+	dev->masked_end = dev->snapshot_mode ? cow_file_end(dev->cow) : 0;
 }
 
 /* From here on the first write is held. Return: false if one came too early. */

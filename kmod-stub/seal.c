@@ -57,7 +57,8 @@ bool seal_let_go(struct dattobd_device *dev)
 
 	raw_spin_lock_irqsave(&dev->core_lock, flags);
 	sealed = dev->seal == SEAL_WHOLE;
-	wanted = dev->seal_open_wanted || dev->copy_request || !bio_list_empty(&dev->held);
+	wanted = dev->seal_open_wanted || !list_empty(&dev->copy_requests) ||
+		 !bio_list_empty(&dev->held);
 	raw_spin_unlock_irqrestore(&dev->core_lock, flags);
 	if (sealed && wanted)
 		break_seal(dev);
@@ -132,32 +133,33 @@ void seal_make(struct dattobd_device *dev)
 		pr_dev_debug(dev, "a clean record is written");
 }
 
-static int change(struct dattobd_device *dev, bool *wanted)
+static int change(struct dattobd_device *dev, bool *wanted, long timeout)
 {
 	unsigned long flags;
+	int err;
 
 	raw_spin_lock_irqsave(&dev->core_lock, flags);
 	*wanted = true;
 	raw_spin_unlock_irqrestore(&dev->core_lock, flags);
-	tracker_drain(dev);
-	return READ_ONCE(dev->error);
+	err = drain_worker(dev, timeout);
+	return err ?: READ_ONCE(dev->error);
 }
 
-int seal_apply(struct dattobd_device *dev)
+int seal_apply(struct dattobd_device *dev, long timeout)
 {
 	int err;
 
 	if (READ_ONCE(dev->seal) == SEAL_WHOLE)
 		return 0;
 	dev->seal_error = -EBUSY;
-	err = change(dev, &dev->seal_wanted);
+	err = change(dev, &dev->seal_wanted, timeout);
 	if (!err)
 		err = dev->seal_error;
 	if (err == -ENOSPC)
 		pr_dev_warn(dev,
 			    "%s has no room for a clean record: it cannot be reloaded, a full backup will be needed",
 			    cow_file_path(dev->cow));
-	else if (err && err != -EBUSY)
+	else if (err && err != -EBUSY && err != -ETIMEDOUT)
 		pr_dev_warn(dev, "no clean record could be written to %s: %d",
 			    cow_file_path(dev->cow), err);
 	return err;
@@ -169,7 +171,7 @@ int seal_open(struct dattobd_device *dev)
 
 	if (READ_ONCE(dev->seal) == SEAL_OPEN)
 		return 0;
-	err = change(dev, &dev->seal_open_wanted);
+	err = change(dev, &dev->seal_open_wanted, MAX_SCHEDULE_TIMEOUT);
 	dev->seal_open_wanted = false;
 	return err;
 }

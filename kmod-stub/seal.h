@@ -37,18 +37,20 @@ void seal_make(struct dattobd_device *dev);
 
 /**
  * seal_apply() - See to it that the COW file has a clean record.
+ * @timeout: how long to wait for it, jiffies; it may be written later all the same
  *
  * Context: control_mutex. May sleep.
  * Return: 0; -%EBUSY if the origin is being written to; -%ENOSPC if the file has no room;
- * -errno. Failures are logged.
+ * -%ETIMEDOUT; -%EINTR if the caller was killed; -errno. All but -%EBUSY and -%ETIMEDOUT are
+ * logged.
  */
-int seal_apply(struct dattobd_device *dev);
+int seal_apply(struct dattobd_device *dev, long timeout);
 
 /**
  * seal_open() - Remove the clean record, before the device or its file is changed.
  *
  * Context: control_mutex. May sleep.
- * Return: 0, or the error of a failed device.
+ * Return: 0; -%EINTR if the caller was killed; the error of a failed device.
  */
 int seal_open(struct dattobd_device *dev);
 

@@ -141,7 +141,27 @@ int sections_load(struct dattobd_device *dev, u64 section)
 	return all_steps(dev, CORE_SECTION_REQUEST, section);
 }
 
+static void set_cache(struct work_struct *work)
+{
+	struct dattobd_device *dev = container_of(work, struct dattobd_device, cache_work);
+
+	dev->cache_error = all_steps(dev, CORE_SET_CACHE, dev->cache_wanted);
+}
+
+void sections_init(struct dattobd_device *dev)
+{
+	mutex_init(&dev->sections_lock);
+	INIT_WORK(&dev->cache_work, set_cache);
+}
+
+/* By a work, which waits for the disk while its caller may give up. */
 int sections_set_cache(struct dattobd_device *dev, u64 bytes)
 {
-	return all_steps(dev, CORE_SET_CACHE, bytes);
+	int err = drain_work(&dev->cache_work, MAX_SCHEDULE_TIMEOUT);
+
+	if (err)
+		return err;
+	dev->cache_wanted = bytes;
+	queue_work(system_unbound_wq, &dev->cache_work);
+	return drain_work(&dev->cache_work, MAX_SCHEDULE_TIMEOUT) ?: dev->cache_error;
 }

@@ -78,7 +78,7 @@ u64 snapshot_reads_begun(struct snapshot *snap)
 	return number;
 }
 
-static bool older_reads(struct snapshot *snap, u64 number)
+bool snapshot_older_reads(struct snapshot *snap, u64 number)
 {
 	struct rb_node *node;
 	bool found = false;
@@ -88,11 +88,6 @@ static bool older_reads(struct snapshot *snap, u64 number)
 		found = rb_entry(node, struct snapshot_read, rb)->number < number;
 	spin_unlock_irq(&snap->reads_lock);
 	return found;
-}
-
-void snapshot_wait_older_reads(struct snapshot *snap, u64 number)
-{
-	wait_event(snap->reads_wait, !older_reads(snap, number));
 }
 
 static struct snapshot_read *read_begin(struct snapshot *snap, struct bio *bio)

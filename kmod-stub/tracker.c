@@ -9,7 +9,9 @@
  * origin. So a held write needs to be looked at until it passes, and never again.
  */
 #include <linux/completion.h>
+#include <linux/refcount.h>
 #include <linux/sched/mm.h>
+#include <linux/slab.h>
 #include <linux/sort.h>
 #include "expand.h"
 #include "ring.h"
@@ -131,6 +133,7 @@ bool tracker_take(struct dattobd_device *dev, struct bio *bio)
 		bio_clear_polled(bio);
 		bio->bi_opf &= ~REQ_NOWAIT;
 		bio_list_add(&dev->held, bio);
+		dev->drain.held++;
 	}
 	raw_spin_unlock_irqrestore(&dev->core_lock, flags);
 
@@ -235,34 +238,66 @@ static void release_batch(struct dattobd_device *dev, struct bio_list *batch)
 	}
 }
 
-/* Copying that somebody waits for, who has no write. */
+/* Copying that somebody waits for, who has no write; or did, and gave up. */
 struct copy_request {
+	struct list_head list;
+	refcount_t users;
 	struct core_range range;
 	struct completion done;
 };
 
-static void serve_copy(struct dattobd_device *dev)
+static void request_put(struct copy_request *request)
 {
-	struct copy_request *request = xchg(&dev->copy_request, NULL);
-
-	if (!request)
-		return;
-	copy_ranges(dev, &request->range, 1);
-	if (dev->snap)
-		ring_flush(snapshot_ring(dev->snap));
-	complete(&request->done);
+	if (refcount_dec_and_test(&request->users))
+		kfree(request);
 }
 
-void tracker_copy(struct dattobd_device *dev, sector_t sector, sector_t nr_sectors)
+static struct copy_request *next_request(struct dattobd_device *dev)
 {
-	struct copy_request request = {
-		.range = { .sector = cpu_to_le64(sector), .nr_sectors = cpu_to_le64(nr_sectors) },
-	};
+	struct copy_request *request;
+	unsigned long flags;
 
-	init_completion(&request.done);
-	WARN_ON_ONCE(xchg(&dev->copy_request, &request));
+	raw_spin_lock_irqsave(&dev->core_lock, flags);
+	request = list_first_entry_or_null(&dev->copy_requests, struct copy_request, list);
+	if (request)
+		list_del(&request->list);
+	raw_spin_unlock_irqrestore(&dev->core_lock, flags);
+	return request;
+}
+
+static void serve_copies(struct dattobd_device *dev)
+{
+	struct copy_request *request;
+
+	while ((request = next_request(dev))) {
+		copy_ranges(dev, &request->range, 1);
+		if (dev->snap)
+			ring_flush(snapshot_ring(dev->snap));
+		complete(&request->done);
+		request_put(request);
+	}
+}
+
+int tracker_copy(struct dattobd_device *dev, sector_t sector, sector_t nr_sectors)
+{
+	struct copy_request *request = kmalloc(sizeof(*request), GFP_KERNEL);
+	unsigned long flags;
+	int err = 0;
+
+	if (!request)
+		return -ENOMEM;
+	request->range.sector = cpu_to_le64(sector);
+	request->range.nr_sectors = cpu_to_le64(nr_sectors);
+	refcount_set(&request->users, 2);
+	init_completion(&request->done);
+	raw_spin_lock_irqsave(&dev->core_lock, flags);
+	list_add_tail(&request->list, &dev->copy_requests);
+	raw_spin_unlock_irqrestore(&dev->core_lock, flags);
 	queue_work(dev->wq, &dev->work);
-	wait_for_completion(&request.done);
+	while (!err && wait_for_completion_killable_timeout(&request->done, HZ / 10) <= 0)
+		err = expand_interrupted(dev);
+	request_put(request);
+	return err;
 }
 
 /*
@@ -273,21 +308,25 @@ void tracker_work(struct work_struct *work)
 {
 	struct dattobd_device *dev = container_of(work, struct dattobd_device, work);
 	unsigned int noio = memalloc_noio_save();
+	u64 asked = drain_begin(&dev->drain);
 	struct bio_list batch;
-	unsigned int count;
+	unsigned int count, size;
 
 	while (seal_let_go(dev)) {
-		serve_copy(dev);
+		serve_copies(dev);
 		if (!take_batch(dev, &batch, &count))
 			break;
 		sort(dev->ranges, count, sizeof(*dev->ranges), compare_ranges, NULL);
 		auto_expand_yield(dev);
 		copy_ranges(dev, dev->ranges, count);
+		size = bio_list_size(&batch);
 		release_batch(dev, &batch);
+		drain_gone(&dev->drain, size);
 		cond_resched();
 	}
 	seal_make(dev);
 	memalloc_noio_restore(noio);
+	drain_end(&dev->drain, asked);
 }
 
 void tracker_drain(struct dattobd_device *dev)

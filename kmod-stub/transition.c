@@ -40,53 +40,6 @@ static void thaw(struct dattobd_device *dev)
 			   err);
 }
 
-/*
- * A frozen filesystem, be it by fsfreeze or a suspended device mapper, takes no writes: a file can
- * neither be created nor removed.
- */
-static int check_thawed(const struct dattobd_device *dev)
-{
-	if (!compat_bdev_frozen(origin_bdev(dev)))
-		return 0;
-	pr_dev_err(dev, "the filesystem of %s is frozen: %d", dev->origin_path, -EBUSY);
-	return -EBUSY;
-}
-
-static void unlink_cow(struct dattobd_device *dev)
-{
-	int err = cow_file_unlink(dev->cow);
-
-	if (err && err != -ENOENT)
-		pr_dev_warn(dev, "the COW file %s could not be removed: %d",
-			    cow_file_path(dev->cow), err);
-}
-
-/*
- * Stop tracking, let held writes go, remove disk and COW file, and free the device. A clean record
- * stays in a COW file that is kept, unless a write still comes.
- */
-static void dismantle(struct dattobd_device *dev, bool keep_cow)
-{
-	unsigned long flags;
-
-	auto_expand_pause(dev);
-	raw_spin_lock_irqsave(&dev->core_lock, flags);
-	if (!dev->error)
-		WRITE_ONCE(dev->error, -ESHUTDOWN);
-	raw_spin_unlock_irqrestore(&dev->core_lock, flags);
-	/* Others' writes to the COW file's blocks are held until our own to them have ended. */
-	device_cow_writes_wait(dev);
-	intercept_remove(dev);
-	tracker_drain(dev);
-	if (dev->snap)
-		snapshot_destroy(dev->snap);
-	dev->snap = NULL;
-	if (!keep_cow)
-		unlink_cow(dev);
-	device_free(dev);
-	intercept_disable();
-}
-
 int transition_setup(unsigned int minor, const char *origin, const char *cow, u64 fallocate_mib,
 		     u64 cache_bytes)
 {
@@ -98,7 +51,7 @@ int transition_setup(unsigned int minor, const char *origin, const char *cow, u6
 		return PTR_ERR(dev);
 	generate_random_uuid(dev->uuid);
 	dev->cache_bytes = cache_bytes;
-	err = check_thawed(dev);
+	err = device_check_thawed(dev);
 	if (!err)
 		err = next_create(dev, cow, fallocate_mib, device_cache_bytes(dev), 1, &next);
 	if (err)
@@ -115,12 +68,13 @@ int transition_setup(unsigned int minor, const char *origin, const char *cow, u6
 	take_over(dev, &next);
 	dev->tracked = true;
 	intercept_add(dev);
-	compat_bdev_drain(origin_bdev(dev));
+	err = compat_bdev_drain(origin_bdev(dev));
 	thaw(dev);
 
-	err = snapshot_publish(dev->snap);
+	if (!err)
+		err = snapshot_publish(dev->snap);
 	if (err) {
-		dismantle(dev, false);
+		transition_dismantle(dev, false);
 		return err;
 	}
 	device_enlist(dev, true);
@@ -149,7 +103,7 @@ static int check_state(struct dattobd_device *dev, enum dattobd_state wanted)
 	if (dev->snap && snapshot_close(dev->snap))
 		return -EBUSY;
 	if (!READ_ONCE(dev->error) && device_state(dev) == wanted)
-		err = check_thawed(dev) ?: seal_open(dev);
+		err = device_check_thawed(dev) ?: seal_open(dev);
 	if (err && dev->snap)
 		snapshot_reopen(dev->snap);
 	return err;
@@ -200,14 +154,17 @@ int transition_to_incremental(struct dattobd_device *dev)
 	err = check_state(dev, DATTOBD_STATE_ACTIVE_SNAPSHOT);
 	if (err)
 		return err;
-	auto_expand_pause(dev);
-	err = freeze(dev);
+	/* Now, while it can be given up: the freeze waits for their writers whatever comes. */
+	err = auto_expand_pause(dev, MAX_SCHEDULE_TIMEOUT) ?: drain_held(dev);
+	if (!err)
+		err = freeze(dev);
+	if (err)
+		goto stay;
+	err = drain_worker(dev, MAX_SCHEDULE_TIMEOUT);
 	if (err) {
-		auto_expand_resume(dev);
-		snapshot_reopen(snap);
-		return err;
+		thaw(dev);
+		goto stay;
 	}
-	tracker_drain(dev);
 	leave_snapshot_mode(dev);
 	expand_end(dev);
 	auto_expand_drop(dev);
@@ -229,6 +186,11 @@ int transition_to_incremental(struct dattobd_device *dev)
 	cut_data_area(dev);
 	pr_dev_debug(dev, "incremental");
 	return 0;
+
+stay:
+	auto_expand_resume(dev);
+	snapshot_reopen(snap);
+	return err;
 }
 
 /* A core is made for one size. What lies beyond the old end was not tracked. */
@@ -327,20 +289,27 @@ int transition_to_snapshot(struct dattobd_device *dev, const char *cow, u64 fall
 	err = freeze(dev);
 	if (err)
 		goto discard;
-	tracker_drain(dev); /* a write that is still held was not looked at by the next core */
+	/* A write that is still held was not looked at by the next core. */
+	err = drain_worker(dev, MAX_SCHEDULE_TIMEOUT);
 	/* devices_lock: what status.c reads changes as one. */
 	mutex_lock(&devices_lock);
-	err = check_size(dev) ?: switch_frozen(dev, &next);
+	if (!err)
+		err = check_size(dev) ?: switch_frozen(dev, &next);
 	if (!err)
 		dev->cache_bytes = 0;
 	mutex_unlock(&devices_lock);
-	if (!err)
-		compat_bdev_drain(origin_bdev(dev));
+	if (err) {
+		thaw(dev);
+		goto discard;
+	}
+	err = compat_bdev_drain(origin_bdev(dev));
 	thaw(dev);
 	if (err)
-		goto discard;
+		device_fail(dev, err, "the writes from before the snapshot did not end");
 
 	hand_over(dev, engine, old);
+	if (err)
+		return err;
 	err = snapshot_publish(dev->snap);
 	if (err)
 		device_fail(dev, err, "the snapshot's disk could not be added");
@@ -351,34 +320,5 @@ int transition_to_snapshot(struct dattobd_device *dev, const char *cow, u64 fall
 
 discard:
 	next_discard(&next);
-	return err;
-}
-
-void transition_unload(struct dattobd_device *dev)
-{
-	bool keep_cow = !compat_bdev_mounted_rw(origin_bdev(dev));
-
-	device_enlist(dev, false);
-	if (!dev->tracked) {
-		device_free(dev);
-		return;
-	}
-	if (keep_cow && !READ_ONCE(dev->error))
-		seal_apply(dev);
-	pr_dev_debug(dev, "destroyed");
-	dismantle(dev, keep_cow);
-}
-
-int transition_destroy(struct dattobd_device *dev)
-{
-	int err;
-
-	if (dev->snap && snapshot_close(dev->snap))
-		return -EBUSY;
-	err = check_thawed(dev);
-	if (!err)
-		transition_unload(dev);
-	else if (dev->snap)
-		snapshot_reopen(dev->snap);
 	return err;
 }

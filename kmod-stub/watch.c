@@ -17,7 +17,9 @@
 #define INTERVAL HZ
 #define SOON (HZ / 20)
 #define PEACE (5 * HZ) /* between a broken seal and the next */
+#define RECORD_WAIT HZ /* for a clean record; others wait for the watch meanwhile */
 #define REBOOT_TRIES 50 /* for an ioctl to end, a tenth of a second each */
+#define REBOOT_WAIT (15 * HZ) /* for all records */
 
 bool watch_active(struct dattobd_device *dev)
 {
@@ -61,6 +63,8 @@ static void mounted(struct dattobd_device *dev)
 /* The second look: an unmount that is under way still writes. */
 static void not_mounted(struct dattobd_device *dev)
 {
+	int err;
+
 	if (READ_ONCE(dev->seal) != SEAL_OPEN || bdev_read_only(origin_bdev(dev)))
 		return;
 	if (dev->idle_ticks < 2) {
@@ -69,9 +73,9 @@ static void not_mounted(struct dattobd_device *dev)
 	}
 	if (dev->seal_broken && time_before(jiffies, dev->seal_broken + PEACE))
 		return;
-	if (seal_apply(dev) == -EBUSY)
-		return;
-	dev->seal_broken = jiffies; /* a failure is not tried again at once either */
+	err = seal_apply(dev, RECORD_WAIT);
+	if (err != -EBUSY && err != -ETIMEDOUT)
+		dev->seal_broken = jiffies; /* a failure is not tried again at once either */
 }
 
 static unsigned long next_look(struct dattobd_device *dev)
@@ -120,12 +124,30 @@ static int on_sleep(struct notifier_block *block, unsigned long action, void *da
 	return NOTIFY_DONE;
 }
 
+/* Write the last record of a device, by @end. */
+static int seal_last(struct dattobd_device *dev, unsigned long end)
+{
+	unsigned int tries;
+	int err = auto_expand_pause(dev, max_t(long, end - jiffies, 1));
+
+	if (err)
+		return err;
+	for (tries = 0; tries < 3; tries++) {
+		err = seal_apply(dev, max_t(long, end - jiffies, 1));
+		if (err != -EBUSY)
+			break;
+	}
+	return err;
+}
+
 /*
  * The machine goes down. The root filesystem is read-only by now, or nobody writes to it any
- * more: as long as that holds, the record will be right at the next boot.
+ * more: as long as that holds, the record will be right at the next boot. An origin that does not
+ * answer keeps nobody from going down.
  */
 static int on_reboot(struct notifier_block *block, unsigned long action, void *data)
 {
+	unsigned long end = jiffies + REBOOT_WAIT;
 	unsigned int minor, tries = 0;
 
 	if (READ_ONCE(hibernating))
@@ -140,12 +162,8 @@ static int on_reboot(struct notifier_block *block, unsigned long action, void *d
 	for (minor = 0; minor < max_snap_devices; minor++) {
 		struct dattobd_device *dev = devices[minor];
 
-		if (dev)
-			auto_expand_pause(dev);
-		for (tries = 0; dev && !READ_ONCE(dev->error) && tries < 3; tries++) {
-			if (seal_apply(dev) != -EBUSY)
-				break;
-		}
+		if (dev && !READ_ONCE(dev->error) && seal_last(dev, end) == -ETIMEDOUT)
+			pr_dev_err(dev, "its origin does not answer: no clean record is written, a full backup will be needed");
 	}
 	control_unlock();
 	return NOTIFY_DONE;

@@ -34,6 +34,7 @@ export const scenarios: readonly Scenario[] = [
   { name: 'stability', fileSystems: both, spread: true, diskMib: [512], limitSeconds: 400 },
   { name: 'writers', fileSystems: both, spread: true, diskMib: [512, SCRATCH_MIB, 512], limitSeconds: 400 },
   { name: 'mounts', fileSystems: both, spread: true, diskMib: [512, SCRATCH_MIB], limitSeconds: 400 },
+  { name: 'waits', fileSystems: both, spread: true, diskMib: [512], limitSeconds: 600 },
   { name: 'umount', fileSystems: both, spread: true, diskMib: [512, SCRATCH_MIB], limitSeconds: 400 },
   { name: 'reload', fileSystems: both, diskMib: [512, SCRATCH_MIB, 64], limitSeconds: 400 },
   { name: 'expand', fileSystems: both, spread: true, diskMib: [320, SCRATCH_MIB], limitSeconds: 600 },

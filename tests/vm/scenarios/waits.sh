@@ -1,0 +1,129 @@
+# Nobody waits for what may never come where no signal reaches: the thaw of a frozen filesystem, a disk that does not answer. Such a
+# request can be killed, and what it was about is as before, or gets done later.
+. "$PROJECT/tests/vm/guest/lib.sh"
+load_module
+modprobe -q dm-delay || true
+
+# A disk that, where some blocks of a file lie, answers as late as wanted.
+disk=$ORIGIN
+ORIGIN=/dev/mapper/late
+sectors=$(blockdev --getsz $disk)
+dmsetup create late --table "0 $sectors linear $disk 0"
+make_origin
+dd if=/dev/urandom of=$MOUNT/late bs=1M count=16 conv=fsync status=none
+late_block=2048		# of the file; not at its begin, where udev may look for signatures
+first=$(block_of $MOUNT/late)
+late=$(((first + late_block) * 8))
+late_for() { # MILLISECONDS: what a read of 4 MiB of that file takes
+	printf '%s\n' "0 $late linear $disk 0" "$late 8192 delay $disk $late $1 $disk $late 0" \
+		"$((late + 8192)) $((sectors - late - 8192)) linear $disk $((late + 8192))" | dmsetup reload late
+	dmsetup suspend --nolockfs late
+	dmsetup resume late
+}
+for_ever=1000000
+
+frozen() { until_true 20 "a freeze" timeout 20 fsfreeze -f $MOUNT; } # again, where a set-up is just at it
+gone() { [ ! -d /proc/$1 ] || grep -qs '^State:.[ZX]' /proc/$1/status; }
+request() { node "$PROJECT/dist/dbdctl.mjs" "$@" >/run/request 2>&1 & request=$!; }
+ends_when_killed() { # WHAT
+	kill -KILL $request 2>/dev/null || true
+	until_true 10 "the end of a request that was killed ($1)" gone $request
+	wait $request 2>/dev/null || true
+}
+waits() { # WHAT: the request is there after a while, and then dies at once
+	sleep 2
+	if gone $request; then die "$1 did not wait: $(cat /run/request)"; fi
+	ends_when_killed "$1"
+}
+# overwrite N: the n-th late block, past the page cache, by a process whose number is in $writer
+overwrite() {
+	dd if=/dev/urandom of=$MOUNT/late bs=4k seek=$((late_block + $1)) count=1 oflag=direct conv=notrunc status=none &
+	writer=$!
+	sleep 1
+	if gone $writer; then die "the write did not wait for its old content"; fi
+}
+
+# The file in the snapshot. Not all of it: free space that the COW file grows into reads as zeros.
+take_before() { before=$(file_now); }
+file_now() { dd if=/dev/datto0 bs=4k skip=$first count=4096 iflag=direct status=none | md5sum; }
+unmoved() { same "the file in the snapshot" "$(file_now)" "$before"; }
+
+# A freeze that comes in the middle of a set-up waits while the file is being made. Then the set-up fails and waits for the thaw, to
+# remove the file, or has ended already.
+for _ in 1 2 3; do
+	request setup-snapshot -f 40 $ORIGIN $MOUNT/cow 0
+	until_true 20 "the COW file" test -e $MOUNT/cow
+	frozen
+	sleep 0.5
+	ends_when_killed "set-up, frozen in the middle"
+	dbdctl status >/dev/null
+	fsfreeze -u $MOUNT
+	[ "$(field 0 state)" != 3 ] || dbdctl destroy 0
+	rm -f $MOUNT/cow
+done
+step "frozen in the middle of a set-up"
+
+# A freeze in the middle of a growth.
+dbdctl setup-snapshot -f 12 $ORIGIN $MOUNT/cow 0
+take_before
+dbdctl reconfigure-auto-expand 4 0
+for part in 0 1 2 3; do
+	dd if=/dev/urandom of=$MOUNT/late bs=1M seek=$((part * 2)) count=2 oflag=direct conv=notrunc status=none &
+	frozen
+	refused "Device or resource busy" timeout 20 node "$PROJECT/dist/dbdctl.mjs" reconfigure-auto-expand 4 0
+	timeout 20 node "$PROJECT/dist/dbdctl.mjs" reconfigure-auto-expand 0 0
+	refused "Device or resource busy" timeout 20 node "$PROJECT/dist/dbdctl.mjs" destroy 0
+	fsfreeze -u $MOUNT
+	wait $!
+	dbdctl reconfigure-auto-expand 4 0
+done
+until_true 20 "the growth of the COW file" sh -c "[ \$(stat -c %s $MOUNT/cow) -gt $((12 << 20)) ]"
+same "frozen in the middle of a growth: error" "$(field 0 error)" ""
+unmoved
+dbdctl destroy 0
+step "frozen in the middle of a growth"
+
+dbdctl setup-snapshot -f 40 $ORIGIN $MOUNT/cow 0
+take_before
+dbdctl expand-cow-file 8 0 # asks what was free, which reads the snapshot
+late_for $for_ever
+dd if=/dev/datto0 of=/dev/null bs=4k skip=$((late / 8)) count=1 iflag=direct status=none &
+reader=$!
+sleep 1
+request expand-cow-file 8 0
+waits "expand, behind a read of the snapshot"
+same "an expand that was killed: error" "$(field 0 error)" ""
+late_for 0
+wait $reader
+dbdctl expand-cow-file 8 0
+same "the COW file after it" "$(field 0 cow_size_current)" "$(stat -c %s $MOUNT/cow)"
+unmoved
+step "expand behind a read that does not end"
+
+late_for $for_ever
+overwrite 0
+request transition-to-incremental 0
+waits "transition to incremental, behind a write"
+same "a transition that was killed: error" "$(field 0 error)" ""
+same "a transition that was killed: state" "$(field 0 state)" 3
+late_for 0
+wait $writer
+unmoved
+late_for $for_ever
+overwrite 1
+request destroy 0
+waits "destroy, behind a write"
+dbdctl status >/dev/null
+late_for 0
+wait $writer
+dbdctl destroy 0
+[ ! -e $MOUNT/cow ] || die "destroy left the COW file behind"
+step "transition and destroy behind a write that does not end"
+umount $MOUNT
+check_device $ORIGIN
+
+# The machine goes down with such a write under way: it does.
+mount $ORIGIN $MOUNT
+dbdctl setup-snapshot -f 40 $ORIGIN $MOUNT/cow 0
+late_for $for_ever
+overwrite 2
