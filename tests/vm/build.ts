@@ -1,6 +1,6 @@
 /** Builds what the guests run: the small C programs, statically, and the module for each kernel. */
 import { execFileSync } from 'node:child_process';
-import { mkdirSync, readdirSync, statSync } from 'node:fs';
+import { cpSync, mkdirSync, readdirSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { projectDir, type Kernel } from './kernels.js';
 
@@ -60,4 +60,22 @@ export function buildModule(kernel: Kernel, debugCore: boolean): string {
 
 export function modulePath(kernel: Kernel, debugCore: boolean): string {
   return join(projectDir, 'build/kmod', kernel.release, debugCore ? 'debug-core' : '', 'dattobd.ko');
+}
+
+/**
+ * Builds tests/vm/erasable for a kernel, after the module: it takes over what that found out about the kernel.
+ *
+ * @returns path of erasable.ko
+ */
+export function buildErasable(kernel: Kernel): string {
+  const module = join(projectDir, 'build/kmod', kernel.release);
+  cpSync(join(projectDir, 'tests/vm/erasable'), join(module, 'erasable'), { recursive: true, preserveTimestamps: true });
+  const headers = kernel.buildEnv.KDIR ?? join(module, 'headers');
+  execFileSync('make', ['-s', '-C', headers, `M=${join(module, 'erasable')}`, `KCFLAGS=-I${join(module, 'obj')}`,
+    'CONFIG_DEBUG_INFO_BTF_MODULES=', 'modules'], { stdio: ['ignore', 'ignore', 'inherit'] });
+  return erasablePath(kernel);
+}
+
+export function erasablePath(kernel: Kernel): string {
+  return join(projectDir, 'build/kmod', kernel.release, 'erasable/erasable.ko');
 }

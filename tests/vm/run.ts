@@ -10,7 +10,7 @@
  */
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
-import { buildClient, buildModule, buildPrograms, buildTools, modulePath, programsDir } from './build.js';
+import { buildClient, buildErasable, buildModule, buildPrograms, buildTools, erasablePath, modulePath, programsDir } from './build.js';
 import { cacheDir, kernel, projectDir, seriesNames, type Kernel } from './kernels.js';
 import { runMachine } from './machine.js';
 import { fileSystemsFor, scenarios, type FileSystem, type Scenario } from './scenarios.js';
@@ -71,7 +71,10 @@ async function runOne({ on, scenario, fs }: Task, verbose: boolean): Promise<boo
   const outcome = await runMachine({
     kernel: on,
     script: join(projectDir, 'tests/vm/scenarios', `${scenario.name}.sh`),
-    env: { ...Object.fromEntries((scenario.options ?? []).map((name) => [name, process.env[name] ?? ''])), FS: fs, PROGRAMS: programsDir, DATTOBD_KO: modulePath(on, false), DATTOBD_DEBUG_KO: modulePath(on, true) },
+    env: {
+      ...Object.fromEntries((scenario.options ?? []).map((name) => [name, process.env[name] ?? ''])), FS: fs, PROGRAMS: programsDir,
+      DATTOBD_KO: modulePath(on, false), DATTOBD_DEBUG_KO: modulePath(on, true), ERASABLE_KO: erasablePath(on),
+    },
     diskMib: scenario.diskMib,
     ...(scenario.rootDisk ? { root: { fs, module: modulePath(on, false) } } : {}),
     memoryMib: 3072,
@@ -97,6 +100,7 @@ function prepare(choice: Choice): Task[] {
     if (choice.build) {
       buildModule(on, false);
       if (chosen.some((s) => s.debugCore)) buildModule(on, true);
+      if (chosen.some((s) => s.erasable)) buildErasable(on);
     }
     return chosen.flatMap((scenario) => fileSystemsFor(scenario, number, choice.fileSystems).map((fs) => ({ on, scenario, fs })));
   });

@@ -17,6 +17,8 @@ export interface Scenario {
   readonly rootDisk?: boolean;
   /** needs the module with the core's debug build */
   readonly debugCore?: boolean;
+  /** needs tests/vm/erasable */
+  readonly erasable?: boolean;
 }
 
 const SCRATCH_MIB = 8192;
@@ -35,6 +37,7 @@ export const scenarios: readonly Scenario[] = [
   { name: 'writers', fileSystems: both, spread: true, diskMib: [512, SCRATCH_MIB, 512], limitSeconds: 400 },
   { name: 'mounts', fileSystems: both, spread: true, diskMib: [512, SCRATCH_MIB], limitSeconds: 400 },
   { name: 'waits', fileSystems: both, spread: true, diskMib: [512], limitSeconds: 600 },
+  { name: 'writers-rare', fileSystems: both, spread: true, diskMib: [64, SCRATCH_MIB, 320], limitSeconds: 600, erasable: true },
   { name: 'umount', fileSystems: both, spread: true, diskMib: [512, SCRATCH_MIB], limitSeconds: 400 },
   { name: 'reload', fileSystems: both, diskMib: [512, SCRATCH_MIB, 64], limitSeconds: 400 },
   { name: 'expand', fileSystems: both, spread: true, diskMib: [320, SCRATCH_MIB], limitSeconds: 600 },
