@@ -216,6 +216,9 @@ static void check_cow(const char *what, int (*call)(const char *cow, unsigned lo
 	expect_true("B4.11 a file that does not fit is removed", access(in_folder("full"), F_OK) != 0);
 	COW_ROW("B4.11 beyond the largest file", call(in_folder("huge"), 1ul << 43), EFBIG);
 	expect_true("B4.11 a file too large is removed", access(in_folder("huge"), F_OK) != 0);
+	close(open(in_folder("there"), O_CREAT | O_WRONLY, 0600));
+	COW_ROW("B4.11 no space for a file that was there", call(in_folder("there"), 1 << 20), ENOSPC);
+	expect_true("Q24 a file that was there stays", !unlink(in_folder("there")));
 	COW_ROW("B4.13 other filesystem", call(other, 5), EINVAL);
 	expect_true("Q24 a file on another filesystem is left alone", access(other, F_OK) == 0);
 #undef COW_ROW

@@ -26,6 +26,8 @@ dbdctl reload-snapshot $ORIGIN cow 0
 state "reloaded" 5
 same "unverified: cow_file" "$(field 0 cow_file)" cow
 same "unverified: counters" "$(field 0 nr_changed_blocks)$(field 0 uuid)$(field 0 fallocate)" ""
+# Q29: what is not known is zero there, whatever the caller passed.
+same "unverified: info" "$("$PROGRAMS/client" dattobd_info 0 + | head -1)" "0 5 0 314572800 0 0 0 0 cow $ORIGIN $(printf '0%.0s' {1..32})"
 mount -o discard $ORIGIN $MOUNT
 state "mounted" 3
 same "mounted: cow_file" "$(field 0 cow_file)" /cow
@@ -64,8 +66,10 @@ for n in 1 2 3; do
 	state "mounted incremental $n" 2
 done
 write_file seek=30 count=2
-dbdctl transition-to-snapshot -f 60 $MOUNT/cow1 0
+dbdctl transition-to-snapshot $MOUNT/cow1 0
 state "the next snapshot" 3
+# Q13: not the size of the file before, which is as small as an index.
+same "the next snapshot: size in percent" "$(field 0 cow_size_current)" $(($(blockdev --getsize64 $ORIGIN) * 10 / 100))
 update_img /dev/datto0 $MOUNT/cow $SCRATCH/image
 equal $SCRATCH/image /dev/datto0 || die "the updated image differs from the snapshot"
 step "incremental across three reloads: the image is right"
