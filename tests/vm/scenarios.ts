@@ -37,6 +37,7 @@ export const scenarios: readonly Scenario[] = [
   { name: 'writers', fileSystems: both, spread: true, diskMib: [512, SCRATCH_MIB, 512], limitSeconds: 400 },
   { name: 'mounts', fileSystems: both, spread: true, diskMib: [512, SCRATCH_MIB], limitSeconds: 400 },
   { name: 'waits', fileSystems: both, spread: true, diskMib: [512], limitSeconds: 600 },
+  { name: 'moved', fileSystems: both, spread: true, diskMib: [512, SCRATCH_MIB], limitSeconds: 600 },
   { name: 'writers-rare', fileSystems: both, spread: true, diskMib: [64, SCRATCH_MIB, 320], limitSeconds: 600, erasable: true },
   { name: 'umount', fileSystems: both, spread: true, diskMib: [512, SCRATCH_MIB], limitSeconds: 400 },
   { name: 'reload', fileSystems: both, diskMib: [512, SCRATCH_MIB, 64], limitSeconds: 400 },
