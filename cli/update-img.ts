@@ -81,8 +81,8 @@ const makeProgram = (streams: Streams): Command =>
     .option('--progress', 'show how far it is, also where there is no terminal')
     .option('--no-progress', 'do not show it on a terminal either')
     .option('--fsync', 'every piece is on disk before the next is read; without it, all of it is at the end')
-    .option('--direct', 'read past the page cache, and write long pieces past it, many at once')
-    .addOption(new Option('--depth <pieces>', 'with --direct: how many at once').argParser(depth).default(32))
+    .option('--direct', 'read and write long pieces past the page cache too, as short ones are read')
+    .addOption(new Option('--depth <pieces>', 'how many pieces past the page cache at once').argParser(depth).default(128))
     .option('--keep-previous', 'keep the image as it is now, for --rollback: a clone, or the content of what changes')
     .option('--no-safety-clone', 'no clone of the image during the update, though it would cost nothing')
     .option('--rollback', 'with the image alone: bring it back to before its last, or interrupted, update')
@@ -171,7 +171,8 @@ const requestOf = (paths: readonly string[], options: Options): UpdateRequest =>
     writeThrough: options.fsync === true,
     ...(state === undefined ? {} : { stateFile: state }),
     ...(verify === true ? { verifySample: sample } : {}),
-    ...(options.direct === true ? { directDepth: options.depth } : {}),
+    direct: options.direct === true,
+    depth: options.depth,
     ...(options.rate === undefined ? {} : { rate: options.rate }),
     ...(cursor === undefined ? {} : { cursorBytes: cursor * MIB_BYTES }),
   };

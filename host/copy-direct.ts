@@ -15,88 +15,157 @@ export interface DirectFiles {
 
 /** Shorter pieces are written through the page cache, which joins and sorts them. */
 const DIRECT_WRITE_BYTES = 65536;
+/** Longer ones are read through it if they are written so: the kernel reads them ahead at least as fast. */
+const CACHED_READ_BYTES = 32768;
+/** What lies between pieces is read with them if it is less: that is faster than another request. */
+const GAP_BYTES = 16384;
+/** All that is read and not yet written. */
+const MEMORY_BYTES = 16 * PIECE_BYTES;
+
+/** Slots per transfer under way: as pieces end in their order, many are over that wait for one. */
+const SLOTS_PER_TRANSFER = 4;
 
 type Stage = 'reading' | 'writing' | 'done' | 'cached' | 'failed';
 
-interface Slot {
-  piece: Piece;
-  stage: Stage;
+/** Pieces that are read at once, and what lies between them. */
+interface Batch extends Piece {
+  readonly pieces: readonly Piece[];
 }
 
-/** Pieces under way. They may be read and written in any order, and end in theirs. */
+/** Joins short pieces that are near each other. */
+function* toBatches(pieces: Iterable<Piece>): Generator<Batch> {
+  let batch: Piece[] = [];
+  let [offset, end] = [0, 0];
+  for (const piece of pieces) {
+    const isNear = piece.offset - end <= GAP_BYTES && piece.offset + piece.bytes - offset <= CACHED_READ_BYTES;
+    if (batch.length > 0 && !isNear) {
+      yield { offset, bytes: end - offset, pieces: batch };
+      batch = [];
+    }
+    if (batch.length === 0) offset = piece.offset;
+    batch.push(piece);
+    end = piece.offset + piece.bytes;
+  }
+  if (batch.length > 0) yield { offset, bytes: end - offset, pieces: batch };
+}
+
+interface Slot {
+  readonly batch: Batch;
+  stage: Stage;
+  /** Where its bytes are in the queue's memory. */
+  readonly at: number;
+}
+
+const isUnderWay = ({ stage }: Slot): boolean => stage === 'reading' || stage === 'writing';
+
+const NONE: Batch = { offset: 0, bytes: 0, pieces: [] };
+
+/** Batches under way. They may be read and written in any order, and end in theirs. */
 class Pipeline {
   readonly #copying: Copying;
-  readonly #files: DirectFiles;
-  readonly #queue: IoQueue;
+  readonly #direct: DirectCopy;
+  readonly #syscalls: Syscalls;
   readonly #slots: Slot[];
-  /** Numbers of the oldest piece under way, and of the next one; each uses the slot of its number modulo the depth. */
+  /** Numbers of the oldest batch, and of the next one; each uses the slot of its number modulo the slots. */
   #head = 0;
   #tail = 0;
+  /** End of the youngest batch in the queue's memory, which is a ring. */
+  #end = 0;
+  readonly #onOver = (number: number, result: number): void => this.#over(number, result);
 
-  constructor(copying: Copying, files: DirectFiles, queue: IoQueue, depth: number) {
+  constructor(copying: Copying, direct: DirectCopy, syscalls: Syscalls) {
     this.#copying = copying;
-    this.#files = files;
-    this.#queue = queue;
-    this.#slots = Array.from({ length: depth }, () => ({ piece: { offset: 0, bytes: 0 }, stage: 'done' }));
+    this.#direct = direct;
+    this.#syscalls = syscalls;
+    const slots = direct.depth * SLOTS_PER_TRANSFER;
+    this.#slots = Array.from({ length: slots }, () => ({ batch: NONE, stage: 'done', at: 0 }));
   }
 
-  get underWay(): number {
-    return this.#tail - this.#head;
+  get isEmpty(): boolean {
+    return this.#head === this.#tail;
   }
 
-  begin(piece: Piece): void {
+  /** Begins a batch, if there is room for it. */
+  begin(batch: Batch): boolean {
+    const { queue, depth, files } = this.#direct;
+    if (this.#tail - this.#head === this.#slots.length || queue.underWay >= depth) return false;
+    const { offset, bytes } = batch;
+    const at = this.#room(bytes);
+    if (at === undefined) return false;
     const number = this.#tail++ % this.#slots.length;
-    // The end of a volume that is not whole blocks.
-    const stage = piece.bytes % ALIGNMENT === 0 ? 'reading' : 'cached';
-    this.#slots[number] = { piece, stage };
-    if (stage === 'reading') this.#add(number, 'read', this.#files.source, piece);
+    const isLong = bytes > CACHED_READ_BYTES && !files.target;
+    if (isLong) this.#syscalls.adviseWillNeed(this.#copying.source.fd, offset, bytes);
+    // Not a whole block: the end of the volume.
+    const stage = isLong || bytes % ALIGNMENT !== 0 ? 'cached' : 'reading';
+    this.#slots[number] = { batch, stage, at };
+    this.#end = at + Math.ceil(bytes / ALIGNMENT) * ALIGNMENT;
+    if (stage === 'reading') queue.add({ slot: number, command: 'read', fd: files.source.fd, at, offset, bytes });
+    return true;
   }
 
-  /** Waits until the oldest piece is over, and ends it and all after it that are over too. */
+  /** Ends the oldest pieces as far as all before them are over, waiting for transfers if the oldest is not. */
   advance(): void {
-    let slot = this.#oldest();
-    while (slot && (slot.stage === 'reading' || slot.stage === 'writing')) {
-      // A few at a time: a system call for each would cost more than a fast disk takes.
-      this.#queue.wait(Math.max(1, this.underWay >> 2), (number, result) => this.#over(number, result));
-      slot = this.#oldest();
-    }
-    for (; slot && slot.stage !== 'reading' && slot.stage !== 'writing'; slot = this.#oldest()) {
-      if (slot.stage === 'cached') this.#copying.copy(slot.piece);
-      if (slot.stage === 'failed') this.#copying.copyBlocks(slot.piece);
+    const { queue } = this.#direct;
+    const oldest = this.#oldest();
+    // A few at a time: a system call for each would cost more than a fast disk takes.
+    const least = oldest && isUnderWay(oldest) ? Math.max(1, queue.underWay >> 2) : 0;
+    if (queue.underWay > 0) queue.wait(least, this.#onOver);
+    for (let slot = this.#oldest(); slot && !isUnderWay(slot); slot = this.#oldest()) {
       this.#head++;
-      this.#copying.ended(slot.piece);
+      for (const piece of slot.batch.pieces) {
+        if (slot.stage === 'cached') this.#copying.copy(piece);
+        if (slot.stage === 'failed') this.#copying.copyBlocks(piece);
+        this.#copying.ended(piece);
+      }
+      // What was read ahead is kept so, by beginning another.
+      if (slot.stage === 'cached') break;
     }
   }
 
   #oldest(): Slot | undefined {
-    return this.underWay > 0 ? this.#slots[this.#head % this.#slots.length] : undefined;
+    return this.isEmpty ? undefined : this.#slots[this.#head % this.#slots.length];
   }
 
-  #add(slot: number, command: 'read' | 'write', file: OpenFile, { offset, bytes }: Piece): void {
-    this.#queue.add({ slot, command, fd: file.fd, offset, bytes });
+  /** Where in the ring there is room for so many bytes. */
+  #room(bytes: number): number | undefined {
+    const start = this.#oldest()?.at;
+    if (start === undefined) return 0;
+    if (this.#end <= start) return this.#end + bytes < start ? this.#end : undefined;
+    if (this.#end + bytes <= MEMORY_BYTES) return this.#end;
+    return bytes < start ? 0 : undefined;
   }
 
-  /** A transfer is over: a read is followed by a write, and a failure by another try block by block. */
+  /** A transfer is over: a read is followed by writes, and a failure by another try block by block. */
   #over(number: number, result: number): void {
     const slot = this.#slots[number];
     if (!slot) return;
-    const { piece, stage } = slot;
-    const data = this.#queue.buffer(number).subarray(0, piece.bytes);
-    if (result !== piece.bytes) slot.stage = 'failed';
-    else if (stage === 'reading') slot.stage = this.#put(number, piece, data);
+    const { batch, stage } = slot;
+    if (result !== batch.bytes) slot.stage = 'failed';
+    else if (stage === 'reading') slot.stage = this.#put(number, slot);
     else slot.stage = 'done';
-    if (slot.stage === 'done') this.#copying.copied(data, piece.offset);
+    if (slot.stage !== 'done') return;
+    for (const piece of batch.pieces) this.#copying.copied(this.#data(slot, piece), piece.offset);
   }
 
-  #put(number: number, piece: Piece, data: Buffer): Stage {
+  #data({ batch, at }: Slot, { offset, bytes }: Piece): Buffer {
+    return this.#direct.queue.buffer(at + offset - batch.offset, bytes);
+  }
+
+  #put(number: number, slot: Slot): Stage {
     const { target } = this.#copying;
+    const { queue, files } = this.#direct;
+    const { batch, at } = slot;
     try {
-      if (target.putHole(data, piece.offset)) return 'done';
-      if (this.#files.target && piece.bytes >= DIRECT_WRITE_BYTES) {
-        this.#add(number, 'write', this.#files.target, piece);
-        return 'writing';
+      for (const piece of batch.pieces) {
+        const data = this.#data(slot, piece);
+        if (target.putHole(data, piece.offset)) continue;
+        if (files.target && piece.bytes >= DIRECT_WRITE_BYTES) {
+          // Too long to have been joined with another.
+          queue.add({ slot: number, command: 'write', fd: files.target.fd, at, ...piece });
+          return 'writing';
+        }
+        target.write(data, piece.offset);
       }
-      target.write(data, piece.offset);
       return 'done';
     } catch (error) {
       if (error instanceof SystemError) return 'failed';
@@ -108,27 +177,29 @@ class Pipeline {
 export interface DirectCopy {
   readonly files: DirectFiles;
   readonly queue: IoQueue;
-  /** Number of the queue's slots. */
+  /** Transfers that may be under way. */
   readonly depth: number;
 }
 
 /**
  * Makes ready to copy past the page cache.
  *
- * @param depth pieces that may be under way
+ * @param depth transfers that may be under way
+ * @param writes whether long pieces are to be written past it too
  * @returns what copyPiecesDirect() needs, to be closed by closeDirect(); or why there is no such thing here
  */
 export const openDirect = (
   source: OpenFile,
   target: OpenFile,
   depth: number,
+  writes: boolean,
   syscalls: Syscalls,
 ): DirectCopy | { readonly missing: string } => {
   const direct = source.reopenDirect('read');
   if (!direct) return { missing: `${source.path} cannot be read past the page cache` };
   try {
-    const queue = new IoQueue(syscalls, depth, PIECE_BYTES, source.path);
-    return { files: { source: direct, target: target.reopenDirect('write') }, queue, depth };
+    const queue = new IoQueue(syscalls, depth * SLOTS_PER_TRANSFER, MEMORY_BYTES, source.path);
+    return { files: { source: direct, target: writes ? target.reopenDirect('write') : undefined }, queue, depth };
   } catch (error) {
     direct.close();
     if (error instanceof SystemError) return { missing: error.message };
@@ -148,15 +219,12 @@ export const copyPiecesDirect = (
   source: OpenFile,
   target: OpenFile,
   pieces: Iterable<Piece>,
-  { files, queue, depth }: DirectCopy,
+  direct: DirectCopy,
   options: CopyOptions,
 ): CopyResult => {
   const copying = new Copying(source, target, options);
-  const pipeline = new Pipeline(copying, files, queue, depth);
-  for (const piece of pieces) {
-    while (pipeline.underWay === depth) pipeline.advance();
-    pipeline.begin(piece);
-  }
-  while (pipeline.underWay > 0) pipeline.advance();
+  const pipeline = new Pipeline(copying, direct, options.syscalls);
+  for (const batch of toBatches(pieces)) while (!pipeline.begin(batch)) pipeline.advance();
+  while (!pipeline.isEmpty) pipeline.advance();
   return copying.result();
 };

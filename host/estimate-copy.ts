@@ -41,7 +41,9 @@ const readSample = (file: OpenFile, queue: IoQueue, batches: readonly Piece[][])
   const began = performance.now();
   let [pieces, bytes, milliseconds] = [0, 0, 0];
   for (const batch of batches) {
-    batch.forEach((piece, slot) => queue.add({ slot, command: 'read', fd: file.fd, ...piece }));
+    batch.forEach((piece, slot) =>
+      queue.add({ slot, command: 'read', fd: file.fd, at: slot * PIECE_BYTES, ...piece }),
+    );
     for (let left = batch.length; left > 0;) {
       queue.wait(left, (slot, result) => {
         left--;
@@ -78,7 +80,7 @@ export const estimateCopy = (
   if (!file) return byRate();
   let queue: IoQueue | undefined;
   try {
-    queue = new IoQueue(syscalls, DEPTH, PIECE_BYTES, snapshot.path);
+    queue = new IoQueue(syscalls, DEPTH, DEPTH * PIECE_BYTES, snapshot.path);
     const sample = readSample(file, queue, chooseSample(pieces(), total));
     if (sample.pieces === 0) return byRate();
     const seconds = START_SECONDS + (sample.seconds * total) / sample.pieces;

@@ -70,8 +70,12 @@ export interface Syscalls {
    */
   ioGetEvents(context: bigint, least: number, events: Buffer, subject: string): number;
 
-  /** io_destroy(2): waits for what is under way. */
-  ioDestroy(context: bigint): void;
+  /**
+   * io_destroy(2): waits for what is under way.
+   *
+   * @param isIdle nothing is under way: what the kernel still has to wait for, tens of milliseconds, a thread waits for
+   */
+  ioDestroy(context: bigint, isIdle: boolean): void;
 
   /** ioctl FICLONE: the whole of `source` becomes the content of `target`, sharing its blocks. */
   clone(target: number, source: number, subject: string): void;
@@ -102,7 +106,10 @@ interface CLibrary {
   lseek(fd: number, offset: number, whence: number): number | bigint;
   fallocate(fd: number, mode: number, offset: number, bytes: number): number;
   /** A system call by its number; all arguments are passed, whatever it takes. */
-  syscall(number: number, a: number | bigint, b: number | bigint, c: number | bigint, d: bigint, e: bigint): number;
+  syscall: {
+    (number: number, a: number | bigint, b: number | bigint, c: number | bigint, d: bigint, e: bigint): number;
+    async(number: number, a: bigint, b: number, c: number, d: bigint, e: bigint, onOver: () => void): void;
+  };
   address(bytes: Buffer): bigint;
   errno(): number;
 }
@@ -178,8 +185,10 @@ export const nativeSyscalls = (): Syscalls => {
         if (c().errno() !== EINTR) fail('wait for asynchronous I/O on', subject);
       }
     },
-    ioDestroy(context) {
-      c().syscall(IO_CALLS[process.arch]?.destroy ?? -1, context, 0, 0, 0n, 0n);
+    ioDestroy(context, isIdle) {
+      const number = IO_CALLS[process.arch]?.destroy ?? -1;
+      if (isIdle) c().syscall.async(number, context, 0, 0, 0n, 0n, () => undefined);
+      else c().syscall(number, context, 0, 0, 0n, 0n);
     },
     clone(target, source, subject) {
       if (c().ioctl_int(target, FICLONE, source) < 0) fail('clone', subject);

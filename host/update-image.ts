@@ -34,6 +34,8 @@ export type { UpdateEvents, UpdatePlan, UpdateRequest, UpdateResult, Verificatio
 
 const CURSOR_BYTES = 64 * MIB_BYTES;
 const CURSOR_MS = 1000;
+/** Reads under way: enough to keep a disk busy that answers 100,000 per second. */
+const DEPTH = 128;
 
 /** All that an update works on, open and checked. */
 interface Job {
@@ -163,13 +165,15 @@ const updatingState = (job: Job, cursor: number, previous?: Previous): Omit<Imag
   ...(previous ? { previous } : {}),
 });
 
-/** What copying past the page cache needs, if it is wanted and there is such a thing here. */
+/** What reading past the page cache needs, and writing if that is wanted; undefined if there is no such thing here. */
 const directOf = ({ request, snapshot, image, syscalls, events }: Job): DirectCopy | undefined => {
-  if (request.directDepth === undefined) return undefined;
-  const depth = request.writeThrough === true ? 1 : request.directDepth;
-  const direct = openDirect(snapshot, image, depth, syscalls);
+  const writes = request.direct === true;
+  const isOneByOne = request.writeThrough === true;
+  // One at a time, the kernel's reading ahead is better.
+  if (isOneByOne && !writes) return undefined;
+  const direct = openDirect(snapshot, image, isOneByOne ? 1 : (request.depth ?? DEPTH), writes, syscalls);
   if (!('missing' in direct)) return direct;
-  events.onNotice?.(`${direct.missing}; copying through it`);
+  if (writes) events.onNotice?.(`${direct.missing}; copying through it`);
   return undefined;
 };
 
@@ -208,15 +212,16 @@ const copy = (
   };
   const pieces = changes.pieces(decision.cursor);
   const direct = directOf(job);
+  let result: CopyResult;
   try {
-    const result = direct
+    result = direct
       ? copyPiecesDirect(snapshot, image, pieces, direct, options)
       : copyPieces(snapshot, image, pieces, options);
-    image.sync();
-    return { ...result, direct: direct !== undefined, cursor };
   } finally {
     if (direct) closeDirect(direct);
   }
+  image.sync();
+  return { ...result, direct: direct !== undefined && request.direct === true, cursor };
 };
 
 /** Reads the image from the disk and compares it. */
@@ -300,7 +305,7 @@ const run = (job: Job): UpdateResult => {
 
 const dryRun = (job: Job): UpdateResult => {
   const { request, events, syscalls, snapshot, changes, plan } = job;
-  const direct = request.directDepth !== undefined;
+  const direct = request.direct === true;
   const nothing = { ...plan, copiedBytes: 0, punchedBytes: 0, failedBlocks: 0, direct };
   try {
     const estimate = estimateCopy(snapshot, () => changes.pieces(plan.cursor), request.rate, syscalls);

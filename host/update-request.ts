@@ -30,8 +30,10 @@ export interface UpdateRequest {
   readonly manifest?: boolean;
   /** Every piece is on disk before the next is read. */
   readonly writeThrough?: boolean;
-  /** Read past the page cache, and write long pieces past it, with so many pieces under way. */
-  readonly directDepth?: number;
+  /** Write long pieces past the page cache. */
+  readonly direct?: boolean;
+  /** Reads, and writes past the page cache, that may be under way; 128 if left out. */
+  readonly depth?: number;
   /** With dryRun: MiB per second for the estimate, which is measured else. */
   readonly rate?: number;
   /** Note in the state file how far the update is after so many bytes; else every 64 MiB, and not every second. */

@@ -12,7 +12,7 @@ export const readsAlone = (path: string, runs: Iterable<BlockRun>, syscalls: Sys
   const plain = OpenFile.open(path, 'r');
   const file = plain.reopenDirect('read');
   if (!file) throw new Error(`${path} cannot be read past the page cache: set TMPDIR to a folder on a disk`);
-  const queue = new IoQueue(syscalls, DEPTH, PIECE_BYTES, path);
+  const queue = new IoQueue(syscalls, DEPTH, DEPTH * PIECE_BYTES, path);
   const free = Array.from({ length: DEPTH }, (_, slot) => slot);
   const onDone = (slot: number, result: number): void => {
     if (result <= 0) throw new Error(`reading ${path} failed: ${result}`);
@@ -21,7 +21,8 @@ export const readsAlone = (path: string, runs: Iterable<BlockRun>, syscalls: Sys
   const began = performance.now();
   for (const piece of toPieces(runs, Number(plain.stat().size))) {
     if (free.length === 0) queue.wait(DEPTH >> 2, onDone);
-    queue.add({ slot: free.pop()!, command: 'read', fd: file.fd, ...piece });
+    const slot = free.pop()!;
+    queue.add({ slot, command: 'read', fd: file.fd, at: slot * PIECE_BYTES, ...piece });
   }
   while (free.length < DEPTH) queue.wait(DEPTH - free.length, onDone);
   const milliseconds = performance.now() - began;

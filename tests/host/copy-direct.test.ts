@@ -48,7 +48,7 @@ const copy = (source: Buffer, old: Buffer, pieces: () => Iterable<Piece>, depth:
       const result = copyPieces(from, to, pieces(), options);
       return { result, target: readFileSync(to.path), failures, progress, told };
     }
-    const direct = openDirect(from, to, depth, syscalls);
+    const direct = openDirect(from, to, depth, depth % 2 === 0, syscalls);
     if ('missing' in direct) throw new Error(`${direct.missing}: TMPDIR must be on a disk`);
     try {
       const result = copyPiecesDirect(from, to, pieces(), direct, options);
@@ -104,7 +104,7 @@ test('openDirect() says what is missing', () => {
   const from = OpenFile.open(join(folder, 'source'), 'r');
   const [proc, none] = [OpenFile.open('/proc/self/status', 'r'), { ...syscalls, ioSetup: syscalls.ioSetup }];
   none.ioSetup = (_depth, subject) => syscalls.ioSetup(2 ** 31 - 1, subject);
-  const missing = [openDirect(proc, from, 4, syscalls), openDirect(from, from, 4, none)];
+  const missing = [openDirect(proc, from, 4, true, syscalls), openDirect(from, from, 4, true, none)];
   assert.match('missing' in missing[0]! ? missing[0].missing : '', /cannot be read past the page cache$/);
   assert.match('missing' in missing[1]! ? missing[1].missing : '', /^Cannot set up asynchronous I\/O for .*source: /);
   from.close();
