@@ -47,6 +47,7 @@ export const scenarios: readonly Scenario[] = [
   { name: 'reboot', fileSystems: both, spread: true, rootDisk: true, diskMib: [384, SCRATCH_MIB], limitSeconds: 900 },
   { name: 'power-cut', fileSystems: both, spread: true, rootDisk: true, diskMib: [384, SCRATCH_MIB], limitSeconds: 600 },
   { name: 'update-power-cut', fileSystems: both, spread: true, options: ['UPDATE_POWER_CUT_SEED'], diskMib: [48, SCRATCH_MIB], limitSeconds: 900 },
+  { name: 'backup', fileSystems: both, spread: true, diskMib: [256, SCRATCH_MIB], limitSeconds: 1200 },
   { name: 'reload-module', fileSystems: ext4, diskMib: [512], limitSeconds: 400 },
   { name: 'walkthrough', fileSystems: both, diskMib: [1024, SCRATCH_MIB], limitSeconds: 900 },
 ];
