@@ -49,7 +49,6 @@ proven() {
 	[ -e "$truth/$name" ] || die "$1: nobody saw snapshot $name"
 	equal $image "$truth/$name" || die "$1: the image differs from the snapshot"
 	same "$1: COW files" "$(find $MOUNT -maxdepth 1 -name '.datto-backup-*' | wc -l)" 1
-	load_alive || die "the load ended early"
 	step "$1: snapshot ${name%-*}: the image equals it in every byte"
 }
 
@@ -74,6 +73,7 @@ killed() {
 	same "killed when $1: status ($(cat /run/said))" $status 137
 	step "killed when $1: device $(field 0 state), image $(known state) $(known sequence)"
 }
+change() { dd if=/dev/urandom of=$MOUNT/changing bs=1M count=8 conv=notrunc,fsync status=none; }
 # heals: the run after, which finishes what was begun and makes a backup of now
 heals() {
 	datto_backup --note 1 $ORIGIN $folder >/run/said 2>&1 || die "the run after a kill: $(cat /run/said)"
@@ -126,13 +126,18 @@ node "$PROJECT/dist/datto-verify.mjs" scrub $image >/dev/null || die "the manife
 equal $image.datto-previous-2 "$truth/2-$(known series)" || die "what is kept of snapshot 2 is not it"
 step "the image before is kept, and the manifest is right"
 
-killed has_snapshot
-killed is_updating
-killed is_complete
+# Not under the load: the first snapshot here outlives three runs, and on a slow machine the load would fill its COW file.
+stop_load
+for point in has_snapshot is_updating is_complete; do
+	change
+	killed $point
+done
+change
 heals
 dbdctl destroy 0
 killed compares_all
 heals
+start_load 5
 
 stop_watch
 cp --reflink=always $image $SCRATCH/good
