@@ -36,7 +36,7 @@ cp $MOUNT/cow0 /run/cow0
 step "snapshots 1 and 2, $("$PROGRAMS/images" listed /run/cow0 "$(blockdev --getsize64 $ORIGIN)") blocks to update"
 
 datto_verify() { node "$PROJECT/dist/datto-verify.mjs" "$@"; }
-update() { update_img --cursor 1 "$@" /dev/datto0 /run/cow0 $IMAGE; }
+update() { update_img "$@" /dev/datto0 /run/cow0 $IMAGE; }
 rollback() { update_img --rollback $IMAGE; }
 # A field of the state file.
 known() { sed -n "s/^  \"$1\": \"\([^\"]*\)\".*/\1/p" $IMAGE.datto-state; }
@@ -82,8 +82,9 @@ note() {
 	dmsetup remove noted
 	losetup -d "$log"
 }
-note keeping "update --keep-previous" rollback
-note plain "update --direct"
+# The second flushes only when it is complete.
+note keeping "update --cursor 1 --direct --keep-previous" rollback
+note plain update
 step "noted"
 
 declare -A seen=()
