@@ -32,7 +32,7 @@ console.log(`booting Linux ${on.release} in QEMU`);
 const outcome = await runMachine({
   kernel: on,
   script: join(projectDir, 'tests/vm/scenarios/walkthrough.sh'),
-  env: { FS: fs, TRIM: 'no', MOUNT_OPTIONS: 'defaults', LOAD_SCALE: '25', COW_MIB: '48', PROGRAMS: programsDir, DATTOBD_KO: modulePath(on, false), DATTOBD_DEBUG_KO: '' },
+  env: { FS: fs, TRIM: 'no', MOUNT_OPTIONS: 'defaults', LOAD_SCALE: '15', COW_MIB: '128', PROGRAMS: programsDir, DATTOBD_KO: modulePath(on, false), DATTOBD_DEBUG_KO: '' },
   diskMib: scenario.diskMib,
   memoryMib: 3072,
   limitSeconds: scenario.limitSeconds,
