@@ -128,7 +128,7 @@ export async function runMachine(job: Job): Promise<Outcome> {
   for (let faults = 0; ; faults++) {
     const outcome = await runMachineOnce(job);
     if (faults === EMULATOR_FAULTS || !emulatorFault(outcome.dmesg + outcome.console)) return outcome;
-    console.log(`${job.outDir}: QEMU stopped a CPU at a breakpoint that the kernel had taken away: begun again`);
+    console.log(`${job.outDir}: QEMU stopped a CPU at a breakpoint that the kernel had taken away: it is begun again`);
   }
 }
 
@@ -154,7 +154,7 @@ async function runMachineOnce(job: Job): Promise<Outcome> {
     const args = qemuArguments(job, initrd, disks);
     const follow = follower(at('log'), job.onLog ?? (() => {}));
     const next = (): string => readIfThere(at('next')).trim();
-    const poll = (): boolean => { follow(); return next() === 'cut'; };
+    const poll = (): boolean => { follow(); return next() === 'cut' || emulatorFault(readIfThere(at('console'))); };
     const began = Date.now();
     let timedOut = false;
     for (let boot = 1; boot === 1 || (next() !== '' && !timedOut); boot++) {

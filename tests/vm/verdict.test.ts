@@ -13,6 +13,20 @@ test('a breakpoint that is gone is the emulator\'s fault', () => {
   assert.ok(emulatorFault(oops('41 8b 4f 20 66 <90> f7 c1').replace('Oops: ', '')), 'as Linux 6.1 writes it');
 });
 
+const lockup = (at: string, code: string): string => `[  288.500618] watchdog: BUG: soft lockup - CPU#0 stuck for 134s! [fio:274]
+[  288.501170] Modules linked in: dattobd(OE-) ext4
+[  288.502523] CPU: 0 PID: 274 Comm: fio Tainted: G           OE      6.1.0-56-amd64 #1  Debian 6.1.192-2
+[  288.502736] Hardware name: QEMU Standard PC (i440FX + PIIX, 1996), BIOS 1.16.2-debian-1.16.2-1 04/01/2014
+[  288.502817] RIP: 0010:${at}
+[  288.502817] Code: e8 14 d0 56 00 0f 1f 40 00 ${code} 41 56 41 55
+`;
+
+test('so is a CPU that stays on an instruction that does nothing', () => {
+  assert.ok(emulatorFault(lockup('submit_bio_noacct+0x0/0x4a0', '<0f> 1f 44 00 00')));
+  assert.not(emulatorFault(lockup('submit_bio_noacct+0x0/0x4a0', '<e8> 1b 44 00 00')), 'it is traced');
+  assert.not(emulatorFault(lockup('submit_bio_noacct+0x5/0x4a0', '<0f> 1f 44 00 00')), 'not the entry');
+});
+
 test('a breakpoint that is there, and every other end, is not', () => {
   assert.not(emulatorFault(oops('e8 7a 16 b4 00 cc <0a> 48 83 c4 18')));
   assert.not(emulatorFault('Oops: 0000 [#1] PREEMPT SMP NOPTI\nCode: eb <0a> 48\n'));

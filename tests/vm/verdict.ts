@@ -23,13 +23,15 @@ export function badLines(log: string): string[] {
 
 /**
  * Says whether the emulator, not the kernel, is to blame: a CPU stopped at a breakpoint that is not there any more. The kernel
- * patches its code under a breakpoint and takes it away when no CPU can be in it; QEMU before 8.1 may still run what it had
- * translated (seen once in some hundred boots). A kernel on real hardware cannot print this: the byte before the marked one is the
- * one that trapped, and would be the breakpoint, cc.
+ * patches its code under a breakpoint and takes it away when no CPU can be in it; QEMU before 8.1 may go on running what it had
+ * translated (seen twice in some hundred machines). The kernel then dies of the breakpoint, or goes back to it for ever. Real
+ * hardware cannot leave either mark: the byte before the marked one is the one that trapped, and would be the breakpoint, cc; and
+ * nobody stays on the instruction that does nothing at a function's entry, where tracing is switched on and off.
  */
 export function emulatorFault(log: string): boolean {
-  const int3 = /\bint3: 0000 \[#1\][^]*?\bCode: ([0-9a-f ]*)<[0-9a-f]{2}>/.exec(log);
-  return int3 !== null && int3[1]!.trim().slice(-2) !== 'cc';
+  const died = /\bint3: 0000 \[#1\][^]*?\bCode: ([0-9a-f ]*)<[0-9a-f]{2}>/.exec(log);
+  if (died) return died[1]!.trim().slice(-2) !== 'cc';
+  return /\bsoft lockup - CPU[^\n]*\n(?:[^\n]*\n){1,6}?[^\n]*RIP: 0010:\w+\+0x0\/[^\n]*\n[^\n]*Code: [0-9a-f ]*<0f> 1f 44 00 00 /.test(log);
 }
 
 function lastLines(text: string, count: number): string {
