@@ -60,15 +60,27 @@ answers() {
 	fi
 }
 
-# info_is_proc: the info request tells what /proc tells
-info_is_proc() {
+# What /proc tells, in the words of the client's info request.
+proc_line() {
 	local key line=()
-	sync
 	for key in minor state error max_cache cow_size_current seq_id version nr_changed_blocks cow_file block_device uuid; do
 		line+=("$(field 0 $key)")
 	done
 	line[2]=${line[2]:-0}
-	same "$where: info" "$("$client" dattobd_info 0 + | head -1)" "${line[*]}"
+	echo "${line[*]}"
+}
+
+# info_is_proc: the info request tells what /proc tells. A filesystem may write between them: not if /proc tells the same after it.
+info_is_proc() {
+	local before info after
+	sync
+	for _ in 1 2 3 4 5; do
+		before=$(proc_line)
+		info=$("$client" dattobd_info 0 + | head -1)
+		after=$(proc_line)
+		[ "$before" != "$after" ] || break
+	done
+	same "$where: info" "$info" "$after"
 }
 
 # dbdctl takes a second for each row. What asks the same in every state, it asks in one.
