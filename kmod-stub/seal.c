@@ -167,9 +167,16 @@ int seal_apply(struct dattobd_device *dev, long timeout)
 
 int seal_open(struct dattobd_device *dev)
 {
+	unsigned long flags;
+	bool open;
 	int err;
 
-	if (READ_ONCE(dev->seal) == SEAL_OPEN)
+	/* An attempt that its caller gave up may not come true in the middle of a transition. */
+	raw_spin_lock_irqsave(&dev->core_lock, flags);
+	dev->seal_wanted = false;
+	open = dev->seal == SEAL_OPEN;
+	raw_spin_unlock_irqrestore(&dev->core_lock, flags);
+	if (open)
 		return 0;
 	err = change(dev, &dev->seal_open_wanted, MAX_SCHEDULE_TIMEOUT);
 	dev->seal_open_wanted = false;

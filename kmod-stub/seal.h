@@ -47,7 +47,8 @@ void seal_make(struct dattobd_device *dev);
 int seal_apply(struct dattobd_device *dev, long timeout);
 
 /**
- * seal_open() - Remove the clean record, before the device or its file is changed.
+ * seal_open() - Remove the clean record, and the wish for one, before the device or its file is
+ * changed.
  *
  * Context: control_mutex. May sleep.
  * Return: 0; -%EINTR if the caller was killed; the error of a failed device.
