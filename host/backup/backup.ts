@@ -13,7 +13,6 @@ import { copySnapshot } from './copy-snapshot.js';
 import type { CopyJob } from './copy-snapshot.js';
 import {
   cowName,
-  isCow,
   namesIn,
   newMemory,
   readMemory,
@@ -336,11 +335,10 @@ class Run {
     const { uuid, seqId } = device;
     if (state?.state !== 'CLEAN' || state.series !== uuid || state.sequence !== seqId) return;
     const after = this.#device() ?? device;
-    const closed = new Set(closedCowFiles(this.#memory, this.#mountPoint, after));
-    if (this.#justClosed !== undefined && isCow(basename(this.#justClosed))) closed.add(this.#justClosed);
-    for (const path of closed) {
+    // Only this folder's: one that another folder named leads its image on.
+    for (const path of closedCowFiles(this.#memory, this.#mountPoint, after)) {
       // Never the device's own, by whatever path.
-      if (basename(path) !== basename(after.cowFile)) withErrno('remove', path, () => rmSync(path, { force: true }));
+      if (basename(path) !== basename(after.cowFile)) withErrno('remove', path, () => rmSync(path));
     }
     if (dropReplaced) removeWithCompanions(this.#names.replaced);
     if (this.#memory.copy) {

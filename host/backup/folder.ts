@@ -118,11 +118,9 @@ export const writeMemory = ({ memory }: Names, value: Memory): Memory => {
 /** Name of a COW file of this folder's backups, without its folder. */
 export const cowName = ({ id }: Memory, number: number): string => `.datto-backup-${id}-${number}`;
 
-/** True if the name is that of a COW file of some folder's backups. */
-export const isCow = (name: string): boolean => /^\.datto-backup-[0-9a-f]{8}-\d+$/.test(name);
-
 /** True if the name is one of this folder's COW files. */
-export const isOwnCow = ({ id }: Memory, name: string): boolean => isCow(name) && name.startsWith(`.datto-backup-${id}-`);
+export const isOwnCow = ({ id }: Memory, name: string): boolean =>
+  name.startsWith(`.datto-backup-${id}-`) && /^\d+$/.test(name.slice(`.datto-backup-${id}-`.length));
 
 /**
  * Keeps other runs out while `run` runs, however that ends.
