@@ -33,6 +33,11 @@ test('a breakpoint that is there, and every other end, is not', () => {
   assert.not(emulatorFault(''));
 });
 
+test('nor is what the kernel complained of before it', () => {
+  assert.not(emulatorFault(`WARNING: CPU: 0 PID: 1 at fs/inode.c\n${oops('eb <0a> 48')}`));
+  assert.ok(emulatorFault(`[    0.1] Linux version 6.12\n${oops('eb <0a> 48')}`));
+});
+
 test('a machine passes only with status 0, in time, and a silent kernel', () => {
   const good = { status: 0, timedOut: false, seconds: 1, log: '', dmesg: '[    0.1] Linux version 6.12', console: '' };
   const { status: _, ...silent } = good;

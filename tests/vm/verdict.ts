@@ -29,9 +29,17 @@ export function badLines(log: string): string[] {
  * nobody stays on the instruction that does nothing at a function's entry, where tracing is switched on and off.
  */
 export function emulatorFault(log: string): boolean {
+  const mark = emulatorMark(log);
+  // What the kernel complained of before is its own.
+  return mark !== undefined && badLines(log.slice(0, log.lastIndexOf('\n', mark) + 1)).length === 0;
+}
+
+/** Where that mark is, if there is one. */
+function emulatorMark(log: string): number | undefined {
   const died = /\bint3: 0000 \[#1\][^]*?\bCode: ([0-9a-f ]*)<[0-9a-f]{2}>/.exec(log);
-  if (died) return died[1]!.trim().slice(-2) !== 'cc';
-  return /\bsoft lockup - CPU[^\n]*\n(?:[^\n]*\n){1,6}?[^\n]*RIP: 0010:\w+\+0x0\/[^\n]*\n[^\n]*Code: [0-9a-f ]*<0f> 1f 44 00 00 /.test(log);
+  if (died) return died[1]!.trim().slice(-2) === 'cc' ? undefined : died.index;
+  const lockup = /\bsoft lockup - CPU[^\n]*\n(?:[^\n]*\n){1,6}?[^\n]*RIP: 0010:\w+\+0x0\/[^\n]*\n[^\n]*Code: [0-9a-f ]*<0f> 1f 44 00 00 /.exec(log);
+  return lockup?.index;
 }
 
 function lastLines(text: string, count: number): string {
