@@ -23,11 +23,14 @@ extents() {
 	filefrag -b4096 -v "$1" | sed -nE 's/^ *[0-9]+: +([0-9]+)\.\. *[0-9]+: +([0-9]+)\.\. *[0-9]+: +([0-9]+):.*/\1 \2 \3/p'
 }
 
-# take WHAT: somebody else gets blocks that were the COW file's (/run/where), writes to them, and finds there what was written
+# take WHAT: somebody else gets blocks that were the COW file's (/run/where), writes to them, and finds there what was written.
+# The taker leaves 4 MiB of the whole filesystem, what is kept for root and for ext4 itself included: it does not hang on
+# the allocator's choice that it gets blocks of the COW file.
 take() {
 	local free at count
 	sync -f $MOUNT
-	free=$(($(stat -f -c '%a * %S' $MOUNT) - (4 << 20)))
+	[ "$FS" != ext4 ] || echo 0 >"/sys/fs/ext4/$(basename "$(readlink -f $ORIGIN)")/reserved_clusters"
+	free=$(($(stat -f -c '%f * %S' $MOUNT) - (4 << 20)))
 	fallocate -l $free $MOUNT/taker
 	sync -f $MOUNT
 	read -r at count < <(awk 'NR == FNR { from[NR] = $2; end[NR] = $2 + $3; n = NR; next }
@@ -64,7 +67,7 @@ if [ "$FS" = ext4 ]; then
 	umount $MOUNT
 	e2fsck -fyD $ORIGIN >/dev/null 2>&1 || [ $? = 1 ]
 	sound "e2fsck -D"
-	resize2fs $ORIGIN $(((end - 1000) * 4))K >/run/resize 2>&1 || die "$(cat /run/resize)"
+	resize2fs $ORIGIN $(((end - 8000) * 4))K >/run/resize 2>&1 || die "$(cat /run/resize)"
 	sound "shrunk"
 	resize2fs $ORIGIN >/run/resize 2>&1 || die "$(cat /run/resize)"
 	sound "grown again"
