@@ -57,6 +57,15 @@ static inline void compat_bdev_close(struct compat_bdev *handle)
 #endif
 }
 
+static inline struct inode *compat_bdev_inode(const struct compat_bdev *handle)
+{
+#ifdef HAVE_BDEV_FILE_OPEN_BY_PATH
+	return handle->file->f_mapping->host;
+#else
+	return handle->bdev->bd_inode;
+#endif
+}
+
 /* The filesystem that is mounted from @bdev, or NULL. Freed by RCU. Context: rcu_read_lock(). */
 static inline struct super_block *compat_bdev_super(struct block_device *bdev)
 {

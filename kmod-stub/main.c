@@ -5,6 +5,7 @@
  */
 #include <linux/module.h>
 #include "dattobd.h"
+#include "freeze.h"
 
 #define SNAP_DEVICES_DEFAULT 24
 #define SNAP_DEVICES_MAX 255
@@ -55,9 +56,12 @@ static int __init dattobd_init(void)
 	err = cow_files_init();
 	if (err)
 		return err;
+	err = freeze_init();
+	if (err)
+		goto exit_cow_files;
 	err = register_blkdev(0, "datto");
 	if (err < 0)
-		goto exit_cow_files;
+		goto exit_freeze;
 	datto_major = err;
 	err = status_init();
 	if (err)
@@ -76,6 +80,8 @@ exit_status:
 	status_exit();
 unregister:
 	unregister_blkdev(datto_major, "datto");
+exit_freeze:
+	freeze_exit();
 exit_cow_files:
 	cow_files_exit();
 	return err;
@@ -87,6 +93,7 @@ static void __exit dattobd_exit(void)
 	control_exit();
 	status_exit();
 	unregister_blkdev(datto_major, "datto");
+	freeze_exit();
 	cow_files_exit();
 }
 

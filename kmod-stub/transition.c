@@ -10,6 +10,7 @@
 #include <linux/uuid.h>
 #include <linux/slab.h>
 #include "expand.h"
+#include "freeze.h"
 #include "next.h"
 
 #define SWITCH_TRIES 16
@@ -26,24 +27,11 @@ static void take_over(struct dattobd_device *dev, struct next *next)
 	WRITE_ONCE(dev->snapshot_mode, true);
 }
 
-static int freeze(struct dattobd_device *dev)
-{
-	return compat_bdev_freeze(origin_bdev(dev));
-}
-
-static void thaw(struct dattobd_device *dev)
-{
-	int err = compat_bdev_thaw(origin_bdev(dev));
-
-	if (err)
-		pr_dev_err(dev, "the filesystem of %s could not be thawed: %d", dev->origin_path,
-			   err);
-}
-
 int transition_setup(unsigned int minor, const char *origin, const char *cow, u64 fallocate_mib,
 		     u64 cache_bytes)
 {
 	struct dattobd_device *dev = device_new(minor, origin, true);
+	struct freeze *freeze;
 	struct next next = {};
 	int err;
 
@@ -62,14 +50,15 @@ int transition_setup(unsigned int minor, const char *origin, const char *cow, u6
 	err = intercept_enable();
 	if (err)
 		goto discard;
-	err = freeze(dev);
+	freeze = freeze_begin(dev);
+	err = PTR_ERR_OR_ZERO(freeze);
 	if (err)
 		goto disable;
 	take_over(dev, &next);
 	dev->tracked = true;
 	intercept_add(dev);
 	err = compat_bdev_drain(origin_bdev(dev));
-	thaw(dev);
+	freeze_end(freeze);
 
 	if (!err)
 		err = snapshot_publish(dev->snap);
@@ -149,6 +138,7 @@ static void leave_snapshot_mode(struct dattobd_device *dev)
 int transition_to_incremental(struct dattobd_device *dev)
 {
 	struct snapshot *snap = dev->snap;
+	struct freeze *freeze;
 	int err;
 
 	err = check_state(dev, DATTOBD_STATE_ACTIVE_SNAPSHOT);
@@ -156,13 +146,15 @@ int transition_to_incremental(struct dattobd_device *dev)
 		return err;
 	/* Now, while it can be given up: the freeze waits for their writers whatever comes. */
 	err = auto_expand_pause(dev, MAX_SCHEDULE_TIMEOUT) ?: drain_held(dev);
-	if (!err)
-		err = freeze(dev);
+	if (err)
+		goto stay;
+	freeze = freeze_begin(dev);
+	err = PTR_ERR_OR_ZERO(freeze);
 	if (err)
 		goto stay;
 	err = drain_worker(dev, MAX_SCHEDULE_TIMEOUT);
 	if (err) {
-		thaw(dev);
+		freeze_end(freeze);
 		goto stay;
 	}
 	leave_snapshot_mode(dev);
@@ -170,7 +162,7 @@ int transition_to_incremental(struct dattobd_device *dev)
 	auto_expand_drop(dev);
 	tracker_drain(dev); /* what came in between is marked */
 	device_cow_writes_wait(dev); /* from here on the file's blocks may become somebody else's */
-	thaw(dev);
+	freeze_end(freeze);
 
 	mutex_lock(&devices_lock);
 	dev->snap = NULL;
@@ -271,6 +263,7 @@ int transition_to_snapshot(struct dattobd_device *dev, const char *cow, u64 fall
 	struct engine *engine = dev->engine;
 	struct cow_file *old = dev->cow;
 	struct device_counters counters;
+	struct freeze *freeze;
 	struct next next = {};
 	int err;
 
@@ -286,7 +279,8 @@ int transition_to_snapshot(struct dattobd_device *dev, const char *cow, u64 fall
 			  counters.seqid + 1, &next);
 	if (err)
 		return err;
-	err = freeze(dev);
+	freeze = freeze_begin(dev);
+	err = PTR_ERR_OR_ZERO(freeze);
 	if (err)
 		goto discard;
 	/* A write that is still held was not looked at by the next core. */
@@ -299,11 +293,11 @@ int transition_to_snapshot(struct dattobd_device *dev, const char *cow, u64 fall
 		dev->cache_bytes = 0;
 	mutex_unlock(&devices_lock);
 	if (err) {
-		thaw(dev);
+		freeze_end(freeze);
 		goto discard;
 	}
 	err = compat_bdev_drain(origin_bdev(dev));
-	thaw(dev);
+	freeze_end(freeze);
 	if (err)
 		device_fail(dev, err, "the writes from before the snapshot did not end");
 

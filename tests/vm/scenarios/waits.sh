@@ -14,8 +14,8 @@ dd if=/dev/urandom of=$MOUNT/late bs=1M count=16 conv=fsync status=none
 late_block=2048		# of the file; not at its begin, where udev may look for signatures
 first=$(block_of $MOUNT/late)
 late=$(((first + late_block) * 8))
-late_for() { # MILLISECONDS: what a read of 4 MiB of that file takes
-	printf '%s\n' "0 $late linear $disk 0" "$late 8192 delay $disk $late $1 $disk $late 0" \
+late_for() { # MILLISECONDS [MILLISECONDS]: what a read of 4 MiB of that file takes, and a write
+	printf '%s\n' "0 $late linear $disk 0" "$late 8192 delay $disk $late $1 $disk $late ${2:-0} $disk $late 0" \
 		"$((late + 8192)) $((sectors - late - 8192)) linear $disk $((late + 8192))" | dmsetup reload late
 	dmsetup suspend --nolockfs late
 	dmsetup resume late
@@ -121,6 +121,68 @@ dbdctl destroy 0
 step "transition and destroy behind a write that does not end"
 umount $MOUNT
 check_device $ORIGIN
+
+# What the filesystem itself waits for, in the freeze at a switch: a block that may be written in place does not get there.
+mount $ORIGIN $MOUNT
+dirty() { # N: the n-th late block, in memory until a freeze wants it on the disk
+	late_for 0 $for_ever
+	dd if=/dev/urandom of=$MOUNT/late bs=4k seek=$((late_block + $1)) count=1 conv=notrunc status=none
+}
+answers() { # the disk does, and the freeze that was left alone ends in a thaw
+	late_for 0
+	until_true 20 "the thaw" timeout 20 sh -c "echo thawed >$MOUNT/thawed"
+	sync -f $MOUNT
+}
+dirty 3
+request setup-snapshot -f 40 $ORIGIN $MOUNT/cow 0
+waits "set-up, in its freeze"
+same "devices after a set-up that was killed" "$(field 0 state)" ""
+refused "is in use" rmmod dattobd
+answers
+rm -f $MOUNT/cow
+
+dbdctl setup-snapshot -f 40 $ORIGIN $MOUNT/cow 0
+take_before
+dd if=/dev/urandom of=$MOUNT/late bs=4k seek=$((late_block + 3)) count=2 oflag=direct conv=notrunc status=none
+dirty 3
+request transition-to-incremental 0
+waits "transition to incremental, in its freeze"
+same "a transition that was killed in its freeze: error" "$(field 0 error)" ""
+same "a transition that was killed in its freeze: state" "$(field 0 state)" 3
+refused "Device or resource busy" timeout 20 node "$PROJECT/dist/dbdctl.mjs" transition-to-incremental 0
+answers
+unmoved
+dbdctl transition-to-incremental 0
+dirty 4
+request transition-to-snapshot -f 40 $MOUNT/cow1 0
+waits "transition to snapshot, in its freeze"
+same "the next one that was killed in its freeze: error" "$(field 0 error)" ""
+same "the next one that was killed in its freeze: state" "$(field 0 state)" 2
+answers
+rm -f $MOUNT/cow1
+dbdctl transition-to-snapshot -f 40 $MOUNT/cow1 0
+take_before
+same "the file now" "$(dd if=$MOUNT/late bs=1M status=none | md5sum)" "$before"
+step "a freeze that does not end"
+
+# The smallest cache has 16 sections of 16 MiB each; what is beyond is written back to the begin of the COW file.
+fallocate -l 300M $MOUNT/wide
+for mib in $(seq 0 4 299); do
+	dd if=/dev/urandom of=$MOUNT/wide bs=4k seek=$((mib * 256)) count=1 oflag=direct conv=notrunc status=none
+done
+late=$(($(block_of $MOUNT/cow1) * 8))
+late_for 0 $for_ever
+request reconfigure -c 65536 0
+waits "reconfigure, writing the cache back"
+same "a reconfigure that was killed: error" "$(field 0 error)" ""
+late_for 0
+dbdctl reconfigure -c 65536 0
+unmoved
+dbdctl destroy 0
+umount $MOUNT
+check_device $ORIGIN
+late=$(((first + late_block) * 8))
+step "reconfigure behind a write that does not end"
 
 # The machine goes down with such a write under way: it does.
 mount $ORIGIN $MOUNT
