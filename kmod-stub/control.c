@@ -55,28 +55,34 @@ static struct dattobd_device *device_of(const void __user *argument)
 	return err ? ERR_PTR(err) : used_minor(minor);
 }
 
+/* Both paths of a request, to be freed by kfree(). */
+static int copy_paths(const char __user *from_origin, const char __user *from_cow, char **origin,
+		      char **cow)
+{
+	*origin = copy_path(from_origin);
+	if (IS_ERR(*origin))
+		return PTR_ERR(*origin);
+	*cow = copy_path(from_cow);
+	if (!IS_ERR(*cow))
+		return 0;
+	kfree(*origin);
+	return PTR_ERR(*cow);
+}
+
 static int setup(void __user *argument)
 {
 	struct setup_params params;
 	char *origin, *cow;
-	int err = copy_argument(&params, argument, sizeof(params));
+	int err = copy_argument(&params, argument, sizeof(params)) ?:
+			  copy_paths(params.bdev, params.cow, &origin, &cow);
 
 	if (err)
 		return err;
-	origin = copy_path(params.bdev);
-	if (IS_ERR(origin))
-		return PTR_ERR(origin);
-	cow = copy_path(params.cow);
-	if (IS_ERR(cow)) {
-		err = PTR_ERR(cow);
-		goto free_origin;
-	}
 	err = unused_minor(params.minor);
 	if (!err)
 		err = transition_setup(params.minor, origin, cow, params.fallocated_space,
 				       params.cache_size);
 	kfree(cow);
-free_origin:
 	kfree(origin);
 	return err;
 }
@@ -85,23 +91,15 @@ static int reload_as(void __user *argument, bool snapshot_mode)
 {
 	struct reload_params params;
 	char *origin, *cow;
-	int err = copy_argument(&params, argument, sizeof(params));
+	int err = copy_argument(&params, argument, sizeof(params)) ?:
+			  copy_paths(params.bdev, params.cow, &origin, &cow);
 
 	if (err)
 		return err;
-	origin = copy_path(params.bdev);
-	if (IS_ERR(origin))
-		return PTR_ERR(origin);
-	cow = copy_path(params.cow);
-	if (IS_ERR(cow)) {
-		err = PTR_ERR(cow);
-		goto free_origin;
-	}
 	err = unused_minor(params.minor);
 	if (!err)
 		err = reload(params.minor, origin, cow, params.cache_size, snapshot_mode);
 	kfree(cow);
-free_origin:
 	kfree(origin);
 	return err;
 }
