@@ -80,7 +80,7 @@ int drain_work(struct work_struct *work, long timeout)
 	return 0;
 }
 
-static int cow_writes(struct dattobd_device *dev)
+int drain_cow_writes(struct dattobd_device *dev)
 {
 	int err = wait_event_killable(dev->cow_writes_wait, !atomic_read(&dev->nr_cow_writes));
 
@@ -94,7 +94,7 @@ int drain_device(struct dattobd_device *dev)
 	if (!err)
 		err = drain_work(&dev->cache_work, MAX_SCHEDULE_TIMEOUT);
 	if (!err)
-		err = cow_writes(dev);
+		err = drain_cow_writes(dev);
 	if (!err)
 		err = drain_worker(dev, MAX_SCHEDULE_TIMEOUT);
 	if (!err && dev->snap)

@@ -41,6 +41,9 @@ int drain_worker(struct dattobd_device *dev, long timeout);
 /** drain_held() - Wait until every write that is held now has gone. */
 int drain_held(struct dattobd_device *dev);
 
+/** drain_cow_writes() - Wait until no raw write to the COW file is in flight. */
+int drain_cow_writes(struct dattobd_device *dev);
+
 /** drain_reads() - Wait until all reads of the snapshot below @number have ended. */
 int drain_reads(struct dattobd_device *dev, u64 number);
 

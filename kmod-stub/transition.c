@@ -27,6 +27,19 @@ static void take_over(struct dattobd_device *dev, struct next *next)
 	WRITE_ONCE(dev->snapshot_mode, true);
 }
 
+/*
+ * The writes from before the snapshot are not in it before they have ended. If they do not, the
+ * device fails, before the thaw: what then comes must not wait for copies.
+ */
+static int drain_old_writes(struct dattobd_device *dev)
+{
+	int err = compat_bdev_drain(origin_bdev(dev));
+
+	if (err)
+		device_fail(dev, err, "the writes from before the snapshot did not end");
+	return err;
+}
+
 int transition_setup(unsigned int minor, const char *origin, const char *cow, u64 fallocate_mib,
 		     u64 cache_bytes)
 {
@@ -57,7 +70,7 @@ int transition_setup(unsigned int minor, const char *origin, const char *cow, u6
 	take_over(dev, &next);
 	dev->tracked = true;
 	intercept_add(dev);
-	err = compat_bdev_drain(origin_bdev(dev));
+	err = drain_old_writes(dev);
 	freeze_end(freeze);
 
 	if (!err)
@@ -152,7 +165,7 @@ int transition_to_incremental(struct dattobd_device *dev)
 	err = PTR_ERR_OR_ZERO(freeze);
 	if (err)
 		goto stay;
-	err = drain_worker(dev, MAX_SCHEDULE_TIMEOUT);
+	err = drain_worker(dev, MAX_SCHEDULE_TIMEOUT) ?: drain_cow_writes(dev);
 	if (err) {
 		freeze_end(freeze);
 		goto stay;
@@ -248,11 +261,12 @@ static int switch_frozen(struct dattobd_device *dev, struct next *next)
 static void hand_over(struct dattobd_device *dev, struct engine *engine, struct cow_file *cow)
 {
 	int err = core_export(dev, engine, cow);
+	bool removed;
 
 	if (err) {
-		pr_dev_err(dev, "the index of %s could not be written, the file is removed: %d",
-			   cow_file_path(cow), err);
-		cow_file_unlink(cow);
+		removed = !cow_file_unlink(cow);
+		pr_dev_err(dev, "the index of %s could not be written, the file %s: %d",
+			   cow_file_path(cow), removed ? "is removed" : "is of no use", err);
 	}
 	cow_file_release(cow);
 	engine_destroy(engine);
@@ -285,6 +299,9 @@ int transition_to_snapshot(struct dattobd_device *dev, const char *cow, u64 fall
 		goto discard;
 	/* A write that is still held was not looked at by the next core. */
 	err = drain_worker(dev, MAX_SCHEDULE_TIMEOUT);
+	/* Later it could not be undone, and the index could not be written. */
+	if (!err && fatal_signal_pending(current))
+		err = -EINTR;
 	/* devices_lock: what status.c reads changes as one. */
 	mutex_lock(&devices_lock);
 	if (!err)
@@ -296,10 +313,8 @@ int transition_to_snapshot(struct dattobd_device *dev, const char *cow, u64 fall
 		freeze_end(freeze);
 		goto discard;
 	}
-	err = compat_bdev_drain(origin_bdev(dev));
+	err = drain_old_writes(dev);
 	freeze_end(freeze);
-	if (err)
-		device_fail(dev, err, "the writes from before the snapshot did not end");
 
 	hand_over(dev, engine, old);
 	if (err)

@@ -179,10 +179,26 @@ late_for 0
 dbdctl reconfigure -c 65536 0
 unmoved
 dbdctl destroy 0
+step "reconfigure behind a write that does not end"
+
+# Copies on their way to the COW file; the write that they were made for has ended.
+dbdctl setup-snapshot -f 40 $ORIGIN $MOUNT/cow 0
+take_before
+late=$(($(block_of $MOUNT/cow) * 8))
+late_for 0 $for_ever
+timeout 20 dd if=/dev/urandom of=$MOUNT/late bs=4k seek=$late_block count=1 oflag=direct conv=notrunc status=none
+request transition-to-incremental 0
+waits "transition to incremental, behind copies"
+same "a transition that was killed behind copies: error" "$(field 0 error)" ""
+same "a transition that was killed behind copies: state" "$(field 0 state)" 3
+late_for 0
+unmoved
+dbdctl transition-to-incremental 0
+dbdctl destroy 0
 umount $MOUNT
 check_device $ORIGIN
 late=$(((first + late_block) * 8))
-step "reconfigure behind a write that does not end"
+step "transition to incremental behind copies that do not end"
 
 # The machine goes down with such a write under way: it does.
 mount $ORIGIN $MOUNT
