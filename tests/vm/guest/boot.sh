@@ -28,5 +28,6 @@ status=$?
 sleep 0.2	# the last lines of the kernel's log
 sync -f /out
 [ -z "$ROOT_FS" ] || exit
+umount /dev/vdb 2>/dev/null	# the disk of the images: a filesystem that is still there may write to it after it went down
 # One command, all of it read already: the script's own file goes away before the power does.
 { echo o >/proc/sysrq-trigger; while :; do :; done; }
