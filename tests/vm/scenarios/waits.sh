@@ -30,9 +30,11 @@ ends_when_killed() { # WHAT
 	until_true 10 "the end of a request that was killed ($1)" gone $request
 	wait $request 2>/dev/null || true
 }
-waits() { # WHAT: the request is there after a while, and then dies at once
+in_function() { grep -qs "$1" /proc/$request/task/*/stack; }
+waits() { # WHAT FUNCTION: the request comes to that function of the module, is there after a while, and then dies at once
+	until_true 60 "the wait in $2 ($1; $(cat /run/request))" in_function "$2"
 	sleep 2
-	if gone $request; then die "$1 did not wait: $(cat /run/request)"; fi
+	in_function "$2" || die "$1 did not wait in $2: $(cat /run/request)"
 	ends_when_killed "$1"
 }
 # overwrite N: the n-th late block, past the page cache, by a process whose number is in $writer
@@ -91,7 +93,7 @@ dd if=/dev/datto0 of=/dev/null bs=4k skip=$((late / 8)) count=1 iflag=direct sta
 reader=$!
 sleep 1
 request expand-cow-file 8 0
-waits "expand, behind a read of the snapshot"
+waits "expand, behind a read of the snapshot" drain_reads
 same "an expand that was killed: error" "$(field 0 error)" ""
 late_for 0
 wait $reader
@@ -103,7 +105,7 @@ step "expand behind a read that does not end"
 late_for $for_ever
 overwrite 0
 request transition-to-incremental 0
-waits "transition to incremental, behind a write"
+waits "transition to incremental, behind a write" drain_held
 same "a transition that was killed: error" "$(field 0 error)" ""
 same "a transition that was killed: state" "$(field 0 state)" 3
 late_for 0
@@ -112,7 +114,7 @@ unmoved
 late_for $for_ever
 overwrite 1
 request destroy 0
-waits "destroy, behind a write"
+waits "destroy, behind a write" drain_worker
 dbdctl status >/dev/null
 late_for 0
 wait $writer
@@ -135,7 +137,7 @@ answers() { # the disk does, and the freeze that was left alone ends in a thaw
 }
 dirty 3
 request setup-snapshot -f 40 $ORIGIN $MOUNT/cow 0
-waits "set-up, in its freeze"
+waits "set-up, in its freeze" freeze_begin
 same "devices after a set-up that was killed" "$(field 0 state)" ""
 refused "is in use" rmmod dattobd
 answers
@@ -146,7 +148,7 @@ take_before
 dd if=/dev/urandom of=$MOUNT/late bs=4k seek=$((late_block + 3)) count=2 oflag=direct conv=notrunc status=none
 dirty 3
 request transition-to-incremental 0
-waits "transition to incremental, in its freeze"
+waits "transition to incremental, in its freeze" freeze_begin
 same "a transition that was killed in its freeze: error" "$(field 0 error)" ""
 same "a transition that was killed in its freeze: state" "$(field 0 state)" 3
 refused "Device or resource busy" timeout 20 node "$PROJECT/dist/dbdctl.mjs" transition-to-incremental 0
@@ -155,7 +157,7 @@ unmoved
 dbdctl transition-to-incremental 0
 dirty 4
 request transition-to-snapshot -f 40 $MOUNT/cow1 0
-waits "transition to snapshot, in its freeze"
+waits "transition to snapshot, in its freeze" freeze_begin
 same "the next one that was killed in its freeze: error" "$(field 0 error)" ""
 same "the next one that was killed in its freeze: state" "$(field 0 state)" 2
 answers
@@ -173,7 +175,7 @@ done
 late=$(($(block_of $MOUNT/cow1) * 8))
 late_for 0 $for_ever
 request reconfigure -c 65536 0
-waits "reconfigure, writing the cache back"
+waits "reconfigure, writing the cache back" drain_work
 same "a reconfigure that was killed: error" "$(field 0 error)" ""
 late_for 0
 dbdctl reconfigure -c 65536 0
@@ -188,7 +190,7 @@ late=$(($(block_of $MOUNT/cow) * 8))
 late_for 0 $for_ever
 timeout 20 dd if=/dev/urandom of=$MOUNT/late bs=4k seek=$late_block count=1 oflag=direct conv=notrunc status=none
 request transition-to-incremental 0
-waits "transition to incremental, behind copies"
+waits "transition to incremental, behind copies" drain_cow_writes
 same "a transition that was killed behind copies: error" "$(field 0 error)" ""
 same "a transition that was killed behind copies: state" "$(field 0 state)" 3
 late_for 0
