@@ -7,9 +7,6 @@
  * of it is used. A writer that is about to overtake it is slowed down. It is not stopped, since the
  * growth writes too, and would wait for itself.
  */
-#include <linux/kthread.h>
-#include <linux/pid_namespace.h>
-#include <linux/sched/mm.h>
 #include <linux/wait.h>
 #include "expand.h"
 #include "ring.h"
@@ -97,31 +94,20 @@ static u64 steps(struct dattobd_device *dev)
 	return max(DIV64_U64_ROUND_UP(missing * COW_BLOCK_SIZE, step), 1ULL) * step;
 }
 
-/*
- * The filesystem tells where the file lies by writing to a user's address space: that of the first
- * process, which is always there.
- */
 static int grow(struct dattobd_device *dev)
 {
 	u64 step = bytes_of(dev->auto_expand.step_mib), bytes = steps(dev);
 	u64 reserve = bytes_of(dev->auto_expand.reserved_mib);
-	struct mm_struct *mm;
 	int err;
 
 	if (device_state(dev) != DATTOBD_STATE_ACTIVE_SNAPSHOT)
 		return -EAGAIN;
-	mm = get_task_mm(init_pid_ns.child_reaper);
-	if (!mm)
-		return -EAGAIN;
 	WRITE_ONCE(dev->auto_expand.waits, WAITS_MAX);
-	kthread_use_mm(mm);
 	err = expand_cow_file(dev, bytes, reserve);
 	if (err == -ENOSPC && bytes > step)
 		err = expand_cow_file(dev, step, reserve);
-	kthread_unuse_mm(mm);
 	WRITE_ONCE(dev->auto_expand.waits, 0);
 	wake_up_all(&dev->auto_expand.ended);
-	mmput(mm);
 	return err == -EBUSY ? -EAGAIN : err; /* frozen: later */
 }
 

@@ -48,21 +48,21 @@ static inline int compat_bdev_open(const char *path, struct compat_bdev *handle)
 	return 0;
 }
 
+/* compat_fput() - Let go of a file at once, which fput() in a kernel thread does later. */
+static inline void compat_fput(struct file *file)
+{
+	if (current->flags & PF_KTHREAD)
+		__fput_sync(file);
+	else
+		fput(file);
+}
+
 static inline void compat_bdev_close(struct compat_bdev *handle)
 {
 #ifdef HAVE_BDEV_FILE_OPEN_BY_PATH
-	fput(handle->file);
+	compat_fput(handle->file);
 #else
 	blkdev_put(handle->bdev, FMODE_READ);
-#endif
-}
-
-static inline struct inode *compat_bdev_inode(const struct compat_bdev *handle)
-{
-#ifdef HAVE_BDEV_FILE_OPEN_BY_PATH
-	return handle->file->f_mapping->host;
-#else
-	return handle->bdev->bd_inode;
 #endif
 }
 

@@ -8,17 +8,23 @@
 #include <linux/slab.h>
 #include <linux/uaccess.h>
 #include "dattobd.h"
+#include "request.h"
 
-static DEFINE_MUTEX(control_mutex);
+static struct mutex minor_locks[SNAP_DEVICES_MAX];
 
-bool control_trylock(void)
+int control_lock(unsigned int minor)
 {
-	return mutex_trylock(&control_mutex);
+	return mutex_lock_killable(&minor_locks[minor]) ? -EINTR : 0;
 }
 
-void control_unlock(void)
+bool control_trylock(unsigned int minor)
 {
-	mutex_unlock(&control_mutex);
+	return mutex_trylock(&minor_locks[minor]);
+}
+
+void control_unlock(unsigned int minor)
+{
+	mutex_unlock(&minor_locks[minor]);
 }
 
 static int copy_argument(void *to, const void __user *from, size_t bytes)
@@ -26,153 +32,174 @@ static int copy_argument(void *to, const void __user *from, size_t bytes)
 	return copy_from_user(to, from, bytes) ? -EFAULT : 0;
 }
 
-/* A path of at most 4095 characters. Return: it, to be freed by kfree(), or ERR_PTR(). */
-static char *copy_path(const char __user *from)
+/* A path of at most 4095 characters, to be freed by kfree(). */
+static int copy_path(char **to, const char __user *from)
 {
-	return from ? strndup_user(from, PATH_MAX) : ERR_PTR(-EINVAL);
+	char *path = from ? strndup_user(from, PATH_MAX) : ERR_PTR(-EINVAL);
+
+	if (IS_ERR(path))
+		return PTR_ERR(path);
+	*to = path;
+	return 0;
 }
 
-static int unused_minor(unsigned int minor)
+/* What the requests do: in a thread of their own, under control_lock(). */
+
+static int set_up(const struct client_request *request)
 {
-	if (minor >= max_snap_devices)
-		return -EINVAL;
-	return devices[minor] ? -EBUSY : 0;
+	if (devices[request->minor])
+		return -EBUSY;
+	return transition_setup(request->minor, request->origin, request->cow, request->mib,
+				request->cache_bytes);
 }
 
-static struct dattobd_device *used_minor(unsigned int minor)
+static int reload_snapshot(const struct client_request *request)
 {
-	if (minor >= max_snap_devices)
-		return ERR_PTR(-EINVAL);
-	return devices[minor] ?: ERR_PTR(-ENOENT);
+	if (devices[request->minor])
+		return -EBUSY;
+	return reload(request->minor, request->origin, request->cow, request->cache_bytes, true);
 }
 
-/* The device that an argument of one minor names. */
-static struct dattobd_device *device_of(const void __user *argument)
+static int reload_incremental(const struct client_request *request)
 {
-	unsigned int minor;
-	int err = copy_argument(&minor, argument, sizeof(minor));
-
-	return err ? ERR_PTR(err) : used_minor(minor);
+	if (devices[request->minor])
+		return -EBUSY;
+	return reload(request->minor, request->origin, request->cow, request->cache_bytes, false);
 }
 
-/* Both paths of a request, to be freed by kfree(). */
-static int copy_paths(const char __user *from_origin, const char __user *from_cow, char **origin,
-		      char **cow)
+static int destroy(const struct client_request *request)
 {
-	*origin = copy_path(from_origin);
-	if (IS_ERR(*origin))
-		return PTR_ERR(*origin);
-	*cow = copy_path(from_cow);
-	if (!IS_ERR(*cow))
-		return 0;
-	kfree(*origin);
-	return PTR_ERR(*cow);
+	struct dattobd_device *dev = devices[request->minor];
+
+	return dev ? transition_destroy(dev) : -ENOENT;
 }
 
-static int setup(void __user *argument)
+static int to_incremental(const struct client_request *request)
+{
+	struct dattobd_device *dev = devices[request->minor];
+
+	return dev ? transition_to_incremental(dev) : -ENOENT;
+}
+
+static int to_snapshot(const struct client_request *request)
+{
+	struct dattobd_device *dev = devices[request->minor];
+
+	return dev ? transition_to_snapshot(dev, request->cow, request->mib) : -ENOENT;
+}
+
+static int reconfigure(const struct client_request *request)
+{
+	struct dattobd_device *dev = devices[request->minor];
+
+	return dev ? device_reconfigure(dev, request->cache_bytes) : -ENOENT;
+}
+
+static int expand(const struct client_request *request)
+{
+	struct dattobd_device *dev = devices[request->minor];
+
+	return dev ? device_expand(dev, request->mib) : -ENOENT;
+}
+
+static int auto_expand(const struct client_request *request)
+{
+	struct dattobd_device *dev = devices[request->minor];
+
+	return dev ? device_set_auto_expand(dev, request->mib, request->reserved_mib) : -ENOENT;
+}
+
+/* What they are told by their clients. */
+
+static int read_setup(struct client_request *request, const void __user *argument)
 {
 	struct setup_params params;
-	char *origin, *cow;
 	int err = copy_argument(&params, argument, sizeof(params)) ?:
-			  copy_paths(params.bdev, params.cow, &origin, &cow);
+			  copy_path(&request->origin, params.bdev) ?:
+			  copy_path(&request->cow, params.cow);
 
-	if (err)
-		return err;
-	err = unused_minor(params.minor);
-	if (!err)
-		err = transition_setup(params.minor, origin, cow, params.fallocated_space,
-				       params.cache_size);
-	kfree(cow);
-	kfree(origin);
+	request->minor = params.minor;
+	request->mib = params.fallocated_space;
+	request->cache_bytes = params.cache_size;
 	return err;
 }
 
-static int reload_as(void __user *argument, bool snapshot_mode)
+static int read_reload(struct client_request *request, const void __user *argument)
 {
 	struct reload_params params;
-	char *origin, *cow;
 	int err = copy_argument(&params, argument, sizeof(params)) ?:
-			  copy_paths(params.bdev, params.cow, &origin, &cow);
+			  copy_path(&request->origin, params.bdev) ?:
+			  copy_path(&request->cow, params.cow);
 
-	if (err)
-		return err;
-	err = unused_minor(params.minor);
-	if (!err)
-		err = reload(params.minor, origin, cow, params.cache_size, snapshot_mode);
-	kfree(cow);
-	kfree(origin);
+	request->minor = params.minor;
+	request->cache_bytes = params.cache_size;
 	return err;
 }
 
-static int destroy(void __user *argument)
+static int read_minor(struct client_request *request, const void __user *argument)
 {
-	struct dattobd_device *dev = device_of(argument);
-
-	return IS_ERR(dev) ? PTR_ERR(dev) : transition_destroy(dev);
+	return copy_argument(&request->minor, argument, sizeof(request->minor));
 }
 
-static int to_incremental(void __user *argument)
-{
-	struct dattobd_device *dev = device_of(argument);
-
-	return IS_ERR(dev) ? PTR_ERR(dev) : transition_to_incremental(dev);
-}
-
-static int to_snapshot(void __user *argument)
+static int read_to_snapshot(struct client_request *request, const void __user *argument)
 {
 	struct transition_snap_params params;
-	struct dattobd_device *dev;
-	char *cow;
-	int err = copy_argument(&params, argument, sizeof(params));
+	int err = copy_argument(&params, argument, sizeof(params)) ?:
+			  copy_path(&request->cow, params.cow);
 
-	if (err)
-		return err;
-	cow = copy_path(params.cow);
-	if (IS_ERR(cow))
-		return PTR_ERR(cow);
-	dev = used_minor(params.minor);
-	err = IS_ERR(dev) ? PTR_ERR(dev) :
-			    transition_to_snapshot(dev, cow, params.fallocated_space);
-	kfree(cow);
+	request->minor = params.minor;
+	request->mib = params.fallocated_space;
 	return err;
 }
 
-static int reconfigure(void __user *argument)
+static int read_reconfigure(struct client_request *request, const void __user *argument)
 {
 	struct reconfigure_params params;
-	struct dattobd_device *dev;
 	int err = copy_argument(&params, argument, sizeof(params));
 
-	if (err)
-		return err;
-	dev = used_minor(params.minor);
-	return IS_ERR(dev) ? PTR_ERR(dev) : device_reconfigure(dev, params.cache_size);
+	request->minor = params.minor;
+	request->cache_bytes = params.cache_size;
+	return err;
 }
 
-static int expand(void __user *argument)
+static int read_expand(struct client_request *request, const void __user *argument)
 {
 	struct expand_cow_file_params params;
-	struct dattobd_device *dev;
 	int err = copy_argument(&params, argument, sizeof(params));
 
-	if (err)
-		return err;
-	dev = used_minor(params.minor);
-	return IS_ERR(dev) ? PTR_ERR(dev) : device_expand(dev, params.size);
+	request->minor = params.minor;
+	request->mib = params.size;
+	return err;
 }
 
-static int auto_expand(void __user *argument)
+static int read_auto_expand(struct client_request *request, const void __user *argument)
 {
 	struct reconfigure_auto_expand_params params;
-	struct dattobd_device *dev;
 	int err = copy_argument(&params, argument, sizeof(params));
 
-	if (err)
-		return err;
-	dev = used_minor(params.minor);
-	return IS_ERR(dev) ? PTR_ERR(dev) :
-			     device_set_auto_expand(dev, params.step_size, params.reserved_space);
+	request->minor = params.minor;
+	request->mib = params.step_size;
+	request->reserved_mib = params.reserved_space;
+	return err;
 }
+
+static const struct {
+	unsigned int command;
+	int (*read)(struct client_request *request, const void __user *argument);
+	int (*carry_out)(const struct client_request *request);
+} requests[] = {
+	{ IOCTL_SETUP_SNAP, read_setup, set_up },
+	{ IOCTL_RELOAD_SNAP, read_reload, reload_snapshot },
+	{ IOCTL_RELOAD_INC, read_reload, reload_incremental },
+	{ IOCTL_DESTROY, read_minor, destroy },
+	{ IOCTL_TRANSITION_INC, read_minor, to_incremental },
+	{ IOCTL_TRANSITION_SNAP, read_to_snapshot, to_snapshot },
+	{ IOCTL_RECONFIGURE, read_reconfigure, reconfigure },
+	{ IOCTL_EXPAND_COW_FILE, read_expand, expand },
+	{ IOCTL_RECONFIGURE_AUTO_EXPAND, read_auto_expand, auto_expand },
+};
+
+/* Questions, answered at once: they wait for no request. */
 
 static void describe(struct dattobd_device *dev, struct dattobd_info *info)
 {
@@ -200,79 +227,75 @@ static void describe(struct dattobd_device *dev, struct dattobd_info *info)
 static int info(void __user *argument)
 {
 	struct dattobd_info *answer = kzalloc(sizeof(*answer), GFP_KERNEL);
-	struct dattobd_device *dev;
-	int err = 0;
+	struct dattobd_device *dev = NULL;
+	unsigned int minor;
+	int err;
 
 	if (!answer)
 		return -ENOMEM;
 	/* The whole struct must be readable; only its minor is used. */
 	err = copy_argument(answer, argument, sizeof(*answer));
+	minor = answer->minor;
+	if (!err && minor >= max_snap_devices)
+		err = -EINVAL;
 	if (err)
 		goto free;
-	dev = used_minor(answer->minor);
-	if (IS_ERR(dev)) {
-		err = PTR_ERR(dev);
-		goto free;
-	}
 	memset(answer, 0, sizeof(*answer));
-	describe(dev, answer);
-	if (copy_to_user(argument, answer, sizeof(*answer)))
+	mutex_lock(&devices_lock);
+	dev = devices[minor];
+	if (dev)
+		describe(dev, answer);
+	mutex_unlock(&devices_lock);
+	if (!dev)
+		err = -ENOENT;
+	else if (copy_to_user(argument, answer, sizeof(*answer)))
 		err = -EFAULT;
 free:
 	kfree(answer);
 	return err;
 }
 
+/* One that a request is about is not free, though there may be no device yet. */
 static int get_free(void __user *argument)
 {
 	int minor;
 
 	for (minor = 0; minor < max_snap_devices; minor++) {
-		if (!devices[minor])
+		if (!devices[minor] && !mutex_is_locked(&minor_locks[minor]))
 			return copy_to_user(argument, &minor, sizeof(minor)) ? -EFAULT : 0;
 	}
 	return -ENOENT;
 }
 
-static int dispatch(unsigned int command, void __user *argument)
+static int ask_for(unsigned int nr, const void __user *argument)
 {
-	switch (command) {
-	case IOCTL_SETUP_SNAP:
-		return setup(argument);
-	case IOCTL_RELOAD_SNAP:
-		return reload_as(argument, true);
-	case IOCTL_RELOAD_INC:
-		return reload_as(argument, false);
-	case IOCTL_DESTROY:
-		return destroy(argument);
-	case IOCTL_TRANSITION_INC:
-		return to_incremental(argument);
-	case IOCTL_TRANSITION_SNAP:
-		return to_snapshot(argument);
-	case IOCTL_DATTOBD_INFO:
-		return info(argument);
-	case IOCTL_GET_FREE:
-		return get_free(argument);
-	case IOCTL_RECONFIGURE:
-		return reconfigure(argument);
-	case IOCTL_EXPAND_COW_FILE:
-		return expand(argument);
-	case IOCTL_RECONFIGURE_AUTO_EXPAND:
-		return auto_expand(argument);
-	default:
-		return -EINVAL;
-	}
+	struct client_request *request = request_new();
+	int err;
+
+	if (!request)
+		return -ENOMEM;
+	request->carry_out = requests[nr].carry_out;
+	err = requests[nr].read(request, argument);
+	if (!err)
+		err = request->minor < max_snap_devices ? request_run(request) : -EINVAL;
+	request_put(request);
+	return err;
 }
 
 static long control_ioctl(struct file *file, unsigned int command, unsigned long argument)
 {
-	int err = mutex_lock_killable(&control_mutex);
+	void __user *pointer = (void __user *)argument;
+	unsigned int nr;
 
-	if (err)
-		return err;
-	err = dispatch(command, (void __user *)argument);
-	mutex_unlock(&control_mutex);
-	return err;
+	if (command == IOCTL_DATTOBD_INFO)
+		return info(pointer);
+	if (command == IOCTL_GET_FREE)
+		return get_free(pointer);
+	for (nr = 0; nr < ARRAY_SIZE(requests); nr++) {
+		if (command == requests[nr].command)
+			return ask_for(nr, pointer);
+	}
+	return -EINVAL;
 }
 
 static const struct file_operations control_operations = {
@@ -290,19 +313,23 @@ static struct miscdevice control_device = {
 
 int control_init(void)
 {
+	unsigned int minor;
+
+	for (minor = 0; minor < SNAP_DEVICES_MAX; minor++)
+		mutex_init(&minor_locks[minor]);
 	return misc_register(&control_device);
 }
 
-/* Module exit: no file is open, so no ioctl runs; no snapshot is open either. */
+/* Module exit: no file is open and no request runs; no snapshot is open either. */
 void control_exit(void)
 {
 	unsigned int minor;
 
 	misc_deregister(&control_device);
-	mutex_lock(&control_mutex); /* the watch is still there */
 	for (minor = 0; minor < max_snap_devices; minor++) {
+		mutex_lock(&minor_locks[minor]); /* the watch is still there */
 		if (devices[minor])
 			transition_unload(devices[minor]);
+		mutex_unlock(&minor_locks[minor]);
 	}
-	mutex_unlock(&control_mutex);
 }

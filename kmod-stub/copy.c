@@ -8,6 +8,7 @@
 #include <linux/highmem.h>
 #include "expand.h"
 #include "ring.h"
+#include "sections.h"
 
 /* One wait for any number of reads. */
 struct reading {

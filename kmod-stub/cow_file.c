@@ -158,7 +158,7 @@ static struct cow_file *make(const struct path *path, struct block_device *origi
 		return ERR_CAST(file);
 	cow = cow_file_new(path, origin, device, bytes);
 	err = IS_ERR(cow) ? PTR_ERR(cow) : fill(cow, file, header);
-	fput(file);
+	compat_fput(file);
 	if (!err || IS_ERR(cow))
 		return cow;
 	cow_file_release(cow);

@@ -12,6 +12,7 @@
 #include <linux/namei.h>
 #include <linux/slab.h>
 #include "cow_private.h"
+#include "request.h"
 
 /* Those that are tried where none is mounted, with options that leave the log alone. */
 static const struct file_system {
@@ -98,7 +99,7 @@ static struct super_block *super_activate(struct block_device *origin)
 		sb = super_lock_mounted(origin);
 		if (sb)
 			break;
-		if (!compat_bdev_mounted_rw(origin) || (current->flags & PF_KTHREAD) ||
+		if (!compat_bdev_mounted_rw(origin) || !request_is_current() ||
 		    fatal_signal_pending(current))
 			return NULL;
 		schedule_timeout_killable(HZ / 50);

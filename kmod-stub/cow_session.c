@@ -12,6 +12,7 @@
 #include <linux/slab.h>
 #include <linux/statfs.h>
 #include "cow_private.h"
+#include "request.h"
 
 void cow_drop_cache(struct file *file)
 {
@@ -56,8 +57,8 @@ int cow_read_map(struct cow_file *cow, struct inode *inode, u64 bytes)
 }
 
 /*
- * Look a path up as the calling process sees it. Workers have no view of their own worth that name:
- * theirs is that of the first process.
+ * Look a path up as the client sees it. Workers have no view of their own worth that name: theirs
+ * is that of the first process.
  */
 static int look_up(const char *name, struct path *path)
 {
@@ -65,7 +66,7 @@ static int look_up(const char *name, struct path *path)
 	struct path root;
 	int err;
 
-	if (!(current->flags & PF_KTHREAD))
+	if (request_is_current())
 		return kern_path(name, 0, path);
 	task_lock(first);
 	get_fs_root(first->fs, &root);
@@ -201,7 +202,7 @@ int cow_file_close(struct cow_file *cow, struct file *file, bool keep_pinned)
 	else
 		cow_unpin(cow);
 	mnt_drop_write(file->f_path.mnt);
-	fput(file);
+	compat_fput(file);
 	return err ? err : pin_err;
 }
 
@@ -261,7 +262,7 @@ static int grow(struct cow_file *cow, const struct path *path, u64 bytes)
 		cow_truncate(path, cow->bytes);
 	else
 		cow->bytes = bytes;
-	fput(file);
+	compat_fput(file);
 	return err;
 }
 

@@ -14,6 +14,7 @@
 #include <linux/security.h>
 #include <linux/slab.h>
 #include "cow_private.h"
+#include "request.h"
 
 /*
  * A freeze begins with s_umount held for writing: while it is held for reading and none has begun,
@@ -40,7 +41,7 @@ static int try_write(struct vfsmount *mnt)
 int cow_want_write(struct vfsmount *mnt, bool wait)
 {
 	/* No signal reaches a worker. */
-	bool killable = !(current->flags & PF_KTHREAD);
+	bool killable = request_is_current();
 	int err = try_write(mnt);
 
 	while ((err == -EAGAIN || (err == -EBUSY && wait)) && killable) {

@@ -3,7 +3,7 @@
  * The stub's own header: what each file of this folder offers to the others, grouped by file.
  *
  * Locks, outermost first:
- *   control_mutex         one ioctl or look of the watch at a time (control.c, watch.c)
+ *   control_lock()        one request or look of the watch at a time for each minor (control.c)
  *   device.expand_mutex   one growth of the COW file at a time, by an ioctl or by itself (expand.c)
  *   the right to write    to the origin's filesystem: a freeze waits for who has it (cow_write.c)
  *   devices_lock          the table of devices, and what status.c reads of them (main.c)
@@ -57,6 +57,7 @@ struct free_space;
 struct dattobd_device {
 	unsigned int minor;
 	struct hlist_node node; /* intercept.c's table */
+	struct list_head claim; /* see device_claim() */
 
 	struct compat_bdev origin;
 	sector_t start; /* first sector of the origin on its disk */
@@ -111,7 +112,7 @@ struct dattobd_device {
 	void *open_header; /* COW_HEADER_SIZE: the header block of a file without a record */
 	unsigned long seal_broken; /* jiffies; 0 if never */
 
-	/* watch.c, reload.c; under control_mutex */
+	/* watch.c, reload.c; under control_lock() */
 	struct delayed_work watch;
 	unsigned int idle_ticks; /* looks in a row that found no filesystem mounted read-write */
 	bool unverified; /* reloaded, and not mounted read-write since */
@@ -143,6 +144,13 @@ static inline struct block_device *origin_bdev(const struct dattobd_device *dev)
  * Errors and their order: ABI.md B4.3 to B4.7, B4.22 to B4.24.
  */
 struct dattobd_device *device_new(unsigned int minor, const char *origin, bool mounted);
+
+/**
+ * device_claim() - Be the one device that tracks its origin, until device_unclaim() or
+ * device_free(). Return: 0, or -%EALREADY if another one is.
+ */
+int device_claim(struct dattobd_device *dev);
+void device_unclaim(struct dattobd_device *dev);
 
 /**
  * device_free() - Free a device that is not in the table of intercept.c, with what it still
@@ -193,7 +201,7 @@ void device_counters(struct dattobd_device *dev, struct device_counters *counter
 int device_check_thawed(const struct dattobd_device *dev);
 
 /*
- * transition.c: a device's way from mode to mode. Under control_mutex; may sleep. Errors and
+ * transition.c: a device's way from mode to mode. Under control_lock(); may sleep. Errors and
  * their order: ABI.md B4.
  */
 int transition_setup(unsigned int minor, const char *origin, const char *cow, u64 fallocate_mib,
@@ -217,7 +225,7 @@ void transition_dismantle(struct dattobd_device *dev, bool keep_cow);
 void transition_unload(struct dattobd_device *dev);
 
 /*
- * reconfigure.c: what can be changed without a change of mode. Under control_mutex; may sleep.
+ * reconfigure.c: what can be changed without a change of mode. Under control_lock(); may sleep.
  * Errors and their order: ABI.md B4.
  */
 int device_reconfigure(struct dattobd_device *dev, u64 cache_bytes); /* 0: the default */
@@ -225,6 +233,8 @@ int device_expand(struct dattobd_device *dev, u64 mib);
 int device_set_auto_expand(struct dattobd_device *dev, u64 step_mib, u64 reserved_mib);
 
 /* main.c: parameters and the table of devices by minor */
+
+#define SNAP_DEVICES_MAX 255
 
 extern unsigned long cow_max_memory_default;
 extern unsigned int cow_fallocate_percentage_default;
@@ -237,8 +247,11 @@ extern struct mutex devices_lock;
 extern struct dattobd_device *devices[];
 
 /* control.c, status.c */
-bool control_trylock(void);
-void control_unlock(void);
+
+/** control_lock() - Lock a minor. Return: 0, or -%EINTR if the caller was killed. */
+int control_lock(unsigned int minor);
+bool control_trylock(unsigned int minor);
+void control_unlock(unsigned int minor);
 int control_init(void);
 void control_exit(void);
 int status_init(void);
@@ -329,29 +342,6 @@ void tracker_drain(struct dattobd_device *dev);
  * Context: The tracker's worker.
  */
 void copy_ranges(struct dattobd_device *dev, const struct core_range *ranges, unsigned int count);
-
-/* sections.c */
-
-void sections_init(struct dattobd_device *dev);
-
-/**
- * sections_load() - Make an index section resident, writing others back as the core asks.
- *
- * Return: 0 or -errno.
- */
-int sections_load(struct dattobd_device *dev, u64 section);
-
-/** sections_flush() - Write every dirty section to the COW file. Return: 0 or -errno. */
-int sections_flush(struct dattobd_device *dev);
-
-/**
- * sections_set_cache() - Set the limit of the index cache, writing back what it has no room for.
- *
- * The memory that the core got when it was started is never exceeded, nor given back. Goes on
- * behind a caller that was killed. By one caller at a time.
- * Return: 0 or -errno.
- */
-int sections_set_cache(struct dattobd_device *dev, u64 bytes);
 
 /* snapshot.c: the frozen view /dev/dattoN */
 

@@ -4,6 +4,7 @@
  * its way is waited for; first where that can be given up.
  */
 #include "expand.h"
+#include "request.h"
 
 static void unlink_cow(struct dattobd_device *dev)
 {
@@ -85,6 +86,7 @@ int transition_destroy(struct dattobd_device *dev)
 	if (!err && dev->tracked)
 		err = wind_down(dev, !compat_bdev_mounted_rw(origin_bdev(dev)));
 	if (!err) {
+		request_ignore_kill();
 		transition_unload(dev);
 		return 0;
 	}

@@ -5,6 +5,7 @@
 #include <linux/vmalloc.h>
 #include "expand.h"
 #include "free_space.h"
+#include "sections.h"
 
 void device_fail_locked(struct dattobd_device *dev, int error, const char *what)
 {
@@ -120,15 +121,29 @@ static int check_origin(const struct dattobd_device *dev, bool mounted)
 	return 0;
 }
 
-static bool is_tracked(struct block_device *bdev)
-{
-	unsigned int i;
+static LIST_HEAD(claims); /* under devices_lock */
 
-	for (i = 0; i < max_snap_devices; i++) {
-		if (devices[i] && devices[i]->engine && origin_bdev(devices[i]) == bdev)
-			return true;
+int device_claim(struct dattobd_device *dev)
+{
+	struct dattobd_device *other;
+	int err = 0;
+
+	mutex_lock(&devices_lock);
+	list_for_each_entry(other, &claims, claim) {
+		if (origin_bdev(other) == origin_bdev(dev))
+			err = -EALREADY;
 	}
-	return false;
+	if (!err)
+		list_add(&dev->claim, &claims);
+	mutex_unlock(&devices_lock);
+	return err;
+}
+
+void device_unclaim(struct dattobd_device *dev)
+{
+	mutex_lock(&devices_lock);
+	list_del_init(&dev->claim);
+	mutex_unlock(&devices_lock);
 }
 
 /* The path in /proc and in the info ioctl: absolute, links resolved. */
@@ -183,6 +198,7 @@ struct dattobd_device *device_new(unsigned int minor, const char *origin, bool m
 	sections_init(dev);
 	drain_init(&dev->drain);
 	INIT_LIST_HEAD(&dev->copy_requests);
+	INIT_LIST_HEAD(&dev->claim);
 	bio_list_init(&dev->held);
 	INIT_WORK(&dev->work, tracker_work);
 	INIT_DELAYED_WORK(&dev->watch, watch_work);
@@ -199,7 +215,7 @@ struct dattobd_device *device_new(unsigned int minor, const char *origin, bool m
 	err = alloc_parts(dev);
 	if (err)
 		goto close;
-	if (mounted && is_tracked(origin_bdev(dev))) {
+	if (mounted && device_claim(dev)) {
 		err = -EINVAL;
 		goto close;
 	}
@@ -238,6 +254,7 @@ void device_free(struct dattobd_device *dev)
 	kfree(dev->origin_path);
 	kfree(dev->origin_name);
 	kfree(dev->cow_name);
+	device_unclaim(dev);
 	compat_bdev_close(&dev->origin);
 	kfree(dev);
 }

@@ -16,6 +16,7 @@
  */
 #include "expand.h"
 #include "free_space.h"
+#include "request.h"
 
 #define COPY_PIECE 1024 /* blocks, so that writes get their turn */
 
@@ -53,7 +54,7 @@ int expand_interrupted(struct dattobd_device *dev)
 {
 	if (fatal_signal_pending(current))
 		return -EINTR;
-	return (current->flags & PF_KTHREAD) && READ_ONCE(dev->auto_expand.paused) ? -EAGAIN : 0;
+	return !request_is_current() && READ_ONCE(dev->auto_expand.paused) ? -EAGAIN : 0;
 }
 
 /* Cut a piece to what can be copied. Return: 1 if there is something to copy, 0, or -errno. */
@@ -160,8 +161,10 @@ static int take_all(struct dattobd_device *dev, u64 position, u64 bytes)
 static void undo(struct dattobd_device *dev)
 {
 	u64 keep = max(present_bytes(dev), dev->masked_end * COW_BLOCK_SIZE);
-	int err = keep < cow_file_bytes(dev->cow) ? cow_file_truncate(dev->cow, keep) : 0;
+	int err;
 
+	request_ignore_kill();
+	err = keep < cow_file_bytes(dev->cow) ? cow_file_truncate(dev->cow, keep) : 0;
 	if (err)
 		pr_dev_warn(dev, "space of the COW file %s could not be given back: %d",
 			    cow_file_path(dev->cow), err);
@@ -178,7 +181,7 @@ int expand_cow_file(struct dattobd_device *dev, u64 bytes, u64 reserve)
 		return -EFBIG;
 	if (compat_bdev_frozen(origin_bdev(dev)))
 		return -EBUSY; /* by a suspended device, perhaps, which cannot be read either */
-	if (!(current->flags & PF_KTHREAD))
+	if (request_is_current())
 		expand_prepare(dev);
 	err = cow_file_grow(dev->cow, from + bytes, reserve);
 	if (!err) {

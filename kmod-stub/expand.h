@@ -11,16 +11,15 @@
  * @reserve: bytes of the filesystem that must stay free
  *
  * On an error the file may have grown by a part.
- * Context: Process context with a user address space, expand_mutex held; snapshot mode is not left
- * meanwhile.
+ * Context: A kernel thread, expand_mutex held; snapshot mode is not left meanwhile.
  * Return: 0; an error of expand_interrupted(); -%ENOSPC also if old content that must be preserved
  * first finds no room; an error of cow_file_grow(); the device's error.
  */
 int expand_cow_file(struct dattobd_device *dev, u64 bytes, u64 reserve);
 
 /**
- * expand_prepare() - Ask the snapshot what was free, which a growth without a user address space of
- * its own cannot. Context: As expand_cow_file().
+ * expand_prepare() - Ask the snapshot what was free, which a worker cannot: it does not see the
+ * snapshot's node as a client does. Context: As expand_cow_file().
  */
 void expand_prepare(struct dattobd_device *dev);
 

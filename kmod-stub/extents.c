@@ -5,7 +5,6 @@
  * moved, and its blocks are not freed.
  */
 #include <linux/fiemap.h>
-#include <linux/mman.h>
 #include <linux/mm.h>
 #include <linux/sched/mm.h>
 #include <linux/sched/signal.h>
@@ -13,6 +12,7 @@
 #include <linux/uaccess.h>
 #include <linux/vmalloc.h>
 #include "cow_private.h"
+#include "scratch.h"
 
 /*
  * Extents whose bytes are elsewhere, not yet anywhere, not only ours, or not as they would be
@@ -113,9 +113,7 @@ static int add(struct extents_reader *reader, const struct fiemap_extent *extent
 }
 
 /*
- * Read some more extents. The filesystem puts them where a user's buffer would be, and other
- * threads of the calling process could change them there before they are copied: it takes a
- * process that may write to the origin anyway.
+ * Read some more extents. The filesystem puts them where a user's buffer would be.
  */
 static int read_batch(struct extents_reader *reader, u64 bytes)
 {
@@ -163,7 +161,6 @@ static int read_all(struct extents_reader *reader, u64 bytes)
 int extents_read(struct inode *inode, u64 bytes, struct cow_extent **extents, unsigned int *count)
 {
 	struct extents_reader reader = { .inode = inode, .end = round_up(bytes, COW_BLOCK_SIZE) };
-	unsigned long scratch;
 	int err;
 
 	if (!inode->i_op->fiemap)
@@ -171,15 +168,13 @@ int extents_read(struct inode *inode, u64 bytes, struct cow_extent **extents, un
 	reader.batch = kvmalloc(SCRATCH_BYTES, GFP_KERNEL);
 	if (!reader.batch)
 		return -ENOMEM;
-	scratch = vm_mmap(NULL, 0, SCRATCH_BYTES, PROT_READ | PROT_WRITE,
-			  MAP_PRIVATE | MAP_ANONYMOUS, 0);
-	if (IS_ERR_VALUE(scratch)) {
-		err = (int)scratch;
+	reader.scratch = scratch_map(SCRATCH_BYTES);
+	if (IS_ERR(reader.scratch)) {
+		err = PTR_ERR(reader.scratch);
 		goto free_batch;
 	}
-	reader.scratch = (struct fiemap_extent __user *)scratch;
 	err = read_all(&reader, bytes);
-	vm_munmap(scratch, SCRATCH_BYTES);
+	scratch_unmap(reader.scratch, SCRATCH_BYTES);
 	if (!err && !reader.count)
 		err = -EOPNOTSUPP;
 	if (err) {

@@ -8,7 +8,6 @@
 #include <linux/fsmap.h>
 #include <linux/kdev_t.h>
 #include <linux/mm.h>
-#include <linux/mman.h>
 #include <linux/module.h>
 #include <linux/mount.h>
 #include <linux/path.h>
@@ -17,6 +16,7 @@
 #include <linux/uaccess.h>
 #include "dattobd.h"
 #include "free_space.h"
+#include "scratch.h"
 
 #define RECORDS 1024 /* asked for at once */
 #define SCRATCH_BYTES PAGE_ALIGN(sizeof(struct fsmap_head) + RECORDS * sizeof(struct fsmap))
@@ -78,8 +78,8 @@ static bool is_free(const struct fsmap *record, u32 device)
 }
 
 /*
- * Read some more records. Return: 1 if there are more, 0 if not, or -errno. As with fiemap
- * (extents.c), the filesystem writes to the caller's address space.
+ * Read some more records. Return: 1 if there are more, 0 if not, or -errno. The filesystem puts
+ * them where a user's buffer would be.
  */
 static int read_batch(struct free_space *space, struct file *file, struct fsmap_head *head,
 		      void __user *scratch)
@@ -114,7 +114,7 @@ static int read_batch(struct free_space *space, struct file *file, struct fsmap_
 
 static int read_all(struct free_space *space, struct file *file, struct fsmap_head *head)
 {
-	unsigned long scratch;
+	void __user *scratch;
 	int ret;
 
 	memset(head, 0, sizeof(*head));
@@ -125,14 +125,13 @@ static int read_all(struct free_space *space, struct file *file, struct fsmap_he
 		.fmr_owner = U64_MAX,
 		.fmr_offset = U64_MAX,
 	};
-	scratch = vm_mmap(NULL, 0, SCRATCH_BYTES, PROT_READ | PROT_WRITE,
-			  MAP_PRIVATE | MAP_ANONYMOUS, 0);
-	if (IS_ERR_VALUE(scratch))
-		return (int)scratch;
+	scratch = scratch_map(SCRATCH_BYTES);
+	if (IS_ERR(scratch))
+		return PTR_ERR(scratch);
 	do {
-		ret = read_batch(space, file, head, (void __user *)scratch);
+		ret = read_batch(space, file, head, scratch);
 	} while (ret > 0);
-	vm_munmap(scratch, SCRATCH_BYTES);
+	scratch_unmap(scratch, SCRATCH_BYTES);
 	return ret;
 }
 
@@ -150,7 +149,7 @@ static int ask(struct free_space *space, struct vfsmount *mnt)
 		err = head ? read_all(space, file, head) : -ENOMEM;
 	}
 	kvfree(head);
-	fput(file); /* takes effect, on the mount too, before the caller is back in user space */
+	compat_fput(file);
 	return err;
 }
 

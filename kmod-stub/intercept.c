@@ -13,9 +13,9 @@
 #include <linux/rcupdate.h>
 #include "dattobd.h"
 
-static DEFINE_HASHTABLE(tracked,
-			5); /* devices by disk; RCU for lookups, control_mutex for changes */
-static unsigned int users; /* of the redirection; control_mutex */
+static DEFINE_MUTEX(changes); /* guards what follows */
+static DEFINE_HASHTABLE(tracked, 5); /* devices by disk; RCU for lookups */
+static unsigned int users; /* of the redirection */
 
 static bool has_device_below(struct gendisk *disk, const struct dattobd_device *dev, int minor)
 {
@@ -89,38 +89,44 @@ static struct ftrace_ops ops = {
 int intercept_enable(void)
 {
 	char target[] = "submit_bio_noacct";
-	int err;
+	int err = 0;
 
-	if (users++)
-		return 0;
-	err = ftrace_set_filter(&ops, target, strlen(target), 0);
+	mutex_lock(&changes);
+	if (!users)
+		err = ftrace_set_filter(&ops, target, strlen(target), 0) ?:
+				register_ftrace_function(&ops);
 	if (!err)
-		err = register_ftrace_function(&ops);
-	if (err) {
-		users--;
+		users++;
+	mutex_unlock(&changes);
+	if (err)
 		pr_err("datto: submit_bio_noacct() cannot be intercepted (is another snapshot module or live patch loaded?): %d\n",
 		       err);
-	}
 	return err;
 }
 
 void intercept_disable(void)
 {
-	if (--users)
-		return;
-	unregister_ftrace_function(&ops);
-	/* A task may have been preempted in bio_was_taken(), or between the callback and it. */
-	synchronize_rcu_tasks();
+	mutex_lock(&changes);
+	if (!--users) {
+		unregister_ftrace_function(&ops);
+		/* A task may have been preempted in bio_was_taken(), or on its way to it. */
+		synchronize_rcu_tasks();
+	}
+	mutex_unlock(&changes);
 }
 
 void intercept_add(struct dattobd_device *dev)
 {
+	mutex_lock(&changes);
 	hash_add_rcu(tracked, &dev->node, (unsigned long)origin_bdev(dev)->bd_disk);
+	mutex_unlock(&changes);
 }
 
 void intercept_remove(struct dattobd_device *dev)
 {
+	mutex_lock(&changes);
 	hash_del_rcu(&dev->node);
+	mutex_unlock(&changes);
 	synchronize_rcu();
 }
 

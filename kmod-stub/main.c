@@ -5,10 +5,8 @@
  */
 #include <linux/module.h>
 #include "dattobd.h"
-#include "freeze.h"
 
 #define SNAP_DEVICES_DEFAULT 24
-#define SNAP_DEVICES_MAX 255
 
 static int may_hook_syscalls = 1;
 module_param(may_hook_syscalls, int, 0444);
@@ -56,12 +54,9 @@ static int __init dattobd_init(void)
 	err = cow_files_init();
 	if (err)
 		return err;
-	err = freeze_init();
-	if (err)
-		goto exit_cow_files;
 	err = register_blkdev(0, "datto");
 	if (err < 0)
-		goto exit_freeze;
+		goto exit_cow_files;
 	datto_major = err;
 	err = status_init();
 	if (err)
@@ -80,8 +75,6 @@ exit_status:
 	status_exit();
 unregister:
 	unregister_blkdev(datto_major, "datto");
-exit_freeze:
-	freeze_exit();
 exit_cow_files:
 	cow_files_exit();
 	return err;
@@ -93,7 +86,6 @@ static void __exit dattobd_exit(void)
 	control_exit();
 	status_exit();
 	unregister_blkdev(datto_major, "datto");
-	freeze_exit();
 	cow_files_exit();
 }
 

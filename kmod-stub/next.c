@@ -3,6 +3,7 @@
 #include <linux/math64.h>
 #include <linux/slab.h>
 #include "next.h"
+#include "request.h"
 
 #define MIB (1024ULL * 1024)
 
@@ -11,6 +12,7 @@
 
 void next_discard(struct next *next)
 {
+	request_ignore_kill();
 	if (next->snap) {
 		snapshot_close(next->snap);
 		snapshot_destroy(next->snap);

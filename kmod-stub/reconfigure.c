@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* What can be changed of a device without a change of its mode. */
 #include "expand.h"
+#include "sections.h"
 
 #define MIB (1024ULL * 1024)
 

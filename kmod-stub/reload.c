@@ -164,24 +164,12 @@ static void strip(struct dattobd_device *dev)
 	dev->engine = NULL;
 	dev->cow = NULL;
 	cow_file_release(cow);
-}
-
-/* Is there another device that tracks the origin? */
-static int check_alone(struct dattobd_device *dev)
-{
-	unsigned int i;
-
-	for (i = 0; i < max_snap_devices; i++) {
-		if (devices[i] && devices[i]->engine &&
-		    origin_bdev(devices[i]) == origin_bdev(dev))
-			return -EALREADY;
-	}
-	return 0;
+	device_unclaim(dev);
 }
 
 static void track(struct dattobd_device *dev, const char *cow)
 {
-	int err = check_alone(dev);
+	int err = device_claim(dev);
 
 	if (err) {
 		refuse(dev, cow, err, "another minor tracks this origin already");
@@ -189,6 +177,7 @@ static void track(struct dattobd_device *dev, const char *cow)
 	}
 	err = intercept_enable();
 	if (err) {
+		device_unclaim(dev);
 		refuse(dev, cow, err, "writes cannot be intercepted");
 		return;
 	}

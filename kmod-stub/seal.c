@@ -19,6 +19,7 @@
 #include "dattobd.h"
 #include "record.h"
 #include "ring.h"
+#include "sections.h"
 
 bool seal_take(struct dattobd_device *dev)
 {

@@ -39,7 +39,7 @@ void seal_make(struct dattobd_device *dev);
  * seal_apply() - See to it that the COW file has a clean record.
  * @timeout: how long to wait for it, jiffies; it may be written later all the same
  *
- * Context: control_mutex. May sleep.
+ * Context: control_lock(). May sleep.
  * Return: 0; -%EBUSY if the origin is being written to; -%ENOSPC if the file has no room;
  * -%ETIMEDOUT; -%EINTR if the caller was killed; -errno. All but -%EBUSY and -%ETIMEDOUT are
  * logged.
@@ -50,7 +50,7 @@ int seal_apply(struct dattobd_device *dev, long timeout);
  * seal_open() - Remove the clean record, and the wish for one, before the device or its file is
  * changed.
  *
- * Context: control_mutex. May sleep.
+ * Context: control_lock(). May sleep.
  * Return: 0; -%EINTR if the caller was killed; the error of a failed device.
  */
 int seal_open(struct dattobd_device *dev);

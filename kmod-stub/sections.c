@@ -4,7 +4,7 @@
  * says which section it misses and, when asked for it, what must be read or written first.
  * Sections travel through a bounce buffer, so that core_lock is never held over I/O.
  */
-#include "dattobd.h"
+#include "sections.h"
 
 struct section_io {
 	u64 section;

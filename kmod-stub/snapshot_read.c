@@ -16,6 +16,7 @@
 #include <linux/interval_tree_generic.h>
 #include <linux/sched/mm.h>
 #include "ring.h"
+#include "sections.h"
 #include "snapshot.h"
 
 #define READ_RUNS 32 /* taken from a plan in one go */

@@ -10,10 +10,19 @@
 #include <linux/uuid.h>
 #include <linux/slab.h>
 #include "expand.h"
-#include "freeze.h"
 #include "next.h"
+#include "request.h"
 
 #define SWITCH_TRIES 16
+
+static void thaw(struct dattobd_device *dev)
+{
+	int err = compat_bdev_thaw(origin_bdev(dev));
+
+	if (err)
+		pr_dev_err(dev, "the filesystem of %s could not be thawed: %d", dev->origin_path,
+			   err);
+}
 
 /* Let the next snapshot take over. Context: core_lock, or a device that nobody else knows. */
 static void take_over(struct dattobd_device *dev, struct next *next)
@@ -25,6 +34,20 @@ static void take_over(struct dattobd_device *dev, struct next *next)
 	dev->snap = next->snap;
 	dev->fallocate_mib = next->fallocate_mib;
 	WRITE_ONCE(dev->snapshot_mode, true);
+}
+
+/*
+ * The filesystem writes back first, which takes as long as it takes: who was killed meanwhile
+ * turns back.
+ */
+static int freeze(struct dattobd_device *dev)
+{
+	int err = compat_bdev_freeze(origin_bdev(dev));
+
+	if (err || !fatal_signal_pending(current))
+		return err;
+	thaw(dev);
+	return -EINTR;
 }
 
 /*
@@ -44,7 +67,6 @@ int transition_setup(unsigned int minor, const char *origin, const char *cow, u6
 		     u64 cache_bytes)
 {
 	struct dattobd_device *dev = device_new(minor, origin, true);
-	struct freeze *freeze;
 	struct next next = {};
 	int err;
 
@@ -63,19 +85,19 @@ int transition_setup(unsigned int minor, const char *origin, const char *cow, u6
 	err = intercept_enable();
 	if (err)
 		goto discard;
-	freeze = freeze_begin(dev);
-	err = PTR_ERR_OR_ZERO(freeze);
+	err = freeze(dev);
 	if (err)
 		goto disable;
 	take_over(dev, &next);
 	dev->tracked = true;
 	intercept_add(dev);
 	err = drain_old_writes(dev);
-	freeze_end(freeze);
+	thaw(dev);
 
 	if (!err)
 		err = snapshot_publish(dev->snap);
 	if (err) {
+		request_ignore_kill();
 		transition_dismantle(dev, false);
 		return err;
 	}
@@ -151,7 +173,6 @@ static void leave_snapshot_mode(struct dattobd_device *dev)
 int transition_to_incremental(struct dattobd_device *dev)
 {
 	struct snapshot *snap = dev->snap;
-	struct freeze *freeze;
 	int err;
 
 	err = check_state(dev, DATTOBD_STATE_ACTIVE_SNAPSHOT);
@@ -161,21 +182,21 @@ int transition_to_incremental(struct dattobd_device *dev)
 	err = auto_expand_pause(dev, MAX_SCHEDULE_TIMEOUT) ?: drain_held(dev);
 	if (err)
 		goto stay;
-	freeze = freeze_begin(dev);
-	err = PTR_ERR_OR_ZERO(freeze);
+	err = freeze(dev);
 	if (err)
 		goto stay;
 	err = drain_worker(dev, MAX_SCHEDULE_TIMEOUT) ?: drain_cow_writes(dev);
 	if (err) {
-		freeze_end(freeze);
+		thaw(dev);
 		goto stay;
 	}
+	request_ignore_kill();
 	leave_snapshot_mode(dev);
 	expand_end(dev);
 	auto_expand_drop(dev);
 	tracker_drain(dev); /* what came in between is marked */
 	device_cow_writes_wait(dev); /* from here on the file's blocks may become somebody else's */
-	freeze_end(freeze);
+	thaw(dev);
 
 	mutex_lock(&devices_lock);
 	dev->snap = NULL;
@@ -277,7 +298,6 @@ int transition_to_snapshot(struct dattobd_device *dev, const char *cow, u64 fall
 	struct engine *engine = dev->engine;
 	struct cow_file *old = dev->cow;
 	struct device_counters counters;
-	struct freeze *freeze;
 	struct next next = {};
 	int err;
 
@@ -293,15 +313,11 @@ int transition_to_snapshot(struct dattobd_device *dev, const char *cow, u64 fall
 			  counters.seqid + 1, &next);
 	if (err)
 		return err;
-	freeze = freeze_begin(dev);
-	err = PTR_ERR_OR_ZERO(freeze);
+	err = freeze(dev);
 	if (err)
 		goto discard;
 	/* A write that is still held was not looked at by the next core. */
 	err = drain_worker(dev, MAX_SCHEDULE_TIMEOUT);
-	/* Later it could not be undone, and the index could not be written. */
-	if (!err && fatal_signal_pending(current))
-		err = -EINTR;
 	/* devices_lock: what status.c reads changes as one. */
 	mutex_lock(&devices_lock);
 	if (!err)
@@ -310,11 +326,12 @@ int transition_to_snapshot(struct dattobd_device *dev, const char *cow, u64 fall
 		dev->cache_bytes = 0;
 	mutex_unlock(&devices_lock);
 	if (err) {
-		freeze_end(freeze);
+		thaw(dev);
 		goto discard;
 	}
+	request_ignore_kill(); /* the index of before is wanted, whatever comes */
 	err = drain_old_writes(dev);
-	freeze_end(freeze);
+	thaw(dev);
 
 	hand_over(dev, engine, old);
 	if (err)

@@ -18,7 +18,7 @@
 #define SOON (HZ / 20)
 #define PEACE (5 * HZ) /* between a broken seal and the next */
 #define RECORD_WAIT HZ /* for a clean record; others wait for the watch meanwhile */
-#define REBOOT_TRIES 50 /* for an ioctl to end, a tenth of a second each */
+#define REQUEST_WAIT (5 * HZ) /* when the machine goes down: for all requests to end */
 #define REBOOT_WAIT (15 * HZ) /* for all records */
 
 bool watch_active(struct dattobd_device *dev)
@@ -91,7 +91,7 @@ void watch_work(struct work_struct *work)
 						  watch);
 	unsigned long interval = SOON;
 
-	if (control_trylock()) {
+	if (control_trylock(dev->minor)) {
 		if (!READ_ONCE(dev->error)) {
 			if (watch_active(dev))
 				mounted(dev);
@@ -99,7 +99,7 @@ void watch_work(struct work_struct *work)
 				not_mounted(dev);
 		}
 		interval = next_look(dev);
-		control_unlock();
+		control_unlock(dev->minor);
 	}
 	queue_delayed_work(system_unbound_wq, &dev->watch, interval);
 }
@@ -140,6 +140,22 @@ static int seal_last(struct dattobd_device *dev, unsigned long end)
 	return err;
 }
 
+static void go_down(struct dattobd_device *dev, unsigned long end)
+{
+	if (!READ_ONCE(dev->error) && seal_last(dev, end) == -ETIMEDOUT)
+		pr_dev_err(dev, "its origin does not answer: no clean record is written, a full backup will be needed");
+}
+
+static bool lock_by(unsigned int minor, unsigned long end)
+{
+	while (!control_trylock(minor)) {
+		if (time_after(jiffies, end))
+			return false;
+		schedule_timeout_uninterruptible(HZ / 10);
+	}
+	return true;
+}
+
 /*
  * The machine goes down. The root filesystem is read-only by now, or nobody writes to it any
  * more: as long as that holds, the record will be right at the next boot. An origin that does not
@@ -147,25 +163,21 @@ static int seal_last(struct dattobd_device *dev, unsigned long end)
  */
 static int on_reboot(struct notifier_block *block, unsigned long action, void *data)
 {
-	unsigned long end = jiffies + REBOOT_WAIT;
-	unsigned int minor, tries = 0;
+	unsigned long lock_end = jiffies + REQUEST_WAIT, end = jiffies + REBOOT_WAIT;
+	unsigned int minor;
 
 	if (READ_ONCE(hibernating))
 		return NOTIFY_DONE;
-	while (!control_trylock()) {
-		if (++tries > REBOOT_TRIES) {
-			pr_err("datto: an ioctl does not end: no clean records are written, full backups will be needed\n");
-			return NOTIFY_DONE;
-		}
-		schedule_timeout_uninterruptible(HZ / 10);
-	}
 	for (minor = 0; minor < max_snap_devices; minor++) {
-		struct dattobd_device *dev = devices[minor];
-
-		if (dev && !READ_ONCE(dev->error) && seal_last(dev, end) == -ETIMEDOUT)
-			pr_dev_err(dev, "its origin does not answer: no clean record is written, a full backup will be needed");
+		if (!lock_by(minor, lock_end)) {
+			pr_err("datto: minor %u: a request does not end: no clean record is written, a full backup will be needed\n",
+			       minor);
+			continue;
+		}
+		if (devices[minor])
+			go_down(devices[minor], end);
+		control_unlock(minor);
 	}
-	control_unlock();
 	return NOTIFY_DONE;
 }
 

@@ -4,8 +4,8 @@
  *
  *	waiters
  *
- * The slow one reads its argument from a page that nobody provides (userfaultfd), while it holds the lock of all
- * requests. Another request waits for it, and must die by a signal; a reader of /proc/datto-info must not wait at all.
+ * The slow one reads its argument from a page that nobody provides (userfaultfd). Neither another request nor a reader of
+ * /proc/datto-info waits for it, and it must die by a signal. (Requests that wait for a device: the scenario "waits".)
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -21,9 +21,8 @@
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
+#include "requests.h"
 
-#define INFO		0xA0509108
-#define GET_FREE	0x80049109
 #define PAGES		4
 
 static int ctl;
@@ -61,9 +60,14 @@ static pid_t start(void (*run)(void))
 	return pid;
 }
 
-static void slow_request(void)
+static void slow_info(void)
 {
 	ioctl(ctl, INFO, absent_pages());
+}
+
+static void slow_setup(void)
+{
+	ioctl(ctl, SETUP, absent_pages());
 }
 
 static void short_request(void)
@@ -106,23 +110,25 @@ static void read_proc(void)
 
 int main(void)
 {
-	pid_t slow, waiting;
+	static const struct {
+		const char *name;
+		void (*run)(void);
+	} slow_ones[] = { { "info", slow_info }, { "set-up", slow_setup } };
+	unsigned int i;
 
 	ctl = open("/dev/datto-ctl", O_RDONLY);
 	if (ctl < 0)
 		give_up("/dev/datto-ctl");
-	slow = start(slow_request);
-	expect("the slow request ended by itself", still_there(slow, 1000));
-	waiting = start(short_request);
-	expect("the second request did not wait for the first", still_there(waiting, 1000));
-	read_proc();
-	kill(waiting, SIGKILL);
-	expect("a request that waits cannot be killed", !still_there(waiting, 5000));
-	expect("the slow request ended by itself", still_there(slow, 100));
-	waiting = start(short_request);
-	expect("the second request did not wait for the first", still_there(waiting, 500));
-	kill(slow, SIGKILL);
-	expect("the slow request cannot be killed", !still_there(slow, 5000));
-	expect("a request waits for one that is gone", !still_there(waiting, 5000));
+	for (i = 0; i < sizeof(slow_ones) / sizeof(*slow_ones); i++) {
+		pid_t slow = start(slow_ones[i].run);
+
+		printf("a slow %s\n", slow_ones[i].name);
+		expect("the slow request ended by itself", still_there(slow, 1000));
+		expect("another request waits for the slow one", !still_there(start(short_request), 5000));
+		read_proc();
+		expect("the slow request ended by itself", still_there(slow, 100));
+		kill(slow, SIGKILL);
+		expect("the slow request cannot be killed", !still_there(slow, 5000));
+	}
 	return 0;
 }

@@ -1,5 +1,5 @@
 # Nobody waits for what may never come where no signal reaches: the thaw of a frozen filesystem, a disk that does not answer. Such a
-# request can be killed, and what it was about is as before, or gets done later.
+# request can be killed, and what it was about is as before, or gets done later by its thread in the kernel.
 . "$PROJECT/tests/vm/guest/lib.sh"
 load_module
 modprobe -q dm-delay || true
@@ -14,9 +14,11 @@ dd if=/dev/urandom of=$MOUNT/late bs=1M count=16 conv=fsync status=none
 late_block=2048		# of the file; not at its begin, where udev may look for signatures
 first=$(block_of $MOUNT/late)
 late=$(((first + late_block) * 8))
-late_for() { # MILLISECONDS [MILLISECONDS]: what a read of 4 MiB of that file takes, and a write
-	printf '%s\n' "0 $late linear $disk 0" "$late 8192 delay $disk $late $1 $disk $late ${2:-0} $disk $late 0" \
-		"$((late + 8192)) $((sectors - late - 8192)) linear $disk $((late + 8192))" | dmsetup reload late
+late_sectors=8192
+late_for() { # MILLISECONDS [MILLISECONDS]: what a read of these sectors takes, and a write
+	local end=$((late + late_sectors))
+	printf '%s\n' "0 $late linear $disk 0" "$late $late_sectors delay $disk $late $1 $disk $late ${2:-0} $disk $late 0" \
+		"$end $((sectors - end)) linear $disk $end" | dmsetup reload late
 	dmsetup suspend --nolockfs late
 	dmsetup resume late
 }
@@ -30,8 +32,17 @@ ends_when_killed() { # WHAT
 	until_true 10 "the end of a request that was killed ($1)" gone $request
 	wait $request 2>/dev/null || true
 }
-in_function() { grep -qs "$1" /proc/$request/task/*/stack; }
-waits() { # WHAT FUNCTION: the request comes to that function of the module, is there after a while, and then dies at once
+threads() { grep -lsx datto_req0 /proc/[0-9]*/comm | sed 's,comm$,stack,'; } # of requests about minor 0
+in_function() {
+	local stack
+	for stack in $(threads); do
+		if grep -qsE "$1" "$stack"; then return; fi
+	done
+	return 1
+}
+none_left() { [ -z "$(threads)" ]; }
+over() { until_true 20 "the end of the thread of a request that was killed" none_left; }
+waits() { # WHAT FUNCTION: the request's thread comes to that function, is there after a while, and then the request dies at once
 	until_true 60 "the wait in $2 ($1; $(cat /run/request))" in_function "$2"
 	sleep 2
 	in_function "$2" || die "$1 did not wait in $2: $(cat /run/request)"
@@ -60,8 +71,9 @@ for _ in 1 2 3; do
 	ends_when_killed "set-up, frozen in the middle"
 	dbdctl status >/dev/null
 	fsfreeze -u $MOUNT
+	over
 	[ "$(field 0 state)" != 3 ] || dbdctl destroy 0
-	rm -f $MOUNT/cow
+	[ ! -e $MOUNT/cow ] || die "a set-up that was killed left its COW file behind"
 done
 step "frozen in the middle of a set-up"
 
@@ -132,36 +144,62 @@ dirty() { # N: the n-th late block, in memory until a freeze wants it on the dis
 }
 answers() { # the disk does, and the freeze that was left alone ends in a thaw
 	late_for 0
+	over
 	until_true 20 "the thaw" timeout 20 sh -c "echo thawed >$MOUNT/thawed"
 	sync -f $MOUNT
 }
 dirty 3
 request setup-snapshot -f 40 $ORIGIN $MOUNT/cow 0
-waits "set-up, in its freeze" freeze_begin
+waits "set-up, in its freeze" "freeze_bdev|bdev_freeze"
 same "devices after a set-up that was killed" "$(field 0 state)" ""
 refused "is in use" rmmod dattobd
+# Others do not wait for it, and who does can be killed.
+request setup-snapshot -f 40 $ORIGIN $MOUNT/cow1 0
+waits "a set-up behind it" control_lock
+truncate -s 64M /run/other
+other=$(losetup -f --show /run/other)
+mkfs.ext4 -q -b 4096 $other
+mkdir -p /run/other.mounted
+mount $other /run/other.mounted
+timeout 60 node "$PROJECT/dist/dbdctl.mjs" setup-snapshot -f 8 $other /run/other.mounted/cow 1
+same "another device meanwhile" "$(field 1 state)" 3
+udevadm settle
+timeout 60 node "$PROJECT/dist/dbdctl.mjs" destroy 1
+umount /run/other.mounted
+losetup -d $other
 answers
-rm -f $MOUNT/cow
+same "devices after it has ended" "$(field 0 state)" ""
+[ ! -e $MOUNT/cow ] || die "a set-up that was killed in its freeze left its COW file behind"
 
 dbdctl setup-snapshot -f 40 $ORIGIN $MOUNT/cow 0
 take_before
 dd if=/dev/urandom of=$MOUNT/late bs=4k seek=$((late_block + 3)) count=2 oflag=direct conv=notrunc status=none
 dirty 3
 request transition-to-incremental 0
-waits "transition to incremental, in its freeze" freeze_begin
+waits "transition to incremental, in its freeze" "freeze_bdev|bdev_freeze"
 same "a transition that was killed in its freeze: error" "$(field 0 error)" ""
 same "a transition that was killed in its freeze: state" "$(field 0 state)" 3
-refused "Device or resource busy" timeout 20 node "$PROJECT/dist/dbdctl.mjs" transition-to-incremental 0
 answers
 unmoved
+same "that transition, later: state" "$(field 0 state)" 3
 dbdctl transition-to-incremental 0
 dirty 4
 request transition-to-snapshot -f 40 $MOUNT/cow1 0
-waits "transition to snapshot, in its freeze" freeze_begin
+waits "transition to snapshot, in its freeze" "freeze_bdev|bdev_freeze"
 same "the next one that was killed in its freeze: error" "$(field 0 error)" ""
 same "the next one that was killed in its freeze: state" "$(field 0 state)" 2
 answers
-rm -f $MOUNT/cow1
+[ ! -e $MOUNT/cow1 ] || die "a transition that was killed in its freeze left its COW file behind"
+
+# What the filesystem itself waits for, while it makes the file.
+dmsetup suspend --nolockfs late
+request transition-to-snapshot -f 40 $MOUNT/cow1 0
+waits "transition to snapshot, making its COW file" cow_file_create
+same "the next one that was killed while it made its COW file: error" "$(field 0 error)" ""
+same "the next one that was killed while it made its COW file: state" "$(field 0 state)" 2
+dmsetup resume late
+over
+[ ! -e $MOUNT/cow1 ] || die "a transition that was killed while it made its COW file left it behind"
 dbdctl transition-to-snapshot -f 40 $MOUNT/cow1 0
 take_before
 same "the file now" "$(dd if=$MOUNT/late bs=1M status=none | md5sum)" "$before"
@@ -196,11 +234,28 @@ same "a transition that was killed behind copies: state" "$(field 0 state)" 3
 late_for 0
 unmoved
 dbdctl transition-to-incremental 0
+step "transition to incremental behind copies that do not end"
+
+# The list of what changed, on its way to the COW file of before: it gets there, whoever is killed.
+late_sectors=256
+late_for 0 $for_ever
+request transition-to-snapshot -f 40 $MOUNT/cow1 0
+waits "transition to snapshot, writing what changed" core_export
+same "a transition that was killed after its switch: error" "$(field 0 error)" ""
+same "a transition that was killed after its switch: state" "$(field 0 state)" 3
+late_for 0
+over
+node "$PROJECT/dist/datto-inspect.mjs" check $MOUNT/cow
+take_before
+unmoved
+dbdctl transition-to-incremental 0
+late_sectors=8192
 dbdctl destroy 0
+rm -f $MOUNT/cow
 umount $MOUNT
 check_device $ORIGIN
 late=$(((first + late_block) * 8))
-step "transition to incremental behind copies that do not end"
+step "transition to snapshot behind a list that does not get there"
 
 # The machine goes down with such a write under way: it does.
 mount $ORIGIN $MOUNT

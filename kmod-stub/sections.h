@@ -1,0 +1,29 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* The sections of the index that are in memory, and their way to and from the COW file. */
+#ifndef DATTOBD_SECTIONS_H
+#define DATTOBD_SECTIONS_H
+
+#include "dattobd.h"
+
+void sections_init(struct dattobd_device *dev);
+
+/**
+ * sections_load() - Make an index section resident, writing others back as the core asks.
+ *
+ * Return: 0 or -errno.
+ */
+int sections_load(struct dattobd_device *dev, u64 section);
+
+/** sections_flush() - Write every dirty section to the COW file. Return: 0 or -errno. */
+int sections_flush(struct dattobd_device *dev);
+
+/**
+ * sections_set_cache() - Set the limit of the index cache, writing back what it has no room for.
+ *
+ * The memory that the core got when it was started is never exceeded, nor given back. Goes on
+ * behind a caller that was killed. By one caller at a time.
+ * Return: 0 or -errno.
+ */
+int sections_set_cache(struct dattobd_device *dev, u64 bytes);
+
+#endif
