@@ -57,6 +57,19 @@ static inline void compat_fput(struct file *file)
 		fput(file);
 }
 
+/* compat_kern_unmount() - The same for the block device of a mount of our own. */
+static inline void compat_kern_unmount(struct vfsmount *mnt)
+{
+#ifdef HAVE_BDEV_FILE_OPEN_BY_PATH
+	struct file *file = get_file(mnt->mnt_sb->s_bdev_file);
+
+	kern_unmount(mnt);
+	compat_fput(file);
+#else
+	kern_unmount(mnt);
+#endif
+}
+
 static inline void compat_bdev_close(struct compat_bdev *handle)
 {
 #ifdef HAVE_BDEV_FILE_OPEN_BY_PATH
@@ -130,19 +143,24 @@ static inline int compat_bdev_thaw(struct block_device *bdev)
  * ended. What a stacked device (device mapper, md) has taken over is not waited for: there a
  * writer that passes the filesystem has no defined instant.
  *
- * Return: 0, or -%EINTR if the caller was killed.
+ * Return: 0, -%EINTR if the caller was killed, or -%ETIMEDOUT.
  */
-static inline int compat_bdev_drain(struct block_device *bdev)
+static inline int compat_bdev_drain(struct block_device *bdev, unsigned long timeout)
 {
 	struct request_queue *queue = bdev_get_queue(bdev);
 #ifdef HAVE_BLK_MQ_FREEZE_MEMFLAGS
 	unsigned int memflags = memalloc_noio_save();
 #endif
+	unsigned long end = jiffies + timeout;
 	int err = 0;
 
 	blk_freeze_queue_start(queue);
-	while (!err && blk_mq_freeze_queue_wait_timeout(queue, HZ / 10) <= 0)
-		err = fatal_signal_pending(current) ? -EINTR : 0;
+	while (!err && blk_mq_freeze_queue_wait_timeout(queue, HZ / 10) <= 0) {
+		if (fatal_signal_pending(current))
+			err = -EINTR;
+		else if (time_after(jiffies, end))
+			err = -ETIMEDOUT;
+	}
 #ifdef HAVE_BLK_MQ_FREEZE_MEMFLAGS
 	blk_mq_unfreeze_queue(queue, memflags);
 #else

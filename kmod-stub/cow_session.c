@@ -154,6 +154,8 @@ static int guard_again(struct cow_file *cow, struct inode *inode)
 		err = cow_pin(cow, inode);
 	if (!err)
 		cow->map_unproved = false;
+	else if (cow_file_has_filesystem(cow))
+		cow_pin_guard(cow, inode, true); /* as it was, at least */
 	return err;
 }
 

@@ -147,7 +147,8 @@ struct dattobd_device *device_new(unsigned int minor, const char *origin, bool m
 
 /**
  * device_claim() - Be the one device that tracks its origin, until device_unclaim() or
- * device_free(). Return: 0, or -%EALREADY if another one is.
+ * device_free(). Return: 0, -%EALREADY if another one is, or -%EBUSY if a request is just making
+ * or freeing it.
  */
 int device_claim(struct dattobd_device *dev);
 void device_unclaim(struct dattobd_device *dev);

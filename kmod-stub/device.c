@@ -131,7 +131,7 @@ int device_claim(struct dattobd_device *dev)
 	mutex_lock(&devices_lock);
 	list_for_each_entry(other, &claims, claim) {
 		if (origin_bdev(other) == origin_bdev(dev))
-			err = -EALREADY;
+			err = devices[other->minor] == other ? -EALREADY : -EBUSY;
 	}
 	if (!err)
 		list_add(&dev->claim, &claims);
@@ -215,8 +215,9 @@ struct dattobd_device *device_new(unsigned int minor, const char *origin, bool m
 	err = alloc_parts(dev);
 	if (err)
 		goto close;
-	if (mounted && device_claim(dev)) {
-		err = -EINVAL;
+	err = mounted ? device_claim(dev) : 0;
+	if (err) {
+		err = err == -EALREADY ? -EINVAL : err;
 		goto close;
 	}
 	dev->origin_path = resolve(origin);

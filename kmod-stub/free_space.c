@@ -179,11 +179,12 @@ struct free_space *free_space_read(const char *type, const char *node)
 		return ERR_PTR(-ENOMEM);
 	mnt = mount_snapshot(type, node);
 	if (IS_ERR(mnt)) {
+		flush_delayed_fput(); /* it may have opened the node */
 		free_space_free(space);
 		return ERR_CAST(mnt);
 	}
 	err = ask(space, mnt);
-	kern_unmount(mnt);
+	compat_kern_unmount(mnt);
 	if (err) {
 		free_space_free(space);
 		return ERR_PTR(err);

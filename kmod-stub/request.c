@@ -121,6 +121,8 @@ int request_run(struct client_request *request)
 	err = wait_for_completion_killable(&request->done);
 	if (err)
 		kill(request, thread);
+	else
+		kthread_stop(thread); /* it ends by itself: the module may go once we return */
 	put_task_struct(thread);
 	return err ? -EINTR : request->result;
 }

@@ -27,6 +27,8 @@ void __user *scratch_map(size_t bytes)
 
 void scratch_unmap(void __user *scratch, size_t bytes)
 {
-	vm_munmap((unsigned long)scratch, bytes);
+	/* Not for a kill either: it is not ours that it would stay in. */
+	while (vm_munmap((unsigned long)scratch, bytes) == -EINTR)
+		schedule_timeout_uninterruptible(1);
 	leave(current->mm);
 }

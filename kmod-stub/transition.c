@@ -14,6 +14,7 @@
 #include "request.h"
 
 #define SWITCH_TRIES 16
+#define OLD_WRITES_WAIT (60 * HZ) /* the filesystem is frozen, whoever is killed */
 
 static void thaw(struct dattobd_device *dev)
 {
@@ -56,7 +57,7 @@ static int freeze(struct dattobd_device *dev)
  */
 static int drain_old_writes(struct dattobd_device *dev)
 {
-	int err = compat_bdev_drain(origin_bdev(dev));
+	int err = compat_bdev_drain(origin_bdev(dev), OLD_WRITES_WAIT);
 
 	if (err)
 		device_fail(dev, err, "the writes from before the snapshot did not end");

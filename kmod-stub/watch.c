@@ -18,8 +18,9 @@
 #define SOON (HZ / 20)
 #define PEACE (5 * HZ) /* between a broken seal and the next */
 #define RECORD_WAIT HZ /* for a clean record; others wait for the watch meanwhile */
-#define REQUEST_WAIT (5 * HZ) /* when the machine goes down: for all requests to end */
-#define REBOOT_WAIT (15 * HZ) /* for all records */
+#define LAST_REQUESTS (5 * HZ) /* when the machine goes down: for all requests to end */
+#define LAST_RECORDS (15 * HZ) /* and for all records */
+#define LAST_EACH HZ /* but for each so much, whatever the others took */
 
 bool watch_active(struct dattobd_device *dev)
 {
@@ -124,16 +125,22 @@ static int on_sleep(struct notifier_block *block, unsigned long action, void *da
 	return NOTIFY_DONE;
 }
 
+/* The time until @end. */
+static long left(unsigned long end)
+{
+	return max_t(long, end - jiffies, LAST_EACH);
+}
+
 /* Write the last record of a device, by @end. */
 static int seal_last(struct dattobd_device *dev, unsigned long end)
 {
 	unsigned int tries;
-	int err = auto_expand_pause(dev, max_t(long, end - jiffies, 1));
+	int err = auto_expand_pause(dev, left(end));
 
 	if (err)
 		return err;
 	for (tries = 0; tries < 3; tries++) {
-		err = seal_apply(dev, max_t(long, end - jiffies, 1));
+		err = seal_apply(dev, left(end));
 		if (err != -EBUSY)
 			break;
 	}
@@ -148,8 +155,10 @@ static void go_down(struct dattobd_device *dev, unsigned long end)
 
 static bool lock_by(unsigned int minor, unsigned long end)
 {
+	unsigned long give_up = jiffies + left(end);
+
 	while (!control_trylock(minor)) {
-		if (time_after(jiffies, end))
+		if (time_after(jiffies, give_up))
 			return false;
 		schedule_timeout_uninterruptible(HZ / 10);
 	}
@@ -163,7 +172,7 @@ static bool lock_by(unsigned int minor, unsigned long end)
  */
 static int on_reboot(struct notifier_block *block, unsigned long action, void *data)
 {
-	unsigned long lock_end = jiffies + REQUEST_WAIT, end = jiffies + REBOOT_WAIT;
+	unsigned long lock_end = jiffies + LAST_REQUESTS, end = jiffies + LAST_RECORDS;
 	unsigned int minor;
 
 	if (READ_ONCE(hibernating))
