@@ -36,7 +36,7 @@ export const scenarios: readonly Scenario[] = [
   { name: 'stability', fileSystems: both, spread: true, diskMib: [512], limitSeconds: 600 },
   { name: 'writers', fileSystems: both, spread: true, diskMib: [512, SCRATCH_MIB, 512], limitSeconds: 600 },
   { name: 'mounts', fileSystems: both, spread: true, diskMib: [512, SCRATCH_MIB], limitSeconds: 600 },
-  { name: 'waits', fileSystems: both, spread: true, diskMib: [512], limitSeconds: 900 },
+  { name: 'waits', fileSystems: both, spread: true, diskMib: [512], limitSeconds: 1200 },
   { name: 'moved', fileSystems: both, spread: true, diskMib: [512, SCRATCH_MIB], limitSeconds: 900 },
   { name: 'writers-rare', fileSystems: both, spread: true, diskMib: [64, SCRATCH_MIB, 320], limitSeconds: 900, erasable: true },
   { name: 'umount', fileSystems: both, spread: true, diskMib: [512, SCRATCH_MIB], limitSeconds: 600 },
