@@ -59,7 +59,7 @@ static int check_kind(const struct inode *inode, const struct block_device *orig
 	return 0;
 }
 
-/* The calling process' name for the file, and the filesystem's. */
+/* The client's name for the file, and the filesystem's. */
 static int set_paths(struct cow_file *cow, const struct path *path)
 {
 	char *buffer = kmalloc(PATH_MAX, GFP_KERNEL);

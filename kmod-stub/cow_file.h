@@ -16,16 +16,16 @@ struct cow_file;
 
 /**
  * cow_file_create() - Create (or truncate), allocate, map, prove and pin a COW file.
- * @name: as the caller of the ioctl gave it; relative paths resolve against the calling process
+ * @name: as the client gave it, seen from its root and working directory
  * @origin: the device whose filesystem it must lie on
- * @device: its name for the calling process
+ * @device: its name for the client
  * @bytes: allocation size
  * @header: COW_HEADER_SIZE bytes that become the file's first block, through the filesystem
  *
  * Errors and their order: ABI.md B4.8 to B4.13. A failure after this call created the file
  * removes it; a file that was there before is never removed by a failure.
  *
- * Context: Process context of the ioctl's caller. May sleep.
+ * Context: A request's thread. May sleep.
  * Return: The file, or ERR_PTR(); -%EBUSY if the filesystem is frozen.
  */
 struct cow_file *cow_file_create(const char *name, struct block_device *origin,
@@ -34,11 +34,11 @@ struct cow_file *cow_file_create(const char *name, struct block_device *origin,
 /**
  * cow_file_find() - Find a COW file on a filesystem that is not mounted, or mounted read-only.
  * @path: from the root of the filesystem
- * @device: name of @origin for the calling process
+ * @device: name of @origin for the client
  *
  * Nothing is written, and the file is not pinned.
  *
- * Context: Process context of the ioctl's caller. May sleep.
+ * Context: A request's thread. May sleep.
  * Return: The file, or ERR_PTR(): -%ENODEV if there is no filesystem for COW files, -%ENOENT if
  * the file is missing, -%EINVAL if it is no regular file, -%EOPNOTSUPP as for
  * cow_file_create(), an error of mount or lookup.
@@ -62,7 +62,7 @@ int cow_file_guard(struct cow_file *cow);
  * cow_file_guard_mounted() - Pin the file again on the filesystem that is mounted now, by its
  * number. Where it lies is asked by the next cow_file_guard() or session.
  *
- * Context: Process context, also without an address space.
+ * Context: Process context.
  * Return: 0; -%EAGAIN if no filesystem is mounted read-write; -%ESTALE if the file is not there
  * any more; -errno.
  */

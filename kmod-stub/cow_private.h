@@ -57,7 +57,7 @@ struct cow_file {
  * A filesystem that allocates in smaller pieces than a block may leave the last, partial block of
  * the file without a whole block on disk; the extents then end before it.
  *
- * Context: Process context with a user address space. May sleep.
+ * Context: A kernel thread (see scratch_map()). May sleep.
  * Return: 0; -%EOPNOTSUPP if some part cannot be reached by raw I/O (a hole, shared, encoded,
  * encrypted, inline, delayed, or not aligned to blocks on the device); -%ENOMEM; the filesystem's
  * error.

@@ -13,7 +13,7 @@ struct free_space;
  * @node: path of the snapshot's device
  *
  * The snapshot is mounted for that, where nobody sees it.
- * Context: Process context with a user address space.
+ * Context: A request's thread.
  * Return: The free space, maybe less than there is, freed by free_space_free(); or ERR_PTR().
  */
 struct free_space *free_space_read(const char *type, const char *node);
