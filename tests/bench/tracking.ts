@@ -110,6 +110,7 @@ export async function tracking(on: Kernel): Promise<boolean> {
     env: { FS: 'ext4', PROGRAMS: programsDir, DATTOBD_KO: modulePath(on, false), ROUNDS: rounds },
     diskMib: [1024, 1024],
     memoryMib: 3072,
+    cpus: 2,
     limitSeconds: 2400,
     outDir: join(cacheDir, 'vm', 'bench'),
     onLog: () => process.stdout.write('.'),

@@ -63,6 +63,7 @@ export async function updateVm(on: Kernel): Promise<boolean> {
     env: { FS: 'ext4', PROGRAMS: programsDir, DATTOBD_KO: modulePath(on, false), ROUNDS: rounds },
     diskMib: [mib, mib + 1024],
     memoryMib: 3072,
+    cpus: 2,
     limitSeconds: 2400,
     outDir: join(cacheDir, 'vm', 'bench-update'),
     onLog: () => process.stdout.write('.'),

@@ -35,6 +35,7 @@ const outcome = await runMachine({
   env: { FS: fs, TRIM: 'no', MOUNT_OPTIONS: 'defaults', LOAD_SCALE: '15', COW_MIB: '128', PROGRAMS: programsDir, DATTOBD_KO: modulePath(on, false), DATTOBD_DEBUG_KO: '' },
   diskMib: scenario.diskMib,
   memoryMib: 3072,
+  cpus: 2,
   limitSeconds: scenario.limitSeconds,
   outDir: join(cacheDir, 'vm', 'demo'),
   onLog: (text) => process.stdout.write(text),

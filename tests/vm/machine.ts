@@ -23,6 +23,7 @@ export interface Job {
   /** sizes of the empty disks /dev/vda, /dev/vdb, …, in MiB */
   readonly diskMib: readonly number[];
   readonly memoryMib: number;
+  readonly cpus: number;
   readonly limitSeconds: number;
   /** boot from /dev/vda, not from this machine's root; the script is run again after each reboot or power cut that it asks for */
   readonly root?: RootDisk;
@@ -61,7 +62,7 @@ function accelerator(): string[] {
 }
 
 function qemuArguments(job: Job, initrd: string, disks: readonly string[]): string[] {
-  const args = [...accelerator(), '-smp', '2', '-m', String(job.memoryMib), '-nographic', '-no-reboot', '-nodefaults', '-serial', 'stdio',
+  const args = [...accelerator(), '-smp', String(job.cpus), '-m', String(job.memoryMib), '-nographic', '-no-reboot', '-nodefaults', '-serial', 'stdio',
     '-kernel', job.kernel.image, '-initrd', initrd,
     // An emulated CPU may stand still for many seconds while the host does something else: that is no lockup. And one that runs
     // a kernel for finding bugs is too slow for ACPI's tables of interrupts, which give up after half a minute. What it has

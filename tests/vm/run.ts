@@ -1,12 +1,13 @@
 /**
  * Runs scenarios in virtual machines, one machine per scenario, kernel and filesystem:
  *
- *   npm run test:vm [-- --kernel 6.1|6.12|debug] [--fs ext4|xfs] [--scenario NAME] [--jobs N] [--verbose] [--no-build]
- *     [--list]
+ *   npm run test:vm [-- --kernel 6.1|6.12|debug] [--fs ext4|xfs] [--scenario NAME] [--jobs N] [--cpus N]
+ *     [--verbose] [--no-build] [--list]
  *
  * Options may be repeated; without them, everything runs, some of it on one filesystem per kernel. So many machines run at once
- * as there are jobs, two unless said otherwise; with --verbose, one. What a machine left is in .cache/vm/<kernel>-<fs>-<scenario>.
- * Ends with the line "N passed, N failed", and with 0 only if something ran and nothing failed.
+ * as there are jobs, two unless said otherwise; with --verbose, one. Each has the CPUs that its scenario names, unless said
+ * otherwise. What it left is in .cache/vm/<kernel>-<fs>-<scenario>. Ends with the line "N passed, N failed", and with 0 only if
+ * something ran and nothing failed.
  */
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
@@ -23,6 +24,8 @@ interface Choice {
   readonly verbose: boolean;
   readonly build: boolean;
   readonly jobs: number;
+  /** of each machine; undefined: what its scenario says */
+  readonly cpus: number | undefined;
 }
 
 /** One machine to run. */
@@ -45,6 +48,7 @@ function choose(): Choice {
       'no-build': { type: 'boolean', default: false },
       list: { type: 'boolean', default: false },
       jobs: { type: 'string', default: '2' },
+      cpus: { type: 'string' },
     },
   });
   const all = scenarios.map((s) => s.name);
@@ -55,6 +59,7 @@ function choose(): Choice {
   const unknown = values.scenario?.find((name) => !all.includes(name));
   if (unknown) throw new RangeError(`Cannot run scenario ${unknown}: expected one of ${all.join(', ')}`);
   if (!/^[1-9]\d?$/.test(values.jobs)) throw new RangeError(`Cannot run ${values.jobs} machines at once: expected 1 to 99`);
+  if (values.cpus !== undefined && !/^[1-9]\d?$/.test(values.cpus)) throw new RangeError(`Cannot give machines ${values.cpus} CPUs: expected 1 to 99`);
   return {
     kernels: values.kernel ?? seriesNames,
     fileSystems: values.fs,
@@ -62,10 +67,11 @@ function choose(): Choice {
     verbose: values.verbose,
     build: !values['no-build'],
     jobs: values.verbose ? 1 : Number(values.jobs),
+    cpus: values.cpus === undefined ? undefined : Number(values.cpus),
   };
 }
 
-async function runOne({ on, scenario, fs }: Task, verbose: boolean): Promise<boolean> {
+async function runOne({ on, scenario, fs }: Task, { verbose, cpus }: Choice): Promise<boolean> {
   const name = `${on.name} ${fs} ${scenario.name}`;
   if (verbose) console.log(`\n--- ${name}`);
   const outcome = await runMachine({
@@ -78,6 +84,7 @@ async function runOne({ on, scenario, fs }: Task, verbose: boolean): Promise<boo
     diskMib: scenario.diskMib,
     ...(scenario.rootDisk ? { root: { fs, module: modulePath(on, false) } } : {}),
     memoryMib: 3072,
+    cpus: cpus ?? scenario.cpus ?? 1,
     limitSeconds: scenario.limitSeconds * (on.name === 'debug' ? DEBUG_FACTOR : 1),
     outDir: join(cacheDir, 'vm', name.replaceAll(' ', '-')),
     ...(verbose ? { onLog: (text: string) => process.stdout.write(text) } : {}),
@@ -113,7 +120,7 @@ async function main(): Promise<void> {
   let failed = 0;
   const work = async (): Promise<void> => {
     for (let task = tasks.shift(); task; task = tasks.shift()) {
-      if (await runOne(task, choice.verbose)) passed++;
+      if (await runOne(task, choice)) passed++;
       else failed++;
     }
   };

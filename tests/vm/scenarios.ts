@@ -11,6 +11,8 @@ export interface Scenario {
   /** sizes of /dev/vda, /dev/vdb, … in MiB; sparse, so a large one costs nothing */
   readonly diskMib: readonly number[];
   readonly limitSeconds: number;
+  /** CPUs: one where little happens at the same time, for emulated ones that share a real one wait for each other */
+  readonly cpus?: number;
   /** names of variables of the environment that it takes */
   readonly options?: readonly string[];
   /** the machine's root filesystem is on /dev/vda; the script is run once per boot */
@@ -30,25 +32,25 @@ export const scenarios: readonly Scenario[] = [
   { name: 'proc-and-nodes', fileSystems: ext4, diskMib: [256], limitSeconds: 1200 },
   { name: 'client', fileSystems: both, spread: true, diskMib: [512], limitSeconds: 1500 },
   { name: 'dbdctl', fileSystems: ext4, diskMib: [256], limitSeconds: 1200 },
-  { name: 'overflow', fileSystems: both, spread: true, diskMib: [512], limitSeconds: 1200 },
-  { name: 'trap', fileSystems: ext4, diskMib: [512, 256], limitSeconds: 1200, debugCore: true },
-  { name: 'race', fileSystems: ext4, diskMib: [256, SCRATCH_MIB], limitSeconds: 1200 },
-  { name: 'stability', fileSystems: both, spread: true, diskMib: [512], limitSeconds: 1200 },
-  { name: 'writers', fileSystems: both, spread: true, diskMib: [512, SCRATCH_MIB, 512], limitSeconds: 1200 },
+  { name: 'overflow', fileSystems: both, spread: true, diskMib: [512], limitSeconds: 1200, cpus: 2 },
+  { name: 'trap', fileSystems: ext4, diskMib: [512, 256], limitSeconds: 1200, cpus: 2, debugCore: true },
+  { name: 'race', fileSystems: ext4, diskMib: [256, SCRATCH_MIB], limitSeconds: 1200, cpus: 2 },
+  { name: 'stability', fileSystems: both, spread: true, diskMib: [512], limitSeconds: 1200, cpus: 2 },
+  { name: 'writers', fileSystems: both, spread: true, diskMib: [512, SCRATCH_MIB, 512], limitSeconds: 1200, cpus: 2 },
   { name: 'mounts', fileSystems: both, spread: true, diskMib: [512, SCRATCH_MIB], limitSeconds: 1200 },
   { name: 'waits', fileSystems: both, spread: true, diskMib: [512], limitSeconds: 1200 },
   { name: 'moved', fileSystems: both, spread: true, diskMib: [512, SCRATCH_MIB], limitSeconds: 1500 },
   { name: 'writers-rare', fileSystems: both, spread: true, diskMib: [64, SCRATCH_MIB, 320], limitSeconds: 1500, erasable: true },
   { name: 'umount', fileSystems: both, spread: true, diskMib: [512, SCRATCH_MIB], limitSeconds: 1200 },
   { name: 'reload', fileSystems: both, diskMib: [512, SCRATCH_MIB, 64], limitSeconds: 1200 },
-  { name: 'expand', fileSystems: both, spread: true, diskMib: [320, SCRATCH_MIB], limitSeconds: 1500 },
-  { name: 'auto-expand', fileSystems: both, spread: true, diskMib: [512, SCRATCH_MIB], limitSeconds: 1500 },
-  { name: 'transitions', fileSystems: both, spread: true, options: ['TRANSITIONS_SECONDS', 'TRANSITIONS_SEED'], diskMib: [384, SCRATCH_MIB], limitSeconds: 1500 },
+  { name: 'expand', fileSystems: both, spread: true, diskMib: [320, SCRATCH_MIB], limitSeconds: 1500, cpus: 2 },
+  { name: 'auto-expand', fileSystems: both, spread: true, diskMib: [512, SCRATCH_MIB], limitSeconds: 1500, cpus: 2 },
+  { name: 'transitions', fileSystems: both, spread: true, options: ['TRANSITIONS_SECONDS', 'TRANSITIONS_SEED'], diskMib: [384, SCRATCH_MIB], limitSeconds: 1500, cpus: 2 },
   { name: 'reboot', fileSystems: both, spread: true, rootDisk: true, diskMib: [384, SCRATCH_MIB], limitSeconds: 1500 },
   { name: 'power-cut', fileSystems: both, spread: true, rootDisk: true, diskMib: [384, SCRATCH_MIB], limitSeconds: 1500 },
   { name: 'update-power-cut', fileSystems: both, spread: true, options: ['UPDATE_POWER_CUT_SEED'], diskMib: [48, SCRATCH_MIB], limitSeconds: 1500 },
   { name: 'backup', fileSystems: both, spread: true, diskMib: [256, SCRATCH_MIB], limitSeconds: 1200 },
-  { name: 'reload-module', fileSystems: ext4, diskMib: [512], limitSeconds: 1200 },
+  { name: 'reload-module', fileSystems: ext4, diskMib: [512], limitSeconds: 1200, cpus: 2 },
   { name: 'walkthrough', fileSystems: both, diskMib: [1024, SCRATCH_MIB], limitSeconds: 1500 },
 ];
 

@@ -25,6 +25,7 @@ async function run(on: Kernel, core: 'release' | 'debug'): Promise<boolean> {
     env: { DATTOBD_KO: build(on, core === 'debug' ? ['--debug-core'] : []) },
     diskMib: [],
     memoryMib: 3072,
+    cpus: 2,
     limitSeconds: 600,
     outDir: join(cacheDir, 'vm', `${on.name}-engine-${core}`),
     onLog: (text) => process.stdout.write(text),

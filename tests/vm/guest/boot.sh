@@ -16,7 +16,7 @@ ip link set lo up
 mkdir -p /run/udev /run/lock
 # A guest that boots often looks at new devices only.
 if /lib/systemd/systemd-udevd --daemon 2>/dev/null && [ -z "$ROOT_FS" ]; then
-	udevadm trigger --action=add
+	udevadm trigger --action=add --subsystem-match=block --subsystem-match=misc	# other hardware is not used
 	udevadm settle
 fi
 mount -t debugfs debugfs /sys/kernel/debug 2>/dev/null
