@@ -81,7 +81,7 @@ equal() { [ "$(images differ "$1" "$2")" = 0 ]; }
 
 # copy_device FROM TO: every byte, past the page cache
 copy_device() { dd if="$1" of="$2" bs=1M iflag=direct oflag=direct status=none; }
-checksum() { dd if="$1" bs=1M iflag=direct status=none | md5sum | cut -d' ' -f1; }
+checksum() { images sum "$1"; }
 
 # check_filesystem IMAGE: replay the log of a copy by mounting it, then let the filesystem's own checker look at it
 check_filesystem() {

@@ -6,6 +6,7 @@
  *	images differ A B [FILE...]	prints how many blocks differ, leaving out those in the extents of the FILEs
  *	images same-in A B FILE		the blocks of FILE's extents are equal in A and B
  *	images zero-in A COW_FILE	the blocks of the file's extents, the header apart, are zeros in A
+ *	images sum A			prints a sum of all its words and their places: another one for any change of some words
  *	images listed COW_FILE BYTES	prints how many blocks of an origin of BYTES bytes the index lists
  *
  * Ends with 0 if what is claimed holds, 1 if not, 2 if it cannot tell. Written from the format's description alone: it
@@ -176,6 +177,29 @@ static int zero_in(char **arg)
 	return report(&bad, &in, 1, "is not zero") != 0;
 }
 
+/* Fast where CPUs are emulated. Four sums, as each step waits for the one before; words of 8 bytes. */
+static int sum(const char *path)
+{
+	static const uint64_t odd = 0x9e3779b97f4a7c15;
+	uint64_t sums[4] = { 1, 2, 3, 4 }, *words = pages(MIB), size, at;
+	int fd = open_or_give_up(path, O_RDONLY | O_DIRECT);
+
+	size = size_of(fd, path);
+	for (at = 0; at < size; at += MIB) {
+		size_t n = size - at < MIB ? size - at : MIB;
+
+		memset(words, 0, MIB);
+		read_all(fd, path, words, n, at);
+		for (size_t i = 0; i < MIB / 8; i += 4)
+			for (size_t k = 0; k < 4; k++)
+				sums[k] = ((sums[k] << 23 | sums[k] >> 41) ^ words[i + k]) * odd;
+	}
+	close(fd);
+	printf("%016llx%016llx%016llx%016llx\n", (unsigned long long)sums[0], (unsigned long long)sums[1],
+	       (unsigned long long)sums[2], (unsigned long long)sums[3]);
+	return 0;
+}
+
 int main(int argc, char **argv)
 {
 	const char *what = argc > 1 ? argv[1] : "";
@@ -188,12 +212,14 @@ int main(int argc, char **argv)
 		return same_in(argv + 2);
 	if (!strcmp(what, "zero-in") && argc == 4)
 		return zero_in(argv + 2);
+	if (!strcmp(what, "sum") && argc == 3)
+		return sum(argv[2]);
 	if (!strcmp(what, "listed") && argc == 4) {
 		struct bits listed = index_of(argv[2], strtoull(argv[3], NULL, 10) / BLOCK);
 
 		printf("%llu\n", (unsigned long long)count_of(&listed));
 		return 0;
 	}
-	fprintf(stderr, "usage: images covers|differ|same-in|zero-in|listed ...\n");
+	fprintf(stderr, "usage: images covers|differ|same-in|zero-in|sum|listed ...\n");
 	return 2;
 }

@@ -1,7 +1,7 @@
 # The module can be unloaded and loaded again under load, ten times, and leaves nothing behind.
 . "$PROJECT/tests/vm/guest/lib.sh"
 make_origin
-start_load
+start_load 30
 trim_on
 
 cycle() {

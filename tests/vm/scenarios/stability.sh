@@ -1,14 +1,14 @@
-# Five checksums of the whole snapshot, under load, are equal.
+# Three checksums of the whole snapshot, under load, are equal.
 . "$PROJECT/tests/vm/guest/lib.sh"
 make_origin
 load_module
-start_load
+start_load 50
 trim_on
 sleep 1
 dbdctl setup-snapshot -f 200 $ORIGIN $MOUNT/cow 0
 first=$(checksum /dev/datto0)
 step "$first"
-for n in 2 3 4 5; do
+for n in 2 3; do
 	sum=$(checksum /dev/datto0)
 	step "$sum"
 	same "checksum $n" "$sum" "$first"
