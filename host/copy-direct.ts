@@ -22,8 +22,8 @@ const GAP_BYTES = 16384;
 /** All that is read and not yet written. */
 const MEMORY_BYTES = 16 * PIECE_BYTES;
 
-/** Slots per transfer under way: as pieces end in their order, many are over that wait for one. */
-const SLOTS_PER_TRANSFER = 4;
+/** Slots: as pieces end in their order, many are over that wait for one. */
+const slotsOf = (depth: number): number => (depth === 1 ? 1 : 4 * depth);
 
 type Stage = 'reading' | 'writing' | 'done' | 'cached' | 'failed';
 
@@ -50,10 +50,10 @@ function* toBatches(pieces: Iterable<Piece>): Generator<Batch> {
 }
 
 interface Slot {
-  readonly batch: Batch;
+  batch: Batch;
   stage: Stage;
   /** Where its bytes are in the queue's memory. */
-  readonly at: number;
+  at: number;
 }
 
 const isUnderWay = ({ stage }: Slot): boolean => stage === 'reading' || stage === 'writing';
@@ -71,14 +71,15 @@ class Pipeline {
   #tail = 0;
   /** End of the youngest batch in the queue's memory, which is a ring. */
   #end = 0;
+  /** Writes through the page cache, over as soon as they are begun: they do not count as under way. */
+  #nrCached = 0;
   readonly #onOver = (number: number, result: number): void => this.#over(number, result);
 
   constructor(copying: Copying, direct: DirectCopy, syscalls: Syscalls) {
     this.#copying = copying;
     this.#direct = direct;
     this.#syscalls = syscalls;
-    const slots = direct.depth * SLOTS_PER_TRANSFER;
-    this.#slots = Array.from({ length: slots }, () => ({ batch: NONE, stage: 'done', at: 0 }));
+    this.#slots = Array.from({ length: slotsOf(direct.depth) }, () => ({ batch: NONE, stage: 'done', at: 0 }));
   }
 
   get isEmpty(): boolean {
@@ -88,7 +89,7 @@ class Pipeline {
   /** Begins a batch, if there is room for it. */
   begin(batch: Batch): boolean {
     const { queue, depth, files } = this.#direct;
-    if (this.#tail - this.#head === this.#slots.length || queue.underWay >= depth) return false;
+    if (this.#tail - this.#head === this.#slots.length || queue.underWay - this.#nrCached >= depth) return false;
     const { offset, bytes } = batch;
     const at = this.#room(bytes);
     if (at === undefined) return false;
@@ -97,7 +98,8 @@ class Pipeline {
     if (isLong) this.#syscalls.adviseWillNeed(this.#copying.source.fd, offset, bytes);
     // Not a whole block: the end of the volume.
     const stage = isLong || bytes % ALIGNMENT !== 0 ? 'cached' : 'reading';
-    this.#slots[number] = { batch, stage, at };
+    const slot = this.#slots[number];
+    if (slot) [slot.batch, slot.stage, slot.at] = [batch, stage, at];
     this.#end = at + Math.ceil(bytes / ALIGNMENT) * ALIGNMENT;
     if (stage === 'reading') queue.add({ slot: number, command: 'read', fd: files.source.fd, at, offset, bytes });
     return true;
@@ -135,16 +137,26 @@ class Pipeline {
     return bytes < start ? 0 : undefined;
   }
 
-  /** A transfer is over: a read is followed by writes, and a failure by another try block by block. */
+  /** A transfer is over: a read is followed by a write, and a failure by another try block by block. */
   #over(number: number, result: number): void {
     const slot = this.#slots[number];
     if (!slot) return;
-    const { batch, stage } = slot;
-    if (result !== batch.bytes) slot.stage = 'failed';
-    else if (stage === 'reading') slot.stage = this.#put(number, slot);
-    else slot.stage = 'done';
-    if (slot.stage !== 'done') return;
-    for (const piece of batch.pieces) this.#copying.copied(this.#data(slot, piece), piece.offset);
+    if (slot.stage === 'writing' && !this.#isDirect(slot.batch)) this.#nrCached--;
+    if (result !== slot.batch.bytes) slot.stage = 'failed';
+    else if (slot.stage === 'reading') slot.stage = this.#put(number, slot);
+    else this.#done(slot);
+  }
+
+  /** Whether it is written past the page cache. */
+  #isDirect({ bytes }: Batch): boolean {
+    return this.#direct.files.target !== undefined && bytes >= DIRECT_WRITE_BYTES;
+  }
+
+  #done(slot: Slot): Stage {
+    for (const { offset, bytes } of slot.batch.pieces) {
+      this.#copying.copied(bytes, offset, () => this.#data(slot, { offset, bytes }));
+    }
+    return (slot.stage = 'done');
   }
 
   #data({ batch, at }: Slot, { offset, bytes }: Piece): Buffer {
@@ -152,25 +164,30 @@ class Pipeline {
   }
 
   #put(number: number, slot: Slot): Stage {
-    const { target } = this.#copying;
-    const { queue, files } = this.#direct;
-    const { batch, at } = slot;
     try {
-      for (const piece of batch.pieces) {
-        const data = this.#data(slot, piece);
-        if (target.putHole(data, piece.offset)) continue;
-        if (files.target && piece.bytes >= DIRECT_WRITE_BYTES) {
-          // Too long to have been joined with another.
-          queue.add({ slot: number, command: 'write', fd: files.target.fd, at, ...piece });
-          return 'writing';
-        }
-        target.write(data, piece.offset);
-      }
-      return 'done';
+      return slot.batch.pieces.length === 1 ? this.#putOne(number, slot) : this.#putSeveral(slot);
     } catch (error) {
       if (error instanceof SystemError) return 'failed';
       throw error;
     }
+  }
+
+  #putOne(number: number, slot: Slot): Stage {
+    const { target } = this.#copying;
+    const { queue, files } = this.#direct;
+    const { batch, at } = slot;
+    const { offset, bytes } = batch;
+    if (queue.beginsWithZeros(at) && target.putHole(queue.buffer(at, bytes), offset)) return this.#done(slot);
+    const isDirect = this.#isDirect(batch);
+    if (!isDirect) this.#nrCached++;
+    const { fd } = isDirect && files.target ? files.target : target.file;
+    queue.add({ slot: number, command: 'write', fd, at, offset, bytes });
+    return 'writing';
+  }
+
+  #putSeveral(slot: Slot): Stage {
+    for (const piece of slot.batch.pieces) this.#copying.target.put(this.#data(slot, piece), piece.offset);
+    return this.#done(slot);
   }
 }
 
@@ -198,7 +215,7 @@ export const openDirect = (
   const direct = source.reopenDirect('read');
   if (!direct) return { missing: `${source.path} cannot be read past the page cache` };
   try {
-    const queue = new IoQueue(syscalls, depth * SLOTS_PER_TRANSFER, MEMORY_BYTES, source.path);
+    const queue = new IoQueue(syscalls, slotsOf(depth), MEMORY_BYTES, source.path);
     return { files: { source: direct, target: writes ? target.reopenDirect('write') : undefined }, queue, depth };
   } catch (error) {
     direct.close();

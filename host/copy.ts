@@ -124,13 +124,13 @@ class Failures {
 
 /** Puts bytes into the target: as they are, or as a hole if they are zeros and holes are allowed. */
 export class Target {
-  readonly #file: OpenFile;
+  readonly file: OpenFile;
   readonly #syscalls: Syscalls;
   #punchHoles: boolean;
   punchedBytes = 0;
 
   constructor(file: OpenFile, options: Pick<CopyOptions, 'syscalls' | 'punchHoles'>) {
-    this.#file = file;
+    this.file = file;
     this.#syscalls = options.syscalls;
     this.#punchHoles = options.punchHoles;
   }
@@ -146,12 +146,12 @@ export class Target {
   }
 
   write(data: Buffer, offset: number): void {
-    this.#file.writeFull(data, offset);
+    this.file.writeFull(data, offset);
   }
 
   #punch(offset: number, bytes: number): boolean {
     try {
-      this.#syscalls.punchHole(this.#file.fd, offset, bytes, this.#file.path);
+      this.#syscalls.punchHole(this.file.fd, offset, bytes, this.file.path);
     } catch (error) {
       // A filesystem without holes is written zeros from now on.
       if (error instanceof SystemError && error.errno === EOPNOTSUPP) this.#punchHoles = false;
@@ -193,10 +193,10 @@ export class Copying {
     }
   }
 
-  /** Notes what was written or punched. */
-  copied(data: Buffer, offset: number): void {
-    this.#options.onData?.(data, offset);
-    this.#copiedBytes += data.length;
+  /** Notes what was written or punched. `data` answers it, if somebody wants to know. */
+  copied(bytes: number, offset: number, data: () => Buffer): void {
+    this.#options.onData?.(data(), offset);
+    this.#copiedBytes += bytes;
   }
 
   /** Tells how far it is: pieces end in their order. */
@@ -219,7 +219,7 @@ export class Copying {
     try {
       this.source.readFull(data, offset);
       this.target.put(data, offset);
-      this.copied(data, offset);
+      this.copied(bytes, offset, () => data);
     } catch (error) {
       if (error instanceof SystemError) return error;
       throw error;

@@ -10,8 +10,9 @@ const COMMANDS = { read: 0, write: 1 } as const;
 /** Words of 32 bits in struct iocb; 64-bit fields are two of them. */
 const IOCB_WORDS = 16;
 const IOCB = { data: 0, command: 4, fd: 5, buffer: 6, bytes: 8, offset: 10 };
-/** Offsets in struct io_event. */
-const EVENT = { data: 0, result: 16 };
+/** Words of 32 bits in struct io_event; of a result the lower one is all of it. */
+const EVENT_WORDS = EVENT_BYTES / 4;
+const EVENT = { data: 0, result: 4 };
 
 /** What one slot is to do. */
 export interface Transfer {
@@ -25,20 +26,28 @@ export interface Transfer {
   readonly at: number;
 }
 
+/** Writes a 64-bit field; numbers are below 2^53. */
+const put = (words: Uint32Array, at: number, value: number): void => {
+  words[at] = value;
+  words[at + 1] = value / 2 ** 32;
+};
+
 /** A number of slots with at most one transfer under way each, and memory for their bytes. */
 export class IoQueue {
   readonly #syscalls: Syscalls;
   readonly #subject: string;
   readonly #context: bigint;
   readonly #memory: Buffer;
+  readonly #words: Int32Array;
   readonly #address: number;
   readonly #controls: Uint32Array;
   readonly #controlsAddress: number;
   /** Slots of the transfers that the kernel has not taken yet, and the addresses of their controls, for it. */
   readonly #waiting: Uint32Array;
-  readonly #pointers: BigUint64Array;
+  readonly #pointers: Uint32Array;
   readonly #pointerBytes: Buffer;
-  readonly #events: Buffer;
+  readonly #events: Int32Array;
+  readonly #eventBytes: Buffer;
   #nrWaiting = 0;
   #underWay = 0;
 
@@ -56,14 +65,16 @@ export class IoQueue {
     const start = syscalls.addressOf(memory);
     const skip = Number(-start & BigInt(ALIGNMENT - 1));
     this.#memory = memory.subarray(skip, skip + bytes);
+    this.#words = new Int32Array(memory.buffer, memory.byteOffset + skip, bytes / 4);
     // User space's addresses have less than 53 bits.
     this.#address = Number(start) + skip;
     this.#controls = new Uint32Array(slots * IOCB_WORDS);
     this.#controlsAddress = Number(syscalls.addressOf(Buffer.from(this.#controls.buffer)));
     this.#waiting = new Uint32Array(slots);
-    this.#pointers = new BigUint64Array(slots);
+    this.#pointers = new Uint32Array(2 * slots);
     this.#pointerBytes = Buffer.from(this.#pointers.buffer);
-    this.#events = Buffer.alloc(slots * EVENT_BYTES);
+    this.#events = new Int32Array(slots * EVENT_WORDS);
+    this.#eventBytes = Buffer.from(this.#events.buffer);
     this.#context = syscalls.ioSetup(slots, subject);
   }
 
@@ -77,15 +88,20 @@ export class IoQueue {
     return this.#memory.subarray(at, at + bytes);
   }
 
+  /** Whether the first bytes of a part of the queue's memory are zeros: if not, nor is all of it. */
+  beginsWithZeros(at: number): boolean {
+    return this.#words[at / 4] === 0;
+  }
+
   /** Adds a transfer to those that the next wait() begins. */
   add({ slot, command, fd, offset, bytes, at }: Transfer): void {
     const control = slot * IOCB_WORDS;
     this.#controls[control + IOCB.data] = slot;
     this.#controls[control + IOCB.command] = COMMANDS[command];
     this.#controls[control + IOCB.fd] = fd;
-    this.#put(control + IOCB.buffer, this.#address + at);
-    this.#put(control + IOCB.bytes, bytes);
-    this.#put(control + IOCB.offset, offset);
+    put(this.#controls, control + IOCB.buffer, this.#address + at);
+    put(this.#controls, control + IOCB.bytes, bytes);
+    put(this.#controls, control + IOCB.offset, offset);
     this.#waiting[this.#nrWaiting++] = slot;
   }
 
@@ -99,10 +115,11 @@ export class IoQueue {
     const over = this.#begin(onDone);
     const wanted = Math.min(least - over, this.#underWay);
     if (this.#underWay === 0) return;
-    const got = this.#syscalls.ioGetEvents(this.#context, Math.max(wanted, 0), this.#events, this.#subject);
+    const got = this.#syscalls.ioGetEvents(this.#context, Math.max(wanted, 0), this.#eventBytes, this.#subject);
     this.#underWay -= got;
-    for (let at = 0; at < got * EVENT_BYTES; at += EVENT_BYTES) {
-      onDone(this.#events.readUInt32LE(at + EVENT.data), Number(this.#events.readBigInt64LE(at + EVENT.result)));
+    const events = this.#events;
+    for (let at = 0; at < got * EVENT_WORDS; at += EVENT_WORDS) {
+      onDone(events[at + EVENT.data] ?? 0, events[at + EVENT.result] ?? 0);
     }
   }
 
@@ -111,18 +128,12 @@ export class IoQueue {
     this.#syscalls.ioDestroy(this.#context, this.#underWay === 0);
   }
 
-  /** A 64-bit field of a control; numbers are below 2^53. */
-  #put(word: number, value: number): void {
-    this.#controls[word] = value;
-    this.#controls[word + 1] = value / 2 ** 32;
-  }
-
   /** Begins what was added. Returns how many were refused, which are over at once. */
   #begin(onDone: (slot: number, result: number) => void): number {
     const count = this.#nrWaiting;
     this.#nrWaiting = 0;
     for (let at = 0; at < count; at++) {
-      this.#pointers[at] = BigInt(this.#controlsAddress + 4 * IOCB_WORDS * (this.#waiting[at] ?? 0));
+      put(this.#pointers, 2 * at, this.#controlsAddress + 4 * IOCB_WORDS * (this.#waiting[at] ?? 0));
     }
     const refused: Array<[slot: number, result: number]> = [];
     for (let at = 0; at < count;) {

@@ -20,7 +20,7 @@
  * FAKE_BAD_DISK   path of a file that cannot be read: EIO
  * FAKE_FULL       number of the write to a file from which on none finds space
  * FAKE_KILL_AT    number of the change to a file (pwrite, asynchronous write, fallocate, fsync, rename, unlink,
- *                 clone) before which the process dies; half of a pwrite is done
+ *                 clone) before which the process dies; half of a write is done
  * FAKE_SIGNAL     number of the signal that it gets then, instead of SIGKILL; it may survive it
  * FAKE_STEPS      file that gets the number of those changes when the process ends
  * FAKE_FSYNC_ERRNO, FAKE_HOLE_ERRNO   fsync or fallocate fails with it
@@ -130,10 +130,7 @@ int open(const char *path, int flags, ...)
 	return NEXT(open)(path, flags, mode);
 }
 
-int open64(const char *path, int flags, ...)
-{
-	return open(path, flags, MODE_AFTER(flags));
-}
+int open64(const char *path, int flags, ...) __attribute__((alias("open")));
 
 int access(const char *path, int mode)
 {
@@ -307,10 +304,7 @@ ssize_t pread64(int fd, void *data, size_t bytes, off_t offset)
 	return NEXT(pread64)(fd, data, getenv("FAKE_SHORT") && is_snapshot(fd) ? shortened(bytes) : bytes, offset);
 }
 
-ssize_t pread(int fd, void *data, size_t bytes, off_t offset)
-{
-	return pread64(fd, data, bytes, offset);
-}
+ssize_t pread(int fd, void *data, size_t bytes, off_t offset) __attribute__((alias("pread64")));
 
 ssize_t pwrite64(int fd, const void *data, size_t bytes, off_t offset)
 {
@@ -327,27 +321,33 @@ ssize_t pwrite64(int fd, const void *data, size_t bytes, off_t offset)
 	return NEXT(pwrite64)(fd, data, shortened(bytes), offset);
 }
 
-ssize_t pwrite(int fd, const void *data, size_t bytes, off_t offset)
+ssize_t pwrite(int fd, const void *data, size_t bytes, off_t offset) __attribute__((alias("pwrite64")));
+
+/* Whether one of a list of reads and writes fails; errno says why. */
+static int refuses(const struct iocb *one, int is_read)
 {
-	return pwrite64(fd, data, bytes, offset);
+	if (!is_read && is_full(one->aio_fildes))
+		return 1;
+	errno = EIO;
+	if (!is_read)
+		return covers("FAKE_BAD_WRITE", one->aio_offset, one->aio_nbytes);
+	return is_file(one->aio_fildes, "FAKE_BAD_DISK") ||
+	       (covers("FAKE_BAD_READ", one->aio_offset, one->aio_nbytes) && is_snapshot(one->aio_fildes));
 }
 
-/* What is begun of a list of reads and writes before one that fails. */
+/* What is begun of the list before one that fails. */
 static long submit(long context, long nr, struct iocb **list)
 {
 	for (long i = 0; i < nr; i++) {
 		struct iocb *one = list[i];
 		int is_read = one->aio_lio_opcode == IOCB_CMD_PREAD;
-		const char *bad = is_read ? "FAKE_BAD_READ" : "FAKE_BAD_WRITE";
 
-		if ((is_read && is_file(one->aio_fildes, "FAKE_BAD_DISK")) ||
-		    (covers(bad, one->aio_offset, one->aio_nbytes) && (!is_read || is_snapshot(one->aio_fildes)))) {
-			errno = EIO;
+		if (refuses(one, is_read))
 			return i ? NEXT(syscall)(SYS_io_submit, context, i, list) : -1;
-		}
 		if (getenv("FAKE_SHORT"))
 			one->aio_nbytes = 512;
 		if (!is_read && is_last_step()) {
+			one->aio_nbytes /= 2;
 			NEXT(syscall)(SYS_io_submit, context, i + 1, list);
 			end();
 		}
