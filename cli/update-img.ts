@@ -81,7 +81,7 @@ const makeProgram = (streams: Streams): Command =>
     .option('--progress', 'show how far it is, also where there is no terminal')
     .option('--no-progress', 'do not show it on a terminal either')
     .option('--fsync', 'every piece is on disk before the next is read; without it, all of it is at the end')
-    .option('--direct', 'read and write long pieces past the page cache too, as short ones are read')
+    .option('--direct', 'write long pieces past the page cache too, as all are read')
     .addOption(new Option('--depth <pieces>', 'how many pieces past the page cache at once').argParser(depth).default(128))
     .option('--keep-previous', 'keep the image as it is now, for --rollback: a clone, or the content of what changes')
     .option('--no-safety-clone', 'no clone of the image during the update, though it would cost nothing')

@@ -15,10 +15,10 @@ export interface DirectFiles {
 
 /** Shorter pieces are written through the page cache, which joins and sorts them. */
 const DIRECT_WRITE_BYTES = 65536;
-/** Longer ones are read through it if they are written so: the kernel reads them ahead at least as fast. */
-const CACHED_READ_BYTES = 32768;
 /** What lies between pieces is read with them if it is less: that is faster than another request. */
 const GAP_BYTES = 16384;
+/** Most that pieces are joined to. */
+const JOINED_BYTES = 32768;
 /** All that is read and not yet written. */
 const MEMORY_BYTES = 16 * PIECE_BYTES;
 
@@ -37,7 +37,7 @@ function* toBatches(pieces: Iterable<Piece>): Generator<Batch> {
   let batch: Piece[] = [];
   let [offset, end] = [0, 0];
   for (const piece of pieces) {
-    const isNear = piece.offset - end <= GAP_BYTES && piece.offset + piece.bytes - offset <= CACHED_READ_BYTES;
+    const isNear = piece.offset - end <= GAP_BYTES && piece.offset + piece.bytes - offset <= JOINED_BYTES;
     if (batch.length > 0 && !isNear) {
       yield { offset, bytes: end - offset, pieces: batch };
       batch = [];
@@ -64,7 +64,6 @@ const NONE: Batch = { offset: 0, bytes: 0, pieces: [] };
 class Pipeline {
   readonly #copying: Copying;
   readonly #direct: DirectCopy;
-  readonly #syscalls: Syscalls;
   readonly #slots: Slot[];
   /** Numbers of the oldest batch, and of the next one; each uses the slot of its number modulo the slots. */
   #head = 0;
@@ -75,10 +74,9 @@ class Pipeline {
   #nrCached = 0;
   readonly #onOver = (number: number, result: number): void => this.#over(number, result);
 
-  constructor(copying: Copying, direct: DirectCopy, syscalls: Syscalls) {
+  constructor(copying: Copying, direct: DirectCopy) {
     this.#copying = copying;
     this.#direct = direct;
-    this.#syscalls = syscalls;
     this.#slots = Array.from({ length: slotsOf(direct.depth) }, () => ({ batch: NONE, stage: 'done', at: 0 }));
   }
 
@@ -94,10 +92,8 @@ class Pipeline {
     const at = this.#room(bytes);
     if (at === undefined) return false;
     const number = this.#tail++ % this.#slots.length;
-    const isLong = bytes > CACHED_READ_BYTES && !files.target;
-    if (isLong) this.#syscalls.adviseWillNeed(this.#copying.source.fd, offset, bytes);
     // Not a whole block: the end of the volume.
-    const stage = isLong || bytes % ALIGNMENT !== 0 ? 'cached' : 'reading';
+    const stage = bytes % ALIGNMENT !== 0 ? 'cached' : 'reading';
     const slot = this.#slots[number];
     if (slot) [slot.batch, slot.stage, slot.at] = [batch, stage, at];
     this.#end = at + Math.ceil(bytes / ALIGNMENT) * ALIGNMENT;
@@ -119,8 +115,6 @@ class Pipeline {
         if (slot.stage === 'failed') this.#copying.copyBlocks(piece);
         this.#copying.ended(piece);
       }
-      // What was read ahead is kept so, by beginning another.
-      if (slot.stage === 'cached') break;
     }
   }
 
@@ -240,7 +234,7 @@ export const copyPiecesDirect = (
   options: CopyOptions,
 ): CopyResult => {
   const copying = new Copying(source, target, options);
-  const pipeline = new Pipeline(copying, direct, options.syscalls);
+  const pipeline = new Pipeline(copying, direct);
   for (const batch of toBatches(pieces)) while (!pipeline.begin(batch)) pipeline.advance();
   while (!pipeline.isEmpty) pipeline.advance();
   return copying.result();
