@@ -1,4 +1,4 @@
-/** Copying past the page cache, with several reads and writes under way at once. */
+/** Copying with several reads under way at once, past the page cache, and writes too if wanted. */
 import { Copying, PIECE_BYTES } from './copy.js';
 import type { CopyOptions, CopyResult, Piece } from './copy.js';
 import { SystemError } from './errors.js';
@@ -15,11 +15,11 @@ export interface DirectFiles {
 
 /** Shorter pieces are written through the page cache, which joins and sorts them. */
 const DIRECT_WRITE_BYTES = 65536;
-/** What lies between pieces is read with them if it is less: that is faster than another request. */
+/** What lies between pieces is read with them if it is no more: that is faster than another request. */
 const GAP_BYTES = 16384;
 /** Most that pieces are joined to. */
 const JOINED_BYTES = 32768;
-/** All that is read and not yet written. */
+/** All that is read, until all before it is written. */
 const MEMORY_BYTES = 16 * PIECE_BYTES;
 
 /** Slots: as pieces end in their order, many are over that wait for one. */
@@ -32,12 +32,12 @@ interface Batch extends Piece {
   readonly pieces: readonly Piece[];
 }
 
-/** Joins short pieces that are near each other. */
-function* toBatches(pieces: Iterable<Piece>): Generator<Batch> {
+/** Joins short pieces that are within so many bytes of each other. */
+function* toBatches(pieces: Iterable<Piece>, gap: number): Generator<Batch> {
   let batch: Piece[] = [];
   let [offset, end] = [0, 0];
   for (const piece of pieces) {
-    const isNear = piece.offset - end <= GAP_BYTES && piece.offset + piece.bytes - offset <= JOINED_BYTES;
+    const isNear = piece.offset - end <= gap && piece.offset + piece.bytes - offset <= JOINED_BYTES;
     if (batch.length > 0 && !isNear) {
       yield { offset, bytes: end - offset, pieces: batch };
       batch = [];
@@ -137,8 +137,11 @@ class Pipeline {
     if (!slot) return;
     if (slot.stage === 'writing' && !this.#isDirect(slot.batch)) this.#nrCached--;
     if (result !== slot.batch.bytes) slot.stage = 'failed';
-    else if (slot.stage === 'reading') slot.stage = this.#put(number, slot);
-    else this.#done(slot);
+    else slot.stage = slot.stage === 'reading' ? this.#put(number, slot) : 'done';
+    if (slot.stage !== 'done') return;
+    for (const { offset, bytes } of slot.batch.pieces) {
+      this.#copying.copied(bytes, offset, () => this.#data(slot, { offset, bytes }));
+    }
   }
 
   /** Whether it is written past the page cache. */
@@ -146,23 +149,22 @@ class Pipeline {
     return this.#direct.files.target !== undefined && bytes >= DIRECT_WRITE_BYTES;
   }
 
-  #done(slot: Slot): Stage {
-    for (const { offset, bytes } of slot.batch.pieces) {
-      this.#copying.copied(bytes, offset, () => this.#data(slot, { offset, bytes }));
-    }
-    return (slot.stage = 'done');
-  }
-
   #data({ batch, at }: Slot, { offset, bytes }: Piece): Buffer {
     return this.#direct.queue.buffer(at + offset - batch.offset, bytes);
   }
 
   #put(number: number, slot: Slot): Stage {
+    const { target } = this.#copying;
+    const { punchedBytes } = target;
     try {
-      return slot.batch.pieces.length === 1 ? this.#putOne(number, slot) : this.#putSeveral(slot);
+      if (slot.batch.pieces.length === 1) return this.#putOne(number, slot);
+      for (const piece of slot.batch.pieces) target.put(this.#data(slot, piece), piece.offset);
+      return 'done';
     } catch (error) {
-      if (error instanceof SystemError) return 'failed';
-      throw error;
+      if (!(error instanceof SystemError)) throw error;
+      // All of it is tried again.
+      target.punchedBytes = punchedBytes;
+      return 'failed';
     }
   }
 
@@ -171,17 +173,12 @@ class Pipeline {
     const { queue, files } = this.#direct;
     const { batch, at } = slot;
     const { offset, bytes } = batch;
-    if (queue.beginsWithZeros(at) && target.putHole(queue.buffer(at, bytes), offset)) return this.#done(slot);
+    if (queue.beginsWithZeros(at) && target.putHole(queue.buffer(at, bytes), offset)) return 'done';
     const isDirect = this.#isDirect(batch);
     if (!isDirect) this.#nrCached++;
     const { fd } = isDirect && files.target ? files.target : target.file;
     queue.add({ slot: number, command: 'write', fd, at, offset, bytes });
     return 'writing';
-  }
-
-  #putSeveral(slot: Slot): Stage {
-    for (const piece of slot.batch.pieces) this.#copying.target.put(this.#data(slot, piece), piece.offset);
-    return this.#done(slot);
   }
 }
 
@@ -235,7 +232,9 @@ export const copyPiecesDirect = (
 ): CopyResult => {
   const copying = new Copying(source, target, options);
   const pipeline = new Pipeline(copying, direct);
-  for (const batch of toBatches(pieces)) while (!pipeline.begin(batch)) pipeline.advance();
+  // With one at a time, each is over before the next is begun.
+  const gap = direct.depth === 1 ? -1 : GAP_BYTES;
+  for (const batch of toBatches(pieces, gap)) while (!pipeline.begin(batch)) pipeline.advance();
   while (!pipeline.isEmpty) pipeline.advance();
   return copying.result();
 };

@@ -10,7 +10,7 @@ import type { Syscalls } from './syscalls.js';
 
 export type { Estimate } from './inspect/update-estimate.js';
 
-/** Reads under way at once, as the kernel has about as many when it reads ahead. */
+/** Reads under way at once: fewer than the copying has, which writes as well. */
 const DEPTH = 32;
 /** Pieces read, and for how long at most. */
 const SAMPLE_PIECES = 16 * DEPTH;

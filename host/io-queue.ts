@@ -1,4 +1,4 @@
-/** Reads and writes of which several are under way at once, past the page cache: the kernel's asynchronous I/O. */
+/** Reads and writes of which several are under way at once: the kernel's asynchronous I/O. */
 import { EAGAIN } from './errors.js';
 import type { Syscalls } from './syscalls.js';
 
@@ -26,6 +26,12 @@ export interface Transfer {
   readonly at: number;
 }
 
+/** Slots of transfers that the kernel has not taken yet. */
+interface Waiting {
+  readonly slots: Uint32Array;
+  count: number;
+}
+
 /** Writes a 64-bit field; numbers are below 2^53. */
 const put = (words: Uint32Array, at: number, value: number): void => {
   words[at] = value;
@@ -42,13 +48,13 @@ export class IoQueue {
   readonly #address: number;
   readonly #controls: Uint32Array;
   readonly #controlsAddress: number;
-  /** Slots of the transfers that the kernel has not taken yet, and the addresses of their controls, for it. */
-  readonly #waiting: Uint32Array;
+  readonly #reads: Waiting;
+  readonly #writes: Waiting;
+  /** Addresses of the controls of those to begin, for the kernel. */
   readonly #pointers: Uint32Array;
   readonly #pointerBytes: Buffer;
   readonly #events: Int32Array;
   readonly #eventBytes: Buffer;
-  #nrWaiting = 0;
   #underWay = 0;
 
   /**
@@ -70,7 +76,8 @@ export class IoQueue {
     this.#address = Number(start) + skip;
     this.#controls = new Uint32Array(slots * IOCB_WORDS);
     this.#controlsAddress = Number(syscalls.addressOf(Buffer.from(this.#controls.buffer)));
-    this.#waiting = new Uint32Array(slots);
+    this.#reads = { slots: new Uint32Array(slots), count: 0 };
+    this.#writes = { slots: new Uint32Array(slots), count: 0 };
     this.#pointers = new Uint32Array(2 * slots);
     this.#pointerBytes = Buffer.from(this.#pointers.buffer);
     this.#events = new Int32Array(slots * EVENT_WORDS);
@@ -80,7 +87,7 @@ export class IoQueue {
 
   /** Transfers added or under way. */
   get underWay(): number {
-    return this.#nrWaiting + this.#underWay;
+    return this.#reads.count + this.#writes.count + this.#underWay;
   }
 
   /** A part of the queue's memory. */
@@ -102,7 +109,8 @@ export class IoQueue {
     put(this.#controls, control + IOCB.buffer, this.#address + at);
     put(this.#controls, control + IOCB.bytes, bytes);
     put(this.#controls, control + IOCB.offset, offset);
-    this.#waiting[this.#nrWaiting++] = slot;
+    const waiting = command === 'read' ? this.#reads : this.#writes;
+    waiting.slots[waiting.count++] = slot;
   }
 
   /**
@@ -128,12 +136,17 @@ export class IoQueue {
     this.#syscalls.ioDestroy(this.#context, this.#underWay === 0);
   }
 
-  /** Begins what was added. Returns how many were refused, which are over at once. */
+  /** Begins what was added, reads first: a write through the page cache takes its time. Returns how many were refused. */
   #begin(onDone: (slot: number, result: number) => void): number {
-    const count = this.#nrWaiting;
-    this.#nrWaiting = 0;
+    return this.#submit(this.#reads, onDone) + this.#submit(this.#writes, onDone);
+  }
+
+  /** Those that are refused are over at once. */
+  #submit(waiting: Waiting, onDone: (slot: number, result: number) => void): number {
+    const { count, slots } = waiting;
+    waiting.count = 0;
     for (let at = 0; at < count; at++) {
-      put(this.#pointers, 2 * at, this.#controlsAddress + 4 * IOCB_WORDS * (this.#waiting[at] ?? 0));
+      put(this.#pointers, 2 * at, this.#controlsAddress + 4 * IOCB_WORDS * (slots[at] ?? 0));
     }
     const refused: Array<[slot: number, result: number]> = [];
     for (let at = 0; at < count;) {
@@ -144,7 +157,7 @@ export class IoQueue {
         continue;
       }
       // One that is refused stands first; with some under way the kernel may have room again later.
-      refused.push([this.#waiting[at] ?? 0, begun === 0 ? -EAGAIN : begun]);
+      refused.push([slots[at] ?? 0, begun === 0 ? -EAGAIN : begun]);
       at++;
     }
     for (const [slot, result] of refused) onDone(slot, result);

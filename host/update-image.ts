@@ -172,7 +172,10 @@ const directOf = ({ request, snapshot, image, syscalls, events }: Job): DirectCo
   // One at a time, the kernel's reading ahead is better.
   if (isOneByOne && !writes) return undefined;
   const direct = openDirect(snapshot, image, isOneByOne ? 1 : (request.depth ?? DEPTH), writes, syscalls);
-  if (!('missing' in direct)) return direct;
+  if (!('missing' in direct)) {
+    if (writes && !direct.files.target) events.onNotice?.(`${image.path} cannot be written past the page cache`);
+    return direct;
+  }
   if (writes) events.onNotice?.(`${direct.missing}; copying through it`);
   return undefined;
 };
@@ -221,7 +224,7 @@ const copy = (
     if (direct) closeDirect(direct);
   }
   image.sync();
-  return { ...result, direct: direct !== undefined && request.direct === true, cursor };
+  return { ...result, direct: direct?.files.target !== undefined, cursor };
 };
 
 /** Reads the image from the disk and compares it. */

@@ -12,7 +12,7 @@
  * FAKE_INFO       file with what the info ioctl answers
  * FAKE_FREE_MINOR     what the ioctl for a free minor answers
  * FAKE_BAD_READ, FAKE_BAD_WRITE   offset: reads of the snapshot, or any writes, that cover it fail with EIO
- * FAKE_SHORT      set: no read of the snapshot and no write at an offset moves more than 1000 bytes (512 past the page cache)
+ * FAKE_SHORT      set: no read of the snapshot and no write at an offset moves more than 1000 bytes (512 of asynchronous I/O)
  * FAKE_AIO_ERRNO  asynchronous I/O cannot be set up
  * FAKE_CLONE      set: FICLONE works, by copying
  * FAKE_DENIED     path whose opening fails with EACCES, for root, too
@@ -348,8 +348,9 @@ static long submit(long context, long nr, struct iocb **list)
 			one->aio_nbytes = 512;
 		if (!is_read && is_last_step()) {
 			one->aio_nbytes /= 2;
-			NEXT(syscall)(SYS_io_submit, context, i + 1, list);
-			end();
+			long begun = NEXT(syscall)(SYS_io_submit, context, i + 1, list);
+
+			return end(), begun;
 		}
 	}
 	return NEXT(syscall)(SYS_io_submit, context, nr, list);
