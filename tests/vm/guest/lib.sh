@@ -25,6 +25,13 @@ update_img() { node "$PROJECT/dist/update-img.mjs" "$@"; }
 # same WHAT GOT WANTED
 same() { [ "$2" = "$3" ] || die "$1: got '$2', expected '$3'"; }
 
+# matches PATTERN: what comes in has such a line. It reads to the end: `grep -q` alone does not, and who writes then dies of SIGPIPE.
+matches() {
+	local text
+	text=$(cat)
+	grep -q -- "$1" <<< "$text"
+}
+
 # refused ERRNO_TEXT COMMAND...: the command fails, and its last words are the errno's text
 refused() {
 	local text=$1 out

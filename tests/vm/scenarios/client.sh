@@ -2,7 +2,7 @@
 # same errnos.
 . "$PROJECT/tests/vm/guest/lib.sh"
 client="$PROGRAMS/client"
-ldd "$client" | grep -q "libdattobd.so.1 => /" || die "the client does not use the library: $(ldd "$client")"
+ldd "$client" | matches "libdattobd.so.1 => /" || die "the client does not use the library: $(ldd "$client")"
 
 # An origin of which a block can be made unreadable.
 modprobe dm-mod
@@ -76,7 +76,7 @@ info_is_proc() {
 	sync
 	for _ in 1 2 3 4 5; do
 		before=$(proc_line)
-		info=$("$client" dattobd_info 0 + | head -1)
+		info=$("$client" dattobd_info 0 + | sed -n 1p)
 		after=$(proc_line)
 		[ "$before" != "$after" ] || break
 	done

@@ -4,7 +4,7 @@
 make_scratch
 make_origin
 load_module
-told() { dmesg | grep -q "datto: minor 0: failed.*$1" || die "no message says '$1': $(dmesg | grep datto: | tail -3)"; }
+told() { dmesg | matches "datto: minor 0: failed.*$1" || die "no message says '$1': $(dmesg | grep datto: | tail -3)"; }
 
 # sound WHAT: the snapshot's bytes are right, or the device has failed and gives none
 sound() {

@@ -15,7 +15,7 @@ refused_reload() {
 	error=$(field 0 error)
 	[ -n "$error" ] || die "$2: the reload was accepted, state $(field 0 state)"
 	same "$2: state" "$(field 0 state)" "$1"
-	dmesg | grep -q "datto: minor 0: .*full backup" || die "$2: the log does not say that a full backup is needed"
+	dmesg | matches "datto: minor 0: .*full backup" || die "$2: the log does not say that a full backup is needed"
 	step "$2: error $error, $(dmesg | grep 'datto: minor 0: .*full backup' | tail -1 | sed 's/^[^]]*] //')"
 	refused "Invalid argument" dbdctl transition-to-snapshot $MOUNT/never 0
 	refused "Invalid argument" dbdctl transition-to-incremental 0

@@ -61,7 +61,7 @@ elif [ "$BOOT" = $((REBOOTS + 1)) ]; then
 elif [ "$BOOT" = $((REBOOTS + 4)) ]; then
 	# Whether that was in time is not ours to say: it is taken up again, and then right, or a full backup is asked for.
 	if [ -n "$(field 0 error)" ]; then
-		dmesg | grep -q "datto: minor 0: .*full backup" || die "after a reboot at once: error $(field 0 error), and nothing in the log"
+		dmesg | matches "datto: minor 0: .*full backup" || die "after a reboot at once: error $(field 0 error), and nothing in the log"
 		step "after a reboot at once: refused, error $(field 0 error)"
 	else
 		after_reboot 2

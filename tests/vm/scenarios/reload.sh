@@ -27,7 +27,7 @@ state "reloaded" 5
 same "unverified: cow_file" "$(field 0 cow_file)" cow
 same "unverified: counters" "$(field 0 nr_changed_blocks)$(field 0 uuid)$(field 0 fallocate)" ""
 # Q29: what is not known is zero there, whatever the caller passed.
-same "unverified: info" "$("$PROGRAMS/client" dattobd_info 0 + | head -1)" "0 5 0 314572800 0 0 0 0 cow $ORIGIN $(printf '0%.0s' {1..32})"
+same "unverified: info" "$("$PROGRAMS/client" dattobd_info 0 + | sed -n 1p)" "0 5 0 314572800 0 0 0 0 cow $ORIGIN $(printf '0%.0s' {1..32})"
 mount -o discard $ORIGIN $MOUNT
 state "mounted" 3
 same "mounted: cow_file" "$(field 0 cow_file)" /cow
@@ -88,7 +88,7 @@ bad() {
 	shift 3
 	dbdctl "$@" || die "$what: '$*' failed"
 	state "$what" "$wanted" "$error"
-	dmesg | grep "cannot go on tracking" | tail -1 | grep -q "full backup" || die "$what: nothing in the kernel's log"
+	dmesg | grep "cannot go on tracking" | tail -1 | matches "full backup" || die "$what: nothing in the kernel's log"
 	dbdctl destroy "${!#}"
 }
 dbdctl reload-incremental $ORIGIN /cow1 1

@@ -28,7 +28,7 @@ for n in 0 1 2 3; do
 done
 sync
 for n in 0 1 2 3; do
-	filefrag /mnt/${names[n]}/raw | grep -q ': 1 extent' || die "${names[n]}: $(filefrag /mnt/${names[n]}/raw)"
+	filefrag /mnt/${names[n]}/raw | matches ': 1 extent' || die "${names[n]}: $(filefrag /mnt/${names[n]}/raw)"
 	raw[n]=$(block_of /mnt/${names[n]}/raw)
 done
 load_module
