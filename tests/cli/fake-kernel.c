@@ -192,7 +192,7 @@ static int answer_info(void *argument)
 	return got == 8272 ? 0 : -1;
 }
 
-/* FICLONE on a filesystem that has none. As with a real one, the target is never shorter than both are. */
+/* FICLONE on a filesystem that has none. As with a real one, the target never shrinks before the end. */
 static int copy_whole(int target, int source)
 {
 	static char data[1048576];
