@@ -15,10 +15,6 @@ export interface DirectFiles {
 
 /** Shorter pieces are written through the page cache, which joins and sorts them. */
 const DIRECT_WRITE_BYTES = 65536;
-/** What lies between pieces is read with them if it is no more: that is faster than another request. */
-const GAP_BYTES = 16384;
-/** Most that pieces are joined to. */
-const JOINED_BYTES = 32768;
 /** All that is read, until all before it is written. */
 const MEMORY_BYTES = 16 * PIECE_BYTES;
 
@@ -27,30 +23,8 @@ const slotsOf = (depth: number): number => (depth === 1 ? 1 : 4 * depth);
 
 type Stage = 'reading' | 'writing' | 'done' | 'cached' | 'failed';
 
-/** Pieces that are read at once, and what lies between them. */
-interface Batch extends Piece {
-  readonly pieces: readonly Piece[];
-}
-
-/** Joins short pieces that are within so many bytes of each other. */
-function* toBatches(pieces: Iterable<Piece>, gap: number): Generator<Batch> {
-  let batch: Piece[] = [];
-  let [offset, end] = [0, 0];
-  for (const piece of pieces) {
-    const isNear = piece.offset - end <= gap && piece.offset + piece.bytes - offset <= JOINED_BYTES;
-    if (batch.length > 0 && !isNear) {
-      yield { offset, bytes: end - offset, pieces: batch };
-      batch = [];
-    }
-    if (batch.length === 0) offset = piece.offset;
-    batch.push(piece);
-    end = piece.offset + piece.bytes;
-  }
-  if (batch.length > 0) yield { offset, bytes: end - offset, pieces: batch };
-}
-
 interface Slot {
-  batch: Batch;
+  piece: Piece;
   stage: Stage;
   /** Where its bytes are in the queue's memory. */
   at: number;
@@ -58,17 +32,17 @@ interface Slot {
 
 const isUnderWay = ({ stage }: Slot): boolean => stage === 'reading' || stage === 'writing';
 
-const NONE: Batch = { offset: 0, bytes: 0, pieces: [] };
+const NONE: Piece = { offset: 0, bytes: 0 };
 
-/** Batches under way. They may be read and written in any order, and end in theirs. */
+/** Pieces under way. They may be read and written in any order, and end in theirs. */
 class Pipeline {
   readonly #copying: Copying;
   readonly #direct: DirectCopy;
   readonly #slots: Slot[];
-  /** Numbers of the oldest batch, and of the next one; each uses the slot of its number modulo the slots. */
+  /** Numbers of the oldest piece, and of the next one; each uses the slot of its number modulo the slots. */
   #head = 0;
   #tail = 0;
-  /** End of the youngest batch in the queue's memory, which is a ring. */
+  /** End of the youngest piece in the queue's memory, which is a ring. */
   #end = 0;
   /** Writes through the page cache, over as soon as they are begun: they do not count as under way. */
   #nrCached = 0;
@@ -77,25 +51,25 @@ class Pipeline {
   constructor(copying: Copying, direct: DirectCopy) {
     this.#copying = copying;
     this.#direct = direct;
-    this.#slots = Array.from({ length: slotsOf(direct.depth) }, () => ({ batch: NONE, stage: 'done', at: 0 }));
+    this.#slots = Array.from({ length: slotsOf(direct.depth) }, () => ({ piece: NONE, stage: 'done', at: 0 }));
   }
 
   get isEmpty(): boolean {
     return this.#head === this.#tail;
   }
 
-  /** Begins a batch, if there is room for it. */
-  begin(batch: Batch): boolean {
+  /** Begins a piece, if there is room for it. */
+  begin(piece: Piece): boolean {
     const { queue, depth, files } = this.#direct;
     if (this.#tail - this.#head === this.#slots.length || queue.underWay - this.#nrCached >= depth) return false;
-    const { offset, bytes } = batch;
+    const { offset, bytes } = piece;
     const at = this.#room(bytes);
     if (at === undefined) return false;
     const number = this.#tail++ % this.#slots.length;
     // Not a whole block: the end of the volume.
     const stage = bytes % ALIGNMENT !== 0 ? 'cached' : 'reading';
     const slot = this.#slots[number];
-    if (slot) [slot.batch, slot.stage, slot.at] = [batch, stage, at];
+    if (slot) [slot.piece, slot.stage, slot.at] = [piece, stage, at];
     this.#end = at + Math.ceil(bytes / ALIGNMENT) * ALIGNMENT;
     if (stage === 'reading') queue.add({ slot: number, command: 'read', fd: files.source.fd, at, offset, bytes });
     return true;
@@ -110,11 +84,9 @@ class Pipeline {
     if (queue.underWay > 0) queue.wait(least, this.#onOver);
     for (let slot = this.#oldest(); slot && !isUnderWay(slot); slot = this.#oldest()) {
       this.#head++;
-      for (const piece of slot.batch.pieces) {
-        if (slot.stage === 'cached') this.#copying.copy(piece);
-        if (slot.stage === 'failed') this.#copying.copyBlocks(piece);
-        this.#copying.ended(piece);
-      }
+      if (slot.stage === 'cached') this.#copying.copy(slot.piece);
+      if (slot.stage === 'failed') this.#copying.copyBlocks(slot.piece);
+      this.#copying.ended(slot.piece);
     }
   }
 
@@ -135,46 +107,23 @@ class Pipeline {
   #over(number: number, result: number): void {
     const slot = this.#slots[number];
     if (!slot) return;
-    if (slot.stage === 'writing' && !this.#isDirect(slot.batch)) this.#nrCached--;
-    if (result !== slot.batch.bytes) slot.stage = 'failed';
+    const { offset, bytes } = slot.piece;
+    if (slot.stage === 'writing' && !this.#isDirect(bytes)) this.#nrCached--;
+    if (result !== bytes) slot.stage = 'failed';
     else slot.stage = slot.stage === 'reading' ? this.#put(number, slot) : 'done';
-    if (slot.stage !== 'done') return;
-    for (const { offset, bytes } of slot.batch.pieces) {
-      this.#copying.copied(bytes, offset, () => this.#data(slot, { offset, bytes }));
-    }
+    if (slot.stage === 'done') this.#copying.copied(bytes, offset, () => this.#direct.queue.buffer(slot.at, bytes));
   }
 
-  /** Whether it is written past the page cache. */
-  #isDirect({ bytes }: Batch): boolean {
+  /** Whether so many bytes are written past the page cache. */
+  #isDirect(bytes: number): boolean {
     return this.#direct.files.target !== undefined && bytes >= DIRECT_WRITE_BYTES;
   }
 
-  #data({ batch, at }: Slot, { offset, bytes }: Piece): Buffer {
-    return this.#direct.queue.buffer(at + offset - batch.offset, bytes);
-  }
-
-  #put(number: number, slot: Slot): Stage {
-    const { target } = this.#copying;
-    const { punchedBytes } = target;
-    try {
-      if (slot.batch.pieces.length === 1) return this.#putOne(number, slot);
-      for (const piece of slot.batch.pieces) target.put(this.#data(slot, piece), piece.offset);
-      return 'done';
-    } catch (error) {
-      if (!(error instanceof SystemError)) throw error;
-      // All of it is tried again.
-      target.punchedBytes = punchedBytes;
-      return 'failed';
-    }
-  }
-
-  #putOne(number: number, slot: Slot): Stage {
+  #put(number: number, { piece: { offset, bytes }, at }: Slot): Stage {
     const { target } = this.#copying;
     const { queue, files } = this.#direct;
-    const { batch, at } = slot;
-    const { offset, bytes } = batch;
     if (queue.beginsWithZeros(at) && target.putHole(queue.buffer(at, bytes), offset)) return 'done';
-    const isDirect = this.#isDirect(batch);
+    const isDirect = this.#isDirect(bytes);
     if (!isDirect) this.#nrCached++;
     const { fd } = isDirect && files.target ? files.target : target.file;
     queue.add({ slot: number, command: 'write', fd, at, offset, bytes });
@@ -232,9 +181,7 @@ export const copyPiecesDirect = (
 ): CopyResult => {
   const copying = new Copying(source, target, options);
   const pipeline = new Pipeline(copying, direct);
-  // With one at a time, each is over before the next is begun.
-  const gap = direct.depth === 1 ? -1 : GAP_BYTES;
-  for (const batch of toBatches(pieces, gap)) while (!pipeline.begin(batch)) pipeline.advance();
+  for (const piece of pieces) while (!pipeline.begin(piece)) pipeline.advance();
   while (!pipeline.isEmpty) pipeline.advance();
   return copying.result();
 };

@@ -5,6 +5,9 @@ import type { Syscalls } from './syscalls.js';
 /** Memory that O_DIRECT takes begins at a multiple of this, and so do offsets and lengths. */
 export const ALIGNMENT = 4096;
 
+/** Pages of this size: a long transfer is few pieces of memory for the disk, and not hundreds. */
+export const HUGE_PAGE_BYTES = 2097152;
+
 const EVENT_BYTES = 32;
 const COMMANDS = { read: 0, write: 1 } as const;
 /** Words of 32 bits in struct iocb; 64-bit fields are two of them. */
@@ -67,10 +70,11 @@ export class IoQueue {
     this.#syscalls = syscalls;
     this.#subject = subject;
     // Memory that is never touched is never taken.
-    const memory = Buffer.allocUnsafeSlow(bytes + ALIGNMENT);
+    const memory = Buffer.allocUnsafeSlow(bytes + HUGE_PAGE_BYTES);
     const start = syscalls.addressOf(memory);
-    const skip = Number(-start & BigInt(ALIGNMENT - 1));
+    const skip = Number(-start & BigInt(HUGE_PAGE_BYTES - 1));
     this.#memory = memory.subarray(skip, skip + bytes);
+    syscalls.adviseHugePages(this.#memory);
     this.#words = new Int32Array(memory.buffer, memory.byteOffset + skip, bytes / 4);
     // User space's addresses have less than 53 bits.
     this.#address = Number(start) + skip;

@@ -21,6 +21,9 @@ export interface Syscalls {
   /** Address of bytes, for a pointer in an ioctl's argument. The caller keeps them alive until the call is over. */
   addressOf(bytes: Buffer): bigint;
 
+  /** madvise(2) with MADV_HUGEPAGE. Advice: failures are ignored. */
+  adviseHugePages(memory: Buffer): void;
+
   /** posix_fadvise(2) with POSIX_FADV_WILLNEED. Advice: failures are ignored. */
   adviseWillNeed(fd: number, offset: number, bytes: number): void;
 
@@ -81,6 +84,7 @@ export interface Syscalls {
   clone(target: number, source: number, subject: string): void;
 }
 
+const MADV_HUGEPAGE = 14;
 const POSIX_FADV_WILLNEED = 3;
 const POSIX_FADV_DONTNEED = 4;
 const SEEK_DATA = 3;
@@ -102,6 +106,7 @@ interface CLibrary {
   /** Where the argument is a number, not a pointer. */
   ioctl_int(fd: number, request: number, argument: number): number;
   flock(fd: number, operation: number): number;
+  madvise(memory: Buffer, bytes: number, advice: number): number;
   posix_fadvise(fd: number, offset: number, bytes: number, advice: number): number;
   lseek(fd: number, offset: number, whence: number): number | bigint;
   fallocate(fd: number, mode: number, offset: number, bytes: number): number;
@@ -121,6 +126,7 @@ const loadLibrary = (): CLibrary => {
     ioctl: library.func('int ioctl(int fd, unsigned long request, void *argument)') as CLibrary['ioctl'],
     ioctl_int: library.func('int ioctl(int fd, unsigned long request, long argument)') as CLibrary['ioctl_int'],
     flock: library.func('int flock(int fd, int operation)') as CLibrary['flock'],
+    madvise: library.func('int madvise(void *memory, size_t bytes, int advice)') as CLibrary['madvise'],
     posix_fadvise: library.func(
       'int posix_fadvise(int fd, int64_t offset, int64_t bytes, int advice)',
     ) as CLibrary['posix_fadvise'],
@@ -146,6 +152,9 @@ export const nativeSyscalls = (): Syscalls => {
       if (c().ioctl(fd, request, argument) < 0) fail('control', subject);
     },
     addressOf: (bytes) => c().address(bytes),
+    adviseHugePages(memory) {
+      c().madvise(memory, memory.length, MADV_HUGEPAGE);
+    },
     adviseWillNeed(fd, offset, bytes) {
       c().posix_fadvise(fd, offset, bytes, POSIX_FADV_WILLNEED);
     },

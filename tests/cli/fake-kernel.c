@@ -16,6 +16,7 @@
  * FAKE_AIO_ERRNO  asynchronous I/O cannot be set up
  * FAKE_CLONE      set: FICLONE works, by copying
  * FAKE_DENIED     path whose opening fails with EACCES, for root, too
+ * FAKE_CACHED     set: no file can be opened to be written past the page cache
  * FAKE_INTERRUPT  path; whoever opens it gets SIGINT first
  * FAKE_BAD_DISK   path of a file that cannot be read: EIO
  * FAKE_FULL       number of the write to a file from which on none finds space
@@ -123,7 +124,7 @@ int open(const char *path, int flags, ...)
 	if (!strcmp(path, CONTROL) && fails("FAKE_CONTROL_ERRNO"))
 		return -1;
 	path = redirect(path);
-	if (is_named(path, "FAKE_DENIED")) {
+	if (is_named(path, "FAKE_DENIED") || ((flags & O_DIRECT) && (flags & O_WRONLY) && getenv("FAKE_CACHED"))) {
 		errno = EACCES;
 		return -1;
 	}

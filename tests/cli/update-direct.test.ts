@@ -7,6 +7,7 @@ import type { Scene } from './update-scene.js';
 interface Result {
   readonly direct: boolean;
   readonly failed_blocks: number;
+  readonly punched_bytes: number;
   readonly failures: ReadonlyArray<{ readonly offset: number; readonly bytes: number; readonly call: string }>;
   readonly notices: readonly string[];
   readonly estimate?: { readonly seconds: number; readonly basis: string };
@@ -40,8 +41,20 @@ test('--direct makes holes of zeros, and copies an end that is not a whole block
   writeFileSync(SNAP, scene.snapshot);
   const outcome = update({}, ['--direct', '--fsync', '--json']);
   assert.is(outcome.status, 0, outcome.stderr);
-  assert.is((JSON.parse(outcome.stdout) as { punched_bytes: number }).punched_bytes, 100 * BLOCK);
+  assert.is(json(outcome.stdout).punched_bytes, 100 * BLOCK);
   assert.ok(readFileSync(IMAGE).equals(expected(scene, [...LISTED, 512])));
+});
+
+test('a hole is counted once, whatever fails beside it', () => {
+  makeScene(SCENE);
+  const snapshot = readFileSync(SNAP);
+  snapshot.fill(0, 40 * BLOCK, 140 * BLOCK);
+  snapshot.fill(0, 300 * BLOCK, 301 * BLOCK);
+  writeFileSync(SNAP, snapshot);
+  const { status, stdout } = update({ FAKE_BAD_READ: `${77 * BLOCK}` }, ['--json']);
+  assert.is(status, 5);
+  const { failed_blocks: failed, punched_bytes: punched } = json(stdout);
+  assert.equal([failed, punched], [1, 100 * BLOCK]);
 });
 
 test('--direct names the block that cannot be read or written, copies the rest, and goes on the next time', () => {
@@ -72,6 +85,16 @@ test('--direct says so where there is no asynchronous I/O, and copies all the sa
   const { direct, notices } = json(outcome.stdout);
   assert.is(direct, false);
   assert.match(notices.join(), /^Cannot set up asynchronous I\/O for \/dev\/datto7: Function not implemented; /);
+  assert.ok(readFileSync(IMAGE).equals(expected(scene, LISTED)));
+});
+
+test('--direct says so where the image cannot be written past the page cache, and copies all the same', () => {
+  const scene = makeScene(SCENE);
+  const { status, stdout, stderr } = update({ FAKE_CACHED: '1' }, ['--direct', '--json']);
+  assert.is(status, 0, stderr);
+  const { direct, notices } = json(stdout);
+  assert.is(direct, false);
+  assert.equal(notices, [`${IMAGE} cannot be written past the page cache`]);
   assert.ok(readFileSync(IMAGE).equals(expected(scene, LISTED)));
 });
 

@@ -10,6 +10,7 @@ import { copyPieces, toPieces } from '../../host/copy.js';
 import type { CopyFailure, CopyOptions, CopyResult, Piece } from '../../host/copy.js';
 import { estimateCopy } from '../../host/estimate-copy.js';
 import { OpenFile } from '../../host/files.js';
+import { HUGE_PAGE_BYTES, IoQueue } from '../../host/io-queue.js';
 import { nativeSyscalls } from '../../host/syscalls.js';
 
 const folder = mkdtempSync(join(tmpdir(), 'datto-direct-'));
@@ -109,6 +110,13 @@ test('openDirect() says what is missing', () => {
   assert.match('missing' in missing[1]! ? missing[1].missing : '', /^Cannot set up asynchronous I\/O for .*source: /);
   from.close();
   proc.close();
+});
+
+test('the memory of what is under way is whole huge pages', () => {
+  const asked: bigint[] = [];
+  const spied = { ...syscalls, adviseHugePages: (memory: Buffer) => void asked.push(syscalls.addressOf(memory), BigInt(memory.length)) };
+  new IoQueue(spied, 4, 2 * HUGE_PAGE_BYTES, 'a test').close();
+  assert.equal(asked.map((value) => value % BigInt(HUGE_PAGE_BYTES)), [0n, 0n]);
 });
 
 test('an estimate is from reads of the pieces, or from the rate that was given', () => {

@@ -18,6 +18,7 @@ const BLOCK = 4096;
 const quiet: Syscalls = {
   ioctl: () => undefined,
   addressOf: () => 0n,
+  adviseHugePages: () => undefined,
   adviseWillNeed: () => undefined,
   nextData: (_fd, offset) => offset,
   punchHole: () => undefined,

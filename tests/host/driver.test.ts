@@ -25,6 +25,7 @@ const fakeKernel = (answer: (argument: Buffer) => void = () => undefined): { sys
         answer(argument);
       },
       addressOf: (bytes) => BigInt(strings.push(bytes.toString())),
+      adviseHugePages: fail,
       adviseWillNeed: fail,
       nextData: fail,
       punchHole: fail,
