@@ -47,9 +47,20 @@ timed_update() {
 	figure "$case" "update-img${1:+ $1}" $((ended - began)) $((ended - copying))
 }
 
+# measure CASE CONTENDER: once
+measure() {
+	case $2 in
+	one-by-one) timed "$1" 'one block at a time' "$PROGRAMS/one-by-one" /dev/datto0 "$cow" $SCRATCH_IMAGE "$SIZE" ;;
+	dd) timed "$1" 'dd bs=1M' dd if=/dev/datto0 of=$SCRATCH_IMAGE bs=1M conv=notrunc,fsync status=none ;;
+	update-img) timed_update "$1" ;;
+	direct) timed_update "$1" --direct ;;
+	at-once) timed "$1" 'C, many at once' "$PROGRAMS/at-once" /dev/datto0 "$cow" $SCRATCH_IMAGE "$SIZE" ;;
+	esac
+}
+
 # change CASE FIO_OPTION...: writes to the volume in incremental mode, then takes the next snapshot, and measures
 change() {
-	local case=$1 cow blocks
+	local case=$1 cow blocks turn contenders=(one-by-one update-img direct at-once)
 	shift
 	fio --name=change --filename=$MOUNT/file --direct=1 --ioengine=libaio --iodepth=32 --randseed=1 "$@" --minimal >/dev/null
 	cow=$MOUNT/cow.$number
@@ -57,11 +68,13 @@ change() {
 	dbdctl transition-to-snapshot -f $COW_MIB $MOUNT/cow.$number 0
 	blocks=$(images listed "$cow" "$SIZE")
 	printf '{"case":"%s","blocks":%d}\n' "$case" "$blocks"
+	[ "$case" != whole ] || contenders+=(dd)
 	for round in $(seq 1 "$ROUNDS"); do
-		timed "$case" 'one block at a time' "$PROGRAMS/one-by-one" /dev/datto0 "$cow" $SCRATCH_IMAGE "$SIZE"
-		[ "$case" != whole ] || timed "$case" 'dd bs=1M' dd if=/dev/datto0 of=$SCRATCH_IMAGE bs=1M conv=notrunc,fsync status=none
-		timed_update "$case"
-		timed_update "$case" --direct
+		# Every other round backwards, so that not always the same one follows Node: it takes half as long again.
+		for turn in "${!contenders[@]}"; do
+			((round % 2)) || turn=$((-1 - turn))
+			measure "$case" "${contenders[turn]}"
+		done
 	done
 	[ "$case" = whole ] || equal /dev/datto0 $SCRATCH_IMAGE || die "$case: the image is not the snapshot"
 	dbdctl transition-to-incremental 0

@@ -7,7 +7,6 @@ import { fileURLToPath } from 'node:url';
 import { nativeSyscalls } from '../../host/syscalls.js';
 import { buildTools } from '../../scripts/build-cli.js';
 import { printTimes } from './figures.js';
-import { readsAlone } from './reads-alone.js';
 import { changedBlocks, makeFiles } from './update-files.js';
 import type { Case } from './update-files.js';
 
@@ -31,6 +30,8 @@ const CASES: Readonly<Record<Case, { title: string; baseline: string; aims: Reco
   },
 };
 
+const LIMIT = 'the limit';
+
 class Scene {
   readonly #folder: string;
   readonly #bytes: number;
@@ -38,7 +39,9 @@ class Scene {
   constructor(folder: string, bytes: number) {
     this.#folder = folder;
     this.#bytes = bytes;
-    execFileSync('gcc', ['-O2', '-Wall', '-Werror', '-o', this.at('one-by-one'), here('one-by-one.c')]);
+    for (const name of ['one-by-one', 'at-once']) {
+      execFileSync('gcc', ['-O2', '-Wall', '-Werror', '-o', this.at(name), here(`${name}.c`)]);
+    }
     execFileSync('gcc', ['-O2', '-shared', '-fPIC', '-o', this.at('fake.so'), here('../cli/fake-kernel.c'), '-ldl']);
     execFileSync('gcc', ['-O2', '-shared', '-fPIC', '-o', this.at('no-fsync.so'), here('no-fsync.c')]);
   }
@@ -50,13 +53,15 @@ class Scene {
   /** Command lines by name. */
   contenders(which: Case): ReadonlyMap<string, readonly string[]> {
     const [snap, cow, image] = [this.at('snap'), this.at(`cow.${which}`), this.at('image')];
-    const update = (...options: string[]): string[] =>
+    const program = (name: string): readonly string[] => [this.at(name), snap, cow, image, `${this.#bytes}`];
+    const update = (...options: string[]): readonly string[] =>
       [process.execPath, this.at('tools/update-img.mjs'), ...options, '/dev/datto7', cow, image];
     return new Map([
-      ['one block at a time', [this.at('one-by-one'), snap, cow, image, `${this.#bytes}`]],
+      ['one block at a time', program('one-by-one')],
       ...(which === 'whole' ? [['dd bs=1M', ['dd', `if=${snap}`, `of=${image}`, 'bs=1M', 'conv=notrunc,fsync', 'status=none']] as const] : []),
       ['update-img', update()],
       ['update-img --direct', update('--direct')],
+      [LIMIT, program('at-once')],
     ]);
   }
 
@@ -74,12 +79,6 @@ class Scene {
     return milliseconds;
   }
 
-  /** Milliseconds of reading what is listed, and nothing else. */
-  readsAlone(blocks: readonly number[]): number {
-    this.#forget(this.at('snap'));
-    return readsAlone(this.at('snap'), blocks.map((start) => ({ start, count: 1 })), syscalls);
-  }
-
   /** The image must be what the snapshot is, where the case lists blocks. */
   requireEqual(): void {
     const { status, stdout } = spawnSync('cmp', [this.at('snap'), this.at('image')], { encoding: 'utf8' });
@@ -94,19 +93,23 @@ class Scene {
   }
 }
 
-const measure = (scene: Scene, which: Case, blocks: readonly number[], synced: boolean, rounds: number): Map<string, number[]> => {
-  const times = new Map<string, number[]>();
-  const add = (name: string, milliseconds: number): void => void times.set(name, [...(times.get(name) ?? []), milliseconds]);
+const emptyNode = (): number => {
+  const began = performance.now();
+  spawnSync(process.execPath, ['-e', '']);
+  return performance.now() - began;
+};
+
+const measure = (scene: Scene, which: Case, synced: boolean, rounds: number): Map<string, number[]> => {
+  const contenders = [...scene.contenders(which)];
+  const times = new Map(contenders.map(([name]) => [name, [] as number[]]));
+  const add = (name: string, milliseconds: number): void => void times.get(name)?.push(milliseconds);
   // The first round is not counted: it may find the disk busy with what the files' making left.
   for (let round = 0; round <= rounds; round++) {
-    for (const [name, command] of scene.contenders(which)) {
-      const milliseconds = scene.time(command, which, synced);
+    // Every other round backwards: the disk may still be busy with what the one before left.
+    for (const [name, command] of round % 2 === 0 ? contenders : [...contenders].reverse()) {
+      const milliseconds = scene.time(command, which, synced) + (name === LIMIT ? emptyNode() : 0);
       if (round > 0) add(name, milliseconds);
     }
-    const alone = scene.readsAlone(blocks);
-    const began = performance.now();
-    spawnSync(process.execPath, ['-e', '']);
-    if (round > 0) add('the limit', alone + performance.now() - began);
     process.stdout.write('.');
   }
   return times;
@@ -127,7 +130,7 @@ export const update = async (): Promise<boolean> => {
     const { title, baseline, aims, aimIsSynced } = CASES[which];
     const blocks = changedBlocks(which, mib * 256);
     for (const synced of which === 'whole' ? [true] : [false, true]) {
-      const times = measure(scene, which, blocks, synced, rounds);
+      const times = measure(scene, which, synced, rounds);
       const until = synced ? 'until it is on disk' : 'until it is copied: nobody waits for the disk to write';
       printTimes(`${title}, ${blocks.length} blocks; ${until}`, times, baseline, synced === aimIsSynced ? aims : {});
     }
@@ -135,8 +138,8 @@ export const update = async (): Promise<boolean> => {
   }
   console.log(`
 "ratio" is the baseline's time divided by the contender's in the same round, the median over the rounds; above 1 is faster. The
-start of the program is in it. "the limit" is the start of an empty Node program, and what is listed being read, past the page cache
-and 128 at once, and nothing done with it: its ratio is the most that can be reached where writes cost nothing. On a busy machine
+start of the program is in it. "the limit" is the start of an empty Node program, and a C program that does what update-img does to
+copy, by the same system calls, and nothing else. On a busy machine
 a process that waits for every block is slowed by each wait for a CPU: \`chrt -f 10 npm run bench -- update\` measures past the others.
 One block at a time is what the classic tool does; it does not wait for the disk, so its aims are
 for the time without. With that time, all contenders wait for the same writes, and the disk's own limit is what is left: 20,000
