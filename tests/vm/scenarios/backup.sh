@@ -114,7 +114,7 @@ umount /mnt/small
 fstrim $MOUNT	# zeros again, which are not copied
 step "without space: refused, or given up, and no snapshot left to grow"
 
-start_load 5
+start_load 3
 start_watch
 for round in 1 2 3; do
 	manifest=()
@@ -137,7 +137,7 @@ heals
 dbdctl destroy 0
 killed compares_all
 heals
-start_load 5
+start_load 3
 
 stop_watch
 cp --reflink=always $image $SCRATCH/good
