@@ -66,7 +66,7 @@ export async function updateVm(on: Kernel): Promise<boolean> {
     diskMib: [mib, mib + 1024],
     memoryMib: 3072,
     cpus: 2,
-    limitSeconds: 2400,
+    limitSeconds: 4800,
     outDir: join(cacheDir, 'vm', 'bench-update'),
     onLog: () => process.stdout.write('.'),
   });

@@ -45,7 +45,7 @@ test('--direct makes holes of zeros, and copies an end that is not a whole block
   assert.ok(readFileSync(IMAGE).equals(expected(scene, [...LISTED, 512])));
 });
 
-test('a hole is counted once, whatever fails beside it', () => {
+test('holes of a piece that fails in part are made block by block, and each counted once', () => {
   makeScene(SCENE);
   const snapshot = readFileSync(SNAP);
   snapshot.fill(0, 40 * BLOCK, 140 * BLOCK);
