@@ -136,17 +136,13 @@ export class Target {
   }
 
   put(data: Buffer, offset: number): void {
-    if (!this.putHole(data, offset)) this.write(data, offset);
+    if (!this.putHole(data, offset)) this.file.writeFull(data, offset);
   }
 
   /** Makes a hole if the bytes are zeros and holes are allowed; else returns false. */
   putHole(data: Buffer, offset: number): boolean {
     // memcmp: on other data it ends at the first words.
     return this.#punchHoles && data.equals(ZEROS.subarray(0, data.length)) && this.#punch(offset, data.length);
-  }
-
-  write(data: Buffer, offset: number): void {
-    this.file.writeFull(data, offset);
   }
 
   #punch(offset: number, bytes: number): boolean {
