@@ -97,7 +97,7 @@ with_dm_snapshot() {
 }
 
 [ -e /sys/module/dm_snapshot ] || modprobe dm-snapshot
-make_origin -E lazy_itable_init=0,lazy_journal_init=0
+make_origin
 umount $MOUNT
 mount $ORIGIN $MOUNT
 make_files

@@ -85,7 +85,7 @@ change() {
 mkfs.ext4 -q /dev/vdb
 mkdir -p $SCRATCH
 mount /dev/vdb $SCRATCH
-make_origin -E lazy_itable_init=0,lazy_journal_init=0
+make_origin
 dd if=/dev/urandom of=$MOUNT/file bs=1M count=$FILE_MIB conv=fsync status=none
 load_module
 dbdctl setup-snapshot -f $COW_MIB $ORIGIN $MOUNT/cow.1 0

@@ -60,12 +60,13 @@ field() {
 load_module() { insmod "$DATTOBD_KO" "$@"; udevadm settle; }
 unload_module() { udevadm settle; rmmod dattobd; }
 
-# make_origin [MKFS_OPTION...]: filesystem $FS on $ORIGIN, mounted with $MOUNT_OPTIONS (discard). Blocks of 4 KiB also where it is small.
+# make_ext4 DEVICE [MKFS_OPTION...]: blocks of 4 KiB also where it is small, and nothing left for the kernel to initialize: what it
+# writes for that, some seconds after the mount, would be in the snapshot that is taken then, and can be more than its COW file holds.
+make_ext4() { mkfs.ext4 -q -b 4096 -E lazy_itable_init=0,lazy_journal_init=0 "${@:2}" "$1"; }
+
+# make_origin [MKFS_OPTION...]: filesystem $FS on $ORIGIN, mounted with $MOUNT_OPTIONS (discard)
 make_origin() {
-	local four_kib=()
-	[ "$FS" = ext4 ] && four_kib=(-b 4096)
-	[ "$(blockdev --getsize64 $ORIGIN)" -ge $((1 << 30)) ] && four_kib=()
-	"mkfs.$FS" -q "${four_kib[@]}" "$@" "$ORIGIN"
+	if [ "$FS" = ext4 ]; then make_ext4 "$ORIGIN" "$@"; else "mkfs.$FS" -q "$@" "$ORIGIN"; fi
 	mkdir -p $MOUNT
 	mount -o "${MOUNT_OPTIONS:-discard}" "$ORIGIN" $MOUNT
 }

@@ -2,7 +2,7 @@
 . "$PROJECT/tests/vm/guest/lib.sh"
 DATTOBD_KO=$DATTOBD_DEBUG_KO
 make_origin
-mkfs.ext4 -q -b 4096 /dev/vdb
+make_ext4 /dev/vdb
 mkdir -p /mnt/second
 mount /dev/vdb /mnt/second
 load_module

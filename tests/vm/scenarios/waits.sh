@@ -158,7 +158,7 @@ request setup-snapshot -f 40 $ORIGIN $MOUNT/cow1 0
 waits "a set-up behind it" control_lock
 truncate -s 64M /run/other
 other=$(losetup -f --show /run/other)
-mkfs.ext4 -q -b 4096 $other
+make_ext4 $other
 mkdir -p /run/other.mounted
 mount $other /run/other.mounted
 timeout 60 node "$PROJECT/dist/dbdctl.mjs" setup-snapshot -f 8 $other /run/other.mounted/cow 1

@@ -8,7 +8,10 @@ until_true 10 "reading the partition table" blockdev --rereadpt /dev/vdc
 udevadm settle
 ORIGIN=/dev/vdc1
 start=$(cat /sys/class/block/vdc1/start)
-make_origin
+# Left uninitialized, until the snapshot is there.
+lazy=()
+[ "$FS" = xfs ] || lazy=(-E lazy_itable_init=1)
+MOUNT_OPTIONS=discard${lazy:+,noinit_itable} make_origin "${lazy[@]}"
 size=$(blockdev --getsize64 $ORIGIN)
 load_module
 
@@ -66,6 +69,14 @@ unmoved "punched, deleted and trimmed" 1
 # A zeroing request to the device itself, where the file's own last extent lies.
 blkdiscard -f -z -o $blockdev_offset -l 65536 $ORIGIN
 unmoved "zeroing request to the device" 16
+
+if [ "$FS" = ext4 ]; then
+	initialized() { [ "$(dumpe2fs $ORIGIN 2>/dev/null | grep -c '^Group.*ITABLE_ZEROED')" = "$(dumpe2fs $ORIGIN 2>/dev/null | grep -c '^Group [0-9]')" ]; }
+	! initialized || die "there is nothing left to initialize"
+	mount -o remount,init_itable=0 $MOUNT
+	until_true 60 "the initialization of the inode tables" initialized
+	unmoved "ext4 initializes inode tables in the background" 1000
+fi
 
 cd /
 dbdctl transition-to-incremental 0
