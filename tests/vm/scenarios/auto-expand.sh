@@ -30,7 +30,7 @@ told 0 0
 dbdctl reconfigure-auto-expand -r 100000 7 0
 told 7 100000
 overwrite 0 15
-until_true 20 "the message" said "does not grow"
+until_true 60 "the message" said "does not grow"
 same "reserve: size" "$(size_mib)" 20
 same "reserve: error" "$(field 0 error)" ""
 

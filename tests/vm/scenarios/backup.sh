@@ -145,7 +145,7 @@ dbdctl transition-to-snapshot -f 5 $MOUNT/.other 0
 dd if=/dev/urandom of=$MOUNT/much bs=1M count=40 conv=fsync status=none
 dd if=/dev/urandom of=$MOUNT/much bs=1M count=40 conv=notrunc,fsync status=none
 failed() { [ "$(field 0 error)" = -27 ]; }
-until_true 30 "the failure of the device" failed
+until_true 60 "the failure of the device" failed
 exits 4 "COW file full; --restart" datto_backup $ORIGIN $folder
 equal $image $SCRATCH/good || die "the last good image is not what it was"
 step "a full COW file: the image stays, and only --restart goes on"

@@ -13,7 +13,7 @@ sync
 # state_is WHAT STATE
 state_is() {
 	same "$1: error" "$(field 0 error)" ""
-	until [ "$(field 0 state)" = "$2" ] || [ $((tries++)) -gt 50 ]; do sleep 0.2; done
+	until [ "$(field 0 state)" = "$2" ] || [ $((tries++)) -gt 250 ]; do sleep 0.2; done
 	same "$1: state" "$(field 0 state)" "$2"
 }
 # active WHAT, dormant WHAT: in the mode of the moment
@@ -21,7 +21,7 @@ active() { tries=0 state_is "$1" $((2 + mode)); }
 dormant() { tries=0 state_is "$1" $((0 + mode)); }
 
 # A frozen filesystem: nothing waits for the thaw, nothing changes, and what needs no writing goes on.
-frozen() { timeout 20 fsfreeze -f $MOUNT; }
+frozen() { timeout 60 fsfreeze -f $MOUNT; }
 frozen
 refused "Device or resource busy" dbdctl setup-snapshot $ORIGIN $MOUNT/cow 0
 fsfreeze -u $MOUNT
@@ -85,7 +85,7 @@ events() {
 	mkfifo /run/go
 	unshare -m --propagation private bash -c 'read -r _ </run/go; dd if=/dev/urandom of="$1" bs=1M seek=16 count=2 conv=notrunc,fsync status=none' \
 		- $MOUNT/file &
-	until_true 10 "another namespace" sh -c "[ \$(readlink /proc/$!/ns/mnt) != \$(readlink /proc/self/ns/mnt) ]"
+	until_true 60 "another namespace" sh -c "[ \$(readlink /proc/$!/ns/mnt) != \$(readlink /proc/self/ns/mnt) ]"
 	umount $MOUNT
 	active "$1: unmounted here, mounted in another namespace"
 	echo >/run/go
@@ -150,7 +150,7 @@ rmmod=$!
 sleep 1
 kill -0 $rmmod || die "rmmod did not wait for the thaw: $(cat /run/rmmod)"
 kill -KILL $rmmod
-until_true 10 "the end of the module" sh -c "! grep -q '^dattobd ' /proc/modules"
+until_true 60 "the end of the module" sh -c "! grep -q '^dattobd ' /proc/modules"
 fsfreeze -u $MOUNT
 rm $MOUNT/cow3
 umount $MOUNT

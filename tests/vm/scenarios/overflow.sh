@@ -7,7 +7,7 @@ dbdctl setup-snapshot -f 5 $ORIGIN $MOUNT/cow 0
 dd if=/dev/urandom of=/run/new bs=1M count=50 status=none
 dd if=/run/new of=$MOUNT/file bs=1M conv=notrunc,fsync status=none
 failed() { [ "$(field 0 error)" = -27 ]; }
-until_true 10 "the failure of the device" failed
+until_true 60 "the failure of the device" failed
 same "state" "$(field 0 state)" 3
 step "error -27 after 50 MiB were written"
 echo 3 >/proc/sys/vm/drop_caches

@@ -77,7 +77,7 @@ elif [ "$BOOT" = $((REBOOTS + 4)) ]; then
 else
 	after_reboot 3
 	scratch_again
-	until_true 10 "/dev/datto0" test -b /dev/datto0
+	until_true 60 "/dev/datto0" test -b /dev/datto0
 	some_writes
 	same "checksum of the snapshot after a reboot and more writes" "$(checksum /dev/datto0)" "$(cat $SCRATCH/sum)"
 	step "boot $BOOT: the snapshot's checksum is what it was"

@@ -32,10 +32,10 @@ mount -o discard $ORIGIN $MOUNT
 state "mounted" 3
 same "mounted: cow_file" "$(field 0 cow_file)" /cow
 [ "$(field 0 nr_changed_blocks)" -ge "$before_reload" ] || die "changed blocks were forgotten: $before_reload before"
-until_true 10 "/dev/datto0" test -b /dev/datto0
+until_true 60 "/dev/datto0" test -b /dev/datto0
 write_file seek=4 count=16
 equal $SCRATCH/before /dev/datto0 || die "the reloaded snapshot has wrong bytes"
-until_true 10 "the guard" sh -c "! touch $MOUNT/cow 2>/dev/null"
+until_true 60 "the guard" sh -c "! touch $MOUNT/cow 2>/dev/null"
 refused "Operation not permitted" rm $MOUNT/cow
 step "a reloaded snapshot: every byte is right"
 umount $MOUNT
@@ -48,7 +48,7 @@ blockdev --setrw $ORIGIN
 mount -o remount,rw,discard $MOUNT
 state "remounted" 3
 write_file seek=20 count=12
-until_true 10 "/dev/datto0" test -b /dev/datto0
+until_true 60 "/dev/datto0" test -b /dev/datto0
 equal $SCRATCH/before /dev/datto0 || die "the snapshot has wrong bytes after the second reload"
 step "reloaded while mounted read-only"
 

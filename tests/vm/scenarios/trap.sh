@@ -12,7 +12,7 @@ dbdctl setup-snapshot -f 50 /dev/vdb /mnt/second/cow 1
 second=$(checksum /dev/datto1)
 echo 0 >/sys/module/dattobd/parameters/debug_trap
 failed() { [ "$(field 0 error)" = -131 ]; }
-until_true 5 "the failure of the device" failed
+until_true 60 "the failure of the device" failed
 step "the trap was caught: error -131"
 refused "Input/output error" dd if=/dev/datto0 of=/dev/null bs=4k count=1 iflag=direct
 dd if=/dev/urandom of=/mnt/second/file bs=1M count=10 conv=fsync status=none

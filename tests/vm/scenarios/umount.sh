@@ -27,7 +27,7 @@ mount -o discard $ORIGIN $MOUNT
 write_file seek=10 count=16
 right "mounted again and written to" 3
 umount -l $MOUNT
-until_true 10 "the lazy umount" sh -c "grep -q '\"state\": 1' $PROC"
+until_true 60 "the lazy umount" sh -c "grep -q '\"state\": 1' $PROC"
 right "unmounted lazily" 1
 mount $ORIGIN $MOUNT
 mount -o remount,ro $MOUNT

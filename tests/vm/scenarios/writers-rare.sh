@@ -11,7 +11,7 @@ same "the disk's poll queues" "$(cat $disk/io_poll)" 1
 # and none in the second (655363 / 8 is).
 border=702461	# sectors
 printf '2048,700413\n702461,655363\n' | sfdisk -q --no-reread --no-tell-kernel /dev/nullb0
-until_true 10 "reading the partition table" blockdev --rereadpt /dev/nullb0
+until_true 60 "reading the partition table" blockdev --rereadpt /dev/nullb0
 echo 16 >$disk/max_sectors_kb
 modprobe dm-mod
 dmsetup create origin --table "0 $(blockdev --getsz /dev/vdc) linear /dev/vdc 0"
