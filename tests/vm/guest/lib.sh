@@ -118,15 +118,16 @@ block_of() { filefrag -b4096 -v "$1" | awk '$1 == "0:" { sub(/\.\..*/, "", $4); 
 write_raw() { dd if=/dev/urandom of="$1" bs=4k seek="$2" count="$3" oflag=direct conv=notrunc status=none; }
 
 # start_load [SCALE]: everything that writes to a filesystem, at once, in $MOUNT/load; SCALE in percent.
+# In the background: what is tested gets most of the CPU, which is emulated and soon busy.
 # All free space is trimmed every 3 s between trim_on and trim_off; in incremental mode that changes all of it.
 trim_on() { touch /run/trim; }
 trim_off() { rm -f /run/trim; }
 start_load() {
 	local scale=${1:-100} dir=$MOUNT/load
 	mkdir -p $dir/files
-	"$PROGRAMS/load" $dir/files 48 $((2 * scale)) "${SEED:-$RANDOM}" >/run/load.log 2>&1 &
+	nice -n 10 "$PROGRAMS/load" $dir/files 48 $((2 * scale)) "${SEED:-$RANDOM}" >/run/load.log 2>&1 &
 	LOAD_PID=$!
-	fio --directory=$dir --time_based --runtime=100000 --size=16M --thread --group_reporting --eta=never --output=/run/fio.log \
+	nice -n 10 fio --directory=$dir --time_based --runtime=100000 --size=16M --thread --group_reporting --eta=never --output=/run/fio.log \
 		--name=buffered --rw=randwrite --bs=4k-64k --bsrange=512-64k --rate=$((10 * scale))k --fsync=200 \
 		--name=direct --rw=randwrite --direct=1 --bs=4k --rate_iops=$((scale)) \
 		--name=mapped --rw=randwrite --ioengine=mmap --bs=4k --rate=$((5 * scale))k &
