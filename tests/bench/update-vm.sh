@@ -82,7 +82,7 @@ change() {
 }
 
 # Not xfs: clones, and what they make of the writes after them, are not what is measured.
-mkfs.ext4 -q /dev/vdb
+make_ext4 /dev/vdb
 mkdir -p $SCRATCH
 mount /dev/vdb $SCRATCH
 make_origin

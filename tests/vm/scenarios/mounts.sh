@@ -10,18 +10,18 @@ write_file() { dd if=/dev/urandom of="${1:-$MOUNT}/file" bs=1M seek="$2" count=2
 dd if=/dev/urandom of=$MOUNT/file bs=1M count=48 conv=fsync status=none
 sync
 
+in_state() { [ "$(field 0 state)" = "$1" ]; }
 # state_is WHAT STATE
 state_is() {
 	same "$1: error" "$(field 0 error)" ""
-	until [ "$(field 0 state)" = "$2" ] || [ $((tries++)) -gt 250 ]; do sleep 0.2; done
-	same "$1: state" "$(field 0 state)" "$2"
+	until_true 60 "$1: state $2" in_state "$2"
 }
 # active WHAT, dormant WHAT: in the mode of the moment
-active() { tries=0 state_is "$1" $((2 + mode)); }
-dormant() { tries=0 state_is "$1" $((0 + mode)); }
+active() { state_is "$1" $((2 + mode)); }
+dormant() { state_is "$1" $((0 + mode)); }
 
 # A frozen filesystem: nothing waits for the thaw, nothing changes, and what needs no writing goes on.
-frozen() { timeout 60 fsfreeze -f $MOUNT; }
+frozen() { timeout 20 fsfreeze -f $MOUNT; }
 frozen
 refused "Device or resource busy" dbdctl setup-snapshot $ORIGIN $MOUNT/cow 0
 fsfreeze -u $MOUNT
@@ -150,7 +150,7 @@ rmmod=$!
 sleep 1
 kill -0 $rmmod || die "rmmod did not wait for the thaw: $(cat /run/rmmod)"
 kill -KILL $rmmod
-until_true 60 "the end of the module" sh -c "! grep -q '^dattobd ' /proc/modules"
+until_true 10 "the end of the module" sh -c "! grep -q '^dattobd ' /proc/modules"
 fsfreeze -u $MOUNT
 rm $MOUNT/cow3
 umount $MOUNT

@@ -1,5 +1,6 @@
 # Nobody waits for what may never come where no signal reaches: the thaw of a frozen filesystem, a disk that does not answer. Such a
-# request can be killed, and what it was about is as before, or gets done later by its thread in the kernel.
+# request can be killed, and what it was about is as before, or gets done later by its thread in the kernel. The limits here are shorter
+# than the minute that the module gives to old writes, which would end a wait that nobody can end.
 . "$PROJECT/tests/vm/guest/lib.sh"
 load_module
 modprobe -q dm-delay || true
@@ -24,12 +25,12 @@ late_for() { # MILLISECONDS [MILLISECONDS]: what a read of these sectors takes, 
 }
 for_ever=1000000
 
-frozen() { until_true 120 "a freeze" timeout 60 fsfreeze -f $MOUNT; } # again, where a set-up is just at it
+frozen() { until_true 20 "a freeze" timeout 20 fsfreeze -f $MOUNT; } # again, where a set-up is just at it
 gone() { [ ! -d /proc/$1 ] || grep -qs '^State:.[ZX]' /proc/$1/status; }
 request() { node "$PROJECT/dist/dbdctl.mjs" "$@" >/run/request 2>&1 & request=$!; }
 ends_when_killed() { # WHAT
 	kill -KILL $request 2>/dev/null || true
-	until_true 60 "the end of a request that was killed ($1)" gone $request
+	until_true 10 "the end of a request that was killed ($1)" gone $request
 	wait $request 2>/dev/null || true
 }
 threads() { grep -lsx datto_req0 /proc/[0-9]*/comm | sed 's,comm$,stack,'; } # of requests about minor 0
@@ -41,7 +42,7 @@ in_function() {
 	return 1
 }
 none_left() { [ -z "$(threads)" ]; }
-over() { until_true 60 "the end of the thread of a request that was killed" none_left; }
+over() { until_true 20 "the end of the thread of a request that was killed" none_left; }
 waits() { # WHAT FUNCTION: the request's thread comes to that function, is there after a while, and then the request dies at once
 	until_true 60 "the wait in $2 ($1; $(cat /run/request))" in_function "$2"
 	sleep 2
@@ -65,7 +66,7 @@ unmoved() { same "the file in the snapshot" "$(file_now)" "$before"; }
 # remove the file, or has ended already.
 for _ in 1 2 3; do
 	request setup-snapshot -f 40 $ORIGIN $MOUNT/cow 0
-	until_true 60 "the COW file" test -e $MOUNT/cow
+	until_true 20 "the COW file" test -e $MOUNT/cow
 	frozen
 	sleep 0.5
 	ends_when_killed "set-up, frozen in the middle"
@@ -84,14 +85,14 @@ dbdctl reconfigure-auto-expand 4 0
 for part in 0 1 2 3; do
 	dd if=/dev/urandom of=$MOUNT/late bs=1M seek=$((part * 2)) count=2 oflag=direct conv=notrunc status=none &
 	frozen
-	refused "Device or resource busy" timeout 60 node "$PROJECT/dist/dbdctl.mjs" reconfigure-auto-expand 4 0
-	timeout 60 node "$PROJECT/dist/dbdctl.mjs" reconfigure-auto-expand 0 0
-	refused "Device or resource busy" timeout 60 node "$PROJECT/dist/dbdctl.mjs" destroy 0
+	refused "Device or resource busy" timeout 20 node "$PROJECT/dist/dbdctl.mjs" reconfigure-auto-expand 4 0
+	timeout 20 node "$PROJECT/dist/dbdctl.mjs" reconfigure-auto-expand 0 0
+	refused "Device or resource busy" timeout 20 node "$PROJECT/dist/dbdctl.mjs" destroy 0
 	fsfreeze -u $MOUNT
 	wait $!
 	dbdctl reconfigure-auto-expand 4 0
 done
-until_true 60 "the growth of the COW file" sh -c "[ \$(stat -c %s $MOUNT/cow) -gt $((12 << 20)) ]"
+until_true 20 "the growth of the COW file" sh -c "[ \$(stat -c %s $MOUNT/cow) -gt $((12 << 20)) ]"
 same "frozen in the middle of a growth: error" "$(field 0 error)" ""
 unmoved
 dbdctl destroy 0
@@ -145,7 +146,7 @@ dirty() { # N: the n-th late block, in memory until a freeze wants it on the dis
 answers() { # the disk does, and the freeze that was left alone ends in a thaw
 	late_for 0
 	over
-	until_true 120 "the thaw" timeout 60 sh -c "echo thawed >$MOUNT/thawed"
+	until_true 20 "the thaw" timeout 20 sh -c "echo thawed >$MOUNT/thawed"
 	sync -f $MOUNT
 }
 dirty 3
@@ -226,7 +227,7 @@ dbdctl setup-snapshot -f 40 $ORIGIN $MOUNT/cow 0
 take_before
 late=$(($(block_of $MOUNT/cow) * 8))
 late_for 0 $for_ever
-timeout 60 dd if=/dev/urandom of=$MOUNT/late bs=4k seek=$late_block count=1 oflag=direct conv=notrunc status=none
+timeout 20 dd if=/dev/urandom of=$MOUNT/late bs=4k seek=$late_block count=1 oflag=direct conv=notrunc status=none
 request transition-to-incremental 0
 waits "transition to incremental, behind copies" drain_cow_writes
 same "a transition that was killed behind copies: error" "$(field 0 error)" ""
