@@ -19,7 +19,8 @@ enum { FAILURE = 255 };
 
 static int usage(void)
 {
-	fprintf(stderr, "usage: dbdctl reload-snapshot|reload-incremental [-c cache bytes] <block device> <cow file> <minor>\n");
+	fprintf(stderr,
+		"usage: dbdctl reload-snapshot|reload-incremental [-c cache bytes] <block device> <cow file> <minor>\n");
 	return FAILURE;
 }
 
@@ -62,6 +63,7 @@ int main(int argc, char **argv)
 	result = reload((unsigned int)minor, argv[optind], argv[optind + 1], cache);
 	if (!result)
 		return 0;
-	fprintf(stderr, "dbdctl: %s of %s failed, dmesg may say more: %s\n", argv[0], argv[optind], strerror(errno));
+	fprintf(stderr, "dbdctl: %s of %s failed, dmesg may say more: %s\n", argv[0], argv[optind],
+		strerror(errno));
 	return FAILURE;
 }

@@ -7,21 +7,21 @@
  */
 import { Command, InvalidArgumentError, Option } from 'commander';
 import { planBackup, runBackup } from '../host/backup/backup.js';
-import { isGood } from '../host/backup/request.js';
 import type { BackupEvents, BackupPlan, BackupRequest, BackupResult } from '../host/backup/request.js';
+import { isGood } from '../host/backup/request.js';
 import type { CopyFailure } from '../host/copy.js';
 import type { BlockRun } from '../host/cow-file.js';
 import { Driver } from '../host/driver.js';
-import { EBUSY, EINVAL, EIO, ENODEV, ENOSPC, RefusalError, errnoOf, errnoText } from '../host/errors.js';
 import type { RefusalCode } from '../host/errors.js';
+import { EBUSY, EINVAL, EIO, ENODEV, ENOSPC, errnoOf, errnoText, RefusalError } from '../host/errors.js';
 import { MIB_BYTES } from '../host/layout.js';
 import { nativeSyscalls } from '../host/syscalls.js';
-import { U32_MAX, parseDigits } from './digits.js';
+import { parseDigits, U32_MAX } from './digits.js';
 import { Progress } from './progress.js';
 import { processStreams } from './standard-output.js';
 import { humanBytes } from './status-table.js';
-import { parseCommandLine, printJson, tellFailure } from './terminal.js';
 import type { Streams } from './terminal.js';
+import { parseCommandLine, printJson, tellFailure } from './terminal.js';
 import { PACKAGE_VERSION } from './version.js';
 
 const DIFFERENT = 3;
@@ -89,7 +89,9 @@ const makeProgram = (streams: Streams): Command =>
     )
     .addOption(new Option('--sample <blocks>', 'how many blocks of the rest').argParser(count).default(1000))
     .option('--manifest', 'make a manifest of the image if it has none (see datto-verify)')
-    .addOption(new Option('--minor <number>', 'for a new series: N of /dev/dattoN, else the lowest free').argParser(count))
+    .addOption(
+      new Option('--minor <number>', 'for a new series: N of /dev/dattoN, else the lowest free').argParser(count),
+    )
     .option('--cow-folder <folder>', "for COW files, on the volume; else the volume's root")
     .addOption(
       new Option('--cow-size <MiB>', "of a COW file; 0 for the driver's choice, a tenth of the volume")
@@ -247,7 +249,8 @@ const exitStatus = (error: unknown): number =>
 export const dattoBackup = (argv: readonly string[], streams: Streams): number => {
   const program = makeProgram(streams);
   const done = parseCommandLine(program, argv, streams, () =>
-    program.args.length === 2 ? undefined : `${program.args.length} arguments, expected a block device and a folder`);
+    program.args.length === 2 ? undefined : `${program.args.length} arguments, expected a block device and a folder`,
+  );
   if (done !== undefined) return done;
   const options = program.opts<Options>();
   try {

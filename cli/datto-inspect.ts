@@ -7,9 +7,9 @@
 import { CommanderError } from 'commander';
 import { RefusalError } from '../host/errors.js';
 import { inspectProgram } from './inspect-program.js';
-import { ReaderGoneError, batchedStreams } from './standard-output.js';
-import { errorLine, tellFailure, usageLine } from './terminal.js';
+import { batchedStreams, ReaderGoneError } from './standard-output.js';
 import type { Streams } from './terminal.js';
+import { errorLine, tellFailure, usageLine } from './terminal.js';
 
 const FAILED = 1;
 const USAGE = 2;

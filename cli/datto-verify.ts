@@ -7,15 +7,15 @@
  */
 import { Command, CommanderError, InvalidArgumentError, Option } from 'commander';
 import type { BlockRun } from '../host/cow-file.js';
-import { EBUSY, EINVAL, RefusalError, errnoOf, errnoText } from '../host/errors.js';
+import { EBUSY, EINVAL, errnoOf, errnoText, RefusalError } from '../host/errors.js';
 import type { Finding } from '../host/scrub.js';
 import { nativeSyscalls } from '../host/syscalls.js';
 import { compareImage, makeManifest, scrubImage } from '../host/verify-image.js';
 import { parseDigits } from './digits.js';
 import { Progress } from './progress.js';
 import { processStreams } from './standard-output.js';
-import { printJson, tellFailure, usageLine } from './terminal.js';
 import type { Streams } from './terminal.js';
+import { printJson, tellFailure, usageLine } from './terminal.js';
 import { PACKAGE_VERSION } from './version.js';
 
 const DIFFERENT = 3;

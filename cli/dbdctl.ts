@@ -2,18 +2,18 @@
 import { existsSync } from 'node:fs';
 import { Command, CommanderError } from 'commander';
 import { Driver } from '../host/driver.js';
-import { EINVAL, RefusalError, SystemError, errnoText } from '../host/errors.js';
+import { EINVAL, errnoText, RefusalError, SystemError } from '../host/errors.js';
 import { CONTROL_NODE } from '../host/layout.js';
-import { readStatus } from '../host/status.js';
 import type { DriverStatus } from '../host/status.js';
+import { readStatus } from '../host/status.js';
 import { nativeSyscalls } from '../host/syscalls.js';
-import { SUB_COMMANDS, synopsis, usage } from './commands.js';
 import type { Arguments, Reading, SubCommand } from './commands.js';
-import { DigitsError, U32_MAX, parseDigits } from './digits.js';
-import { statusJson, statusTable } from './status-table.js';
+import { SUB_COMMANDS, synopsis, usage } from './commands.js';
+import { DigitsError, parseDigits, U32_MAX } from './digits.js';
 import { processStreams } from './standard-output.js';
-import { errorLine } from './terminal.js';
+import { statusJson, statusTable } from './status-table.js';
 import type { Streams } from './terminal.js';
+import { errorLine } from './terminal.js';
 import { PACKAGE_VERSION } from './version.js';
 
 const FAILURE = 255;

@@ -1,6 +1,7 @@
 /** The sub-commands of datto-inspect that draw, or that need an image. */
-import { findOwners } from '../host/inspect/block-owners.js';
+
 import type { OwnedBlocks } from '../host/inspect/block-owners.js';
+import { findOwners } from '../host/inspect/block-owners.js';
 import { extractSnapshot } from '../host/inspect/extract.js';
 import { heatMapText, orderFor } from '../host/inspect/half-blocks.js';
 import { HeatMap } from '../host/inspect/heat-map.js';
@@ -11,20 +12,13 @@ import { originOfImage } from '../host/inspect/origin-size.js';
 import { heatMapPng } from '../host/inspect/png.js';
 import { heatMapSvg } from '../host/inspect/svg.js';
 import { BLOCK_BYTES } from '../host/layout.js';
-import {
-  geometryJson,
-  listOptions,
-  noteAssumption,
-  originOf,
-  syscalls,
-  withCow,
-} from './inspect-options.js';
 import type { CommonOptions } from './inspect-options.js';
+import { geometryJson, listOptions, noteAssumption, originOf, syscalls, withCow } from './inspect-options.js';
 import { percentText, table } from './inspect-text.js';
 import { Progress } from './progress.js';
 import { humanBytes } from './status-table.js';
-import { printJson } from './terminal.js';
 import type { Streams } from './terminal.js';
+import { printJson } from './terminal.js';
 
 interface MapOptions extends CommonOptions {
   readonly png?: string;
@@ -38,7 +32,7 @@ const PICTURE_ORDER = 7;
 
 const useColour = ({ color }: MapOptions): boolean => {
   if (color !== 'auto') return color === 'always';
-  return process.stdout.isTTY === true && !process.env['NO_COLOR'] && process.env['TERM'] !== 'dumb';
+  return process.stdout.isTTY === true && !process.env.NO_COLOR && process.env.TERM !== 'dumb';
 };
 
 const titleOf = (cow: InspectedCow, { changedBlocks, nrBlocks }: HeatMap): string => {

@@ -1,32 +1,26 @@
 /** The sub-commands of datto-inspect that print what is in a COW file. */
-import { checkCow } from '../host/inspect/check.js';
-import type { CheckReport } from '../host/inspect/check.js';
+
+import { RefusalError } from '../host/errors.js';
 import { makeBmap } from '../host/inspect/bmap.js';
+import type { CheckReport } from '../host/inspect/check.js';
+import { checkCow } from '../host/inspect/check.js';
 import { countSides, diffCows, relation } from '../host/inspect/diff.js';
 import { RULES } from '../host/inspect/findings.js';
 import { flagNames } from '../host/inspect/flags.js';
 import { isClean } from '../host/inspect/geometry.js';
-import { describeCow } from '../host/inspect/info.js';
 import type { CowInfo } from '../host/inspect/info.js';
-import { InspectedCow, withFiles } from '../host/inspect/inspected-cow.js';
+import { describeCow } from '../host/inspect/info.js';
+import { type InspectedCow, withFiles } from '../host/inspect/inspected-cow.js';
 import { writeNewFile } from '../host/inspect/new-file.js';
 import { countRuns } from '../host/inspect/run-statistics.js';
 import type { SidedRun } from '../host/inspect/runs.js';
 import { estimateUpdate } from '../host/inspect/update-estimate.js';
-import { RefusalError } from '../host/errors.js';
 import { SECTOR_BYTES } from '../host/layout.js';
-import {
-  geometryJson,
-  listOptions,
-  noteAssumption,
-  originOf,
-  syscalls,
-  withCow,
-} from './inspect-options.js';
 import type { CommonOptions } from './inspect-options.js';
+import { geometryJson, listOptions, noteAssumption, originOf, syscalls, withCow } from './inspect-options.js';
 import { checkText, diffText, infoText, statText } from './inspect-text.js';
-import { printJson } from './terminal.js';
 import type { Streams } from './terminal.js';
+import { printJson } from './terminal.js';
 
 /** Exit status of a check that found something. */
 const VIOLATIONS = 3;

@@ -1,8 +1,8 @@
 /** The command line of datto-inspect: sub-commands, arguments and options, and which function each runs. */
 import { Command, InvalidArgumentError, Option } from 'commander';
 import { parseDigits } from './digits.js';
-import { runBlocks, runCheck, runDiff, runInfo, runStat } from './inspect-lists.js';
 import { runExtract, runFiles, runMap } from './inspect-images.js';
+import { runBlocks, runCheck, runDiff, runInfo, runStat } from './inspect-lists.js';
 import type { Streams } from './terminal.js';
 import { PACKAGE_VERSION } from './version.js';
 

@@ -23,7 +23,7 @@ const paragraphs = (comment: string): string[] =>
 
 /** Each comment with the declaration that follows it. */
 const functions: readonly CFunction[] = [
-  ...header.matchAll(/\/\*((?:(?!\*\/)[^])*)\*\/\n(int (dattobd_\w+)\([^;]*\);)/g),
+  ...header.matchAll(/\/\*((?:(?!\*\/)[\s\S])*)\*\/\n(int (dattobd_\w+)\([^;]*\);)/g),
 ].map(([, comment = '', prototype = '', name = '']) => ({
   ...{ prototype: prototype.replace(/\s+/g, ' '), name },
   text: paragraphs(comment),
@@ -46,11 +46,12 @@ const lines = (prototype: string): string[] => {
 const isParameters = (text: string): boolean => /^[a-z_]+: /.test(text);
 const parameters = (text: string): Array<readonly [string, string]> =>
   text.split(/\n(?=[a-z_]+: )/).map((line) => {
-    const [, name = '', what = ''] = /^([a-z_]+): ([^]*)$/.exec(line) ?? [];
+    const [, name = '', what = ''] = /^([a-z_]+): ([\s\S]*)$/.exec(line) ?? [];
     return [`<${name}>`, what] as const;
   });
 
-const flow = (text: string): string => text.replaceAll('\n', ' ').replaceAll('/dev/datto<minor>', '`/dev/datto<minor>`');
+const flow = (text: string): string =>
+  text.replaceAll('\n', ' ').replaceAll('/dev/datto<minor>', '`/dev/datto<minor>`');
 
 export const manual: TopicManual = {
   name: 'libdattobd',
@@ -69,7 +70,11 @@ export const manual: TopicManual = {
         { heading: `${name}()` },
         ...text
           .flatMap((part) => part.split(/\n(?=The rest is)/))
-          .map((part) => (isParameters(part) ? { terms: parameters(part).map(([term, what]) => [term, flow(what)] as const) } : flow(part))),
+          .map((part) =>
+            isParameters(part)
+              ? { terms: parameters(part).map(([term, what]) => [term, flow(what)] as const) }
+              : flow(part),
+          ),
       ]),
     },
     {

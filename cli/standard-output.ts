@@ -1,8 +1,8 @@
 /** Standard output that says when it fails: a full disk is an error, a reader that left is not worth a word. */
 import { writeSync } from 'node:fs';
-import { withErrno, errnoOf } from '../host/errors.js';
-import { errorLine } from './terminal.js';
+import { errnoOf, withErrno } from '../host/errors.js';
 import type { Streams } from './terminal.js';
+import { errorLine } from './terminal.js';
 
 const BATCH = 65536;
 const [STDOUT, STDERR] = [1, 2];

@@ -2,8 +2,8 @@
 import { deviceErrorText } from '../host/errors.js';
 import { explainDevice } from '../host/explain.js';
 import { STATES } from '../host/layout.js';
-import { describeState } from '../host/status.js';
 import type { DeviceStatus, DriverStatus } from '../host/status.js';
+import { describeState } from '../host/status.js';
 import { jsonInteger } from './terminal.js';
 
 const UNITS = ['B', 'KiB', 'MiB', 'GiB', 'TiB'];

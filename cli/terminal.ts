@@ -1,7 +1,8 @@
 /** What the tools share: where bytes go, and how errors read. */
-import { CommanderError } from 'commander';
+
 import type { Command } from 'commander';
-import { EINVAL, RefusalError, SystemError, errnoOf } from '../host/errors.js';
+import { CommanderError } from 'commander';
+import { EINVAL, errnoOf, RefusalError, SystemError } from '../host/errors.js';
 
 /** Standard streams of a tool, so that it can be run without a process. */
 export interface Streams {
@@ -20,7 +21,8 @@ export const jsonInteger = (_key: string, value: unknown): unknown => {
 };
 
 /** Writes a value as one line of JSON. */
-export const printJson = (value: unknown, streams: Streams): void => streams.out(`${JSON.stringify(value, jsonInteger)}\n`);
+export const printJson = (value: unknown, streams: Streams): void =>
+  streams.out(`${JSON.stringify(value, jsonInteger)}\n`);
 
 /** One line about an error; a bug shows where it is. */
 export const errorLine = (error: unknown): string => {
@@ -51,7 +53,12 @@ export const tellFailure = (tool: string, error: unknown, json: boolean | undefi
  * @param wrong says what is wrong with arguments and options that were read, if anything
  * @returns the exit status if that was all, undefined if there is something to run
  */
-export const parseCommandLine = (program: Command, argv: readonly string[], streams: Streams, wrong: () => string | undefined): number | undefined => {
+export const parseCommandLine = (
+  program: Command,
+  argv: readonly string[],
+  streams: Streams,
+  wrong: () => string | undefined,
+): number | undefined => {
   const refuse = (why: string): number => {
     streams.err(program.helpInformation());
     streams.err(`${program.name()}: ${why}\n`);

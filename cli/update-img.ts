@@ -9,17 +9,17 @@ import { Command, InvalidArgumentError, Option } from 'commander';
 import type { CopyFailure } from '../host/copy.js';
 import type { BlockRun } from '../host/cow-file.js';
 import { Driver } from '../host/driver.js';
-import { EBUSY, EINVAL, EIO, RefusalError, errnoOf, errnoText } from '../host/errors.js';
+import { EBUSY, EINVAL, EIO, errnoOf, errnoText, RefusalError } from '../host/errors.js';
 import { MIB_BYTES } from '../host/layout.js';
 import { imageStatus, rollbackImage } from '../host/rollback.js';
 import { nativeSyscalls } from '../host/syscalls.js';
-import { updateImage } from '../host/update-image.js';
 import type { UpdatePlan, UpdateRequest, UpdateResult } from '../host/update-image.js';
+import { updateImage } from '../host/update-image.js';
 import { parseDigits } from './digits.js';
 import { Progress } from './progress.js';
 import { processStreams } from './standard-output.js';
-import { parseCommandLine, printJson, tellFailure } from './terminal.js';
 import type { Streams } from './terminal.js';
+import { parseCommandLine, printJson, tellFailure } from './terminal.js';
 import { PACKAGE_VERSION } from './version.js';
 
 interface Options {
@@ -82,7 +82,9 @@ const makeProgram = (streams: Streams): Command =>
     .option('--no-progress', 'do not show it on a terminal either')
     .option('--fsync', 'every piece is on disk before the next is read; without it, all of it is at the end')
     .option('--direct', 'write long pieces past the page cache too, as all are read')
-    .addOption(new Option('--depth <pieces>', 'how many pieces past the page cache at once').argParser(depth).default(128))
+    .addOption(
+      new Option('--depth <pieces>', 'how many pieces past the page cache at once').argParser(depth).default(128),
+    )
     .option('--keep-previous', 'keep the image as it is now, for --rollback: a clone, or the content of what changes')
     .option('--no-safety-clone', 'no clone of the image during the update, though it would cost nothing')
     .option('--rollback', 'with the image alone: bring it back to before its last, or interrupted, update')
@@ -268,7 +270,9 @@ export const updateImg = (argv: readonly string[], streams: Streams): number => 
     const { rollback: back, status: asked } = program.opts<Options>();
     if (back && asked) return '--rollback and --status, expected one of them';
     const expected = back || asked ? 'the image' : 'snapshot device, COW file and image';
-    return program.args.length === (back || asked ? 1 : 3) ? undefined : `${program.args.length} arguments, expected ${expected}`;
+    return program.args.length === (back || asked ? 1 : 3)
+      ? undefined
+      : `${program.args.length} arguments, expected ${expected}`;
   };
   const done = parseCommandLine(program, argv, streams, wrong);
   if (done !== undefined) return done;

@@ -1,6 +1,7 @@
 /** Copying with several reads under way at once, past the page cache, and writes too if wanted. */
-import { Copying, PIECE_BYTES } from './copy.js';
+
 import type { CopyOptions, CopyResult, Piece } from './copy.js';
+import { Copying, PIECE_BYTES } from './copy.js';
 import { SystemError } from './errors.js';
 import type { OpenFile } from './files.js';
 import { ALIGNMENT, IoQueue } from './io-queue.js';

@@ -1,8 +1,9 @@
 /** Copying of block runs from one file to the same place in another. */
-import { BLOCK_BYTES } from './layout.js';
+
 import type { BlockRun } from './cow-file.js';
 import { EOPNOTSUPP, SystemError } from './errors.js';
 import type { OpenFile } from './files.js';
+import { BLOCK_BYTES } from './layout.js';
 import type { Syscalls } from './syscalls.js';
 
 /** Consecutive bytes. */

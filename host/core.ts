@@ -2,7 +2,7 @@
 import { existsSync, readFileSync } from 'node:fs';
 import { instantiateSync } from '@assemblyscript/loader';
 import { RefusalError } from './errors.js';
-import { BUFFER_BYTES, CORE_EXPORTS, RUNS_MAX, RUN_BYTES, STATS } from './layout.js';
+import { BUFFER_BYTES, CORE_EXPORTS, RUN_BYTES, RUNS_MAX, STATS } from './layout.js';
 
 export type CoreExportName = (typeof CORE_EXPORTS)[number]['name'];
 

@@ -1,7 +1,7 @@
 /** A closed COW file, read: its header and the list of changed blocks that its index is (FORMAT.md). */
 import type { Core } from './core.js';
-import { OpenFile } from './files.js';
 import { RefusalError } from './errors.js';
+import type { OpenFile } from './files.js';
 import {
   BLOCK_SECTORS,
   BUFFER_BYTES,

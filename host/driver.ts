@@ -1,8 +1,8 @@
 /** The driver's ioctls (ABI.md, B): one function each, which opens the control node, issues one ioctl and closes. */
 import { closeSync, openSync } from 'node:fs';
 import { withErrno } from './errors.js';
-import { CONTROL_NODE, IOCTLS, PATH_BYTES, STRUCTS } from './layout.js';
 import type { IoctlName, StructField, StructLayout } from './layout.js';
+import { CONTROL_NODE, IOCTLS, PATH_BYTES, STRUCTS } from './layout.js';
 import type { Syscalls } from './syscalls.js';
 
 export interface SetupOptions {

@@ -1,10 +1,11 @@
 /** How long it will take to copy pieces of a snapshot: from a short sample of reads of it, past the page cache. */
-import { PIECE_BYTES } from './copy.js';
+
 import type { Piece } from './copy.js';
+import { PIECE_BYTES } from './copy.js';
 import { EIO, SystemError } from './errors.js';
 import type { OpenFile } from './files.js';
-import { START_SECONDS, estimateUpdate } from './inspect/update-estimate.js';
 import type { Estimate } from './inspect/update-estimate.js';
+import { estimateUpdate, START_SECONDS } from './inspect/update-estimate.js';
 import { ALIGNMENT, IoQueue } from './io-queue.js';
 import type { Syscalls } from './syscalls.js';
 
@@ -41,10 +42,8 @@ const readSample = (file: OpenFile, queue: IoQueue, batches: readonly Piece[][])
   const began = performance.now();
   let [pieces, bytes, milliseconds] = [0, 0, 0];
   for (const batch of batches) {
-    batch.forEach((piece, slot) =>
-      queue.add({ slot, command: 'read', fd: file.fd, at: slot * PIECE_BYTES, ...piece }),
-    );
-    for (let left = batch.length; left > 0;) {
+    batch.forEach((piece, slot) => queue.add({ slot, command: 'read', fd: file.fd, at: slot * PIECE_BYTES, ...piece }));
+    for (let left = batch.length; left > 0; ) {
       queue.wait(left, (slot, result) => {
         left--;
         if (result !== batch[slot]?.bytes) throw new SystemError(result < 0 ? -result : EIO, 'read', file.path);

@@ -1,6 +1,6 @@
 /** What a device's state means for its user, and what to do next. */
 import { deviceErrorText } from './errors.js';
-import { SNAPSHOT_NODE_PREFIX, STATES, STATE_BIT_SNAPSHOT, STATE_BIT_UNVERIFIED } from './layout.js';
+import { SNAPSHOT_NODE_PREFIX, STATE_BIT_SNAPSHOT, STATE_BIT_UNVERIFIED, STATES } from './layout.js';
 import type { DeviceStatus } from './status.js';
 
 export interface Explanation {
@@ -48,7 +48,8 @@ const ADVICE: Readonly<Record<number, string>> = {
 };
 
 const explainFailure = ({ minor, state, error = 0 }: DeviceStatus): Explanation => {
-  const lost = (state & STATE_BIT_SNAPSHOT) !== 0 ? 'Its snapshot cannot be read any more' : 'Changes are not noted any more';
+  const lost =
+    (state & STATE_BIT_SNAPSHOT) !== 0 ? 'Its snapshot cannot be read any more' : 'Changes are not noted any more';
   const unverified = (state & STATE_BIT_UNVERIFIED) !== 0;
   const what = unverified ? 'It could not be taken up by a reload' : `${lost}; the volume itself is not harmed`;
   const advice = ADVICE[-error];

@@ -1,7 +1,8 @@
 /** Files with their paths, and reads and writes that are never short. */
-import { closeSync, constants, fstatSync, fsyncSync, openSync, readSync, writeSync } from 'node:fs';
+
 import type { BigIntStats } from 'node:fs';
-import { EIO, RefusalError, SystemError, errnoOf, withErrno } from './errors.js';
+import { closeSync, constants, fstatSync, fsyncSync, openSync, readSync, writeSync } from 'node:fs';
+import { EIO, errnoOf, RefusalError, SystemError, withErrno } from './errors.js';
 import type { Syscalls } from './syscalls.js';
 
 /** ioctl for the size of a block device, in bytes as a u64. */

@@ -1,6 +1,7 @@
 /** Hashes of blocks: XXH64, quick, to find rot; SHA-256, strong, to name a restore point. */
-import { existsSync, readFileSync } from 'node:fs';
+
 import crypto from 'node:crypto';
+import { existsSync, readFileSync } from 'node:fs';
 import { BLOCK_BYTES } from './layout.js';
 
 interface HashExports {

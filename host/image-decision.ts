@@ -1,6 +1,7 @@
 /** Whether an image may be brought up to date, and from where on, by what is known of it. */
-import { RefusalError } from './errors.js';
+
 import type { RefusalCode } from './errors.js';
+import { RefusalError } from './errors.js';
 import type { ImageState, Previous } from './image-state.js';
 
 /** The way that is to be gone. */

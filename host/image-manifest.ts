@@ -5,8 +5,8 @@ import { PIECE_BYTES } from './copy.js';
 import { ENOENT, RefusalError, SystemError, withErrno } from './errors.js';
 import { OpenFile } from './files.js';
 import { syncFolder } from './image-state.js';
-import { Manifest } from './manifest.js';
 import type { ManifestIdentity } from './manifest.js';
+import { Manifest } from './manifest.js';
 
 /**
  * Opens a manifest.

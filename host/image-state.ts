@@ -111,7 +111,7 @@ const isRecord = (value: unknown): value is Record<string, unknown> => typeof va
 /** Fields of a state file. Throws a SyntaxError at the first that is not as it must be. */
 const fromJson = (text: string): ImageState => {
   const value: unknown = JSON.parse(text);
-  if (!isRecord(value) || value['format'] !== FORMAT || value['version'] !== VERSION) {
+  if (!isRecord(value) || value.format !== FORMAT || value.version !== VERSION) {
     throw new SyntaxError(`no ${FORMAT} of version ${VERSION}`);
   }
   const integer = (record: Record<string, unknown>, key: string): bigint => {
@@ -146,7 +146,7 @@ const fromJson = (text: string): ImageState => {
     sequence: integer(value, 'sequence'),
     bytes: count('bytes'),
     ...(state === 'UPDATING' ? update() : {}),
-    ...(value['mtime'] === undefined ? {} : { mtime: integer(value, 'mtime') }),
+    ...(value.mtime === undefined ? {} : { mtime: integer(value, 'mtime') }),
     ...(previous === undefined ? {} : { previous: kept() }),
     time: typeof time === 'string' ? time : '',
   };
@@ -170,7 +170,10 @@ export const readState = (path: string): ImageState | undefined => {
     return fromJson(text);
   } catch (error) {
     if (!(error instanceof SyntaxError)) throw error;
-    throw new RefusalError('STATE_UNREADABLE', `Cannot use ${path}: it is no state file (${error.message}); move it away, and nothing is known of the image`);
+    throw new RefusalError(
+      'STATE_UNREADABLE',
+      `Cannot use ${path}: it is no state file (${error.message}); move it away, and nothing is known of the image`,
+    );
   }
 };
 

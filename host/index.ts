@@ -1,6 +1,5 @@
 /** What other programs may use (docs/LIBRARY.md). What is not named here or in inspect/index.ts may change. */
 export { planBackup, runBackup } from './backup/backup.js';
-export { isGood } from './backup/request.js';
 export type {
   BackupContext,
   BackupEvents,
@@ -10,25 +9,25 @@ export type {
   BackupResult,
   CopyOutcome,
 } from './backup/request.js';
+export { isGood } from './backup/request.js';
 export type { CopyFailure, Piece } from './copy.js';
 export type { BlockRun } from './cow-file.js';
-export { Driver } from './driver.js';
 export type { DeviceInfo, ReloadOptions, SetupOptions } from './driver.js';
-export { RefusalError, SystemError, deviceErrorText, errnoText } from './errors.js';
+export { Driver } from './driver.js';
 export type { RefusalCode } from './errors.js';
-export { explainDevice } from './explain.js';
+export { deviceErrorText, errnoText, RefusalError, SystemError } from './errors.js';
 export type { Explanation } from './explain.js';
+export { explainDevice } from './explain.js';
 export type { ImageState, Previous } from './image-state.js';
-export { imageStatus, rollbackImage } from './rollback.js';
 export type { RollbackRequest, RollbackResult } from './rollback.js';
+export { imageStatus, rollbackImage } from './rollback.js';
 export type { Finding } from './scrub.js';
-export { describeState, parseStatus, readStatus } from './status.js';
 export type { DeviceStatus, DriverStatus } from './status.js';
-export { nativeSyscalls } from './syscalls.js';
+export { describeState, parseStatus, readStatus } from './status.js';
 export type { Syscalls } from './syscalls.js';
-export { updateImage } from './update-image.js';
+export { nativeSyscalls } from './syscalls.js';
 export type { UpdateEvents, UpdatePlan, UpdateRequest, UpdateResult } from './update-image.js';
-export { compareImage, makeManifest, scrubImage } from './verify-image.js';
+export { updateImage } from './update-image.js';
 export type {
   CompareRequest,
   CompareResult,
@@ -37,3 +36,4 @@ export type {
   ScrubResult,
   VerifyEvents,
 } from './verify-image.js';
+export { compareImage, makeManifest, scrubImage } from './verify-image.js';

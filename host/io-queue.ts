@@ -153,7 +153,7 @@ export class IoQueue {
       put(this.#pointers, 2 * at, this.#controlsAddress + 4 * IOCB_WORDS * (slots[at] ?? 0));
     }
     const refused: Array<[slot: number, result: number]> = [];
-    for (let at = 0; at < count;) {
+    for (let at = 0; at < count; ) {
       const begun = this.#syscalls.ioSubmit(this.#context, this.#pointerBytes.subarray(8 * at), count - at);
       if (begun > 0) {
         this.#underWay += begun;

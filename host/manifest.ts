@@ -11,10 +11,10 @@ import { ftruncateSync } from 'node:fs';
 import type { BlockRun } from './cow-file.js';
 import { RefusalError, withErrno } from './errors.js';
 import type { OpenFile } from './files.js';
-import { DIGEST_BYTES, SUM_BYTES, Xxh64, blockDigests, sha256, toWholeBlocks } from './hashing.js';
+import { blockDigests, DIGEST_BYTES, SUM_BYTES, sha256, toWholeBlocks, Xxh64 } from './hashing.js';
 import { BLOCK_BYTES, UUID_BYTES } from './layout.js';
-import { DIGESTS_PER_BLOCK, SUPERBLOCK_BYTES, encodeSuperblock, treeEnd, treeLevels } from './verity.js';
 import type { TreeLevel } from './verity.js';
+import { DIGESTS_PER_BLOCK, encodeSuperblock, SUPERBLOCK_BYTES, treeEnd, treeLevels } from './verity.js';
 
 /** What the manifest is of. */
 export interface ManifestIdentity {

@@ -6,13 +6,13 @@ import { Target } from './copy.js';
 import type { BlockRun } from './cow-file.js';
 import { EINVAL, ENOENT, ENOSPC, ENOTTY, EOPNOTSUPP, EXDEV, RefusalError, SystemError, withErrno } from './errors.js';
 import { OpenFile } from './files.js';
-import { syncFolder } from './image-state.js';
 import type { ImageFiles, Previous } from './image-state.js';
+import { syncFolder } from './image-state.js';
 import { BLOCK_BYTES } from './layout.js';
 import type { Manifest } from './manifest.js';
-import { readUndoLog, recordsOf, writeUndoLog } from './undo-log.js';
-import type { UndoRecord } from './undo-log.js';
 import type { Syscalls } from './syscalls.js';
+import type { UndoRecord } from './undo-log.js';
+import { readUndoLog, recordsOf, writeUndoLog } from './undo-log.js';
 
 /** Errnos by which a filesystem says that it cannot clone. */
 const NO_CLONES = new Set([EINVAL, ENOTTY, EOPNOTSUPP, EXDEV]);
@@ -93,7 +93,10 @@ const keepManifest = (files: ImageFiles, sequence: bigint, syscalls: Syscalls): 
 };
 
 /** Writes an undo log, which takes the place of one that is there when it is whole. */
-const makeUndoLog = ({ imageBytes, changes, files, sequence }: KeepRequest, records: Iterable<UndoRecord>): Previous => {
+const makeUndoLog = (
+  { imageBytes, changes, files, sequence }: KeepRequest,
+  records: Iterable<UndoRecord>,
+): Previous => {
   const undo: Previous = { kind: 'undo', sequence, keep: true };
   try {
     makeWhole(files.previous(undo), (log) => writeUndoLog(log, imageBytes, records));

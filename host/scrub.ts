@@ -2,11 +2,11 @@
 import { PIECE_BYTES } from './copy.js';
 import { SystemError } from './errors.js';
 import type { OpenFile } from './files.js';
-import { DIGEST_BYTES, SUM_BYTES, Xxh64, blockDigests, sha256, toWholeBlocks } from './hashing.js';
+import { blockDigests, DIGEST_BYTES, SUM_BYTES, sha256, toWholeBlocks, Xxh64 } from './hashing.js';
 import { BLOCK_BYTES } from './layout.js';
 import type { Manifest } from './manifest.js';
-import { DIGESTS_PER_BLOCK } from './verity.js';
 import type { TreeLevel } from './verity.js';
+import { DIGESTS_PER_BLOCK } from './verity.js';
 
 /** Something that is not as it was. `offset` is in bytes: of the image for a block, else of the manifest. */
 export type Finding =

@@ -114,7 +114,8 @@ export const parseStatus = (source: string): DriverStatus => {
       else if (key === 'version') version = value;
     }
   }
-  if (version === undefined || device || !/^\}\n*$/m.test(source.slice(-16))) throw new SyntaxError("Cannot read the driver's status: it is cut short");
+  if (version === undefined || device || !/^\}\n*$/m.test(source.slice(-16)))
+    throw new SyntaxError("Cannot read the driver's status: it is cut short");
   return { version, devices };
 };
 

@@ -10,8 +10,9 @@
  *
  * All of it is on disk before the first byte of the image changes, so a log is complete or was never used.
  */
-import { PIECE_BYTES } from './copy.js';
+
 import type { Piece } from './copy.js';
+import { PIECE_BYTES } from './copy.js';
 import { RefusalError } from './errors.js';
 import type { OpenFile } from './files.js';
 import { Xxh64 } from './hashing.js';

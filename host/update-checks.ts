@@ -2,7 +2,7 @@
 import { realpathSync, statSync } from 'node:fs';
 import { Core } from './core.js';
 import type { DeviceInfo } from './driver.js';
-import { RefusalError, errnoOf, withErrno } from './errors.js';
+import { errnoOf, RefusalError, withErrno } from './errors.js';
 import type { OpenFile } from './files.js';
 import { MODES, SECTOR_BYTES, SNAPSHOT_NODE_PREFIX, STATE_BIT_SNAPSHOT, STATE_BIT_UNVERIFIED } from './layout.js';
 import { describeState } from './status.js';

@@ -1,24 +1,24 @@
 /** Brings an image of a snapshot up to the next snapshot of its series. */
 import { ChangeList } from './change-list.js';
 import { compareRuns, randomNumbers, sampleUnlisted } from './compare.js';
-import { copyPieces } from './copy.js';
-import { closeDirect, copyPiecesDirect, openDirect } from './copy-direct.js';
-import type { DirectCopy } from './copy-direct.js';
 import type { CopyOptions, CopyResult } from './copy.js';
+import { copyPieces } from './copy.js';
+import type { DirectCopy } from './copy-direct.js';
+import { closeDirect, copyPiecesDirect, openDirect } from './copy-direct.js';
 import { CowFile } from './cow-file.js';
 import type { DeviceInfo, Driver } from './driver.js';
 import { RefusalError, SystemError } from './errors.js';
 import { estimateCopy } from './estimate-copy.js';
 import { OpenFile } from './files.js';
-import { decide } from './image-decision.js';
 import type { Decision } from './image-decision.js';
+import { decide } from './image-decision.js';
 import { buildManifest, manifestForUpdate } from './image-manifest.js';
-import { imageFiles, prepareFolder, readState, writeState } from './image-state.js';
 import type { ImageFiles, ImageState, Previous } from './image-state.js';
+import { imageFiles, prepareFolder, readState, writeState } from './image-state.js';
 import { BLOCK_BYTES, MIB_BYTES, SECTOR_BYTES } from './layout.js';
 import type { Manifest } from './manifest.js';
-import { extendUndo, keepPrevious, removeLeftovers } from './previous.js';
 import type { KeepRequest } from './previous.js';
+import { extendUndo, keepPrevious, removeLeftovers } from './previous.js';
 import type { Syscalls } from './syscalls.js';
 import {
   coreFor,

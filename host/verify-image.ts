@@ -1,17 +1,18 @@
 /** What datto-verify does: an image against a snapshot, or against its own manifest. */
-import { compareRuns, randomNumbers, sampleUnlisted } from './compare.js';
+
 import { ChangeList } from './change-list.js';
-import { CowFile } from './cow-file.js';
+import { compareRuns, randomNumbers, sampleUnlisted } from './compare.js';
 import type { BlockRun } from './cow-file.js';
+import { CowFile } from './cow-file.js';
 import { RefusalError } from './errors.js';
 import { OpenFile } from './files.js';
 import { buildManifest, openManifest } from './image-manifest.js';
-import { imageFiles, readState } from './image-state.js';
 import type { ImageState } from './image-state.js';
+import { imageFiles, readState } from './image-state.js';
 import { BLOCK_BYTES, SECTOR_BYTES, UUID_BYTES } from './layout.js';
 import type { ManifestHeader } from './manifest.js';
-import { scrub } from './scrub.js';
 import type { Finding } from './scrub.js';
+import { scrub } from './scrub.js';
 import type { Syscalls } from './syscalls.js';
 import { coreFor } from './update-checks.js';
 

@@ -4,8 +4,9 @@
  * Source of the layout: the kernel's Documentation/admin-guide/device-mapper/verity.rst and cryptsetup's description
  * of the on-disk superblock. `veritysetup verify` reads what is made here.
  */
-import { BLOCK_BYTES, UUID_BYTES } from './layout.js';
+
 import { DIGEST_BYTES } from './hashing.js';
+import { BLOCK_BYTES, UUID_BYTES } from './layout.js';
 
 /** Digests that a hash block holds. */
 export const DIGESTS_PER_BLOCK = BLOCK_BYTES / DIGEST_BYTES;

@@ -124,8 +124,7 @@ static void tell(struct dattobd_device *dev, int err)
 
 static void auto_expand_work(struct work_struct *work)
 {
-	struct dattobd_device *dev =
-		container_of(work, struct dattobd_device, auto_expand.work);
+	struct dattobd_device *dev = container_of(work, struct dattobd_device, auto_expand.work);
 	int err = 0;
 
 	mutex_lock(&dev->expand_mutex);

@@ -28,8 +28,8 @@ struct cow_file;
  * Context: A request's thread. May sleep.
  * Return: The file, or ERR_PTR(); -%EBUSY if the filesystem is frozen.
  */
-struct cow_file *cow_file_create(const char *name, struct block_device *origin,
-				 const char *device, u64 bytes, const void *header);
+struct cow_file *cow_file_create(const char *name, struct block_device *origin, const char *device,
+				 u64 bytes, const void *header);
 
 /**
  * cow_file_find() - Find a COW file on a filesystem that is not mounted, or mounted read-only.

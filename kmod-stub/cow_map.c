@@ -59,8 +59,7 @@ int cow_map_cut(struct cow_file *cow, u64 end)
 	if (!extents)
 		return -ENOMEM;
 	memcpy(extents, known, count * sizeof(*extents));
-	extents[count - 1].count =
-		min(extents[count - 1].count, end - extents[count - 1].position);
+	extents[count - 1].count = min(extents[count - 1].count, end - extents[count - 1].position);
 	return cow_map_set(cow, extents, count);
 }
 

@@ -60,6 +60,7 @@ int expand_interrupted(struct dattobd_device *dev)
 /* Cut a piece to what can be copied. Return: 1 if there is something to copy, 0, or -errno. */
 static int fit(struct dattobd_device *dev, struct piece *piece)
 {
+	u64 sector = piece->block * COW_BLOCK_SECTORS;
 	unsigned long flags;
 	u64 room;
 	s64 ret;
@@ -68,8 +69,7 @@ static int fit(struct dattobd_device *dev, struct piece *piece)
 	raw_spin_lock_irqsave(&dev->core_lock, flags);
 	room = engine_call(dev->engine, CORE_STAT, CORE_STAT_ROOM, 0, 0);
 	ret = dev->error ?:
-			   engine_call(dev->engine, CORE_IS_COPIED,
-				       piece->block * COW_BLOCK_SECTORS,
+			   engine_call(dev->engine, CORE_IS_COPIED, sector,
 				       piece->count * COW_BLOCK_SECTORS, 0);
 	raw_spin_unlock_irqrestore(&dev->core_lock, flags);
 	if (ret)
@@ -101,8 +101,7 @@ static int part_from_snapshot(struct dattobd_device *dev, const struct piece *pi
 	ret = dev->error;
 	if (!ret && piece->was_free)
 		ret = engine_call(dev->engine, CORE_MASK_EXTENT, piece->block, piece->count, 0);
-	else if (!ret && !engine_call(dev->engine, CORE_IS_COPIED,
-				      piece->block * COW_BLOCK_SECTORS,
+	else if (!ret && !engine_call(dev->engine, CORE_IS_COPIED, piece->block * COW_BLOCK_SECTORS,
 				      piece->count * COW_BLOCK_SECTORS, 0))
 		ret = -EIO; /* never: who could not copy failed the device */
 	*reads = snapshot_reads_begun(dev->snap);
@@ -145,8 +144,8 @@ static int take_all(struct dattobd_device *dev, u64 position, u64 bytes)
 		if (!piece.count)
 			return 0;
 		piece.count = min_t(u64, piece.count, CORE_MASK_CHUNK_BLOCKS);
-		piece.count = free_space_run(dev->free_space, piece.block, piece.count,
-					     &piece.was_free);
+		piece.count =
+			free_space_run(dev->free_space, piece.block, piece.count, &piece.was_free);
 		err = expand_interrupted(dev);
 		if (!err && !piece.was_free)
 			err = preserve(dev, &piece);

@@ -94,7 +94,7 @@ int intercept_enable(void)
 	mutex_lock(&changes);
 	if (!users)
 		err = ftrace_set_filter(&ops, target, strlen(target), 0) ?:
-				register_ftrace_function(&ops);
+			      register_ftrace_function(&ops);
 	if (!err)
 		users++;
 	mutex_unlock(&changes);

@@ -88,8 +88,8 @@ static unsigned long next_look(struct dattobd_device *dev)
 
 void watch_work(struct work_struct *work)
 {
-	struct dattobd_device *dev = container_of(to_delayed_work(work), struct dattobd_device,
-						  watch);
+	struct dattobd_device *dev =
+		container_of(to_delayed_work(work), struct dattobd_device, watch);
 	unsigned long interval = SOON;
 
 	if (control_trylock(dev->minor)) {
@@ -150,7 +150,8 @@ static int seal_last(struct dattobd_device *dev, unsigned long end)
 static void go_down(struct dattobd_device *dev, unsigned long end)
 {
 	if (!READ_ONCE(dev->error) && seal_last(dev, end) == -ETIMEDOUT)
-		pr_dev_err(dev, "its origin does not answer: no clean record is written, a full backup will be needed");
+		pr_dev_err(dev,
+			   "its origin does not answer: no clean record is written, a full backup will be needed");
 }
 
 static bool lock_by(unsigned int minor, unsigned long end)
@@ -192,7 +193,8 @@ static int on_reboot(struct notifier_block *block, unsigned long action, void *d
 
 static struct notifier_block reboot_block = {
 	.notifier_call = on_reboot,
-	.priority = INT_MIN, /* after everybody who may still write */
+	/* after everybody who may still write */
+	.priority = INT_MIN,
 };
 
 static struct notifier_block sleep_block = {

@@ -24,16 +24,14 @@ export function fetchWasm3() {
   const given = process.env.WASM3_SOURCE;
   if (given) {
     const folder = resolve(given);
-    if (!existsSync(join(folder, 'm3_env.c')))
-      throw new Error(`Cannot use WASM3_SOURCE: no m3_env.c in ${folder}`);
+    if (!existsSync(join(folder, 'm3_env.c'))) throw new Error(`Cannot use WASM3_SOURCE: no m3_env.c in ${folder}`);
     return folder;
   }
 
   const cache = join(dirname(dirname(fileURLToPath(import.meta.url))), '.cache');
   const folder = join(cache, 'wasm3');
   const stamp = join(folder, '.sha512');
-  if (existsSync(stamp) && readFileSync(stamp, 'utf8') === SHA512)
-    return folder;
+  if (existsSync(stamp) && readFileSync(stamp, 'utf8') === SHA512) return folder;
 
   mkdirSync(cache, { recursive: true });
   const work = mkdtempSync(join(cache, 'fetch-'));
@@ -44,8 +42,7 @@ export function fetchWasm3() {
     });
     const tarball = join(work, TARBALL);
     const found = createHash('sha512').update(readFileSync(tarball)).digest('base64');
-    if (found !== SHA512)
-      throw new Error(`Cannot use ${PACKAGE}: its sha512 is ${found}, expected ${SHA512}`);
+    if (found !== SHA512) throw new Error(`Cannot use ${PACKAGE}: its sha512 is ${found}, expected ${SHA512}`);
     execFileSync('tar', ['-xzf', tarball, '-C', work, SUBFOLDER]);
     const unpacked = join(work, SUBFOLDER);
     writeFileSync(join(unpacked, '.sha512'), SHA512);
@@ -54,8 +51,7 @@ export function fetchWasm3() {
       renameSync(unpacked, folder);
     } catch (error) {
       // Another build of the same tree was faster.
-      if (!existsSync(stamp))
-        throw error;
+      if (!existsSync(stamp)) throw error;
     }
   } finally {
     rmSync(work, { recursive: true, force: true });

@@ -1,6 +1,7 @@
 /** The texts of the generated layout files. */
-import * as layout from '../host/layout.js';
+
 import type { IoctlLayout, Named, StructField, StructLayout } from '../host/layout.js';
+import * as layout from '../host/layout.js';
 
 const upper = (name: string): string => name.toUpperCase();
 

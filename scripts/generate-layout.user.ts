@@ -1,6 +1,7 @@
 /** The text of `dattobd.h`, the header for C programs that talk to the driver. */
-import * as layout from '../host/layout.js';
+
 import type { HeaderField, IoctlLayout, StructField, StructLayout } from '../host/layout.js';
+import * as layout from '../host/layout.js';
 import { define, enumeration, hex, ioctl, tabbed } from './generate-layout.text.js';
 
 const TYPES: Record<StructField['type'], string> = {

@@ -13,10 +13,10 @@ const SPECIAL: Readonly<Record<string, string>> = {
   '~': '\\(ti',
 };
 
-const escape = (text: string): string => text.replace(/[\\'`^~]/g, (char) => SPECIAL[char] ?? char);
+const escapeRoff = (text: string): string => text.replace(/[\\'`^~]/g, (char) => SPECIAL[char] ?? char);
 
 /** Text that is typed: its dashes are minus signs, so that it can be copied out of a terminal. */
-const literal = (text: string): string => escape(text).replaceAll('-', '\\-');
+const literal = (text: string): string => escapeRoff(text).replaceAll('-', '\\-');
 
 const placeholder = (name: string): string => `\\fI${literal(name.replaceAll(' ', '-'))}\\fR`;
 
@@ -37,7 +37,7 @@ const inline = (text: string): string =>
     .map((part) =>
       part.startsWith('`') && part.length > 1
         ? `\\fB${withPlaceholders(part.slice(1, -1), 'B', literal)}\\fR`
-        : withPlaceholders(part, 'R', escape).replace(/([.:;]) (?=\S)/g, '$1\n'),
+        : withPlaceholders(part, 'R', escapeRoff).replace(/([.:;]) (?=\S)/g, '$1\n'),
     )
     .join('')
     .split('\n')
@@ -62,7 +62,7 @@ const cell = (text: string, at: number, row: readonly string[]): string =>
 const table = (columns: readonly string[], rows: ReadonlyArray<readonly string[]>): string[] => [
   '.TS',
   `${columns.map((_, at) => (at + 1 === columns.length ? 'lx' : 'l')).join(' ')}.`,
-  columns.map((heading) => `\\fI${escape(heading)}\\fR`).join('\t'),
+  columns.map((heading) => `\\fI${escapeRoff(heading)}\\fR`).join('\t'),
   ...rows.map((row) => row.map(cell).join('\t')),
   '.TE',
 ];
@@ -199,7 +199,9 @@ export const toolPage = (program: Command, manual: ToolManual): string => {
 /** A page about something that is no tool. */
 export const topicPage = (manual: TopicManual): string =>
   page(manual.name, manual.summary, manual.section, [
-    ...(manual.synopsis ? ['.SH SYNOPSIS', '.nf', ...manual.synopsis.map((line) => guarded(literal(line))), '.fi'] : []),
+    ...(manual.synopsis
+      ? ['.SH SYNOPSIS', '.nf', ...manual.synopsis.map((line) => guarded(literal(line))), '.fi']
+      : []),
     '.SH DESCRIPTION',
     ...body(manual.description),
     ...manual.sections.flatMap(section),

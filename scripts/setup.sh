@@ -6,7 +6,7 @@ cd "$(dirname "$0")/.."
 
 # For building: the module, the C library, the C programs of the tests; and man and zsh, for the tests of the manual.
 # For the test bed: a machine to boot, and what runs inside it.
-BUILD=(make perl gcc gcc-12 libc6-dev binutils bc libelf1 libssl3 zlib1g xz-utils sparse g++ pkgconf man-db zsh)
+BUILD=(make perl gcc clang-format shellcheck gcc-12 libc6-dev binutils bc libelf1 libssl3 zlib1g xz-utils sparse g++ pkgconf man-db zsh)
 BED=(git cryptsetup-bin bmap-tools qemu-utils qemu-system-x86 busybox-static cpio kmod udev iproute2 procps fio e2fsprogs xfsprogs dmsetup fdisk mount util-linux)
 
 missing=()

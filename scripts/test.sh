@@ -41,6 +41,7 @@ suite() {
 check "build" npm run -s build
 check "generated layouts are up to date" bash scripts/check-layout.sh
 check "types" npm run -s typecheck
+check "formatters and linters" bash scripts/lint.sh
 check "files: at most 400 lines, kernel versions in compat.h only" bash scripts/check-files.sh
 check "sparse and checkpatch on kmod-stub" bash scripts/check-kmod.sh
 suite "unit tests" npm run -s test:unit

@@ -19,10 +19,10 @@
 
 /* Shared with index.ts, which knows the offsets. */
 struct shared {
-	uint64_t result;			/* 0 */
-	uint64_t arguments[ARGUMENTS_MAX];	/* 8 */
-	uint64_t memory;			/* 40: address of linear memory's byte 0 */
-	uint64_t memory_bytes;			/* 48 */
+	uint64_t result; /* 0 */
+	uint64_t arguments[ARGUMENTS_MAX]; /* 8 */
+	uint64_t memory; /* 40: address of linear memory's byte 0 */
+	uint64_t memory_bytes; /* 48 */
 };
 
 _Static_assert(sizeof(struct shared) == 56, "index.ts knows the offsets");
@@ -32,7 +32,7 @@ struct instance {
 	IM3Environment environment;
 	IM3Runtime runtime;
 	IM3Module module;
-	uint8_t *bytes;		/* of the module: wasm3 refers to them as long as it lives */
+	uint8_t *bytes; /* of the module: wasm3 refers to them as long as it lives */
 	const char *trap;
 };
 
@@ -57,7 +57,8 @@ static M3Result load(struct instance *instance, const uint8_t *bytes, uint32_t n
 	if (!instance->runtime)
 		return m3Err_mallocFailed;
 
-	result = m3_ParseModule(instance->environment, &instance->module, instance->bytes, nr_bytes);
+	result =
+		m3_ParseModule(instance->environment, &instance->module, instance->bytes, nr_bytes);
 	if (result)
 		return result;
 	result = m3_LoadModule(instance->runtime, instance->module);
@@ -101,7 +102,8 @@ API struct M3Function *wasm3_find(struct instance *instance, const char *name, i
 	uint32_t i;
 
 	*arity = -1;
-	if (m3_FindFunction(&function, instance->runtime, name) || m3_GetArgCount(function) > ARGUMENTS_MAX)
+	if (m3_FindFunction(&function, instance->runtime, name) ||
+	    m3_GetArgCount(function) > ARGUMENTS_MAX)
 		return NULL;
 	for (i = 0; i < m3_GetArgCount(function); i++) {
 		if (m3_GetArgType(function, i) != c_m3Type_i64)
@@ -120,14 +122,16 @@ API _Bool wasm3_call(struct instance *instance, struct M3Function *function)
 	uint64_t *stack = runtime->stack;
 
 	memcpy(stack + 1, instance->shared.arguments, sizeof(instance->shared.arguments));
-	instance->trap = RunCode(function->compiled, (m3stack_t)stack, runtime->memory.mallocated, d_m3OpDefaultArgs);
+	instance->trap = RunCode(function->compiled, (m3stack_t)stack, runtime->memory.mallocated,
+				 d_m3OpDefaultArgs);
 	instance->shared.result = stack[0];
 	show_memory(instance);
 	return !instance->trap;
 }
 
 /* Calls a function `repeat` times, adding `step` to the first shared argument after each call, for measuring. */
-API _Bool wasm3_call_repeatedly(struct instance *instance, struct M3Function *function, uint32_t repeat, uint64_t step)
+API _Bool wasm3_call_repeatedly(struct instance *instance, struct M3Function *function,
+				uint32_t repeat, uint64_t step)
 {
 	for (; repeat; repeat--, instance->shared.arguments[0] += step) {
 		if (!wasm3_call(instance, function))

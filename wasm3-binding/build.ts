@@ -5,7 +5,7 @@
 
 import { execFileSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
-import { existsSync, mkdirSync, readFileSync, readdirSync, renameSync } from 'node:fs';
+import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { argv, env, exit, pid } from 'node:process';
 import { fileURLToPath } from 'node:url';
@@ -53,7 +53,9 @@ export function buildLibrary(): string {
   const source = fetchWasm3();
   const compiler = env.CC ?? 'gcc';
   const flags = compilerFlags();
-  const headers = readdirSync(source).filter((name) => name.endsWith('.h')).sort();
+  const headers = readdirSync(source)
+    .filter((name) => name.endsWith('.h'))
+    .sort();
   const units = UNITS.map((name) => `m3_${name}.c`).filter((name) => existsSync(join(source, name)));
   const files = [...headers, ...units].map((name) => join(source, name)).concat(join(here, 'binding.c'));
   const key = digest([compiler, ...flags, ...files.map((file) => readFileSync(file))]);
@@ -64,7 +66,9 @@ export function buildLibrary(): string {
   const partial = `${library}.${pid}`;
   const inputs = [join(here, 'binding.c'), ...units.map((name) => join(source, name))];
   try {
-    execFileSync(compiler, [...flags, `-I${source}`, '-o', partial, ...inputs], { stdio: ['ignore', 'inherit', 'inherit'] });
+    execFileSync(compiler, [...flags, `-I${source}`, '-o', partial, ...inputs], {
+      stdio: ['ignore', 'inherit', 'inherit'],
+    });
   } catch (error) {
     const missing = error instanceof Error && 'code' in error && error.code === 'ENOENT';
     const reason = missing ? `no ${compiler}, expected one: apt-get install gcc libc6-dev` : `${compiler} failed`;

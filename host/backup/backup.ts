@@ -1,16 +1,17 @@
 /** Backs a volume up into a folder: a whole copy the first time, then what changed; from wherever the last run ended. */
 import { existsSync, rmSync } from 'node:fs';
 import { basename, join } from 'node:path';
-import { ENOSPC, RefusalError, SystemError, errnoOf, withErrno } from '../errors.js';
-import { readState } from '../image-state.js';
+import { ENOSPC, errnoOf, RefusalError, SystemError, withErrno } from '../errors.js';
 import type { ImageState } from '../image-state.js';
+import { readState } from '../image-state.js';
 import { BLOCK_BYTES } from '../layout.js';
 import { rollbackImage } from '../rollback.js';
-import { describeState } from '../status.js';
 import type { DeviceStatus } from '../status.js';
+import { describeState } from '../status.js';
 import { requireFolder, requireSpace, requireVolume } from './checks.js';
-import { copySnapshot } from './copy-snapshot.js';
 import type { CopyJob } from './copy-snapshot.js';
+import { copySnapshot } from './copy-snapshot.js';
+import type { Memory, Names } from './folder.js';
 import {
   cowName,
   namesIn,
@@ -21,14 +22,13 @@ import {
   withLock,
   writeMemory,
 } from './folder.js';
-import type { Memory, Names } from './folder.js';
-import { afterRollback, listsOf, reasonForWhole } from './links.js';
 import type { Lists } from './links.js';
-import { isGood } from './request.js';
+import { afterRollback, listsOf, reasonForWhole } from './links.js';
 import type { BackupContext, BackupEvents, BackupPlan, BackupRequest, BackupResult, CopyOutcome } from './request.js';
-import { Tracking, closedCowFiles, isSnapshot, requireHealthy } from './tracking.js';
-import { folderOnVolume, lookAtVolume } from './volume.js';
+import { isGood } from './request.js';
+import { closedCowFiles, isSnapshot, requireHealthy, Tracking } from './tracking.js';
 import type { Volume } from './volume.js';
+import { folderOnVolume, lookAtVolume } from './volume.js';
 
 const RESTART =
   '--restart destroys it and begins anew with a whole copy beside the image, which stays until that is complete';
@@ -155,7 +155,8 @@ class Run {
 
   /** Finishes what needs no driver: a swap of images, a rollback. */
   #recover(): void {
-    if (swapIn(this.#names)) this.#events.onNotice?.('the last run ended before its whole copy was in place; it is now');
+    if (swapIn(this.#names))
+      this.#events.onNotice?.('the last run ended before its whole copy was in place; it is now');
     if (this.#imageState()?.state === 'ROLLING_BACK') this.#rollBack();
   }
 

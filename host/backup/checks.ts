@@ -1,10 +1,10 @@
 /** What must hold before a volume is backed up into a folder. */
-import { statSync, statfsSync } from 'node:fs';
+import { statfsSync, statSync } from 'node:fs';
 import { ENOTDIR, RefusalError, SystemError, withErrno } from '../errors.js';
-import { storedBytes } from './folder.js';
 import type { Memory, Names } from './folder.js';
-import { filesystemNumber } from './volume.js';
+import { storedBytes } from './folder.js';
 import type { Volume } from './volume.js';
+import { filesystemNumber } from './volume.js';
 
 /** The folder must be there, and not on the volume itself. Throws a RefusalError FOLDER_ON_VOLUME, or a SystemError. */
 export const requireFolder = (folder: string, volume: Volume): void => {
@@ -60,5 +60,6 @@ export const requireSpace = (
     const message = `Cannot copy all of ${path} into ${folder}: ${free} bytes are free, expected ${used}`;
     throw new RefusalError('NO_SPACE', message);
   }
-  if (free < bytes) onNotice(`${folder} has ${free} bytes free; the volume is larger, and fits only if much of it is zeros`);
+  if (free < bytes)
+    onNotice(`${folder} has ${free} bytes free; the volume is larger, and fits only if much of it is zeros`);
 };

@@ -8,10 +8,10 @@ import { BLOCK_BYTES, MIB_BYTES } from '../layout.js';
 import type { DeviceStatus } from '../status.js';
 import type { Syscalls } from '../syscalls.js';
 import { updateImage } from '../update-image.js';
-import { removeWithCompanions, swapIn } from './folder.js';
 import type { Names, WholeCopy } from './folder.js';
-import { chain } from './links.js';
+import { removeWithCompanions, swapIn } from './folder.js';
 import type { Lists } from './links.js';
+import { chain } from './links.js';
 import type { BackupContext, BackupEvents, BackupRequest, CopyOutcome } from './request.js';
 import { snapshotNode } from './tracking.js';
 import { compareWhole, copyWhole } from './whole-copy.js';
@@ -141,7 +141,15 @@ const copyAll = (job: CopyJob): CopyOutcome => {
   } finally {
     source.close();
   }
-  const outcome = { kind: 'whole', series, sequence, copiedBytes, failedBlocks: 0, comparedBlocks, differingBlocks } as const;
+  const outcome = {
+    kind: 'whole',
+    series,
+    sequence,
+    copiedBytes,
+    failedBlocks: 0,
+    comparedBlocks,
+    differingBlocks,
+  } as const;
   if (differingBlocks > 0) {
     job.remember({ series, sequence: `${sequence}`, cursor: 0 });
     return outcome;
@@ -158,7 +166,14 @@ const verifyAll = (job: CopyJob): number => {
   const [source, image] = [OpenFile.open(snapshotNode(device.minor), 'r'), OpenFile.open(names.image, 'r')];
   try {
     const progress = (done: number): void => events.onProgress?.(done, bytes);
-    const differing = compareWhole(source, image, bytes, context.syscalls, (run) => events.onDifference?.(run, false), progress);
+    const differing = compareWhole(
+      source,
+      image,
+      bytes,
+      context.syscalls,
+      (run) => events.onDifference?.(run, false),
+      progress,
+    );
     const file = `${names.image}.datto-state`;
     const state = readState(file);
     if (differing > 0 && state) writeState(file, { ...state, state: 'DIFFERS' });
@@ -175,7 +190,8 @@ const copyChanges = (job: CopyJob): CopyOutcome => {
   const stateFile = `${names.image}.datto-state`;
   const [cowFile, ...also] = chain(lists, readState(stateFile)?.sequence ?? 0n, sequence) ?? [];
   // The plan found them a moment ago.
-  if (cowFile === undefined) throw new RefusalError('WHOLE_COPY_NEEDED', `Cannot bring ${names.image} up to date: its lists are gone`);
+  if (cowFile === undefined)
+    throw new RefusalError('WHOLE_COPY_NEEDED', `Cannot bring ${names.image} up to date: its lists are gone`);
   const { keepPrevious = 'clone', verify, sample = 1000, noteBytes } = request;
   events.onStep?.(`copying what changed to ${names.image}`);
   const result = updateImage(

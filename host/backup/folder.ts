@@ -1,10 +1,11 @@
 /** The folder of a volume's images: names in it, what is remembered there, and its lock. */
-import { closeSync, openSync, readFileSync, renameSync, rmSync, linkSync, existsSync, statSync } from 'node:fs';
+
 import { randomBytes } from 'node:crypto';
+import { closeSync, existsSync, linkSync, openSync, readFileSync, renameSync, rmSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { RefusalError, withErrno } from '../errors.js';
-import { imageFiles, readState, replaceFile, syncFolder } from '../image-state.js';
 import type { ImageFiles } from '../image-state.js';
+import { imageFiles, readState, replaceFile, syncFolder } from '../image-state.js';
 import { removeLeftovers } from '../previous.js';
 import type { Syscalls } from '../syscalls.js';
 import { isMissing } from './volume.js';
@@ -66,7 +67,7 @@ const copyFrom = (value: unknown): WholeCopy => {
 
 const fromJson = (text: string): Memory => {
   const value: unknown = JSON.parse(text);
-  if (!isRecord(value) || value['format'] !== FORMAT || value['version'] !== VERSION) {
+  if (!isRecord(value) || value.format !== FORMAT || value.version !== VERSION) {
     throw new SyntaxError(`no ${FORMAT} of version ${VERSION}`);
   }
   const { id, filesystem, cowNumber, cowFolders, copy } = value;
@@ -176,7 +177,8 @@ export const swapIn = (names: Names): boolean => {
       removeWithCompanions(names.replaced);
       withErrno('link', names.image, () => linkSync(names.image, names.replaced));
       withErrno('link', image.state, () => linkSync(image.state, replaced.state));
-      if (existsSync(image.manifest)) withErrno('link', image.manifest, () => linkSync(image.manifest, replaced.manifest));
+      if (existsSync(image.manifest))
+        withErrno('link', image.manifest, () => linkSync(image.manifest, replaced.manifest));
       syncFolder(names.folder);
     }
     // Before the image: later, one that is there may have been moved there already.

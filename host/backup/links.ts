@@ -90,10 +90,12 @@ export const reasonForWhole = (
   if (!device) return 'nothing tracks the volume any more: the module was unloaded, or the machine restarted';
   const { uuid, seqId = 0n } = device;
   if (uuid !== state.series) return 'the volume has been tracked anew since the image was made';
-  if (state.bytes !== volumeBytes || stat.size !== volumeBytes) return 'the size of the volume, or of its image, changed';
+  if (state.bytes !== volumeBytes || stat.size !== volumeBytes)
+    return 'the size of the volume, or of its image, changed';
   if (state.state === 'DIFFERS') return 'the image was found to differ where nothing was listed as changed';
   if (state.state === 'CLEAN' && wroteElse(path, state)) return `something else wrote ${path} after ${state.time}`;
-  if (state.state === 'ROLLING_BACK') return 'the way back to the image before was interrupted, and cannot be gone to its end';
+  if (state.state === 'ROLLING_BACK')
+    return 'the way back to the image before was interrupted, and cannot be gone to its end';
   const latest = state.next ?? state.sequence;
   if (latest > seqId) return `the image is snapshot ${latest}, and the volume is tracked since ${seqId}`;
   if (!chain(lists, state.sequence, seqId)) {

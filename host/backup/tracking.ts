@@ -2,14 +2,14 @@
 import { existsSync, readdirSync } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
 import type { Driver } from '../driver.js';
-import { EBUSY, ENOENT, RefusalError, SystemError, errnoOf, withErrno } from '../errors.js';
-import { CONTROL_NODE, SNAPSHOT_NODE_PREFIX, STATES, STATE_BIT_ACTIVE, STATE_BIT_UNVERIFIED } from '../layout.js';
-import { describeState, readStatus } from '../status.js';
+import { EBUSY, ENOENT, errnoOf, RefusalError, SystemError, withErrno } from '../errors.js';
+import { CONTROL_NODE, SNAPSHOT_NODE_PREFIX, STATE_BIT_ACTIVE, STATE_BIT_UNVERIFIED, STATES } from '../layout.js';
 import type { DeviceStatus } from '../status.js';
-import { isOwnCow } from './folder.js';
+import { describeState, readStatus } from '../status.js';
 import type { Memory } from './folder.js';
-import { deviceNumber, isMissing } from './volume.js';
+import { isOwnCow } from './folder.js';
 import type { Volume } from './volume.js';
+import { deviceNumber, isMissing } from './volume.js';
 
 /** How long a device that somebody has open is waited for: udev looks at each new one. */
 const BUSY_MS = 30_000;

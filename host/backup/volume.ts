@@ -1,7 +1,7 @@
 /** The volume that is backed up: which disk it is, where it is mounted, and which filesystem it holds. */
 import { readFileSync, realpathSync, statSync } from 'node:fs';
 import { join, relative } from 'node:path';
-import { ENOENT, RefusalError, SystemError, errnoOf, withErrno } from '../errors.js';
+import { ENOENT, errnoOf, RefusalError, SystemError, withErrno } from '../errors.js';
 import { OpenFile } from '../files.js';
 import type { Syscalls } from '../syscalls.js';
 
@@ -43,7 +43,10 @@ export const filesystemNumber = (path: string): string =>
 export const deviceNumber = (path: string): string | undefined => {
   try {
     // By its name in sysfs, which has every disk; then by its node.
-    const name = realpathSync.native(path).replace(/^\/dev\//, '').replaceAll('/', '!');
+    const name = realpathSync
+      .native(path)
+      .replace(/^\/dev\//, '')
+      .replaceAll('/', '!');
     return readFileSync(`/sys/class/block/${name}/dev`, 'utf8').trim();
   } catch (error) {
     if (errnoOf(error) === undefined) throw error;
@@ -59,7 +62,7 @@ export const deviceNumber = (path: string): string | undefined => {
   }
 };
 
-const unescape = (text: string): string =>
+const decodeOctal = (text: string): string =>
   text.replace(/\\([0-7]{3})/g, (_all, digits: string) => String.fromCharCode(parseInt(digits, 8)));
 
 /**
@@ -73,13 +76,14 @@ export const mountPointOf = (mounts: string, number: string): string | undefined
     const [before = '', after = ''] = line.split(' - ');
     const [, , device, root, point, options = ''] = before.split(' ');
     const isWritable = [options, after.split(' ')[2] ?? ''].every((list) => !list.split(',').includes('ro'));
-    if (device === number && root === '/' && point !== undefined && isWritable) return unescape(point);
+    if (device === number && root === '/' && point !== undefined && isWritable) return decodeOctal(point);
   }
   return undefined;
 };
 
 const filesystemId = (head: Buffer): string | undefined => {
-  if (head.readUInt16LE(EXT.magicOffset) === EXT.magic) return head.toString('hex', EXT.uuidOffset, EXT.uuidOffset + 16);
+  if (head.readUInt16LE(EXT.magicOffset) === EXT.magic)
+    return head.toString('hex', EXT.uuidOffset, EXT.uuidOffset + 16);
   if (head.readUInt32BE(0) === XFS.magic) return head.toString('hex', XFS.uuidOffset, XFS.uuidOffset + 16);
   return undefined;
 };

@@ -3,8 +3,8 @@ import type { BlockRun } from '../cow-file.js';
 import type { OpenFile } from '../files.js';
 import { BLOCK_BYTES } from '../layout.js';
 import { ext4Owners } from './ext4-owners.js';
-import { blocksTouched, detectFilesystem } from './filesystem.js';
 import type { Filesystem } from './filesystem.js';
+import { blocksTouched, detectFilesystem } from './filesystem.js';
 import { xfsOwners } from './xfs-owners.js';
 
 /**

@@ -5,8 +5,8 @@
  * the image's content if there is an image.
  */
 import { createHash } from 'node:crypto';
-import type { BlockRun } from '../cow-file.js';
 import { PIECE_BYTES } from '../copy.js';
+import type { BlockRun } from '../cow-file.js';
 import type { OpenFile } from '../files.js';
 import { BLOCK_BYTES } from '../layout.js';
 

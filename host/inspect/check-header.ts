@@ -12,8 +12,8 @@ import {
   SECTION_BYTES,
 } from '../layout.js';
 import type { Findings } from './findings.js';
-import { assumption, isClean, isIncremental } from './geometry.js';
 import type { GeometryAnswer } from './geometry.js';
+import { assumption, isClean, isIncremental } from './geometry.js';
 
 const KNOWN_FLAGS = COW_FLAGS.reduce((mask, { value }) => mask | value, 0);
 

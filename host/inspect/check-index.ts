@@ -10,8 +10,8 @@ import {
 } from '../layout.js';
 import { fieldOffset } from './check-header.js';
 import type { Findings } from './findings.js';
-import { isClean, isIncremental } from './geometry.js';
 import type { Geometry } from './geometry.js';
+import { isClean, isIncremental } from './geometry.js';
 import { PositionSet } from './position-set.js';
 
 /** Marker of a block that changed without being copied. */

@@ -6,8 +6,8 @@ import { COW_HEADER_SIZE } from '../layout.js';
 import type { Syscalls } from '../syscalls.js';
 import { checkHeader, checkNotes, checkReserved, reportMagic } from './check-header.js';
 import { checkIndex } from './check-index.js';
-import { Findings } from './findings.js';
 import type { Rule, Violation } from './findings.js';
+import { Findings } from './findings.js';
 import type { GeometryAnswer, OriginSize } from './geometry.js';
 import { InspectedCow, requireRegular } from './inspected-cow.js';
 

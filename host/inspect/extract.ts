@@ -5,9 +5,9 @@
  * the origin's content at the moment at which the COW file was closed.
  */
 import { statSync } from 'node:fs';
-import type { BlockRun, CowFile, IndexChunk } from '../cow-file.js';
-import { PIECE_BYTES } from '../copy.js';
 import type { Piece } from '../copy.js';
+import { PIECE_BYTES } from '../copy.js';
+import type { BlockRun, CowFile, IndexChunk } from '../cow-file.js';
 import { RefusalError } from '../errors.js';
 import type { OpenFile } from '../files.js';
 import { BLOCK_BYTES, BLOCK_SECTORS, ENTRY_BYTES, SECTION_ENTRIES, SECTOR_BYTES } from '../layout.js';

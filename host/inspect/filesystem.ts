@@ -1,6 +1,7 @@
 /** Which filesystem an image holds, as far as is needed to ask its own tools. */
-import { RefusalError } from '../errors.js';
+
 import type { BlockRun } from '../cow-file.js';
+import { RefusalError } from '../errors.js';
 import type { OpenFile } from '../files.js';
 
 export interface Filesystem {

@@ -4,8 +4,9 @@
  * The file does not say how large its origin is. Either the caller knows, or the number of sections follows from what
  * the file does say; it is never guessed.
  */
-import type { CowHeader } from '../cow-file.js';
+
 import { Core } from '../core.js';
+import type { CowHeader } from '../cow-file.js';
 import { RefusalError } from '../errors.js';
 import {
   BLOCK_BYTES,

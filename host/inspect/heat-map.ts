@@ -45,7 +45,7 @@ const count = (runs: Iterable<BlockRun>, nrBlocks: number, counts: Float64Array)
   for (const run of runs) {
     total += run.count;
     const end = run.start + run.count;
-    for (let block = run.start; block < end;) {
+    for (let block = run.start; block < end; ) {
       const step = Math.floor((block * cells) / nrBlocks);
       const next = Math.min(end, firstBlock(step + 1, nrBlocks, cells));
       counts[step] = (counts[step] ?? 0) + (next - block);

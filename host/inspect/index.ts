@@ -6,17 +6,17 @@ import { InspectedCow } from './inspected-cow.js';
 
 export type { BlockRun, CowHeader } from '../cow-file.js';
 export { OpenFile } from '../files.js';
-export { checkCow } from './check.js';
 export type { CheckReport } from './check.js';
+export { checkCow } from './check.js';
 export { countSides, diffCows } from './diff.js';
-export { extractSnapshot } from './extract.js';
 export type { ExtractRequest, ExtractResult } from './extract.js';
+export { extractSnapshot } from './extract.js';
 export type { Rule, Violation } from './findings.js';
 export type { OriginSize } from './geometry.js';
-export { describeCow } from './info.js';
 export type { CowInfo } from './info.js';
-export { InspectedCow } from './inspected-cow.js';
+export { describeCow } from './info.js';
 export type { ListOptions } from './inspected-cow.js';
+export { InspectedCow } from './inspected-cow.js';
 export { countRuns } from './run-statistics.js';
 
 /**

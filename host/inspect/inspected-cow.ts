@@ -1,14 +1,15 @@
 /** A COW file opened for inspection: no origin, no driver, no privilege. */
-import { CowFile } from '../cow-file.js';
+
 import type { BlockRun, CowHeader } from '../cow-file.js';
+import { CowFile } from '../cow-file.js';
 import { RefusalError } from '../errors.js';
 import { OpenFile } from '../files.js';
 import { BLOCK_SECTORS } from '../layout.js';
 import type { Syscalls } from '../syscalls.js';
-import { cleanRecord } from './clean-record.js';
 import type { CleanRecord } from './clean-record.js';
-import { coreFor, findGeometry, isClean, isIncremental } from './geometry.js';
+import { cleanRecord } from './clean-record.js';
 import type { Geometry, GeometryAnswer, OriginSize } from './geometry.js';
+import { coreFor, findGeometry, isClean, isIncremental } from './geometry.js';
 import { joinRuns } from './runs.js';
 
 export interface ListOptions {

@@ -11,7 +11,7 @@ import {
   writeSync,
 } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
-import { RefusalError, errnoOf, withErrno } from '../errors.js';
+import { errnoOf, RefusalError, withErrno } from '../errors.js';
 
 const EEXIST = 17;
 

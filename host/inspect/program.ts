@@ -1,7 +1,7 @@
 /** Programs of other packages, run for their answer. */
 import { spawnSync } from 'node:child_process';
 import { delimiter } from 'node:path';
-import { RefusalError, errnoOf, withErrno } from '../errors.js';
+import { errnoOf, RefusalError, withErrno } from '../errors.js';
 
 export interface Program {
   readonly name: string;
@@ -15,7 +15,7 @@ const ENOENT = 2;
 /** Programs of the administrator's are not on everybody's PATH. */
 const environment = (): NodeJS.ProcessEnv => ({
   ...process.env,
-  PATH: [process.env['PATH'], '/usr/sbin', '/sbin'].filter(Boolean).join(delimiter),
+  PATH: [process.env.PATH, '/usr/sbin', '/sbin'].filter(Boolean).join(delimiter),
   LC_ALL: 'C',
 });
 

@@ -1,6 +1,6 @@
 /** The heat map as SVG: the square, what it is of, and what the colours mean. */
 import type { HeatMap } from './heat-map.js';
-import { UNCHANGED, colourOf, hexOf } from './palette.js';
+import { colourOf, hexOf, UNCHANGED } from './palette.js';
 
 const SIDE = 512;
 const MARGIN = 24;
@@ -9,7 +9,7 @@ const HEIGHT = LEGEND_Y + 52;
 const BAR_STEPS = 32;
 const BAR_WIDTH = 256;
 
-const escape = (text: string): string =>
+const escapeXml = (text: string): string =>
   text
     .replace(/[&<>"]/g, (sign) => ({ '&': '&amp;', '<': '&lt;', '>': '&gt;', '"': '&quot;' })[sign] ?? sign)
     // Control characters are not allowed in XML, not even escaped.
@@ -19,7 +19,7 @@ const escape = (text: string): string =>
 const rowRects = (map: HeatMap, y: number): string => {
   const cell = SIDE / map.side;
   let rects = '';
-  for (let x = 0; x < map.side;) {
+  for (let x = 0; x < map.side; ) {
     const colour = hexOf(colourOf(map.share(x, y)));
     let end = x + 1;
     while (end < map.side && hexOf(colourOf(map.share(end, y))) === colour) end++;
@@ -58,10 +58,10 @@ export const heatMapSvg = (map: HeatMap, title: string): string => {
   const rows = Array.from({ length: map.side }, (_, y) => rowRects(map, y)).join('');
   return `<?xml version="1.0" encoding="UTF-8"?>
 <svg xmlns="http://www.w3.org/2000/svg" width="${width}" height="${HEIGHT}" viewBox="0 0 ${width} ${HEIGHT}">
-<title>${escape(title)}</title>
+<title>${escapeXml(title)}</title>
 <rect width="${width}" height="${HEIGHT}" fill="#ffffff"/>
 <g font-family="sans-serif" font-size="12" fill="#222222">
-<text x="${MARGIN}" y="${MARGIN + 4}">${escape(title)}</text>
+<text x="${MARGIN}" y="${MARGIN + 4}">${escapeXml(title)}</text>
 <g transform="translate(${MARGIN} ${LEGEND_Y})">
 ${legend()}</g>
 </g>

@@ -1,9 +1,9 @@
 /** Owners of the blocks of an xfs image, through xfs_db: blockget reads all names, blockuse tells of each block. */
 import { resolve } from 'node:path';
+import type { BlockRun } from '../cow-file.js';
 import { RefusalError } from '../errors.js';
 import type { BlockOwner, OwnerSource } from './block-owners.js';
 import type { Filesystem } from './filesystem.js';
-import type { BlockRun } from '../cow-file.js';
 import { runProgram } from './program.js';
 import { withMetadataCopy } from './xfs-metadata.js';
 
@@ -22,7 +22,7 @@ const SHARED = 'rldata';
 function* byGroup(runs: readonly BlockRun[], groupBlocks: number): Generator<BlockRun> {
   for (const run of runs) {
     const end = run.start + run.count;
-    for (let start = run.start; start < end;) {
+    for (let start = run.start; start < end; ) {
       const count = Math.min(end, (Math.floor(start / groupBlocks) + 1) * groupBlocks) - start;
       yield { start, count };
       start += count;

@@ -31,8 +31,8 @@ static int command(unsigned long request, void *argument)
  * caller's stack out of the process.
  */
 
-int dattobd_setup_snapshot(unsigned int minor, char *bdev, char *cow, unsigned long fallocated_space,
-			   unsigned long cache_size)
+int dattobd_setup_snapshot(unsigned int minor, char *bdev, char *cow,
+			   unsigned long fallocated_space, unsigned long cache_size)
 {
 	struct setup_params params;
 
@@ -45,7 +45,8 @@ int dattobd_setup_snapshot(unsigned int minor, char *bdev, char *cow, unsigned l
 	return command(IOCTL_SETUP_SNAP, &params);
 }
 
-static int reload(unsigned long request, unsigned int minor, char *bdev, char *cow, unsigned long cache_size)
+static int reload(unsigned long request, unsigned int minor, char *bdev, char *cow,
+		  unsigned long cache_size)
 {
 	struct reload_params params;
 

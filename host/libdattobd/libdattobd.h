@@ -29,8 +29,8 @@ extern "C" {
  * fallocated_space: size of the COW file in MiB, 0 for the driver's default
  * cache_size: limit of the index cache in bytes, 0 for the driver's default
  */
-int dattobd_setup_snapshot(unsigned int minor, char *bdev, char *cow, unsigned long fallocated_space,
-			   unsigned long cache_size);
+int dattobd_setup_snapshot(unsigned int minor, char *bdev, char *cow,
+			   unsigned long fallocated_space, unsigned long cache_size);
 
 /*
  * Announces a snapshot that is taken up again when its block device is mounted.
@@ -76,7 +76,8 @@ int dattobd_expand_cow_file(unsigned int minor, uint64_t size);
  * step_size: MiB to add at a time, 0 for no growth
  * reserved_space: MiB of the filesystem that must stay free
  */
-int dattobd_reconfigure_auto_expand(unsigned int minor, uint64_t step_size, uint64_t reserved_space);
+int dattobd_reconfigure_auto_expand(unsigned int minor, uint64_t step_size,
+				    uint64_t reserved_space);
 
 /*
  * Finds the lowest minor that no device has. Another process may take it before its finder does.

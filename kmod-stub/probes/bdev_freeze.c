@@ -5,5 +5,5 @@
 int probe(struct block_device *bdev);
 int probe(struct block_device *bdev)
 {
-	return bdev_freeze(bdev) ? : bdev_thaw(bdev);
+	return bdev_freeze(bdev) ?: bdev_thaw(bdev);
 }

@@ -5,5 +5,5 @@
 int probe(struct block_device *bdev);
 int probe(struct block_device *bdev)
 {
-	return freeze_bdev(bdev) ? : thaw_bdev(bdev);
+	return freeze_bdev(bdev) ?: thaw_bdev(bdev);
 }

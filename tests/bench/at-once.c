@@ -125,7 +125,8 @@ static void copy(aio_context_t context)
 			struct iocb *control = (struct iocb *)(uintptr_t)events[i].data;
 
 			if (events[i].res != (int64_t)control->aio_nbytes)
-				errx(1, "offset %lld: %lld", (long long)control->aio_offset, (long long)events[i].res);
+				errx(1, "offset %lld: %lld", (long long)control->aio_offset,
+				     (long long)events[i].res);
 			if (control->aio_lio_opcode == IOCB_CMD_PWRITE) {
 				idle.controls[idle.count++] = control;
 				continue;

@@ -22,12 +22,21 @@ export function verdict(value: number, aim: number | undefined, atLeast = true):
 }
 
 /** A table: each contender's least and median time, and its ratio to the baseline. */
-export function printTimes(title: string, times: Times, baseline: string, aims: Readonly<Record<string, number>>): void {
+export function printTimes(
+  title: string,
+  times: Times,
+  baseline: string,
+  aims: Readonly<Record<string, number>>,
+): void {
   console.log(`\n${title}`);
   console.log(`  ${''.padEnd(22)}${'least ms'.padStart(10)}${'median ms'.padStart(11)}${'ratio'.padStart(8)}`);
   for (const [contender, values] of times) {
     const value = ratio(times, contender, baseline);
-    console.log(`  ${contender.padEnd(22)}${Math.min(...values).toFixed(0).padStart(10)}${median(values).toFixed(0).padStart(11)}`
-      + `${value.toFixed(2).padStart(8)}  ${verdict(value, aims[contender])}`);
+    console.log(
+      `  ${contender.padEnd(22)}${Math.min(...values)
+        .toFixed(0)
+        .padStart(10)}${median(values).toFixed(0).padStart(11)}` +
+        `${value.toFixed(2).padStart(8)}  ${verdict(value, aims[contender])}`,
+    );
   }
 }

@@ -21,15 +21,24 @@ export const help = async (): Promise<boolean> => {
     if (status !== 0) throw new Error(`${path} --help ended with ${status}: ${stderr}`);
     return performance.now() - began;
   };
-  const programs = [['an empty program', join(folder, 'empty.mjs')], ...tools.map((name) => [name, join(folder, 'tools', `${name}.mjs`)])];
+  const programs = [
+    ['an empty program', join(folder, 'empty.mjs')],
+    ...tools.map((name) => [name, join(folder, 'tools', `${name}.mjs`)]),
+  ];
   console.log(`\n--help, warm, Node ${process.version}, ${ROUNDS} rounds`);
   console.log(`  ${''.padEnd(20)}${'least ms'.padStart(10)}${'median ms'.padStart(11)}`);
   for (const [name = '', path = ''] of programs) {
     run(path);
     const times = Array.from({ length: ROUNDS }, () => run(path));
     const aim = name === 'an empty program' ? undefined : AIM_MS;
-    console.log(`  ${name.padEnd(20)}${Math.min(...times).toFixed(0).padStart(10)}${median(times).toFixed(0).padStart(11)}  ${verdict(Math.min(...times), aim, false)}`);
+    console.log(
+      `  ${name.padEnd(20)}${Math.min(...times)
+        .toFixed(0)
+        .padStart(10)}${median(times).toFixed(0).padStart(11)}  ${verdict(Math.min(...times), aim, false)}`,
+    );
   }
-  console.log('  The aim is for the least: what is more is this machine doing something else. An idle one starts an empty program in 40 to 60 ms.');
+  console.log(
+    '  The aim is for the least: what is more is this machine doing something else. An idle one starts an empty program in 40 to 60 ms.',
+  );
   return true;
 };

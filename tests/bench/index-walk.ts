@@ -14,7 +14,8 @@ const EXTENT_BYTES = 4096;
 const ROUNDS = 5;
 
 /** Tells at the end how much memory the process had at most, in KiB, as the last line of standard error. */
-const TELL_MEMORY = 'data:text/javascript,process.on("exit",()=>process.stderr.write(process.resourceUsage().maxRSS+"\\n"))';
+const TELL_MEMORY =
+  'data:text/javascript,process.on("exit",()=>process.stderr.write(process.resourceUsage().maxRSS+"\\n"))';
 
 /** Measures and prints. */
 export const indexWalk = async (): Promise<boolean> => {
@@ -38,7 +39,16 @@ export const indexWalk = async (): Promise<boolean> => {
   const mib: number[] = [];
   let blocks = 0;
   for (let round = 0; round < ROUNDS; round++) {
-    const args = ['--import', TELL_MEMORY, join(tools, 'datto-inspect.mjs'), 'stat', '--blocks', `${NR_SECTORS / 8}`, '--json', cow];
+    const args = [
+      '--import',
+      TELL_MEMORY,
+      join(tools, 'datto-inspect.mjs'),
+      'stat',
+      '--blocks',
+      `${NR_SECTORS / 8}`,
+      '--json',
+      cow,
+    ];
     const began = performance.now();
     const { status, stdout, stderr } = spawnSync(process.execPath, args, { encoding: 'utf8' });
     seconds.push((performance.now() - began) / 1000);
@@ -47,7 +57,9 @@ export const indexWalk = async (): Promise<boolean> => {
     mib.push(Number(stderr.trim().split('\n').at(-1)) / 1024);
   }
   const size = `${(bytes / 2 ** 30).toFixed(0)} GiB, of which ${(statSync(cow).blocks / 2048).toFixed(0)} MiB are no holes`;
-  console.log(`\nIndex of a device of 16 TiB: ${size}; ${EXTENTS} extents, ${blocks} changed blocks; datto-inspect stat, ${ROUNDS} rounds`);
+  console.log(
+    `\nIndex of a device of 16 TiB: ${size}; ${EXTENTS} extents, ${blocks} changed blocks; datto-inspect stat, ${ROUNDS} rounds`,
+  );
   const [least, most] = [Math.min(...seconds), Math.max(...mib)];
   const middle = `least ${least.toFixed(3)}, median ${median(seconds).toFixed(3)}`;
   console.log(`  seconds, start of the program included   ${middle}  ${verdict(least, 0.5, false)}`);

@@ -13,8 +13,8 @@ import { kernel } from '../vm/kernels.js';
 import { help } from './help.js';
 import { indexWalk } from './index-walk.js';
 import { tracking } from './tracking.js';
-import { updateVm } from './update-vm.js';
 import { update } from './update.js';
+import { updateVm } from './update-vm.js';
 
 // Each Node that starts would read these certificates first, which may take twice as long as all else of its start.
 delete process.env.NODE_EXTRA_CA_CERTS;

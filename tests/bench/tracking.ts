@@ -7,7 +7,7 @@
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { buildModule, buildPrograms, modulePath, programsDir } from '../vm/build.js';
-import { cacheDir, projectDir, type Kernel } from '../vm/kernels.js';
+import { cacheDir, type Kernel, projectDir } from '../vm/kernels.js';
 import { runMachine } from '../vm/machine.js';
 import { failure } from '../vm/verdict.js';
 import { median } from './figures.js';
@@ -58,7 +58,11 @@ class Results {
     return ratios.length > 0 ? median(ratios) : undefined;
   }
 
-  median(state: string, kind: string, field: 'perSecond' | 'cpuMicroseconds' | 'reads' | 'writes' | 'blocks'): number | undefined {
+  median(
+    state: string,
+    kind: string,
+    field: 'perSecond' | 'cpuMicroseconds' | 'reads' | 'writes' | 'blocks',
+  ): number | undefined {
     const values = this.of(state, kind).map((f) => f[field]);
     return values.length > 0 ? median(values) : undefined;
   }
@@ -75,14 +79,18 @@ function aim(results: Results, state: string, kind: string): string {
 function print(results: Results): void {
   for (const [kind, title] of Object.entries(KINDS)) {
     console.log(`\n${title}`);
-    console.log(`  ${'state'.padEnd(24)}${'per second'.padStart(12)}${'ratio'.padStart(8)}${'CPU µs'.padStart(10)}${'reads'.padStart(8)}${'writes'.padStart(8)}${'blocks'.padStart(8)}  `);
+    console.log(
+      `  ${'state'.padEnd(24)}${'per second'.padStart(12)}${'ratio'.padStart(8)}${'CPU µs'.padStart(10)}${'reads'.padStart(8)}${'writes'.padStart(8)}${'blocks'.padStart(8)}  `,
+    );
     for (const [state, name] of Object.entries(STATES)) {
       const perSecond = results.median(state, kind, 'perSecond');
       if (perSecond === undefined) continue;
       const cell = (field: 'cpuMicroseconds' | 'reads' | 'writes' | 'blocks', digits: number, width: number): string =>
         results.median(state, kind, field)!.toFixed(digits).padStart(width);
-      console.log(`  ${name.padEnd(24)}${perSecond.toFixed(0).padStart(12)}${results.ratio(state, kind)!.toFixed(2).padStart(8)}`
-        + `${cell('cpuMicroseconds', 0, 10)}${cell('reads', 2, 8)}${cell('writes', 2, 8)}${cell('blocks', 1, 8)}  ${aim(results, state, kind)}`);
+      console.log(
+        `  ${name.padEnd(24)}${perSecond.toFixed(0).padStart(12)}${results.ratio(state, kind)!.toFixed(2).padStart(8)}` +
+          `${cell('cpuMicroseconds', 0, 10)}${cell('reads', 2, 8)}${cell('writes', 2, 8)}${cell('blocks', 1, 8)}  ${aim(results, state, kind)}`,
+      );
     }
   }
   console.log(`
@@ -116,7 +124,10 @@ export async function tracking(on: Kernel): Promise<boolean> {
     onLog: () => process.stdout.write('.'),
   });
   console.log();
-  const figures = outcome.log.split('\n').filter((line) => line.startsWith('{')).map((line) => JSON.parse(line) as Figure);
+  const figures = outcome.log
+    .split('\n')
+    .filter((line) => line.startsWith('{'))
+    .map((line) => JSON.parse(line) as Figure);
   print(new Results(figures));
   mkdirSync(join(projectDir, 'build'), { recursive: true });
   writeFileSync(join(projectDir, 'build/bench.json'), JSON.stringify({ kernel: on.release, figures }, null, 1));

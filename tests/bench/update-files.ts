@@ -3,7 +3,7 @@ import { randomFillSync } from 'node:crypto';
 import { closeSync, fsyncSync, openSync, writeFileSync, writeSync } from 'node:fs';
 import { join } from 'node:path';
 import { randomNumbers } from '../../host/compare.js';
-import { UUID, makeCowFile } from '../host/cow-maker.js';
+import { makeCowFile, UUID } from '../host/cow-maker.js';
 
 const BLOCK = 4096;
 const MIB = 1048576;

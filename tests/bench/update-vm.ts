@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { buildTools } from '../../scripts/build-cli.js';
 import { buildModule, buildPrograms, modulePath, programsDir } from '../vm/build.js';
-import { cacheDir, projectDir, type Kernel } from '../vm/kernels.js';
+import { cacheDir, type Kernel, projectDir } from '../vm/kernels.js';
 import { runMachine } from '../vm/machine.js';
 import { failure } from '../vm/verdict.js';
 import { printTimes } from './figures.js';
@@ -42,15 +42,25 @@ function print(lines: ReadonlyArray<Figure | Listed>, mib: number): void {
     if (own.length === 0) continue;
     const listed = lines.find((line): line is Listed => 'blocks' in line && line.case === which)?.blocks;
     const aims = { 'update-img': aim, 'update-img --direct': aim };
-    printTimes(`${title}: ${listed} of ${mib * 256} blocks listed; until it is on disk`, timesOf(own, 'ms'), baseline, {});
-    printTimes('the same, without the start of update-img: from its first byte copied on', timesOf(own, 'copyMs'), baseline, aims);
+    printTimes(
+      `${title}: ${listed} of ${mib * 256} blocks listed; until it is on disk`,
+      timesOf(own, 'ms'),
+      baseline,
+      {},
+    );
+    printTimes(
+      'the same, without the start of update-img: from its first byte copied on',
+      timesOf(own, 'copyMs'),
+      baseline,
+      aims,
+    );
   }
 }
 
 /** Measures and prints. BENCH_VM_MIB: size of the volume. Returns false if the run failed. */
 export async function updateVm(on: Kernel): Promise<boolean> {
-  const mib = Number(process.env['BENCH_VM_MIB'] ?? 2048);
-  const rounds = process.env['ROUNDS'] ?? '3';
+  const mib = Number(process.env.BENCH_VM_MIB ?? 2048);
+  const rounds = process.env.ROUNDS ?? '3';
   buildPrograms();
   for (const name of ['one-by-one', 'at-once']) {
     const source = fileURLToPath(new URL(`${name}.c`, import.meta.url));
@@ -58,7 +68,9 @@ export async function updateVm(on: Kernel): Promise<boolean> {
   }
   await buildTools(join(projectDir, 'dist'));
   buildModule(on, false);
-  console.log(`\nLinux ${on.release}, 2 emulated CPUs, /dev/datto0 of ${mib} MiB on ext4, cold page cache, ${rounds} rounds`);
+  console.log(
+    `\nLinux ${on.release}, 2 emulated CPUs, /dev/datto0 of ${mib} MiB on ext4, cold page cache, ${rounds} rounds`,
+  );
   const outcome = await runMachine({
     kernel: on,
     script: join(projectDir, 'tests/bench/update-vm.sh'),
@@ -71,7 +83,13 @@ export async function updateVm(on: Kernel): Promise<boolean> {
     onLog: () => process.stdout.write('.'),
   });
   console.log();
-  print(outcome.log.split('\n').filter((line) => line.startsWith('{')).map((line) => JSON.parse(line) as Figure | Listed), mib);
+  print(
+    outcome.log
+      .split('\n')
+      .filter((line) => line.startsWith('{'))
+      .map((line) => JSON.parse(line) as Figure | Listed),
+    mib,
+  );
   console.log(`
 CPUs are emulated, so that starting Node takes seconds, and every system call and every block that the core looks up tens of
 microseconds; the disks are files in this machine's memory, which answer at once. So reads that are under way together win little

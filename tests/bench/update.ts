@@ -7,25 +7,33 @@ import { fileURLToPath } from 'node:url';
 import { nativeSyscalls } from '../../host/syscalls.js';
 import { buildTools } from '../../scripts/build-cli.js';
 import { printTimes } from './figures.js';
-import { changedBlocks, makeFiles } from './update-files.js';
 import type { Case } from './update-files.js';
+import { changedBlocks, makeFiles } from './update-files.js';
 
 const MIB = 1048576;
 const here = (name: string): string => fileURLToPath(new URL(name, import.meta.url));
 const syscalls = nativeSyscalls();
 
 /** Title, baseline and aims of each case; aims of the whole image are to dd, with the time until it is on disk. */
-const CASES: Readonly<Record<Case, { title: string; baseline: string; aims: Record<string, number>; aimIsSynced: boolean }>> = {
+const CASES: Readonly<
+  Record<Case, { title: string; baseline: string; aims: Record<string, number>; aimIsSynced: boolean }>
+> = {
   scattered: {
-    title: 'scattered blocks', baseline: 'one block at a time', aimIsSynced: false,
+    title: 'scattered blocks',
+    baseline: 'one block at a time',
+    aimIsSynced: false,
     aims: { 'update-img': 3.5, 'update-img --direct': 3.5 },
   },
   runs: {
-    title: '10 % in runs of 64 KiB', baseline: 'one block at a time', aimIsSynced: false,
+    title: '10 % in runs of 64 KiB',
+    baseline: 'one block at a time',
+    aimIsSynced: false,
     aims: { 'update-img': 4.5, 'update-img --direct': 4.5 },
   },
   whole: {
-    title: 'the whole image', baseline: 'dd bs=1M', aimIsSynced: true,
+    title: 'the whole image',
+    baseline: 'dd bs=1M',
+    aimIsSynced: true,
     aims: { 'update-img': 0.85, 'update-img --direct': 0.85 },
   },
 };
@@ -54,11 +62,19 @@ class Scene {
   contenders(which: Case): ReadonlyMap<string, readonly string[]> {
     const [snap, cow, image] = [this.at('snap'), this.at(`cow.${which}`), this.at('image')];
     const program = (name: string): readonly string[] => [this.at(name), snap, cow, image, `${this.#bytes}`];
-    const update = (...options: string[]): readonly string[] =>
-      [process.execPath, this.at('tools/update-img.mjs'), ...options, '/dev/datto7', cow, image];
+    const update = (...options: string[]): readonly string[] => [
+      process.execPath,
+      this.at('tools/update-img.mjs'),
+      ...options,
+      '/dev/datto7',
+      cow,
+      image,
+    ];
     return new Map([
       ['one block at a time', program('one-by-one')],
-      ...(which === 'whole' ? [['dd bs=1M', ['dd', `if=${snap}`, `of=${image}`, 'bs=1M', 'conv=notrunc,fsync', 'status=none']] as const] : []),
+      ...(which === 'whole'
+        ? [['dd bs=1M', ['dd', `if=${snap}`, `of=${image}`, 'bs=1M', 'conv=notrunc,fsync', 'status=none']] as const]
+        : []),
       ['update-img', update()],
       ['update-img --direct', update('--direct')],
       [LIMIT, program('at-once')],
@@ -117,9 +133,9 @@ const measure = (scene: Scene, which: Case, synced: boolean, rounds: number): Ma
 
 /** Measures and prints. BENCH_MIB: size of the image; ROUNDS; BENCH_CASES; TMPDIR must have room for twice the size. */
 export const update = async (): Promise<boolean> => {
-  const mib = Number(process.env['BENCH_MIB'] ?? 2048);
-  const rounds = Number(process.env['ROUNDS'] ?? 5);
-  const cases = (process.env['BENCH_CASES'] ?? 'scattered,runs,whole').split(',') as Case[];
+  const mib = Number(process.env.BENCH_MIB ?? 2048);
+  const rounds = Number(process.env.ROUNDS ?? 5);
+  const cases = (process.env.BENCH_CASES ?? 'scattered,runs,whole').split(',') as Case[];
   const folder = mkdtempSync(join(tmpdir(), 'datto-bench-'));
   process.once('exit', () => rmSync(folder, { recursive: true, force: true }));
   const scene = new Scene(folder, mib * MIB);

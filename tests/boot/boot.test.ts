@@ -1,6 +1,16 @@
 /** What boot/ installs on a host, and the dbdctl of an initramfs. */
 import { execFileSync, spawnSync } from 'node:child_process';
-import { existsSync, mkdirSync, mkdtempSync, readFileSync, readdirSync, readlinkSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import {
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  readlinkSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -15,12 +25,28 @@ const dbdctl = join(root, 'usr/local/lib/dattobd/boot/dbdctl');
 
 const install = (initramfs: string, systemd = ''): string[] => {
   rmSync(root, { recursive: true, force: true });
-  execFileSync('make', ['-s', '-C', source, 'install', `DESTDIR=${root}`, `OUT=${join(folder, 'out')}`, `INITRAMFS=${initramfs}`, `SYSTEMD=${systemd}`]);
+  execFileSync('make', [
+    '-s',
+    '-C',
+    source,
+    'install',
+    `DESTDIR=${root}`,
+    `OUT=${join(folder, 'out')}`,
+    `INITRAMFS=${initramfs}`,
+    `SYSTEMD=${systemd}`,
+  ]);
   const all = readdirSync(root, { recursive: true, withFileTypes: true });
-  return all.filter((entry) => entry.isFile()).map((entry) => join(entry.parentPath, entry.name).slice(root.length + 1)).sort();
+  return all
+    .filter((entry) => entry.isFile())
+    .map((entry) => join(entry.parentPath, entry.name).slice(root.length + 1))
+    .sort();
 };
 
-const common = ['etc/modules-load.d/dattobd.conf', 'usr/local/lib/dattobd/boot/datto-reload', 'usr/local/lib/dattobd/boot/dbdctl'];
+const common = [
+  'etc/modules-load.d/dattobd.conf',
+  'usr/local/lib/dattobd/boot/datto-reload',
+  'usr/local/lib/dattobd/boot/dbdctl',
+];
 const initramfsTools = ['etc/initramfs-tools/hooks/dattobd', 'etc/initramfs-tools/scripts/local-premount/dattobd'];
 const dracut = ['usr/lib/dracut/modules.d/90dattobd/module-setup.sh', 'usr/lib/dracut/modules.d/90dattobd/reload.sh'];
 
@@ -47,7 +73,10 @@ test('the hooks of initramfs-tools name what must come before them, and do nothi
 test('the unit for other volumes is installed, enabled and right', () => {
   const unit = 'etc/systemd/system/datto-reload.service';
   assert.equal(install('', 'systemd'), [...common, unit].sort());
-  assert.is(readlinkSync(join(root, 'etc/systemd/system/local-fs.target.wants/datto-reload.service')), '../datto-reload.service');
+  assert.is(
+    readlinkSync(join(root, 'etc/systemd/system/local-fs.target.wants/datto-reload.service')),
+    '../datto-reload.service',
+  );
   const text = readFileSync(join(root, unit), 'utf8');
   assert.match(text, /^Before=.*\blocal-fs-pre\.target\b/m);
   const started = /^ExecStart=(\S+)$/m.exec(text)![1]!;
@@ -61,10 +90,16 @@ test('the unit for other volumes is installed, enabled and right', () => {
 });
 
 test('datto-reload of the system runs what did not succeed before, in the order of the names', () => {
-  const [scripts, succeeded, bin, log] = ['scripts', 'succeeded', 'bin', 'log'].map((name) => join(folder, name)) as [string, string, string, string];
+  const [scripts, succeeded, bin, log] = ['scripts', 'succeeded', 'bin', 'log'].map((name) => join(folder, name)) as [
+    string,
+    string,
+    string,
+    string,
+  ];
   for (const name of [scripts, succeeded, bin]) mkdirSync(name);
   writeFileSync(join(bin, 'modprobe'), '#!/bin/sh\n', { mode: 0o755 });
-  const script = (name: string, status: number): void => writeFileSync(join(scripts, name), `echo ${name} >>${log}\nexit ${status}\n`);
+  const script = (name: string, status: number): void =>
+    writeFileSync(join(scripts, name), `echo ${name} >>${log}\nexit ${status}\n`);
   script('reload_b', 0);
   script('reload_a', 1);
   script('reload_c', 0);
@@ -80,7 +115,8 @@ test('datto-reload of the system runs what did not succeed before, in the order 
   assert.is(readFileSync(log, 'utf8'), 'reload_a\nreload_b\nreload_a\n');
 });
 
-const run = (...args: string[]): { status: number | null; stdout: string; stderr: string } => spawnSync(dbdctl, args, { encoding: 'utf8' });
+const run = (...args: string[]): { status: number | null; stdout: string; stderr: string } =>
+  spawnSync(dbdctl, args, { encoding: 'utf8' });
 
 test('dbdctl of an initramfs needs no library', () => {
   assert.not.match(execFileSync('readelf', ['-l', '-W', dbdctl], { encoding: 'utf8' }), /INTERP/);
@@ -88,9 +124,17 @@ test('dbdctl of an initramfs needs no library', () => {
 
 test('dbdctl of an initramfs ends with 255 and one line for whatever goes wrong', () => {
   const wrong = [
-    [], ['help'], ['destroy', '0'], ['reload-snapshot'], ['reload-snapshot', '/dev/x', '/cow'], ['reload-snapshot', '/dev/x', '/cow', '0', '1'],
-    ['reload-snapshot', '/dev/x', '/cow', 'zero'], ['reload-snapshot', '/dev/x', '/cow', '-1'], ['reload-snapshot', '/dev/x', '/cow', '4294967296'],
-    ['reload-incremental', '-c', '1k', '/dev/x', '/cow', '0'], ['reload-incremental', '-x', '/dev/x', '/cow', '0'],
+    [],
+    ['help'],
+    ['destroy', '0'],
+    ['reload-snapshot'],
+    ['reload-snapshot', '/dev/x', '/cow'],
+    ['reload-snapshot', '/dev/x', '/cow', '0', '1'],
+    ['reload-snapshot', '/dev/x', '/cow', 'zero'],
+    ['reload-snapshot', '/dev/x', '/cow', '-1'],
+    ['reload-snapshot', '/dev/x', '/cow', '4294967296'],
+    ['reload-incremental', '-c', '1k', '/dev/x', '/cow', '0'],
+    ['reload-incremental', '-x', '/dev/x', '/cow', '0'],
     ['reload-incremental', '/dev/x', '/cow', ''],
   ];
   for (const args of wrong) {

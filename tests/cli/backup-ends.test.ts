@@ -1,17 +1,17 @@
 /** Ends of datto-backup that nobody wants, and the run after each: no state may bar the way to a good image. */
-import { readFileSync, renameSync, rmSync, writeFileSync, existsSync } from 'node:fs';
+import { existsSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import {
-  CLONES,
-  FRESH,
-  IMAGE,
   assertGood,
   backUp,
   backup,
+  CLONES,
   changeDevice,
   cowFiles,
   device,
+  FRESH,
+  IMAGE,
   imageState,
   inFolder,
   machine,
@@ -19,10 +19,11 @@ import {
   volume,
   writeVolume,
 } from './backup-scene.js';
-import { runTool } from './tool.js';
 import type { Fakes } from './tool.js';
+import { runTool } from './tool.js';
 
-const backUpPlan = (options: readonly string[] = [], fakes: Fakes = {}): string => backUp(options, fakes).stdout.split('\n')[0] ?? '';
+const backUpPlan = (options: readonly string[] = [], fakes: Fakes = {}): string =>
+  backUp(options, fakes).stdout.split('\n')[0] ?? '';
 
 /** An image between two snapshots, with the one before kept; its device gives the snapshot up. */
 const breakUpdate = (options: readonly string[] = [], fakes: Fakes = CLONES): void => {
@@ -58,7 +59,8 @@ for (const [what, runs, options, fakes] of FULL) {
         assert.ok(existsSync(FRESH), where);
         assert.match(stderr, /stays, so that the next run can go on with it/);
       }
-      if (good && imageState().state === 'CLEAN' && imageState().sequence === '1') assert.ok(readFileSync(IMAGE).equals(good), where);
+      if (good && imageState().state === 'CLEAN' && imageState().sequence === '1')
+        assert.ok(readFileSync(IMAGE).equals(good), where);
       writeVolume([8]);
       backUp([], fakes);
       assertGood(where);
@@ -73,7 +75,10 @@ test('a whole copy that finds no space leaves nothing of it, and the image as it
   writeVolume([7]);
   const { status, stderr } = backup(['--whole'], { FAKE_FULL: '4' });
   assert.is(status, 28);
-  assert.match(stderr, /^datto-backup: Cannot copy all of the volume into [^\n]*: no space is left; the image there is as it was\n$/);
+  assert.match(
+    stderr,
+    /^datto-backup: Cannot copy all of the volume into [^\n]*: no space is left; the image there is as it was\n$/,
+  );
   assert.not.ok(existsSync(FRESH));
   assert.is(device()?.state, 2);
   assert.ok(readFileSync(IMAGE).equals(good));
@@ -138,7 +143,10 @@ test('a list of changes that cannot be read ends the run; the next one copies ev
   assert.is(status, 4);
   assert.match(stderr, /its lists are gone\n$/);
   assert.is(device()?.state, 2);
-  assert.match(backUpPlan([], bad), /^whole copy [^\n]*the lists of what changed from snapshot 1 to 2 are not complete/);
+  assert.match(
+    backUpPlan([], bad),
+    /^whole copy [^\n]*the lists of what changed from snapshot 1 to 2 are not complete/,
+  );
   assertGood();
 });
 

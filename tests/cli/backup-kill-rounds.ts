@@ -8,9 +8,20 @@ import { existsSync, readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import * as assert from 'uvu/assert';
 import { randomNumbers } from '../../host/compare.js';
-import { FAKES, FOLDER, IMAGE, VOLUME, assertGood, backUp, imageState, machine, makeMachine, writeVolume } from './backup-scene.js';
-import { at, environment, runTool, toolPath } from './tool.js';
+import {
+  assertGood,
+  backUp,
+  FAKES,
+  FOLDER,
+  IMAGE,
+  imageState,
+  machine,
+  makeMachine,
+  VOLUME,
+  writeVolume,
+} from './backup-scene.js';
 import type { Fakes } from './tool.js';
+import { at, environment, runTool, toolPath } from './tool.js';
 
 const STEPS = at('steps');
 

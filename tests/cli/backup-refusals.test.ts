@@ -3,22 +3,22 @@ import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import {
-  FAKES,
-  FOLDER,
-  VOLUME,
   backUp,
   backup,
   changeDevice,
   device,
   everything,
+  FAKES,
+  FOLDER,
   inFolder,
   machine,
   makeMachine,
   mountAs,
+  VOLUME,
   writeVolume,
 } from './backup-scene.js';
-import { at, runTool } from './tool.js';
 import type { Fakes, Outcome } from './tool.js';
+import { at, runTool } from './tool.js';
 
 const withoutLock = (files: ReturnType<typeof everything>): ReturnType<typeof everything> =>
   files.filter(([name]) => !name.endsWith('.lock'));
@@ -39,7 +39,13 @@ const run = (args: readonly string[], fakes: Fakes = FAKES): Outcome => runTool(
 
 test('a wrong command line shows what there is; status 22', () => {
   makeMachine();
-  for (const args of [[], [VOLUME], [VOLUME, FOLDER, 'more'], ['--nope', VOLUME, FOLDER], ['--verify', 'x', VOLUME, FOLDER]]) {
+  for (const args of [
+    [],
+    [VOLUME],
+    [VOLUME, FOLDER, 'more'],
+    ['--nope', VOLUME, FOLDER],
+    ['--verify', 'x', VOLUME, FOLDER],
+  ]) {
     const { status, stdout, stderr } = run(args);
     assert.equal([status, stdout], [22, ''], args.join(' '));
     assert.match(stderr, /^Usage: datto-backup /);
@@ -95,7 +101,13 @@ test('what a folder remembers is not used if it is damaged: status 22', () => {
   makeMachine();
   backUp();
   const text = readFileSync(inFolder('datto-backup.json'), 'utf8');
-  for (const damaged of ['', '{', '[]', text.replace('"version": 1', '"version": 9'), text.replace(/"id": "./, '"id": "')]) {
+  for (const damaged of [
+    '',
+    '{',
+    '[]',
+    text.replace('"version": 1', '"version": 9'),
+    text.replace(/"id": "./, '"id": "'),
+  ]) {
     writeFileSync(inFolder('datto-backup.json'), damaged);
     assertRefused(22, /datto-backup\.json: it is damaged [^\n]*move it away/);
   }
@@ -153,7 +165,10 @@ test("the driver's refusals end the run with their errno", () => {
   writeFileSync(machine('fail'), '1 28');
   const first = backup();
   assert.is(first.status, 28);
-  assert.match(first.stderr, /^datto-backup: Cannot start a snapshot of \/dev\/fake-origin: No space left on device\n$/);
+  assert.match(
+    first.stderr,
+    /^datto-backup: Cannot start a snapshot of \/dev\/fake-origin: No space left on device\n$/,
+  );
   rmSync(machine('fail'));
   backUp();
   writeFileSync(machine('fail'), '6 12');

@@ -1,11 +1,11 @@
 /** A volume, a driver that keeps state, and a folder for images: for runs of datto-backup. */
 import { execFileSync } from 'node:child_process';
 import { randomFillSync } from 'node:crypto';
-import { existsSync, mkdirSync, readFileSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import * as assert from 'uvu/assert';
-import { at, runTool, statefulDriver } from './tool.js';
 import type { Fakes, Outcome } from './tool.js';
+import { at, runTool, statefulDriver } from './tool.js';
 
 export const VOLUME = '/dev/fake-origin';
 export const NR_BLOCKS = 1024;

@@ -1,30 +1,30 @@
 import { execFileSync } from 'node:child_process';
-import { existsSync, mkdirSync, readFileSync, readdirSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
+import { manual } from '../../cli/datto-backup.manual.js';
 import {
+  assertGood,
   BLOCK,
+  backUp,
+  backup,
   CLONES,
+  changeDevice,
+  device,
+  everything,
   FAKES,
   FOLDER,
   FRESH,
   IMAGE,
-  REPLACED,
-  VOLUME,
-  assertGood,
-  backUp,
-  backup,
-  changeDevice,
-  device,
-  everything,
   imageState,
   inFolder,
   machine,
   makeMachine,
+  REPLACED,
+  VOLUME,
   volume,
   writeVolume,
 } from './backup-scene.js';
-import { manual } from '../../cli/datto-backup.manual.js';
 import { at, environment, runTool, toolPath } from './tool.js';
 
 interface Json {
@@ -145,7 +145,10 @@ for (const [what, change, reason] of NEEDS_WHOLE) {
     assert.is(refused.status, 4);
     assert.match(refused.stderr, reason);
     assert.match(refused.stderr, /^datto-backup: [^\n]*\n$/);
-    assert.equal(everything().filter(([name]) => !name.endsWith('.lock')), before.filter(([name]) => !name.endsWith('.lock')));
+    assert.equal(
+      everything().filter(([name]) => !name.endsWith('.lock')),
+      before.filter(([name]) => !name.endsWith('.lock')),
+    );
     const { kind, reason: told } = backUpJson();
     assert.is(kind, 'whole');
     assert.match(told ?? '', reason);
@@ -264,7 +267,9 @@ test('the examples of datto-backup(8) work', () => {
     .flatMap(({ blocks }) => blocks)
     .flatMap((block) => (typeof block === 'object' && 'example' in block ? block.example : []));
   const lines = examples.map((line) => line.replace('/dev/sda1', VOLUME).replace('/backup/data', inFolder('data')));
-  const functions = ['datto-backup', 'update-img'].map((name) => `${name}() { ${toolPath(name as 'update-img')} "$@"; }`);
+  const functions = ['datto-backup', 'update-img'].map(
+    (name) => `${name}() { ${toolPath(name as 'update-img')} "$@"; }`,
+  );
   const output = execFileSync('bash', ['--norc', '-e', '-c', [...functions, ...lines].join('\n')], {
     encoding: 'utf8',
     cwd: at(''),

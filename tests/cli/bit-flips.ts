@@ -7,9 +7,9 @@ import { closeSync, fstatSync, openSync, readSync, writeSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import * as assert from 'uvu/assert';
 import { randomNumbers } from '../../host/compare.js';
+import type { Finding } from '../../host/scrub.js';
 import { nativeSyscalls } from '../../host/syscalls.js';
 import { scrubImage } from '../../host/verify-image.js';
-import type { Finding } from '../../host/scrub.js';
 
 const BLOCK = 4096;
 

@@ -1,17 +1,17 @@
 /** One suite for every tool: what a user may expect of each, whatever it is asked to do. */
 import { spawnSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
-import { closeSync, openSync, readFileSync, readdirSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { closeSync, openSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { constants } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import { tools } from '../../scripts/build-cli.js';
 import { commandsOf, toolProgram } from '../../scripts/tool-programs.js';
-import { CASES, EXEMPT, makeInputs, nameOf, rows } from './conformance.js';
 import type { Case, Fault, Row } from './conformance.js';
-import { at, environment, folder, runTool, toolPath } from './tool.js';
+import { CASES, EXEMPT, makeInputs, nameOf, rows } from './conformance.js';
 import type { Fakes, Outcome } from './tool.js';
+import { at, environment, folder, runTool, toolPath } from './tool.js';
 
 const { EACCES, EIO, EISDIR, ENOENT, ENOSPC } = constants.errno;
 const OUTPUT = at('output');
@@ -30,12 +30,18 @@ const look = (): Map<string, string> =>
       .filter((name) => !name.endsWith('.lock'))
       .map((name) => {
         const { mtimeNs } = statSync(at(name), { bigint: true });
-        return [name, `${mtimeNs} ${createHash('sha256').update(readFileSync(at(name))).digest('hex')}`];
+        return [
+          name,
+          `${mtimeNs} ${createHash('sha256')
+            .update(readFileSync(at(name)))
+            .digest('hex')}`,
+        ];
       }),
   );
 
 const covered = new Set<string>();
-const covers = ({ tool }: Row, ...cases: readonly Case[]): void => cases.forEach((name) => covered.add(`${tool}: ${name}`));
+const covers = ({ tool }: Row, ...cases: readonly Case[]): void =>
+  cases.forEach((name) => covered.add(`${tool}: ${name}`));
 
 const FAULT_CASES: Readonly<Record<Fault, Case>> = {
   missing: 'missing input',
@@ -69,7 +75,7 @@ const assertUsage = (outcome: Outcome, row: Row, where: string): void => {
 };
 
 /** Parts of the suite may be asked for by their names. */
-const only = process.env['CONFORMANCE'] ?? '';
+const only = process.env.CONFORMANCE ?? '';
 
 for (const row of rows.filter((candidate) => nameOf(candidate).includes(only))) {
   const name = nameOf(row);
@@ -150,7 +156,8 @@ for (const row of rows.filter((candidate) => nameOf(candidate).includes(only))) 
     };
     const full = spawned(openSync('/dev/full', 'w'));
     if (full.status !== 0) assertFailed(full, row, full.status ?? 0, 'full');
-    const { status: plain, stdout: said } = (makeInputs(row), runRow(row));
+    makeInputs(row);
+    const { status: plain, stdout: said } = runRow(row);
     rmSync(OUTPUT, { force: true });
     if (plain === 0 && said !== '') covers(row, 'full standard output', 'closed standard output');
     // A run that has something to say fails where it cannot; a run that failed anyway keeps its status.
@@ -206,7 +213,10 @@ for (const row of rows.filter((candidate) => nameOf(candidate).includes(only))) 
       unchanged(() => {
         const signals = [...Object.values(row.inputs), ...(row.opens === undefined ? [] : [row.opens])].map((path) => {
           const env = environment({ ...fakes, FAKE_INTERRUPT: path });
-          const { status, signal, stdout } = spawnSync(toolPath(row.tool), [...row.command, ...args], { env, encoding: 'utf8' });
+          const { status, signal, stdout } = spawnSync(toolPath(row.tool), [...row.command, ...args], {
+            env,
+            encoding: 'utf8',
+          });
           if (signal !== null) assert.is(stdout, '');
           return signal ?? status;
         });

@@ -1,13 +1,13 @@
 /** Every tool and each of its commands, as rows of one table; conformance.test.ts puts each row through every case. */
 import { execFileSync } from 'node:child_process';
-import { mkdirSync, readFileSync, readdirSync, rmSync, truncateSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readdirSync, readFileSync, rmSync, truncateSync, writeFileSync } from 'node:fs';
 import { SUB_COMMANDS } from '../../cli/commands.js';
 import { makeCowFile } from '../host/cow-maker.js';
 import { makeIncremental, makeScene, randomBlocks } from '../host/inspect/golden.js';
-import { FAKES, FOLDER, VOLUME, assertGood, backUp, machine, makeMachine, writeVolume } from './backup-scene.js';
-import { at, folder, runTool } from './tool.js';
+import { assertGood, backUp, FAKES, FOLDER, machine, makeMachine, VOLUME, writeVolume } from './backup-scene.js';
 import type { Fakes, Tool } from './tool.js';
-import { COW, IMAGE, INFO, SNAP, SNAPSHOT, makeScene as makeUpdateScene } from './update-scene.js';
+import { at, folder, runTool } from './tool.js';
+import { COW, IMAGE, INFO, makeScene as makeUpdateScene, SNAP, SNAPSHOT } from './update-scene.js';
 
 const NR_SECTORS = 32768;
 
@@ -60,13 +60,9 @@ export interface Row {
   readonly takesAnything?: boolean;
 }
 
-const [INC, INC2, SNAPSHOT_MODE, BASE, EXT4] = ['inc.datto', 'inc2.datto', 'snap.datto', 'base.img', 'ext4.img'].map(at) as [
-  string,
-  string,
-  string,
-  string,
-  string,
-];
+const [INC, INC2, SNAPSHOT_MODE, BASE, EXT4] = ['inc.datto', 'inc2.datto', 'snap.datto', 'base.img', 'ext4.img'].map(
+  at,
+) as [string, string, string, string, string];
 const STATUS = at('conformance-status');
 
 const made = new Map<string, Buffer>();
@@ -145,14 +141,21 @@ const update = (command: string[], inputs: Record<string, string>, rest: Rest = 
 
 /** A row of datto-backup. Its volume is a regular file, which the fakes show as a device by another name. */
 const backup = (command: string[], prepare: () => void, rest: Rest = {}): Row => ({
-  ...{ tool: 'datto-backup', statuses: errnoStatuses, command, inputs: { volume: machine('origin') }, usageOn: 'stderr' },
+  ...{
+    tool: 'datto-backup',
+    statuses: errnoStatuses,
+    command,
+    inputs: { volume: machine('origin') },
+    usageOn: 'stderr',
+  },
   prepare,
   run: ({ volume = '' }) => ({ args: [volume === machine('origin') ? VOLUME : volume, FOLDER], fakes: FAKES }),
   ...rest,
 });
 const BACKUP_WRITES: Rest = {
   ...{ writes: true, proves: assertGood, announces: /^((whole copy of|incremental,) .*\n)?$/ },
-  leaves: /^(backups\/(volume\.img[a-z0-9.-]*|datto-backup\.json[a-z.]*)|machine\/mount\/\.datto-backup-[0-9a-f]+-\d+)$/,
+  leaves:
+    /^(backups\/(volume\.img[a-z0-9.-]*|datto-backup\.json[a-z.]*)|machine\/mount\/\.datto-backup-[0-9a-f]+-\d+)$/,
 };
 const makeChanges = (): void => {
   makeMachine();
@@ -168,7 +171,14 @@ const PARTIAL = /^\..*\.partial$/;
 export const rows: readonly Row[] = [
   ...SUB_COMMANDS.map(
     ({ name, parameters, options }): Row => ({
-      ...{ tool: 'dbdctl', statuses: dbdctlStatuses, command: [name], inputs: {}, usageOn: 'stdout', opens: '/dev/datto-ctl' },
+      ...{
+        tool: 'dbdctl',
+        statuses: dbdctlStatuses,
+        command: [name],
+        inputs: {},
+        usageOn: 'stdout',
+        opens: '/dev/datto-ctl',
+      },
       run: () => ({
         args: parameters.map(({ reading }) => (reading === 'text' ? '/some/path' : '7')),
         fakes: { FAKE_DRIVER: '1' },
@@ -196,7 +206,13 @@ export const rows: readonly Row[] = [
     ...{ usageOn: 'stderr', expects: { image: { truncated: undefined, badDisk: undefined } } },
   },
   {
-    ...{ tool: 'update-img', statuses: errnoStatuses, command: ['--rollback'], inputs: { image: IMAGE }, usageOn: 'stderr' },
+    ...{
+      tool: 'update-img',
+      statuses: errnoStatuses,
+      command: ['--rollback'],
+      inputs: { image: IMAGE },
+      usageOn: 'stderr',
+    },
     prepare: () => void runTool('update-img', ['--keep-previous', SNAPSHOT, COW, IMAGE], UPDATE_FAKES),
     run: ({ image = '' }) => ({ args: [image] }),
     // It is written only. Once all is done, there is nothing to go back to.
@@ -215,19 +231,28 @@ export const rows: readonly Row[] = [
   inspect('stat', { cow: INC }, all),
   inspect('map', { base: BASE, cow: INC }, ({ base = '', cow = '' }) => ['--image', base, cow], SIZE_ONLY),
   ...['--png', '--svg'].map((option) =>
-    inspect('map --force', { cow: INC }, ({ cow = '' }, output) => ['--blocks', `${NR_SECTORS / 8}`, option, output, cow], {
-      writes: true,
-      leaves: PARTIAL,
-    }),
+    inspect(
+      'map --force',
+      { cow: INC },
+      ({ cow = '' }, output) => ['--blocks', `${NR_SECTORS / 8}`, option, output, cow],
+      {
+        writes: true,
+        leaves: PARTIAL,
+      },
+    ),
   ),
   inspect('extract --force', { base: BASE, cow: SNAPSHOT_MODE }, (inputs, output) => [...all(inputs), output], {
     ...{ writes: true, mayFinish: true },
   }),
   inspect('files', { cow: INC, image: EXT4 }, all),
   verify('compare', { snapshot: SNAP, image: at('kept') }, (inputs) => ({ args: all(inputs) })),
-  verify('compare', { cow: at('cow2'), snapshot: SNAP, image: at('kept') }, ({ cow = '', snapshot = '', image = '' }) => ({
-    args: ['--cow', cow, snapshot, image],
-  })),
+  verify(
+    'compare',
+    { cow: at('cow2'), snapshot: SNAP, image: at('kept') },
+    ({ cow = '', snapshot = '', image = '' }) => ({
+      args: ['--cow', cow, snapshot, image],
+    }),
+  ),
   verify(
     'scrub',
     { image: at('kept'), manifest: at('kept.datto-manifest') },
@@ -235,12 +260,11 @@ export const rows: readonly Row[] = [
     // Blocks that cannot be read are findings.
     { expects: { image: { badDisk: 3 }, manifest: { missing: 22 } } },
   ),
-  verify(
-    'manifest',
-    { image: at('kept') },
-    ({ image = '' }, output) => ({ args: ['--manifest', output, image] }),
-    { writes: true, leaves: /\.part$/, expects: { image: { truncated: undefined } } },
-  ),
+  verify('manifest', { image: at('kept') }, ({ image = '' }, output) => ({ args: ['--manifest', output, image] }), {
+    writes: true,
+    leaves: /\.part$/,
+    expects: { image: { truncated: undefined } },
+  }),
 ];
 
 /** What may be expected of every tool, besides that its inputs are untouched, which every case looks at. */

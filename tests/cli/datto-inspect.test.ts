@@ -1,24 +1,24 @@
 import { execFileSync, spawn, spawnSync } from 'node:child_process';
+import { once } from 'node:events';
 import {
   closeSync,
   existsSync,
   ftruncateSync,
   mkdirSync,
   openSync,
-  readFileSync,
   readdirSync,
+  readFileSync,
   rmSync,
   truncateSync,
   writeFileSync,
   writeSync,
 } from 'node:fs';
-import { once } from 'node:events';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import { makeIncremental, makeScene, makeSnapshot, randomBlocks } from '../host/inspect/golden.js';
-import { at, environment, folder, runTool, toolPath } from './tool.js';
 import type { Outcome } from './tool.js';
+import { at, environment, folder, runTool, toolPath } from './tool.js';
 
 const NR_SECTORS = 32768;
 const CHANGED = randomBlocks(200, 4096, 3);
@@ -122,8 +122,8 @@ test('info tells what the file is, as text and as JSON', () => {
   assert.match(stdout, /^update-img +may not use it: .* it is of snapshot mode, expected incremental$/m);
   assert.match(stdout, /says base\.img$/m);
   const info = json(inspect('info', INC, '--json')) as Record<string, unknown>;
-  assert.is(info['mode'], 'incremental');
-  assert.equal((info['index'] as Record<string, unknown>)['sections'], 1);
+  assert.is(info.mode, 'incremental');
+  assert.equal((info.index as Record<string, unknown>).sections, 1);
 });
 
 test('check is status 0 on a sound file and 3 on another', () => {
@@ -181,7 +181,7 @@ test('diff tells what one file lists, and the other', () => {
     counts: Record<string, { blocks: number }>;
     relation: string;
   };
-  assert.equal([counts['a']?.blocks, counts['b']?.blocks, counts['both']?.blocks], [1, 0, 199]);
+  assert.equal([counts.a?.blocks, counts.b?.blocks, counts.both?.blocks], [1, 0, 199]);
   assert.match(relation, /snapshots 4 and 5/);
   assert.match(inspect('diff', INC, 'less', '--runs').stdout, new RegExp(`^a    ${first}-${first} 1$`, 'm'));
 });

@@ -6,7 +6,7 @@ import { buildHostWasm } from '../../scripts/build-host-wasm.js';
 import { findings, flipBits } from './bit-flips.js';
 import { makeManifested } from './manifested.js';
 import { at, runTool } from './tool.js';
-import { BLOCK, COW, FAKES, IMAGE, SNAP, SNAPSHOT, makeScene, update } from './update-scene.js';
+import { BLOCK, COW, FAKES, IMAGE, makeScene, SNAP, SNAPSHOT, update } from './update-scene.js';
 
 await buildHostWasm();
 
@@ -197,7 +197,14 @@ test('scrub refuses what is no manifest of the image, one that is missing, and o
 });
 
 test('a wrong command line is 22, with words on standard error', () => {
-  for (const args of [[], ['nope'], ['scrub'], ['compare', IMAGE], ['scrub', '--nope', IMAGE], ['manifest', 'a', 'b']]) {
+  for (const args of [
+    [],
+    ['nope'],
+    ['scrub'],
+    ['compare', IMAGE],
+    ['scrub', '--nope', IMAGE],
+    ['manifest', 'a', 'b'],
+  ]) {
     const { status, stdout, stderr } = verify(...args);
     assert.equal({ status, stdout }, { status: 22, stdout: '' }, args.join(' '));
     assert.ok(stderr.length > 0);

@@ -1,8 +1,8 @@
 import { writeFileSync } from 'node:fs';
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
-import { at, readLog, runTool } from './tool.js';
 import type { Fakes, Outcome } from './tool.js';
+import { at, readLog, runTool } from './tool.js';
 
 const LOG = at('ioctls');
 const USAGE_FIRST = 'Usage:\n\tdbdctl setup-snapshot ';
@@ -226,7 +226,7 @@ test('status tells of each state what it means and what to do next', () => {
     return `${meaning}${next}`;
   });
   assert.match(told[2] ?? '', /`dbdctl transition-to-snapshot <cow file> 3`/);
-  assert.match(told[3] ?? '', /\/dev\/datto3 is the volume as it was [^]*`dbdctl transition-to-incremental 3`/);
+  assert.match(told[3] ?? '', /\/dev\/datto3 is the volume as it was [\s\S]*`dbdctl transition-to-incremental 3`/);
   assert.match(told[4] ?? '', /Mount the volume/);
   assert.is(new Set(told).size, 5, 'only the unverified ones are told of alike');
 });
@@ -247,15 +247,26 @@ test('status of a failure says what was lost, for every errno', () => {
 });
 
 test('status of one minor shows that one; another, or what is no number, is an error', () => {
-  const two = STATUS.replace('\t\t{\n', `${STATUS.slice(STATUS.indexOf('\t\t{'), STATUS.indexOf('\t]') - 1).replace('"minor": 3', '"minor": 1')},\n\t\t{\n`);
+  const two = STATUS.replace(
+    '\t\t{\n',
+    `${STATUS.slice(STATUS.indexOf('\t\t{'), STATUS.indexOf('\t]') - 1).replace('"minor": 3', '"minor": 1')},\n\t\t{\n`,
+  );
   writeFileSync(at('status'), two);
   const fakes = { FAKE_STATUS: at('status') };
   assert.equal((JSON.parse(dbdctl(['status', '--json'], fakes).stdout) as { devices: unknown[] }).devices.length, 2);
   const { stdout } = dbdctl(['status', '1', '--json'], fakes);
-  assert.equal((JSON.parse(stdout) as { devices: Array<{ minor: number }> }).devices.map(({ minor }) => minor), [1]);
+  assert.equal(
+    (JSON.parse(stdout) as { devices: Array<{ minor: number }> }).devices.map(({ minor }) => minor),
+    [1],
+  );
   assert.match(dbdctl(['status', '3'], fakes).stdout, /^minor [^\n]*\n3 [^\n]*\n\nminor 3: /);
   const none = dbdctl(['status', '2'], fakes);
-  assert.equal(none, { status: 255, stdout: '', stderr: 'dbdctl: Cannot show minor 2: it is not used; used: 1, 3\n', ioctls: [] });
+  assert.equal(none, {
+    status: 255,
+    stdout: '',
+    stderr: 'dbdctl: Cannot show minor 2: it is not used; used: 1, 3\n',
+    ioctls: [],
+  });
   assertUsageError(['status', 'x'], 'Success');
   assertUsageError(['status', '4294967296'], 'Numerical result out of range');
 });

@@ -56,8 +56,8 @@ static int load_device(struct device *device)
 
 	if (!file)
 		return 0;
-	fields = fscanf(file, "%d %d %llu %32s %511s", &device->state, &device->error, &device->seqid, device->series,
-			device->cow);
+	fields = fscanf(file, "%d %d %llu %32s %511s", &device->state, &device->error,
+			&device->seqid, device->series, device->cow);
 	fclose(file);
 	return fields == 5;
 }
@@ -66,7 +66,8 @@ static void store_device(const struct device *device)
 {
 	FILE *file = fopen(in_machine("device"), "w");
 
-	fprintf(file, "%d %d %llu %s %s\n", device->state, device->error, device->seqid, device->series, device->cow);
+	fprintf(file, "%d %d %llu %s %s\n", device->state, device->error, device->seqid,
+		device->series, device->cow);
 	fclose(file);
 }
 
@@ -124,8 +125,12 @@ static void series_bytes(const struct device *device, unsigned char *bytes)
 /* The COW file of an incremental that ends: header and index, closed cleanly. */
 static void close_cow(const struct device *device)
 {
-	struct { uint32_t magic, flags; uint64_t fpos, fsize, seqid; unsigned char uuid[16]; uint64_t version, nr; } header =
-		{ .magic = 4776, .flags = 3, .seqid = device->seqid, .version = 1 };
+	struct {
+		uint32_t magic, flags;
+		uint64_t fpos, fsize, seqid;
+		unsigned char uuid[16];
+		uint64_t version, nr;
+	} header = { .magic = 4776, .flags = 3, .seqid = device->seqid, .version = 1 };
 	char path[1600];
 	struct stat st;
 	FILE *cow;
@@ -135,7 +140,8 @@ static void close_cow(const struct device *device)
 	series_bytes(device, header.uuid);
 	header.nr = compare_with_snapshot(cow);
 	stat(in_machine("origin"), &st);
-	header.fsize = BLOCK + 8 * SECTION_BLOCKS * ((st.st_size / BLOCK + SECTION_BLOCKS - 1) / SECTION_BLOCKS);
+	header.fsize = BLOCK + 8 * SECTION_BLOCKS *
+				       ((st.st_size / BLOCK + SECTION_BLOCKS - 1) / SECTION_BLOCKS);
 	fseek(cow, 0, SEEK_SET);
 	fwrite(&header, sizeof(header), 1, cow);
 	fflush(cow);
@@ -172,7 +178,8 @@ static int fails(unsigned int nr)
 
 	if (!file)
 		return 0;
-	if (fscanf(file, "%u %d %511s", &wanted, &error, path) < 2 || wanted != nr || access(path, F_OK))
+	if (fscanf(file, "%u %d %511s", &wanted, &error, path) < 2 || wanted != nr ||
+	    access(path, F_OK))
 		error = 0;
 	fclose(file);
 	errno = error;
@@ -227,7 +234,8 @@ static int drive(unsigned int nr, void *argument)
 		if (there)
 			return refuse(EBUSY);
 		device = (struct device){ .state = 3, .seqid = 1 };
-		snprintf(device.series, sizeof(device.series), "%08x%08x%08x%08x", rand(), getpid(), rand(), 7);
+		snprintf(device.series, sizeof(device.series), "%08x%08x%08x%08x", rand(), getpid(),
+			 rand(), 7);
 		if (open_cow(&device, paths[1]))
 			return -1;
 		take_snapshot(&device);
@@ -281,11 +289,14 @@ static void write_status(void)
 
 	fprintf(file, "{\n\t\"version\": \"0.12.1\",\n\t\"devices\": [\n");
 	if (load_device(&device)) {
-		fprintf(file, "\t\t{\n\t\t\t\"minor\": 7,\n\t\t\t\"cow_file\": \"%s\",\n\t\t\t\"block_device\": \"%s\",\n",
-			device.cow, getenv("FAKE_DEVICE_ORIGIN") ? getenv("FAKE_DEVICE_ORIGIN") : ORIGIN);
+		fprintf(file,
+			"\t\t{\n\t\t\t\"minor\": 7,\n\t\t\t\"cow_file\": \"%s\",\n\t\t\t\"block_device\": \"%s\",\n",
+			device.cow,
+			getenv("FAKE_DEVICE_ORIGIN") ? getenv("FAKE_DEVICE_ORIGIN") : ORIGIN);
 		fprintf(file, "\t\t\t\"max_cache\": 1,\n");
 		if (device.state < 4)
-			fprintf(file, "\t\t\t\"seq_id\": %llu,\n\t\t\t\"uuid\": \"%s\",\n\t\t\t\"nr_changed_blocks\": %llu,\n",
+			fprintf(file,
+				"\t\t\t\"seq_id\": %llu,\n\t\t\t\"uuid\": \"%s\",\n\t\t\t\"nr_changed_blocks\": %llu,\n",
 				device.seqid, device.series, compare_with_snapshot(NULL));
 		if (device.error)
 			fprintf(file, "\t\t\t\"error\": %d,\n", device.error);
@@ -348,8 +359,9 @@ ssize_t pread64(int fd, void *data, size_t bytes, off_t offset)
 	struct stat file, snapshot;
 	struct device device;
 
-	if (!fstat(fd, &file) && !stat(in_machine("snapshot"), &snapshot) && file.st_ino == snapshot.st_ino &&
-	    !access(in_machine("full"), F_OK) && load_device(&device)) {
+	if (!fstat(fd, &file) && !stat(in_machine("snapshot"), &snapshot) &&
+	    file.st_ino == snapshot.st_ino && !access(in_machine("full"), F_OK) &&
+	    load_device(&device)) {
 		device.error = -EFBIG;
 		store_device(&device);
 		return refuse(EIO);

@@ -47,7 +47,14 @@
 #define SNAPSHOT "/dev/datto7"
 #define STATUS "/proc/datto-info"
 
-#define MODE_AFTER(flags) ({ va_list rest; va_start(rest, flags); int after = va_arg(rest, int); va_end(rest); after; })
+#define MODE_AFTER(flags)                      \
+	({                                     \
+		va_list rest;                  \
+		va_start(rest, flags);         \
+		int after = va_arg(rest, int); \
+		va_end(rest);                  \
+		after;                         \
+	})
 #define NEXT(name) ((__typeof__(&name))dlsym(RTLD_NEXT, #name))
 
 static int fails(const char *variable)
@@ -96,7 +103,8 @@ static int names_snapshot(const char *path)
 {
 	char link[64] = "";
 
-	return !strcmp(path, SNAPSHOT) || (readlink(path, link, sizeof(link) - 1) > 0 && !strcmp(link, SNAPSHOT));
+	return !strcmp(path, SNAPSHOT) ||
+	       (readlink(path, link, sizeof(link) - 1) > 0 && !strcmp(link, SNAPSHOT));
 }
 
 static const char *redirect(const char *path)
@@ -124,7 +132,8 @@ int open(const char *path, int flags, ...)
 	if (!strcmp(path, CONTROL) && fails("FAKE_CONTROL_ERRNO"))
 		return -1;
 	path = redirect(path);
-	if (is_named(path, "FAKE_DENIED") || ((flags & O_DIRECT) && (flags & O_WRONLY) && getenv("FAKE_CACHED"))) {
+	if (is_named(path, "FAKE_DENIED") ||
+	    ((flags & O_DIRECT) && (flags & O_WRONLY) && getenv("FAKE_CACHED"))) {
 		errno = EACCES;
 		return -1;
 	}
@@ -295,12 +304,15 @@ static size_t shortened(size_t bytes)
 
 ssize_t pread64(int fd, void *data, size_t bytes, off_t offset)
 {
-	if ((covers("FAKE_BAD_READ", offset, bytes) && is_snapshot(fd)) || is_file(fd, "FAKE_BAD_DISK")) {
+	if ((covers("FAKE_BAD_READ", offset, bytes) && is_snapshot(fd)) ||
+	    is_file(fd, "FAKE_BAD_DISK")) {
 		errno = EIO;
 		return -1;
 	}
 	/* Node's own reads of its files are no business of ours. */
-	return NEXT(pread64)(fd, data, getenv("FAKE_SHORT") && is_snapshot(fd) ? shortened(bytes) : bytes, offset);
+	return NEXT(pread64)(fd, data,
+			     getenv("FAKE_SHORT") && is_snapshot(fd) ? shortened(bytes) : bytes,
+			     offset);
 }
 
 ssize_t pread(int fd, void *data, size_t bytes, off_t offset) __attribute__((alias("pread64")));
@@ -320,7 +332,8 @@ ssize_t pwrite64(int fd, const void *data, size_t bytes, off_t offset)
 	return NEXT(pwrite64)(fd, data, shortened(bytes), offset);
 }
 
-ssize_t pwrite(int fd, const void *data, size_t bytes, off_t offset) __attribute__((alias("pwrite64")));
+ssize_t pwrite(int fd, const void *data, size_t bytes, off_t offset)
+	__attribute__((alias("pwrite64")));
 
 /* Whether one of a list of reads and writes fails; errno says why. */
 static int refuses(const struct iocb *one, int is_read)
@@ -331,7 +344,8 @@ static int refuses(const struct iocb *one, int is_read)
 	if (!is_read)
 		return covers("FAKE_BAD_WRITE", one->aio_offset, one->aio_nbytes);
 	return is_file(one->aio_fildes, "FAKE_BAD_DISK") ||
-	       (covers("FAKE_BAD_READ", one->aio_offset, one->aio_nbytes) && is_snapshot(one->aio_fildes));
+	       (covers("FAKE_BAD_READ", one->aio_offset, one->aio_nbytes) &&
+		is_snapshot(one->aio_fildes));
 }
 
 /* What is begun of the list before one that fails. */

@@ -8,9 +8,9 @@ import { readFileSync, writeFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import * as assert from 'uvu/assert';
 import { randomNumbers } from '../../host/compare.js';
-import { at, environment, runTool, toolPath } from './tool.js';
 import type { Fakes } from './tool.js';
-import { BLOCK, COW, FAKES, IMAGE, SNAPSHOT, expected, makeScene } from './update-scene.js';
+import { at, environment, runTool, toolPath } from './tool.js';
+import { BLOCK, COW, expected, FAKES, IMAGE, makeScene, SNAPSHOT } from './update-scene.js';
 
 const NR_BLOCKS = 1024;
 const STEPS = at('steps');

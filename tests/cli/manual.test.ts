@@ -1,5 +1,5 @@
 import { execFileSync, spawnSync } from 'node:child_process';
-import { mkdirSync, readFileSync, readdirSync, rmSync, truncateSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readdirSync, readFileSync, rmSync, truncateSync, writeFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
@@ -7,7 +7,7 @@ import type { ToolManual } from '../../cli/manual.js';
 import { tools } from '../../scripts/build-cli.js';
 import { generated, toolManual, topics } from '../../scripts/generate-manual.js';
 import { commandsOf, toolProgram } from '../../scripts/tool-programs.js';
-import { UUID, makeCowFile } from '../host/cow-maker.js';
+import { makeCowFile, UUID } from '../host/cow-maker.js';
 import { at, readLog } from './tool.js';
 
 const pathOf = (path: string): string => fileURLToPath(new URL(`../../${path}`, import.meta.url));
@@ -43,7 +43,7 @@ for (const [path] of files.filter(([name]) => name.startsWith('docs/man/'))) {
   test(`man renders ${path} without a warning, in 80 columns`, () => {
     const { stdout, stderr, status } = spawnSync('man', ['--warnings', '-E', 'UTF-8', '-l', '-Tutf8', pathOf(path)], {
       encoding: 'utf8',
-      env: { PATH: process.env['PATH'], LC_ALL: 'C.UTF-8', MANROFFSEQ: '', MANWIDTH: '80', GROFF_NO_SGR: '1' },
+      env: { PATH: process.env.PATH, LC_ALL: 'C.UTF-8', MANROFFSEQ: '', MANWIDTH: '80', GROFF_NO_SGR: '1' },
     });
     assert.equal({ status, stderr }, { status: 0, stderr: '' });
     // Bold and italic are overstrikes.
@@ -102,7 +102,7 @@ const runScript = (script: readonly string[]): string[] => {
     encoding: 'utf8',
     stdio: ['ignore', 'pipe', 'pipe'],
     env: {
-      PATH: process.env['PATH'],
+      PATH: process.env.PATH,
       LD_PRELOAD: at('fake-kernel.so'),
       FAKE_DRIVER: '1',
       FAKE_SNAPSHOT: SNAP,
@@ -158,7 +158,7 @@ test('the examples of datto(5) work', () => {
 
 test('each page of a tool tells every exit status in a table', () => {
   for (const [path, text] of files.filter(([name]) => /^docs\/man\/.*\.[18]$/.test(name))) {
-    assert.match(text, /\n\.SH EXIT STATUS\n\.TS\n[^]*?\n0\t[^]*?\n\.TE\n/, path);
+    assert.match(text, /\n\.SH EXIT STATUS\n\.TS\n[\s\S]*?\n0\t[\s\S]*?\n\.TE\n/, path);
   }
 });
 

@@ -1,9 +1,9 @@
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
-import { DigitsError, U32_MAX, U64_MAX, parseDigits } from '../../cli/digits.js';
+import { type DigitsError, parseDigits, U32_MAX, U64_MAX } from '../../cli/digits.js';
 import { Progress } from '../../cli/progress.js';
-import { explainDevice } from '../../host/explain.js';
 import { humanBytes, statusJson, statusTable } from '../../cli/status-table.js';
+import { explainDevice } from '../../host/explain.js';
 
 const errnoOfDigits = (text: string, max: bigint): number | undefined => {
   try {

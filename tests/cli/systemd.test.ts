@@ -1,5 +1,5 @@
 import { spawnSync } from 'node:child_process';
-import { mkdtempSync, readFileSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -25,7 +25,7 @@ const writeUnits = (change: (text: string) => string = (text) => text): string[]
 const verify = (units: readonly string[]): { status: number | null; stderr: string } => {
   const { status, stderr } = spawnSync('systemd-analyze', ['verify', '--man=no', ...units], {
     encoding: 'utf8',
-    env: { PATH: process.env['PATH'], SYSTEMD_UNIT_PATH: `${folder}:` },
+    env: { PATH: process.env.PATH, SYSTEMD_UNIT_PATH: `${folder}:` },
   });
   return { status, stderr };
 };

@@ -35,7 +35,7 @@ export const statefulDriver = join(folder, 'fake-driver.so');
 
 /** The environment in which a tool meets the fakes. */
 export const environment = (fakes: Fakes): Record<string, string | undefined> => ({
-  PATH: process.env['PATH'],
+  PATH: process.env.PATH,
   LD_PRELOAD: fakes.FAKE_MACHINE === undefined ? library : `${statefulDriver} ${library}`,
   ...fakes,
 });

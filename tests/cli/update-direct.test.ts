@@ -1,8 +1,8 @@
 import { readFileSync, writeFileSync } from 'node:fs';
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
-import { BLOCK, IMAGE, SNAP, expected, makeScene, update } from './update-scene.js';
 import type { Scene } from './update-scene.js';
+import { BLOCK, expected, IMAGE, makeScene, SNAP, update } from './update-scene.js';
 
 interface Result {
   readonly direct: boolean;
@@ -71,7 +71,14 @@ test('--direct names the block that cannot be read or written, copies the rest, 
       failures.map(({ offset, bytes, call: which }) => [offset, bytes, which]),
       [[77 * BLOCK, BLOCK, call]],
     );
-    assert.ok(readFileSync(IMAGE).equals(expected(scene, LISTED.filter((block) => block !== 77))));
+    assert.ok(
+      readFileSync(IMAGE).equals(
+        expected(
+          scene,
+          LISTED.filter((block) => block !== 77),
+        ),
+      ),
+    );
     const again = update({}, ['--direct']);
     assert.is(again.status, 0, again.stderr);
     assert.ok(readFileSync(IMAGE).equals(expected(scene, LISTED)));
@@ -99,7 +106,13 @@ test('--direct says so where the image cannot be written past the page cache, an
 });
 
 test('a depth or a rate that is none is a usage error', () => {
-  for (const options of [['--depth', '0'], ['--depth', '257'], ['--depth', 'x'], ['--rate', '0'], ['--rate', '-1']]) {
+  for (const options of [
+    ['--depth', '0'],
+    ['--depth', '257'],
+    ['--depth', 'x'],
+    ['--rate', '0'],
+    ['--rate', '-1'],
+  ]) {
     makeScene();
     assert.is(update({}, ['--direct', ...options]).status, 22);
   }

@@ -12,8 +12,8 @@ import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import { UUID } from '../host/cow-maker.js';
 import { at, readLog } from './tool.js';
-import { BLOCK, COW, IMAGE, LOG, SNAP, SNAPSHOT, expected, makeScene, run, update } from './update-scene.js';
 import type { Scene } from './update-scene.js';
+import { BLOCK, COW, expected, IMAGE, LOG, makeScene, run, SNAP, SNAPSHOT, update } from './update-scene.js';
 
 /** A refusal: status, a line of words, and neither the image nor the inputs are touched. */
 const assertRefused = (scene: Scene, status: number, words: RegExp, change: () => void = () => undefined): void => {
@@ -70,7 +70,7 @@ test('update-img follows a link to the snapshot', () => {
 test('a partial last block is copied up to the end of the snapshot', () => {
   const scene = makeScene({ nrSectors: 4096 + 3, entries: [[512, 1n]] });
   const outcome = update();
-  assert.match(outcome.stdout, /^snapshot is 513 blocks large\n[^]*: 1 blocks changed, 0 errors\n$/);
+  assert.match(outcome.stdout, /^snapshot is 513 blocks large\n[\s\S]*: 1 blocks changed, 0 errors\n$/);
   assert.ok(readFileSync(IMAGE).equals(expected(scene, [512])));
   assert.is(readFileSync(IMAGE).length, 4099 * 512);
 });

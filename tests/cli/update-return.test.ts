@@ -3,9 +3,9 @@ import { existsSync, readFileSync, utimesSync, writeFileSync } from 'node:fs';
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import { makeCowFile } from '../host/cow-maker.js';
-import { at as pathOf, runTool } from './tool.js';
 import type { Fakes, Outcome } from './tool.js';
-import { BLOCK, COW, IMAGE, SNAP, makeInfo, makeScene, run, update } from './update-scene.js';
+import { at as pathOf, runTool } from './tool.js';
+import { BLOCK, COW, IMAGE, makeInfo, makeScene, run, SNAP, update } from './update-scene.js';
 
 const STATE = `${IMAGE}.datto-state`;
 const MANIFEST = `${IMAGE}.datto-manifest`;
@@ -52,19 +52,19 @@ test('an undo log still leads back after an interrupted update went on to a late
     for (let step = 1 + 2 * at; ; step += 4) {
       const old = makeFirst();
       assert.is(update({ FAKE_KILL_AT: `${first}` }, ['--keep-previous']).status, null);
-      assert.equal([state()['state'], state()['sequence']], ['UPDATING', '1']);
+      assert.equal([state().state, state().sequence], ['UPDATING', '1']);
       const third = makeSecond();
       const where = `killed at ${first}, then at ${step}`;
       const killed = catchUp([], { FAKE_KILL_AT: `${step}` }).status === null;
       if (step % 8 < 4 || !killed) {
         if (killed) done(catchUp(), where);
         assert.ok(readFileSync(IMAGE).equals(third), where);
-        assert.equal([state()['state'], state()['sequence']], ['CLEAN', '3'], where);
+        assert.equal([state().state, state().sequence], ['CLEAN', '3'], where);
         scrubIsClean(where);
       }
       done(rollback(), where);
       assert.ok(readFileSync(IMAGE).equals(old), `${where}: back`);
-      assert.equal([state()['state'], state()['sequence']], ['CLEAN', '1'], where);
+      assert.equal([state().state, state().sequence], ['CLEAN', '1'], where);
       scrubIsClean(`${where}: back`);
       if (!killed) break;
       assert.ok(step < 80, where);
@@ -76,7 +76,7 @@ test('an update that is done again, interrupted and led on can be taken back as 
   const old = makeFirst();
   done(update({}, ['--keep-previous']));
   assert.is(update({ FAKE_KILL_AT: '9' }).status, null);
-  assert.equal([state()['state'], state()['sequence'], state()['next']], ['UPDATING', '2', '2']);
+  assert.equal([state().state, state().sequence, state().next], ['UPDATING', '2', '2']);
   const third = makeSecond();
   done(run(['/dev/datto7', NEWER, IMAGE]));
   assert.ok(readFileSync(IMAGE).equals(third));
@@ -90,7 +90,7 @@ test('an update that is done again, interrupted and led on can be taken back as 
 test('an undo log that is damaged does not keep an update from going on, and is not trusted later', () => {
   makeFirst();
   assert.is(update({ FAKE_KILL_AT: '22' }, ['--keep-previous']).status, null);
-  assert.is(state()['state'], 'UPDATING');
+  assert.is(state().state, 'UPDATING');
   const third = makeSecond();
   writeFileSync(`${IMAGE}.datto-undo-1`, 'rotten');
   const outcome = catchUp();
@@ -111,11 +111,11 @@ test('an update killed while it keeps a second clone leaves the manifest of the 
     const next = ['--keep-previous', '/dev/datto7', NEWER, IMAGE];
     if (run(next, { ...CLONE, FAKE_KILL_AT: `${step}` }).status === 0) break;
     const where = `step ${step}`;
-    const before = state()['state'] === 'CLEAN' && state()['sequence'] === '2';
+    const before = state().state === 'CLEAN' && state().sequence === '2';
     if (before) seen++;
     done(rollback(CLONE), where);
     assert.ok(readFileSync(IMAGE).equals(before ? old : second), where);
-    assert.is(state()['sequence'], before ? '1' : '2', where);
+    assert.is(state().sequence, before ? '1' : '2', where);
     scrubIsClean(where);
     assert.ok(step < 60, where);
   }
@@ -129,9 +129,9 @@ test('a file in the place of the manifest that is none does not keep the image f
       writeFileSync(MANIFEST, 'mine');
       done(update(fakes, ['--keep-previous']));
       const killed = rollback({ ...fakes, FAKE_KILL_AT: `${step}` }).status === null;
-      if (killed && state()['previous'] !== undefined) done(rollback(fakes), `step ${step}`);
+      if (killed && state().previous !== undefined) done(rollback(fakes), `step ${step}`);
       assert.ok(readFileSync(IMAGE).equals(old), `step ${step}`);
-      assert.equal([state()['state'], state()['sequence']], ['CLEAN', '1']);
+      assert.equal([state().state, state().sequence], ['CLEAN', '1']);
       if (!killed) break;
       assert.ok(step < 40);
     }
@@ -159,7 +159,7 @@ test('a rollback leaves the manifest of another image as it is, and says so', ()
 test('an undo log is not applied to an image that was found to differ and then written by something else', () => {
   makeScene();
   assert.is(update({}, ['--keep-previous', '--verify']).status, 5);
-  assert.is(state()['state'], 'DIFFERS');
+  assert.is(state().state, 'DIFFERS');
   utimesSync(IMAGE, 1, 1);
   const { status, stderr } = rollback();
   assert.is(status, 22);

@@ -1,10 +1,10 @@
 /** Snapshot, COW file and image, made for one run of update-img, and the run. */
 import { randomFillSync } from 'node:crypto';
 import { readdirSync, rmSync, writeFileSync } from 'node:fs';
-import { UUID, makeCowFile } from '../host/cow-maker.js';
 import type { CowOptions } from '../host/cow-maker.js';
-import { at, folder, runTool } from './tool.js';
+import { makeCowFile, UUID } from '../host/cow-maker.js';
 import type { Fakes, Outcome } from './tool.js';
+import { at, folder, runTool } from './tool.js';
 
 export const SNAPSHOT = '/dev/datto7';
 export const BLOCK = 4096;
@@ -57,10 +57,14 @@ export const FAKES: Fakes = { FAKE_DRIVER: '1', FAKE_SNAPSHOT: SNAP, FAKE_INFO: 
 export const run = (args: readonly string[], fakes: Fakes = {}): Outcome =>
   runTool('update-img', args, { ...FAKES, ...fakes });
 
-export const update = (fakes: Fakes = {}, options: string[] = []): Outcome => run([...options, SNAPSHOT, COW, IMAGE], fakes);
+export const update = (fakes: Fakes = {}, options: string[] = []): Outcome =>
+  run([...options, SNAPSHOT, COW, IMAGE], fakes);
 
 /** What the image must be after the blocks were copied. */
-export const expected = ({ snapshot, image }: { snapshot: Buffer; image: Buffer }, blocks: readonly number[]): Buffer => {
+export const expected = (
+  { snapshot, image }: { snapshot: Buffer; image: Buffer },
+  blocks: readonly number[],
+): Buffer => {
   const result = Buffer.from(image);
   for (const block of blocks) snapshot.copy(result, block * BLOCK, block * BLOCK, (block + 1) * BLOCK);
   return result;

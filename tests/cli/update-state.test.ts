@@ -1,11 +1,11 @@
 import { spawn } from 'node:child_process';
-import { existsSync, readFileSync, readdirSync, statSync, utimesSync, writeFileSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync, statSync, utimesSync, writeFileSync } from 'node:fs';
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
-import { UUID, makeCowFile } from '../host/cow-maker.js';
-import { at, folder, runTool } from './tool.js';
+import { makeCowFile, UUID } from '../host/cow-maker.js';
 import type { Fakes, Outcome } from './tool.js';
-import { BLOCK, COW, IMAGE, expected, makeInfo, makeScene, run, update } from './update-scene.js';
+import { at, folder, runTool } from './tool.js';
+import { BLOCK, COW, expected, IMAGE, makeInfo, makeScene, run, update } from './update-scene.js';
 
 const STATE = `${IMAGE}.datto-state`;
 const CLONE: Fakes = { FAKE_CLONE: '1' };
@@ -26,7 +26,7 @@ const nextSnapshot = (blocks: readonly number[]): void => {
 const interruptedScene = (step: number, options: string[] = [], fakes: Fakes = {}): ReturnType<typeof makeScene> => {
   const scene = makeScene({ entries: ALL });
   assert.is(update({ ...fakes, FAKE_KILL_AT: `${step}` }, options).status, null);
-  assert.is(state()['state'], 'UPDATING');
+  assert.is(state().state, 'UPDATING');
   return scene;
 };
 
@@ -65,7 +65,7 @@ test('an image of another series, or of another snapshot of it, is refused befor
   assert.is((JSON.parse(refused.stdout) as { error: { code: string } }).error.code, 'IMAGE_SERIES');
   assert.ok(readFileSync(IMAGE).equals(before));
   assert.is(update({}, ['--adopt']).status, 0);
-  assert.equal([state()['series'], state()['sequence']], ['09'.repeat(16), '2']);
+  assert.equal([state().series, state().sequence], ['09'.repeat(16), '2']);
 });
 
 test('an image that something else wrote is refused, until the user vouches for it', () => {
@@ -93,16 +93,19 @@ test('an update that was interrupted goes on, says so, and keeps its three lines
   const { status, stdout, stderr } = update();
   assert.is(status, 0);
   assert.is(stdout, 'snapshot is 512 blocks large\ncopying blocks\ncopying complete: 512 blocks changed, 0 errors\n');
-  assert.match(stderr, /^update-img: the last update of .* from snapshot 1 to 2 was interrupted; going on at offset \d+\n$/);
+  assert.match(
+    stderr,
+    /^update-img: the last update of .* from snapshot 1 to 2 was interrupted; going on at offset \d+\n$/,
+  );
   assert.ok(readFileSync(IMAGE).equals(scene.snapshot));
 });
 
 test('a resumed update copies from its cursor on only', () => {
   const scene = makeScene({ entries: ALL });
   assert.is(update({ FAKE_BAD_READ: `${300 * BLOCK}` }, ['--cursor', '1']).status, 5);
-  assert.is(state()['cursor'], 1048576);
+  assert.is(state().cursor, 1048576);
   const result = JSON.parse(update({}, ['--json']).stdout) as Record<string, unknown>;
-  assert.equal([result['action'], result['copied_bytes']], ['resume', 1048576]);
+  assert.equal([result.action, result.copied_bytes], ['resume', 1048576]);
   assert.ok(readFileSync(IMAGE).equals(scene.snapshot));
 });
 
@@ -128,7 +131,7 @@ test('--also: an image that was interrupted, or missed a snapshot, catches up in
     assert.is(status, 0, stderr);
     assert.match(stdout, /: 5 blocks changed, 0 errors\n$/);
     assert.ok(readFileSync(IMAGE).equals(expected(scene, [1, 2, 7, 300, 301])));
-    assert.equal([state()['state'], state()['sequence']], ['CLEAN', '3']);
+    assert.equal([state().state, state().sequence], ['CLEAN', '3']);
   }
   assertRefused(update({}, ['--also', COW]), /has number 2 of its series, expected 1\n$/);
 });
@@ -155,7 +158,7 @@ for (const [name, fakes] of [
   test(`an interrupted update is rolled back with ${name}`, () => {
     const scene = makeScene({ entries: ALL });
     assert.is(update({ ...fakes, FAKE_BAD_READ: `${400 * BLOCK}` }, ['--keep-previous']).status, 5);
-    assert.is(state()['state'], 'UPDATING');
+    assert.is(state().state, 'UPDATING');
     assert.is(rollback(fakes).status, 0);
     assert.ok(readFileSync(IMAGE).equals(scene.image));
   });
@@ -166,10 +169,18 @@ for (const [name, fakes] of [
     const second = readFileSync(IMAGE);
     assert.ok(companions().some((name) => name.endsWith('-1')));
     update(fakes, ['--keep-previous']);
-    assert.ok(companions().some((name) => name.endsWith('-1')), 'an update that is done again loses nothing');
+    assert.ok(
+      companions().some((name) => name.endsWith('-1')),
+      'an update that is done again loses nothing',
+    );
     nextSnapshot([4, 5]);
     assert.is(update(fakes, ['--keep-previous']).status, 0);
-    assert.equal(companions().filter((name) => /-\d+$/.test(name)).map((name) => name.slice(-2)), ['-2']);
+    assert.equal(
+      companions()
+        .filter((name) => /-\d+$/.test(name))
+        .map((name) => name.slice(-2)),
+      ['-2'],
+    );
     assert.is(rollback(fakes).status, 0);
     assert.ok(readFileSync(IMAGE).equals(second));
   });
@@ -181,7 +192,7 @@ test('a clone is a safety net where it costs nothing, and goes when the update i
   assert.equal(companions(), ['image.datto-state']);
   interruptedScene(9, [], CLONE);
   assert.is(rollback(CLONE).status, 0);
-  assert.equal([state()['state'], state()['sequence']], ['CLEAN', '1']);
+  assert.equal([state().state, state().sequence], ['CLEAN', '1']);
   interruptedScene(5, ['--no-safety-clone'], CLONE);
   assertRefused(rollback(CLONE), /nothing is kept/);
 });
@@ -192,7 +203,20 @@ test('an undo log that is damaged is refused before the first byte is written', 
   const image = readFileSync(IMAGE);
   const log = `${IMAGE}.datto-undo-1`;
   const whole = readFileSync(log);
-  for (const offset of [0, 9, 16, 4096, 4100, 4105, 4113, 4120, 4128, 1048576 + 5000, whole.length - 1, whole.length - 20]) {
+  for (const offset of [
+    0,
+    9,
+    16,
+    4096,
+    4100,
+    4105,
+    4113,
+    4120,
+    4128,
+    1048576 + 5000,
+    whole.length - 1,
+    whole.length - 20,
+  ]) {
     const damaged = Buffer.from(whole);
     damaged.writeUInt8(damaged.readUInt8(offset) ^ 1, offset);
     writeFileSync(log, damaged);

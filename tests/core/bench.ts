@@ -95,6 +95,10 @@ const measure = (make: () => Core, what: Row): number => {
 console.log(`core.wasm: ${coreBytes('release').length} bytes\n`);
 console.log(`${'ns per call'.padEnd(32)}${'V8'.padStart(8)}${'wasm3'.padStart(8)}`);
 for (const what of ROWS) {
-  const cells = [inV8, inWasm3].map((make) => measure(make, what).toFixed(what.repeat < 1000 ? 0 : 1).padStart(8));
+  const cells = [inV8, inWasm3].map((make) =>
+    measure(make, what)
+      .toFixed(what.repeat < 1000 ? 0 : 1)
+      .padStart(8),
+  );
   console.log(what.label.padEnd(32) + cells.join(''));
 }

@@ -1,5 +1,5 @@
-import * as assert from 'uvu/assert';
 import { suite } from 'uvu';
+import * as assert from 'uvu/assert';
 import { Bench, ENGINES, INCREMENTAL } from './harness.js';
 
 for (const engine of ENGINES) {

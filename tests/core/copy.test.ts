@@ -1,6 +1,6 @@
-import * as assert from 'uvu/assert';
 import { suite } from 'uvu';
-import { Bench, COW, ENGINES, MISS, ORIGIN, SECTION_BLOCKS, SECTION_SECTORS, ZERO, errno } from './harness.js';
+import * as assert from 'uvu/assert';
+import { Bench, COW, ENGINES, errno, MISS, ORIGIN, SECTION_BLOCKS, SECTION_SECTORS, ZERO } from './harness.js';
 
 for (const engine of ENGINES) {
   const test = suite(`core copying, ${engine.name}`);

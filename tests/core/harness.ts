@@ -1,15 +1,17 @@
 // One interface over every engine and every build of the core, and a simulated COW file that serves its index sections.
 
 import { readFileSync } from 'node:fs';
-import * as assert from 'uvu/assert';
 import { instantiateSync } from '@assemblyscript/loader';
+import * as assert from 'uvu/assert';
 import { instantiate } from 'wasm3-binding';
 import {
   BLOCK_SECTORS,
   BUFFER_BYTES,
   CORE_ERRNOS,
+  type CORE_EXPORTS,
   EXPECTATIONS,
   MODES,
+  type Named,
   REFUSALS,
   RUN_BYTES,
   RUN_KINDS,
@@ -17,8 +19,6 @@ import {
   SECTION_REQUESTS,
   STATS,
   STATUS_MISS,
-  type CORE_EXPORTS,
-  type Named,
 } from '../../host/layout.js';
 
 export type ExportName = (typeof CORE_EXPORTS)[number]['name'] | 'debug_out_of_bounds';
@@ -68,23 +68,23 @@ export const WASM3_RELEASE = engine('wasm3', 'release');
 export const V8_DEBUG = engine('V8', 'debug');
 export const ENGINES = [V8_RELEASE, V8_DEBUG, WASM3_RELEASE, engine('wasm3', 'debug')];
 
-const valueOf = (table: readonly Named[], name: string): bigint => {
+const valueIn = (table: readonly Named[], name: string): bigint => {
   const row = table.find((candidate) => candidate.name === name);
   if (!row) throw new RangeError(`no ${name} in the table`);
   return BigInt(row.value);
 };
 
-export const errno = (name: string): bigint => -valueOf(CORE_ERRNOS, name);
-export const refusal = (name: string): bigint => valueOf(REFUSALS, name);
-export const expectation = (name: string): bigint => valueOf(EXPECTATIONS, name);
-export const SNAPSHOT = valueOf(MODES, 'SNAPSHOT');
-export const INCREMENTAL = valueOf(MODES, 'INCREMENTAL');
-export const ORIGIN = Number(valueOf(RUN_KINDS, 'ORIGIN'));
-export const COW = Number(valueOf(RUN_KINDS, 'COW'));
-export const ZERO = Number(valueOf(RUN_KINDS, 'ZERO'));
-export const READY = valueOf(SECTION_REQUESTS, 'READY');
-export const READ = valueOf(SECTION_REQUESTS, 'READ');
-export const WRITE = valueOf(SECTION_REQUESTS, 'WRITE');
+export const errno = (name: string): bigint => -valueIn(CORE_ERRNOS, name);
+export const refusal = (name: string): bigint => valueIn(REFUSALS, name);
+export const expectation = (name: string): bigint => valueIn(EXPECTATIONS, name);
+export const SNAPSHOT = valueIn(MODES, 'SNAPSHOT');
+export const INCREMENTAL = valueIn(MODES, 'INCREMENTAL');
+export const ORIGIN = Number(valueIn(RUN_KINDS, 'ORIGIN'));
+export const COW = Number(valueIn(RUN_KINDS, 'COW'));
+export const ZERO = Number(valueIn(RUN_KINDS, 'ZERO'));
+export const READY = valueIn(SECTION_REQUESTS, 'READY');
+export const READ = valueIn(SECTION_REQUESTS, 'READ');
+export const WRITE = valueIn(SECTION_REQUESTS, 'WRITE');
 export const MISS = BigInt(STATUS_MISS);
 
 export const MIB = 1n << 20n;
@@ -129,7 +129,7 @@ export class Bench {
   }
 
   stat(field: string): bigint {
-    return this.call('stat', valueOf(STATS, field));
+    return this.call('stat', valueIn(STATS, field));
   }
 
   bytes(address: bigint, length: number): Buffer {

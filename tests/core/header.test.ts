@@ -1,6 +1,6 @@
-import * as assert from 'uvu/assert';
 import { suite } from 'uvu';
-import { Bench, ENGINES, INCREMENTAL, SNAPSHOT, errno, expectation, refusal } from './harness.js';
+import * as assert from 'uvu/assert';
+import { Bench, ENGINES, errno, expectation, INCREMENTAL, refusal, SNAPSHOT } from './harness.js';
 
 const CLEAN = 1;
 const INDEX_ONLY = 2;

@@ -1,7 +1,7 @@
 // A plain model of the core: arrays with one element per block, and no idea of words, slots or eviction.
 
 import { BLOCK_SECTORS } from '../../host/layout.js';
-import { COW, ORIGIN, ZERO, type Run } from './harness.js';
+import { COW, ORIGIN, type Run, ZERO } from './harness.js';
 
 export class Model {
   readonly nrBlocks: number;
@@ -16,7 +16,10 @@ export class Model {
   fsize: number;
   nrChanged = 0;
 
-  constructor(readonly nrSectors: number, fsize: number) {
+  constructor(
+    readonly nrSectors: number,
+    fsize: number,
+  ) {
     this.nrBlocks = Math.ceil(nrSectors / BLOCK_SECTORS);
     this.nrSections = Math.ceil(Math.floor(nrSectors / BLOCK_SECTORS) / 4096);
     this.dataPosition = 1 + 8 * this.nrSections;

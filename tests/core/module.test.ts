@@ -1,8 +1,8 @@
-import * as assert from 'uvu/assert';
 import { suite } from 'uvu';
-import { Wasm3LoadError, Wasm3Trap, instantiate } from 'wasm3-binding';
+import * as assert from 'uvu/assert';
+import { instantiate, Wasm3LoadError, Wasm3Trap } from 'wasm3-binding';
 import { CORE_EXPORTS } from '../../host/layout.js';
-import { ENGINES, coreBytes } from './harness.js';
+import { coreBytes, ENGINES } from './harness.js';
 
 const START_SECTION = 8;
 

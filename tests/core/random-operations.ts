@@ -1,7 +1,7 @@
 // One core and one model, and the operations that are done on both and must agree.
 
 import * as assert from 'uvu/assert';
-import { Bench, MISS, READ, WRITE, entriesOf, errno, type Engine } from './harness.js';
+import { Bench, type Engine, entriesOf, errno, MISS, READ, WRITE } from './harness.js';
 import { Model } from './model.js';
 
 /** Where an operation goes; each one makes of it what it needs. */

@@ -2,8 +2,8 @@
 
 import fc from 'fast-check';
 import { suite } from 'uvu';
-import { V8_DEBUG, V8_RELEASE, WASM3_RELEASE, type Engine } from './harness.js';
-import { OPERATION_NAMES, Pair, type OperationName } from './random-operations.js';
+import { type Engine, V8_DEBUG, V8_RELEASE, WASM3_RELEASE } from './harness.js';
+import { OPERATION_NAMES, type OperationName, Pair } from './random-operations.js';
 
 const SEED = Number(process.env.SEED ?? (Date.now() ^ (process.pid << 16)) >>> 1);
 const OPERATIONS = Number(process.env.OPERATIONS ?? 200_000);

@@ -1,7 +1,18 @@
-import * as assert from 'uvu/assert';
 import { suite } from 'uvu';
+import * as assert from 'uvu/assert';
 import { COW_HEADER_SIZE, SECTION_BYTES } from '../../host/layout.js';
-import { Bench, COW, ENGINES, INCREMENTAL, ORIGIN, SECTION_SECTORS, SNAPSHOT, ZERO, errno, refusal } from './harness.js';
+import {
+  Bench,
+  COW,
+  ENGINES,
+  errno,
+  INCREMENTAL,
+  ORIGIN,
+  refusal,
+  SECTION_SECTORS,
+  SNAPSHOT,
+  ZERO,
+} from './harness.js';
 
 type Tie = (bench: Bench) => void;
 
@@ -59,10 +70,12 @@ const mask = (bench: Bench): string[] =>
   });
 
 /** Numbers in 0..below, the same in every run. */
-const numbers = (seed: number) => (below: number): number => {
-  seed = (Math.imul(seed, 1103515245) + 12345) >>> 0;
-  return Math.floor((seed / 2 ** 32) * below);
-};
+const numbers =
+  (seed: number) =>
+  (below: number): number => {
+    seed = (Math.imul(seed, 1103515245) + 12345) >>> 0;
+    return Math.floor((seed / 2 ** 32) * below);
+  };
 
 for (const engine of ENGINES) {
   const test = suite(`core record, ${engine.name}`);
@@ -105,13 +118,22 @@ for (const engine of ENGINES) {
 
     const next = fresh(SNAPSHOT);
     // What was there before the file was allocated: only sections with copies were written.
-    for (let section = 0n; section < next.stat('NR_SECTIONS'); section++) next.file.set(section, Buffer.alloc(SECTION_BYTES, 0xaa));
+    for (let section = 0n; section < next.stat('NR_SECTIONS'); section++)
+      next.file.set(section, Buffer.alloc(SECTION_BYTES, 0xaa));
     for (const [section, bytes] of bench.file) next.file.set(section, bytes);
     assert.is(load(next, stored), 0n);
     const first = Number(next.stat('DATA_OFFSET') / 4096n);
     for (const section of [0n, 1n]) next.loadSection(section); // a plan ends where a section is missing
-    assert.equal(next.planRead(6n * 8n, 40n), [[6, 1, ORIGIN], [first, 3, COW], [10, 1, ORIGIN]]);
-    assert.equal(next.planRead(5001n * 8n, 24n), [[5001, 1, ZERO], [first + 3, 1, COW], [5003, 1, ZERO]]);
+    assert.equal(next.planRead(6n * 8n, 40n), [
+      [6, 1, ORIGIN],
+      [first, 3, COW],
+      [10, 1, ORIGIN],
+    ]);
+    assert.equal(next.planRead(5001n * 8n, 24n), [
+      [5001, 1, ZERO],
+      [first + 3, 1, COW],
+      [5003, 1, ZERO],
+    ]);
     assert.equal(next.planRead(nrSectors - 1n, 1n), [[first + 4, 1, COW]]);
     next.commit(9000n, 2n); // in a section that was never written
     assert.equal(next.planRead(9000n * 8n, 16n), [[first + 5, 2, COW]]);
@@ -132,9 +154,20 @@ for (const engine of ENGINES) {
     };
     refused('WRONG_MODE', tie, SNAPSHOT);
     refused('RESIZED', tie, INCREMENTAL, nrSectors + 8n);
-    refused('MOVED', (b) => { tie(b); b.call('record_extent', 520n, 1n, 1n); });
-    refused('MOVED', (b) => { tie(b); b.call('record_begin'); b.call('record_extent', 500n, 9000n, 20n); });
-    refused('FOREIGN', (b) => { tie(b); b.buffer().fill(8, 0, 4096); b.call('record_filesystem', 4096n); });
+    refused('MOVED', (b) => {
+      tie(b);
+      b.call('record_extent', 520n, 1n, 1n);
+    });
+    refused('MOVED', (b) => {
+      tie(b);
+      b.call('record_begin');
+      b.call('record_extent', 500n, 9000n, 20n);
+    });
+    refused('FOREIGN', (b) => {
+      tie(b);
+      b.buffer().fill(8, 0, 4096);
+      b.call('record_filesystem', 4096n);
+    });
     bench.close();
   });
 
@@ -152,11 +185,24 @@ for (const engine of ENGINES) {
       next.close();
       return result;
     };
-    assert.is(answer(() => {}), 0n);
-    assert.is(answer((header) => header.fill(0)), refusal('BAD_MAGIC'));
-    assert.is(answer((header) => header.fill(0, 64)), refusal('NOT_CLEAN'));
+    assert.is(
+      answer(() => {}),
+      0n,
+    );
+    assert.is(
+      answer((header) => header.fill(0)),
+      refusal('BAD_MAGIC'),
+    );
+    assert.is(
+      answer((header) => header.fill(0, 64)),
+      refusal('NOT_CLEAN'),
+    );
     for (const at of [4, 8, 40, 63, 64, 72, 80, 100, 128, 140, 144, 4095]) {
-      assert.is(answer((header) => header.writeUInt8(header[at]! ^ 1, at)), refusal('NOT_CLEAN'), `byte ${at}`);
+      assert.is(
+        answer((header) => header.writeUInt8(header[at]! ^ 1, at)),
+        refusal('NOT_CLEAN'),
+        `byte ${at}`,
+      );
     }
     for (const [offset, bytes] of stored.pieces) {
       for (const at of [0, 13, bytes.length - 1]) {
@@ -241,7 +287,8 @@ for (const engine of ENGINES) {
         assert.equal(mask(loaded), mask(bench));
         assert.is(loaded.stat('NR_CHANGED'), bench.stat('NR_CHANGED'));
         if (mode === SNAPSHOT) {
-          for (const block of copied) assert.equal(loaded.planRead(BigInt(block) * 8n, 8n), bench.planRead(BigInt(block) * 8n, 8n));
+          for (const block of copied)
+            assert.equal(loaded.planRead(BigInt(block) * 8n, 8n), bench.planRead(BigInt(block) * 8n, 8n));
         }
         bench.close();
         bench = loaded;

@@ -1,7 +1,18 @@
-import * as assert from 'uvu/assert';
 import { suite } from 'uvu';
-import { Bench, COW, ENGINES, MISS, READ, READY, WRITE, SECTION_BLOCKS, SECTION_SECTORS } from './harness.js';
-import { entriesOf, errno } from './harness.js';
+import * as assert from 'uvu/assert';
+import {
+  Bench,
+  COW,
+  ENGINES,
+  entriesOf,
+  errno,
+  MISS,
+  READ,
+  READY,
+  SECTION_BLOCKS,
+  SECTION_SECTORS,
+  WRITE,
+} from './harness.js';
 
 const SLOTS = 16n;
 

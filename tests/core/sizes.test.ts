@@ -1,7 +1,7 @@
-import * as assert from 'uvu/assert';
 import { suite } from 'uvu';
+import * as assert from 'uvu/assert';
 import { STATS } from '../../host/layout.js';
-import { Bench, ENGINES, INCREMENTAL, MIB, SNAPSHOT, V8_RELEASE, coreBytes, errno } from './harness.js';
+import { Bench, coreBytes, ENGINES, errno, INCREMENTAL, MIB, SNAPSHOT, V8_RELEASE } from './harness.js';
 
 const SECTORS_MAX = 1n << 35n;
 
@@ -96,7 +96,9 @@ for (const engine of ENGINES) {
     const at = bytes.indexOf(unlimited);
     assert.ok(at > 0 && bytes.indexOf(unlimited, at + 1) < 0);
     const limited = Buffer.from([0x05, 0x04, 0x01, 0x01, 0x09, 0x0a]);
-    const instance = engine.load(Buffer.concat([bytes.subarray(0, at), limited, bytes.subarray(at + unlimited.length)]));
+    const instance = engine.load(
+      Buffer.concat([bytes.subarray(0, at), limited, bytes.subarray(at + unlimited.length)]),
+    );
     assert.is(instance.call('init', 2097152n, 0n, SNAPSHOT), errno('ENOMEM'));
     instance.close();
   });

@@ -1,6 +1,6 @@
-import * as assert from 'uvu/assert';
 import { suite } from 'uvu';
-import { Bench, ENGINES, INCREMENTAL, MISS, SECTION_BLOCKS, SECTION_SECTORS, entriesOf, errno } from './harness.js';
+import * as assert from 'uvu/assert';
+import { Bench, ENGINES, entriesOf, errno, INCREMENTAL, MISS, SECTION_BLOCKS, SECTION_SECTORS } from './harness.js';
 
 for (const engine of ENGINES) {
   const test = suite(`core walks, ${engine.name}`);
@@ -13,7 +13,8 @@ for (const engine of ENGINES) {
     for (const section of [0n, 63n, 64n, 199n]) bench.call('mark', section * SECTION_SECTORS, 8n);
     bench.call('mark', 100n * SECTION_SECTORS - 8n, 16n);
     const seen: bigint[] = [];
-    for (let section = 0n; (section = bench.call('next_changed_section', section)) < 200n; section++) seen.push(section);
+    for (let section = 0n; (section = bench.call('next_changed_section', section)) < 200n; section++)
+      seen.push(section);
     assert.equal(seen, [0n, 63n, 64n, 99n, 100n, 199n]);
     assert.is(bench.call('next_changed_section', 200n), 200n);
     assert.is(bench.call('next_changed_section', -1n), 200n);

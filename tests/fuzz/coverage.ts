@@ -1,6 +1,7 @@
 /** Which parts of the project's code have run: V8's own counts, by blocks. */
-import { Session } from 'node:inspector';
+
 import type { Profiler } from 'node:inspector';
+import { Session } from 'node:inspector';
 
 /** Code whose coverage steers; it is loaded from these folders. */
 const WATCHED = /\/(host|cli)\/[^?]*\.ts$/;

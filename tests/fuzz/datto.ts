@@ -30,8 +30,8 @@ import { nativeSyscalls } from '../../host/syscalls.js';
 import { compareImage } from '../../host/verify-image.js';
 import { makeIncremental, makeScene } from '../host/inspect/golden.js';
 import { Coverage } from './coverage.js';
-import { mutate } from './mutate.js';
 import type { CowBytes, Random } from './mutate.js';
+import { mutate } from './mutate.js';
 
 /** Beyond this a run hangs, for whoever waits. */
 const SLOW_MS = 20_000;
@@ -168,16 +168,16 @@ export class Fuzzer {
     const args = command.map((word) => (word in names ? this.#path(names[word] as string) : word));
     const streams = { out: () => undefined, err: () => undefined, interactive: false };
     const began = Date.now();
+    let refusal: Error | undefined;
     try {
       await inspectProgram(streams, () => undefined).parseAsync(args, { from: 'user' });
-      return undefined;
     } catch (error) {
-      if (isRefusal(error)) return error as Error;
-      throw new FuzzError(file, `datto-inspect ${command.join(' ')}`, error);
-    } finally {
-      const took = Date.now() - began;
-      if (took > SLOW_MS) throw new FuzzError(file, `datto-inspect ${command.join(' ')}`, `it took ${took} ms`);
+      if (!isRefusal(error)) throw new FuzzError(file, `datto-inspect ${command.join(' ')}`, error);
+      refusal = error as Error;
     }
+    const took = Date.now() - began;
+    if (took > SLOW_MS) throw new FuzzError(file, `datto-inspect ${command.join(' ')}`, `it took ${took} ms`);
+    return refusal;
   }
 
   async #try(file: CowBytes): Promise<void> {
@@ -213,7 +213,8 @@ export class Fuzzer {
     const fail = (what: string, cause: unknown): never => {
       throw new FuzzError(file, what, cause);
     };
-    if (found === 0 && isClosed && !isList && outcomes.get('extract')) fail('extract of a sound file', outcomes.get('extract'));
+    if (found === 0 && isClosed && !isList && outcomes.get('extract'))
+      fail('extract of a sound file', outcomes.get('extract'));
     if (found !== 0 && outcomes.has('extract') && !outcomes.get('extract')) fail('extract', `${found} violations`);
     try {
       const paths = { snapshot: this.#path('image'), image: this.#path('image'), cowFile: this.#path('file') };
@@ -225,7 +226,10 @@ export class Fuzzer {
       if (found === 0 && isClosed && isList) fail('compare with a sound file', error);
     }
     const now = Buffer.alloc(file.bytes.length);
-    const size = withFiles([this.#path('file')], (cow) => (cow.read(now, 0), Number(cow.stat().size)));
+    const size = withFiles([this.#path('file')], (cow) => {
+      cow.read(now, 0);
+      return Number(cow.stat().size);
+    });
     if (size !== file.length || !now.equals(file.bytes)) fail('the file', 'it was written to');
   }
 }

@@ -55,8 +55,7 @@ const lengths = (random: Random, file: CowBytes): number =>
       file.length - BLOCK_BYTES * random(4),
       file.length + BLOCK_BYTES * random(4),
       random(2 ** 24),
-    ]) +
-      (random(3) === 0 ? random(3) - 1 : 0),
+    ]) + (random(3) === 0 ? random(3) - 1 : 0),
   );
 
 const entryOffset = (random: Random): number => {

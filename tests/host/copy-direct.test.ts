@@ -1,13 +1,13 @@
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { randomFillSync } from 'node:crypto';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import { randomNumbers } from '../../host/compare.js';
-import { closeDirect, copyPiecesDirect, openDirect } from '../../host/copy-direct.js';
-import { copyPieces, toPieces } from '../../host/copy.js';
 import type { CopyFailure, CopyOptions, CopyResult, Piece } from '../../host/copy.js';
+import { copyPieces, toPieces } from '../../host/copy.js';
+import { closeDirect, copyPiecesDirect, openDirect } from '../../host/copy-direct.js';
 import { estimateCopy } from '../../host/estimate-copy.js';
 import { OpenFile } from '../../host/files.js';
 import { HUGE_PAGE_BYTES, IoQueue } from '../../host/io-queue.js';
@@ -66,7 +66,7 @@ const copy = (source: Buffer, old: Buffer, pieces: () => Iterable<Piece>, depth:
 /** Random runs of blocks, short and long. */
 const randomRuns = (random: (below: number) => number, blocks: number): Array<{ start: number; count: number }> => {
   const runs: Array<{ start: number; count: number }> = [];
-  for (let at = random(5); at < blocks;) {
+  for (let at = random(5); at < blocks; ) {
     const count = Math.min(blocks - at, 1 + random(random(3) === 0 ? 300 : 5));
     runs.push({ start: at, count });
     at += count + random(40);
@@ -114,15 +114,25 @@ test('openDirect() says what is missing', () => {
 
 test('the memory of what is under way is whole huge pages', () => {
   const asked: bigint[] = [];
-  const spied = { ...syscalls, adviseHugePages: (memory: Buffer) => void asked.push(syscalls.addressOf(memory), BigInt(memory.length)) };
+  const spied = {
+    ...syscalls,
+    adviseHugePages: (memory: Buffer) => void asked.push(syscalls.addressOf(memory), BigInt(memory.length)),
+  };
   new IoQueue(spied, 4, 2 * HUGE_PAGE_BYTES, 'a test').close();
-  assert.equal(asked.map((value) => value % BigInt(HUGE_PAGE_BYTES)), [0n, 0n]);
+  assert.equal(
+    asked.map((value) => value % BigInt(HUGE_PAGE_BYTES)),
+    [0n, 0n],
+  );
 });
 
 test('an estimate is from reads of the pieces, or from the rate that was given', () => {
   writeFileSync(join(folder, 'source'), randomFillSync(Buffer.alloc(3000 * BLOCK)));
   const from = OpenFile.open(join(folder, 'source'), 'r');
-  const pieces = (): Iterable<Piece> => toPieces([0, 500, 1000, 1002].map((start) => ({ start, count: 1 })), 1e9);
+  const pieces = (): Iterable<Piece> =>
+    toPieces(
+      [0, 500, 1000, 1002].map((start) => ({ start, count: 1 })),
+      1e9,
+    );
   const { seconds, basis } = estimateCopy(from, pieces, undefined, syscalls);
   assert.match(basis, /^4 of 4 pieces to copy, 16384 bytes, read from the snapshot in [\d.]+ s, up to 32 at once/);
   assert.ok(seconds > 0.06 && seconds < 10);

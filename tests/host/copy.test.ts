@@ -1,11 +1,11 @@
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { randomFillSync } from 'node:crypto';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
-import { PIECE_BYTES, WINDOW_BYTES, copyPieces, toPieces } from '../../host/copy.js';
 import type { CopyFailure, CopyOptions, CopyResult, Piece } from '../../host/copy.js';
+import { copyPieces, PIECE_BYTES, toPieces, WINDOW_BYTES } from '../../host/copy.js';
 import { SystemError } from '../../host/errors.js';
 import { OpenFile } from '../../host/files.js';
 import type { Syscalls } from '../../host/syscalls.js';
@@ -101,7 +101,7 @@ test('toPieces() covers random runs exactly', () => {
   for (let round = 0; round < 200; round++) {
     const runs: Array<{ start: number; count: number }> = [];
     const wanted = new Set<number>();
-    for (let at = random(3); at < 2000;) {
+    for (let at = random(3); at < 2000; ) {
       const count = 1 + random(random(2) ? 4 : 700);
       runs.push({ start: at, count });
       for (let block = at; block < at + count; block++) wanted.add(block);

@@ -7,10 +7,10 @@ import { Core } from '../../host/core.js';
 import { CowFile } from '../../host/cow-file.js';
 import type { RefusalCode } from '../../host/errors.js';
 import { OpenFile } from '../../host/files.js';
-import { nativeSyscalls } from '../../host/syscalls.js';
 import type { Syscalls } from '../../host/syscalls.js';
-import { UUID, dataOffset, makeCowFile } from './cow-maker.js';
+import { nativeSyscalls } from '../../host/syscalls.js';
 import type { CowOptions } from './cow-maker.js';
+import { dataOffset, makeCowFile, UUID } from './cow-maker.js';
 
 const folder = mkdtempSync(join(tmpdir(), 'datto-cow-'));
 process.on('exit', () => rmSync(folder, { recursive: true, force: true }));

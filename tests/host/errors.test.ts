@@ -1,8 +1,8 @@
 import { readFileSync } from 'node:fs';
+import koffi from 'koffi';
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
-import koffi from 'koffi';
-import { RefusalError, SystemError, deviceErrorText, errnoOf, errnoText, withErrno } from '../../host/errors.js';
+import { deviceErrorText, errnoOf, errnoText, RefusalError, SystemError, withErrno } from '../../host/errors.js';
 
 test('errnoText() says what strerror(3) says', () => {
   const strerror = koffi.load(null).func('const char *strerror(int errno)');
@@ -14,7 +14,10 @@ test('errnoText() says what strerror(3) says', () => {
 test('deviceErrorText() has plain words, and falls back on the errno', () => {
   assert.is(deviceErrorText(-27), 'COW file full');
   assert.is(deviceErrorText(-131), 'core trapped');
-  assert.is(deviceErrorText(-116), 'origin resized or changed while nobody tracked it, or the COW file moved or overwritten; a full backup is needed');
+  assert.is(
+    deviceErrorText(-116),
+    'origin resized or changed while nobody tracked it, or the COW file moved or overwritten; a full backup is needed',
+  );
   assert.is(deviceErrorText(-13), 'Permission denied');
 });
 

@@ -1,8 +1,8 @@
 import { readFileSync } from 'node:fs';
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
-import * as layout from '../../host/layout.js';
 import type { FieldType, IoctlLayout, StructLayout } from '../../host/layout.js';
+import * as layout from '../../host/layout.js';
 import { generated } from '../../scripts/generate-layout.js';
 
 const read = (path: string): string => readFileSync(new URL(`../../${path}`, import.meta.url), 'utf8');

@@ -32,8 +32,9 @@ static int info(void)
 	result = dattobd_info(number(0), &found);
 	if (result)
 		return result;
-	printf("%u %lu %d %lu %llu %llu %llu %llu %s %s ", found.minor, found.state, found.error, found.cache_size,
-	       found.falloc_size, found.seqid, found.version, found.nr_changed_blocks, found.cow, found.bdev);
+	printf("%u %lu %d %lu %llu %llu %llu %llu %s %s ", found.minor, found.state, found.error,
+	       found.cache_size, found.falloc_size, found.seqid, found.version,
+	       found.nr_changed_blocks, found.cow, found.bdev);
 	for (int i = 0; i < COW_UUID_SIZE; i++)
 		printf("%02x", (unsigned char)found.uuid[i]);
 	printf("\n");

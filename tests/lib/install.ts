@@ -22,7 +22,7 @@ export const installed = (name: string): string => join(root, PREFIX, name);
 
 /** Runs a program to its end and gives what it printed; a failure throws, with what it said. */
 export const output = (program: string, args: readonly string[], env: Readonly<Record<string, string>> = {}): string =>
-  execFileSync(program, args, { encoding: 'utf8', env: { PATH: process.env['PATH'], ...env } });
+  execFileSync(program, args, { encoding: 'utf8', env: { PATH: process.env.PATH, ...env } });
 
 /** What pkg-config says of the installed library. */
 export const pkgConfig = (...args: string[]): string =>

@@ -3,9 +3,9 @@ import { existsSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { constants } from 'node:os';
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
-import { IOCTLS, STRUCTS } from '../../host/layout.js';
-import type { IoctlLayout, IoctlName, StructLayout } from '../../host/layout.js';
 import { manual } from '../../cli/libdattobd.manual.js';
+import type { IoctlLayout, IoctlName, StructLayout } from '../../host/layout.js';
+import { IOCTLS, STRUCTS } from '../../host/layout.js';
 import { at, compile, installed, output, sourceOf } from './install.js';
 
 const { EACCES, EBUSY, EFAULT, EINVAL, ENOENT } = constants.errno;

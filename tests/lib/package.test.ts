@@ -1,9 +1,9 @@
-import { readFileSync, readdirSync, readlinkSync, writeFileSync } from 'node:fs';
+import { readdirSync, readFileSync, readlinkSync, writeFileSync } from 'node:fs';
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
-import { HEADER_BYTES, HEADER_FIELDS, IOCTLS, STRUCTS } from '../../host/layout.js';
 import type { IoctlLayout, StructLayout } from '../../host/layout.js';
-import { PREFIX, at, compile, installed, output, pkgConfig } from './install.js';
+import { HEADER_BYTES, HEADER_FIELDS, IOCTLS, STRUCTS } from '../../host/layout.js';
+import { at, compile, installed, output, PREFIX, pkgConfig } from './install.js';
 
 const FUNCTIONS = [
   'dattobd_destroy',

@@ -2,7 +2,7 @@
 import { execFileSync } from 'node:child_process';
 import { cpSync, mkdirSync, readdirSync, statSync } from 'node:fs';
 import { join } from 'node:path';
-import { projectDir, type Kernel } from './kernels.js';
+import { type Kernel, projectDir } from './kernels.js';
 
 const sources = join(projectDir, 'tests/vm/programs');
 export const programsDir = join(projectDir, 'build/tests/vm');
@@ -15,9 +15,15 @@ function modified(path: string): number {
 
 /** Builds the core and the tools anew if a source of theirs is newer. */
 export function buildTools(): void {
-  const newest = (folder: string): number => Math.max(...readdirSync(join(projectDir, folder), { recursive: true, encoding: 'utf8' })
-    .filter((name) => name.endsWith('.ts')).map((name) => modified(join(projectDir, folder, name))));
-  const built = Math.min(...['build/core.wasm', 'build/core.debug.wasm', 'dist/dbdctl.mjs'].map((name) => modified(join(projectDir, name))));
+  const newest = (folder: string): number =>
+    Math.max(
+      ...readdirSync(join(projectDir, folder), { recursive: true, encoding: 'utf8' })
+        .filter((name) => name.endsWith('.ts'))
+        .map((name) => modified(join(projectDir, folder, name))),
+    );
+  const built = Math.min(
+    ...['build/core.wasm', 'build/core.debug.wasm', 'dist/dbdctl.mjs'].map((name) => modified(join(projectDir, name))),
+  );
   if (Math.max(...['assembly', 'host', 'cli'].map(newest)) > built) {
     execFileSync('npm', ['run', '-s', 'build'], { cwd: projectDir, stdio: ['ignore', 'ignore', 'inherit'] });
   }
@@ -27,12 +33,18 @@ export function buildTools(): void {
 export function buildPrograms(): void {
   execFileSync('npm', ['run', '-s', 'build:boot'], { cwd: projectDir, stdio: ['ignore', 'ignore', 'inherit'] });
   mkdirSync(programsDir, { recursive: true });
-  const headers = Math.max(...readdirSync(sources).filter((n) => n.endsWith('.h')).map((n) => modified(join(sources, n))));
+  const headers = Math.max(
+    ...readdirSync(sources)
+      .filter((n) => n.endsWith('.h'))
+      .map((n) => modified(join(sources, n))),
+  );
   for (const source of readdirSync(sources).filter((n) => n.endsWith('.c'))) {
     const from = join(sources, source);
     const to = join(programsDir, source.slice(0, -2));
     if (modified(to) > Math.max(modified(from), headers)) continue;
-    execFileSync('gcc', ['-O2', '-Wall', '-Wextra', '-Werror', '-static', '-pthread', '-o', to, from], { stdio: 'inherit' });
+    execFileSync('gcc', ['-O2', '-Wall', '-Wextra', '-Werror', '-static', '-pthread', '-o', to, from], {
+      stdio: 'inherit',
+    });
   }
 }
 
@@ -40,8 +52,23 @@ export function buildPrograms(): void {
 export function buildClient(): void {
   const lib = join(projectDir, 'build/lib');
   execFileSync('make', ['-s', '-C', join(projectDir, 'host/libdattobd'), `OUT=${lib}`], { stdio: 'inherit' });
-  execFileSync('gcc', ['-std=c99', '-Wall', '-Wextra', '-Werror', '-o', join(programsDir, 'client'), join(projectDir, 'tests/lib/client.c'),
-    `-I${join(lib, 'include/dattobd')}`, `-L${lib}`, `-Wl,-rpath,${lib}`, '-ldattobd'], { stdio: 'inherit' });
+  execFileSync(
+    'gcc',
+    [
+      '-std=c99',
+      '-Wall',
+      '-Wextra',
+      '-Werror',
+      '-o',
+      join(programsDir, 'client'),
+      join(projectDir, 'tests/lib/client.c'),
+      `-I${join(lib, 'include/dattobd')}`,
+      `-L${lib}`,
+      `-Wl,-rpath,${lib}`,
+      '-ldattobd',
+    ],
+    { stdio: 'inherit' },
+  );
 }
 
 /**
@@ -53,7 +80,9 @@ export function buildClient(): void {
 export function buildModule(kernel: Kernel, debugCore: boolean): string {
   const options = debugCore ? ['--debug-core'] : [];
   execFileSync('npm', ['run', '-s', 'build:kmod', '--', kernel.release, ...options], {
-    cwd: projectDir, env: { ...process.env, ...kernel.buildEnv }, stdio: ['ignore', 'pipe', 'inherit'],
+    cwd: projectDir,
+    env: { ...process.env, ...kernel.buildEnv },
+    stdio: ['ignore', 'pipe', 'inherit'],
   });
   return modulePath(kernel, debugCore);
 }
@@ -69,10 +98,24 @@ export function modulePath(kernel: Kernel, debugCore: boolean): string {
  */
 export function buildErasable(kernel: Kernel): string {
   const module = join(projectDir, 'build/kmod', kernel.release);
-  cpSync(join(projectDir, 'tests/vm/erasable'), join(module, 'erasable'), { recursive: true, preserveTimestamps: true });
+  cpSync(join(projectDir, 'tests/vm/erasable'), join(module, 'erasable'), {
+    recursive: true,
+    preserveTimestamps: true,
+  });
   const headers = kernel.buildEnv.KDIR ?? join(module, 'headers');
-  execFileSync('make', ['-s', '-C', headers, `M=${join(module, 'erasable')}`, `KCFLAGS=-I${join(module, 'obj')}`,
-    'CONFIG_DEBUG_INFO_BTF_MODULES=', 'modules'], { stdio: ['ignore', 'ignore', 'inherit'] });
+  execFileSync(
+    'make',
+    [
+      '-s',
+      '-C',
+      headers,
+      `M=${join(module, 'erasable')}`,
+      `KCFLAGS=-I${join(module, 'obj')}`,
+      'CONFIG_DEBUG_INFO_BTF_MODULES=',
+      'modules',
+    ],
+    { stdio: ['ignore', 'ignore', 'inherit'] },
+  );
   return erasablePath(kernel);
 }
 

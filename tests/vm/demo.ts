@@ -23,7 +23,8 @@ was missed, and no byte of any image differed from its snapshot. The kernel did 
 const series = process.argv[2] ?? seriesNames[0]!;
 const fs = process.argv[3] ?? 'ext4';
 const scenario = scenarios.find((s) => s.name === 'walkthrough')!;
-if (!scenario.fileSystems.some((name) => name === fs)) throw new RangeError(`Cannot use ${fs}: expected ${scenario.fileSystems.join(' or ')}`);
+if (!scenario.fileSystems.some((name) => name === fs))
+  throw new RangeError(`Cannot use ${fs}: expected ${scenario.fileSystems.join(' or ')}`);
 const on = kernel(series);
 buildPrograms();
 buildModule(on, false);
@@ -32,7 +33,16 @@ console.log(`booting Linux ${on.release} in QEMU`);
 const outcome = await runMachine({
   kernel: on,
   script: join(projectDir, 'tests/vm/scenarios/walkthrough.sh'),
-  env: { FS: fs, TRIM: 'no', MOUNT_OPTIONS: 'defaults', LOAD_SCALE: '15', COW_MIB: '128', PROGRAMS: programsDir, DATTOBD_KO: modulePath(on, false), DATTOBD_DEBUG_KO: '' },
+  env: {
+    FS: fs,
+    TRIM: 'no',
+    MOUNT_OPTIONS: 'defaults',
+    LOAD_SCALE: '15',
+    COW_MIB: '128',
+    PROGRAMS: programsDir,
+    DATTOBD_KO: modulePath(on, false),
+    DATTOBD_DEBUG_KO: '',
+  },
   diskMib: scenario.diskMib,
   memoryMib: 3072,
   cpus: 2,

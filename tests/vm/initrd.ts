@@ -3,7 +3,7 @@ import { execFileSync } from 'node:child_process';
 import { chmodSync, copyFileSync, mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { basename, join } from 'node:path';
 import { bootProgram } from './build.js';
-import { projectDir, type Kernel } from './kernels.js';
+import { type Kernel, projectDir } from './kernels.js';
 import type { FileSystem } from './scenarios.js';
 
 /** A machine whose root filesystem is on /dev/vda. */
@@ -21,7 +21,9 @@ function bootModules(kernel: Kernel, names: readonly string[]): string[] {
   if (!kernel.root) return [];
   const found = new Set<string>();
   for (const name of names) {
-    const lines = execFileSync('modprobe', ['-d', kernel.root, '-S', kernel.release, '--show-depends', name], { encoding: 'utf8' });
+    const lines = execFileSync('modprobe', ['-d', kernel.root, '-S', kernel.release, '--show-depends', name], {
+      encoding: 'utf8',
+    });
     for (const line of lines.split('\n')) {
       const path = /^insmod (\S+)/.exec(line)?.[1];
       if (path) found.add(path);
@@ -49,7 +51,8 @@ function addReload(tree: string, kernel: Kernel, module: string): void {
 /** Writes the first root file system of a machine: busybox, the modules that reach its files, and guest/init or guest/root/initrd. */
 export function writeInitrd(kernel: Kernel, root: RootDisk | undefined, to: string): void {
   const tree = mkdtempSync(`${to}.`);
-  for (const dir of ['bin', 'modules', 'proc', 'sys', 'dev', 'lower', 'upper', 'root', 'out']) mkdirSync(join(tree, dir));
+  for (const dir of ['bin', 'modules', 'proc', 'sys', 'dev', 'lower', 'upper', 'root', 'out'])
+    mkdirSync(join(tree, dir));
   addProgram('/bin/busybox', join(tree, 'bin/busybox'));
   addProgram(join(guestDir, root ? 'root/initrd' : 'init'), join(tree, 'init'));
   if (root) addReload(tree, kernel, root.module);
@@ -65,7 +68,8 @@ export function writeInitrd(kernel: Kernel, root: RootDisk | undefined, to: stri
 /** Makes a filesystem on an image, with a small root: busybox, guest/root/*, and the folders that it mounts things on. */
 export function writeRootDisk(fs: FileSystem, image: string): void {
   const tree = mkdtempSync(`${image}.`);
-  for (const dir of ['bin', 'sbin', 'proc', 'sys', 'dev', 'lower', 'tools', 'mnt', 'etc/datto/dla']) mkdirSync(join(tree, dir), { recursive: true });
+  for (const dir of ['bin', 'sbin', 'proc', 'sys', 'dev', 'lower', 'tools', 'mnt', 'etc/datto/dla'])
+    mkdirSync(join(tree, dir), { recursive: true });
   addProgram('/bin/busybox', join(tree, 'bin/busybox'));
   symlinkSync('busybox', join(tree, 'bin/sh'));
   for (const name of ['init', 'modprobe']) addProgram(join(guestDir, 'root', name), join(tree, 'sbin', name));
@@ -82,10 +86,14 @@ function prototype(tree: string): string {
   const file = (path: string): string => `---755 0 0 ${join(tree, path)}`;
   const folder = (...entries: string[]): string => ['d--755 0 0', ...entries, '$'].join('\n');
   const empty = ['proc', 'sys', 'dev', 'lower', 'tools', 'mnt'].map((name) => `${name} ${folder()}`);
-  return ['/', '0 0', folder(
-    `bin ${folder(`busybox ${file('bin/busybox')}`, 'sh l--777 0 0 busybox')}`,
-    `sbin ${folder(`init ${file('sbin/init')}`, `modprobe ${file('sbin/modprobe')}`)}`,
-    `etc ${folder(`datto ${folder(`dla ${folder()}`)}`)}`,
-    ...empty,
-  )].join('\n');
+  return [
+    '/',
+    '0 0',
+    folder(
+      `bin ${folder(`busybox ${file('bin/busybox')}`, 'sh l--777 0 0 busybox')}`,
+      `sbin ${folder(`init ${file('sbin/init')}`, `modprobe ${file('sbin/modprobe')}`)}`,
+      `etc ${folder(`datto ${folder(`dla ${folder()}`)}`)}`,
+      ...empty,
+    ),
+  ].join('\n');
 }

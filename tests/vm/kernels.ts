@@ -3,7 +3,7 @@
  * under .cache/kernels/root. Nothing is installed on this machine.
  */
 import { execFileSync } from 'node:child_process';
-import { existsSync, mkdirSync, readFileSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 
 /** A kernel that can be booted and built for. */
@@ -42,15 +42,22 @@ function apt(tool: 'apt-cache' | 'apt-get', args: readonly string[], cwd = kerne
 /** The release that the meta package linux-image-amd64 of Debian 12 depends on. */
 function newest61(): string {
   const found = /^\s*Depends: linux-image-(6\.1\.\S+)$/m.exec(apt('apt-cache', ['depends', 'linux-image-amd64']));
-  if (!found?.[1]) throw new KernelError('Cannot find the 6.1 kernel: linux-image-amd64 of Debian 12 is not known to apt; run "apt-get update"');
+  if (!found?.[1])
+    throw new KernelError(
+      'Cannot find the 6.1 kernel: linux-image-amd64 of Debian 12 is not known to apt; run "apt-get update"',
+    );
   return found[1];
 }
 
 /** The highest 6.12 kernel rebuilt for Debian 12. */
 function newest612(): string {
   const names = apt('apt-cache', ['pkgnames', 'linux-image-6.12.']).split('\n');
-  const minors = names.map((n) => /^linux-image-6\.12\.(\d+)\+deb12-amd64$/.exec(n)?.[1]).filter((n) => n !== undefined).map(Number);
-  if (minors.length === 0) throw new KernelError('Cannot find a 6.12 kernel of bookworm-security; run "apt-get update"');
+  const minors = names
+    .map((n) => /^linux-image-6\.12\.(\d+)\+deb12-amd64$/.exec(n)?.[1])
+    .filter((n) => n !== undefined)
+    .map(Number);
+  if (minors.length === 0)
+    throw new KernelError('Cannot find a 6.12 kernel of bookworm-security; run "apt-get update"');
   return `6.12.${Math.max(...minors)}+deb12-amd64`;
 }
 
@@ -99,10 +106,17 @@ function debianKernel(series: string): Kernel {
 /** A kernel that somebody built from source, with all that the test bed needs built in (docs/TESTING.md). */
 function debugKernel(): Kernel {
   const tree = process.env.KDIR;
-  if (!tree) throw new KernelError('Cannot use --kernel debug: KDIR is not set, expected the folder of a built kernel tree');
+  if (!tree)
+    throw new KernelError('Cannot use --kernel debug: KDIR is not set, expected the folder of a built kernel tree');
   const image = join(tree, 'arch/x86/boot/bzImage');
-  if (!existsSync(image)) throw new KernelError(`Cannot use --kernel debug: ${image} does not exist, expected a built kernel`);
-  return { name: 'debug', release: readFileSync(join(tree, 'include/config/kernel.release'), 'utf8').trim(), image, buildEnv: { KDIR: tree } };
+  if (!existsSync(image))
+    throw new KernelError(`Cannot use --kernel debug: ${image} does not exist, expected a built kernel`);
+  return {
+    name: 'debug',
+    release: readFileSync(join(tree, 'include/config/kernel.release'), 'utf8').trim(),
+    image,
+    buildEnv: { KDIR: tree },
+  };
 }
 
 /**
@@ -113,6 +127,7 @@ function debugKernel(): Kernel {
  */
 export function kernel(name: string): Kernel {
   if (name === 'debug') return debugKernel();
-  if (!(name in SERIES)) throw new KernelError(`Cannot use kernel ${name}: expected ${seriesNames.join(', ')} or debug`);
+  if (!(name in SERIES))
+    throw new KernelError(`Cannot use kernel ${name}: expected ${seriesNames.join(', ')} or debug`);
   return debianKernel(name);
 }

@@ -6,11 +6,23 @@
  * its folder asks for another boot after this one's end, "cut" for one after its power goes at once.
  */
 import { spawn } from 'node:child_process';
-import { cpSync, existsSync, mkdirSync, mkdtempSync, openSync, closeSync, ftruncateSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { constants, accessSync } from 'node:fs';
+import {
+  accessSync,
+  closeSync,
+  constants,
+  cpSync,
+  existsSync,
+  ftruncateSync,
+  mkdirSync,
+  mkdtempSync,
+  openSync,
+  readFileSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
 import { join } from 'node:path';
-import { guestDir, writeInitrd, writeRootDisk, type RootDisk } from './initrd.js';
-import { cacheDir, projectDir, type Kernel } from './kernels.js';
+import { guestDir, type RootDisk, writeInitrd, writeRootDisk } from './initrd.js';
+import { cacheDir, type Kernel, projectDir } from './kernels.js';
 import { emulatorFault } from './verdict.js';
 
 /** What to run. */
@@ -62,19 +74,46 @@ function accelerator(): string[] {
 }
 
 function qemuArguments(job: Job, initrd: string, disks: readonly string[]): string[] {
-  const args = [...accelerator(), '-smp', String(job.cpus), '-m', String(job.memoryMib), '-nographic', '-no-reboot', '-nodefaults', '-serial', 'stdio',
-    '-kernel', job.kernel.image, '-initrd', initrd,
+  const args = [
+    ...accelerator(),
+    '-smp',
+    String(job.cpus),
+    '-m',
+    String(job.memoryMib),
+    '-nographic',
+    '-no-reboot',
+    '-nodefaults',
+    '-serial',
+    'stdio',
+    '-kernel',
+    job.kernel.image,
+    '-initrd',
+    initrd,
     // An emulated CPU may stand still for many seconds while the host does something else: that is no lockup. And one that runs
     // a kernel for finding bugs is too slow for ACPI's tables of interrupts, which give up after half a minute. What it has
     // translated is found again by its address: programs lie at the same ones in each process. Its TSC is one for all CPUs.
-    '-append', 'console=ttyS0 panic=-1 loglevel=5 log_buf_len=4M mitigations=off watchdog_thresh=60 rcupdate.rcu_cpu_stall_timeout=150' +
+    '-append',
+    'console=ttyS0 panic=-1 loglevel=5 log_buf_len=4M mitigations=off watchdog_thresh=60 rcupdate.rcu_cpu_stall_timeout=150' +
       ' norandmaps tsc=reliable' +
       (job.kernel.name === 'debug' ? ' acpi=noirq' : ''),
-    '-fsdev', 'local,id=host,path=/,security_model=none,readonly=on,multidevs=remap', '-device', 'virtio-9p-pci,fsdev=host,mount_tag=host',
-    '-fsdev', `local,id=out,path=${job.outDir},security_model=none`, '-device', 'virtio-9p-pci,fsdev=out,mount_tag=out',
-    '-device', 'virtio-rng-pci'];
+    '-fsdev',
+    'local,id=host,path=/,security_model=none,readonly=on,multidevs=remap',
+    '-device',
+    'virtio-9p-pci,fsdev=host,mount_tag=host',
+    '-fsdev',
+    `local,id=out,path=${job.outDir},security_model=none`,
+    '-device',
+    'virtio-9p-pci,fsdev=out,mount_tag=out',
+    '-device',
+    'virtio-rng-pci',
+  ];
   for (const [i, path] of disks.entries()) {
-    args.push('-drive', `file=${path},if=none,id=disk${i},format=raw,cache=unsafe,discard=unmap`, '-device', `virtio-blk-pci,drive=disk${i}`);
+    args.push(
+      '-drive',
+      `file=${path},if=none,id=disk${i},format=raw,cache=unsafe,discard=unmap`,
+      '-device',
+      `virtio-blk-pci,drive=disk${i}`,
+    );
   }
   return args;
 }
@@ -94,7 +133,12 @@ function follower(path: string, onText: (text: string) => void): () => void {
 }
 
 /** Runs a QEMU process until it ends, `poll` says so, or its time is over; returns true if that was why. */
-async function runQemu(args: readonly string[], console: string, limitSeconds: number, poll: () => boolean): Promise<boolean> {
+async function runQemu(
+  args: readonly string[],
+  console: string,
+  limitSeconds: number,
+  poll: () => boolean,
+): Promise<boolean> {
   const consoleFd = openSync(console, 'a');
   const child = spawn('qemu-system-x86_64', args, { stdio: ['ignore', consoleFd, consoleFd] });
   closeSync(consoleFd);
@@ -103,10 +147,16 @@ async function runQemu(args: readonly string[], console: string, limitSeconds: n
   const stop = (): void => process.exit(1);
   process.once('exit', kill);
   process.once('SIGINT', stop).once('SIGTERM', stop);
-  const limit = setTimeout(() => { timedOut = true; kill(); }, limitSeconds * 1000);
+  const limit = setTimeout(() => {
+    timedOut = true;
+    kill();
+  }, limitSeconds * 1000);
   const ticker = setInterval(() => poll() && kill(), POLL_MS);
   try {
-    await new Promise<void>((done, failed) => { child.once('exit', () => done()); child.once('error', failed); });
+    await new Promise<void>((done, failed) => {
+      child.once('exit', () => done());
+      child.once('error', failed);
+    });
   } finally {
     clearTimeout(limit);
     clearInterval(ticker);
@@ -118,9 +168,22 @@ async function runQemu(args: readonly string[], console: string, limitSeconds: n
 
 /** Writes what the guest's scripts know of their job. */
 function writeJob(job: Job, path: string, boot: number, secondsLeft: number): void {
-  const env = { ...job.env, KERNEL_RELEASE: job.kernel.release, PROJECT: projectDir, SCENARIO_SCRIPT: job.script, MODULES_ROOT: job.kernel.root ?? '',
-    ROOT_FS: job.root?.fs ?? '', BOOT: String(boot), LIMIT_SECONDS: String(Math.floor(secondsLeft)) };
-  writeFileSync(path, Object.entries(env).map(([k, v]) => `${k}=${shellQuote(v)}\n`).join(''));
+  const env = {
+    ...job.env,
+    KERNEL_RELEASE: job.kernel.release,
+    PROJECT: projectDir,
+    SCENARIO_SCRIPT: job.script,
+    MODULES_ROOT: job.kernel.root ?? '',
+    ROOT_FS: job.root?.fs ?? '',
+    BOOT: String(boot),
+    LIMIT_SECONDS: String(Math.floor(secondsLeft)),
+  };
+  writeFileSync(
+    path,
+    Object.entries(env)
+      .map(([k, v]) => `${k}=${shellQuote(v)}\n`)
+      .join(''),
+  );
 }
 
 /** A job is begun again so many times at most when the emulator failed its machine. */
@@ -162,7 +225,10 @@ async function runMachineOnce(job: Job): Promise<Outcome> {
     const args = qemuArguments(job, initrd, disks);
     const follow = follower(at('log'), job.onLog ?? (() => {}));
     const next = (): string => readIfThere(at('next')).trim();
-    const poll = (): boolean => { follow(); return next() === 'cut' || emulatorFault(readIfThere(at('console'))); };
+    const poll = (): boolean => {
+      follow();
+      return next() === 'cut' || emulatorFault(readIfThere(at('console')));
+    };
     const began = Date.now();
     let timedOut = false;
     for (let boot = 1; boot === 1 || (next() !== '' && !timedOut); boot++) {
@@ -176,7 +242,9 @@ async function runMachineOnce(job: Job): Promise<Outcome> {
       ...(status === '' ? {} : { status: Number(status) }),
       timedOut,
       seconds: (Date.now() - began) / 1000,
-      log: readIfThere(at('log')), dmesg: readIfThere(at('dmesg')), console: readIfThere(at('console')),
+      log: readIfThere(at('log')),
+      dmesg: readIfThere(at('dmesg')),
+      console: readIfThere(at('console')),
     };
   } finally {
     rmSync(work, { recursive: true, force: true });

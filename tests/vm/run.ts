@@ -11,10 +11,19 @@
  */
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
-import { buildClient, buildErasable, buildModule, buildPrograms, buildTools, erasablePath, modulePath, programsDir } from './build.js';
-import { cacheDir, kernel, projectDir, seriesNames, type Kernel } from './kernels.js';
+import {
+  buildClient,
+  buildErasable,
+  buildModule,
+  buildPrograms,
+  buildTools,
+  erasablePath,
+  modulePath,
+  programsDir,
+} from './build.js';
+import { cacheDir, type Kernel, kernel, projectDir, seriesNames } from './kernels.js';
 import { runMachine } from './machine.js';
-import { fileSystemsFor, scenarios, type FileSystem, type Scenario } from './scenarios.js';
+import { type FileSystem, fileSystemsFor, type Scenario, scenarios } from './scenarios.js';
 import { failure } from './verdict.js';
 
 interface Choice {
@@ -58,8 +67,10 @@ function choose(): Choice {
   }
   const unknown = values.scenario?.find((name) => !all.includes(name));
   if (unknown) throw new RangeError(`Cannot run scenario ${unknown}: expected one of ${all.join(', ')}`);
-  if (!/^[1-9]\d?$/.test(values.jobs)) throw new RangeError(`Cannot run ${values.jobs} machines at once: expected 1 to 99`);
-  if (values.cpus !== undefined && !/^[1-9]\d?$/.test(values.cpus)) throw new RangeError(`Cannot give machines ${values.cpus} CPUs: expected 1 to 99`);
+  if (!/^[1-9]\d?$/.test(values.jobs))
+    throw new RangeError(`Cannot run ${values.jobs} machines at once: expected 1 to 99`);
+  if (values.cpus !== undefined && !/^[1-9]\d?$/.test(values.cpus))
+    throw new RangeError(`Cannot give machines ${values.cpus} CPUs: expected 1 to 99`);
   return {
     kernels: values.kernel ?? seriesNames,
     fileSystems: values.fs,
@@ -78,8 +89,12 @@ async function runOne({ on, scenario, fs }: Task, { verbose, cpus }: Choice): Pr
     kernel: on,
     script: join(projectDir, 'tests/vm/scenarios', `${scenario.name}.sh`),
     env: {
-      ...Object.fromEntries((scenario.options ?? []).map((name) => [name, process.env[name] ?? ''])), FS: fs, PROGRAMS: programsDir,
-      DATTOBD_KO: modulePath(on, false), DATTOBD_DEBUG_KO: modulePath(on, true), ERASABLE_KO: erasablePath(on),
+      ...Object.fromEntries((scenario.options ?? []).map((name) => [name, process.env[name] ?? ''])),
+      FS: fs,
+      PROGRAMS: programsDir,
+      DATTOBD_KO: modulePath(on, false),
+      DATTOBD_DEBUG_KO: modulePath(on, true),
+      ERASABLE_KO: erasablePath(on),
     },
     diskMib: scenario.diskMib,
     ...(scenario.rootDisk ? { root: { fs, module: modulePath(on, false) } } : {}),
@@ -109,7 +124,9 @@ function prepare(choice: Choice): Task[] {
       if (chosen.some((s) => s.debugCore)) buildModule(on, true);
       if (chosen.some((s) => s.erasable)) buildErasable(on);
     }
-    return chosen.flatMap((scenario) => fileSystemsFor(scenario, number, choice.fileSystems).map((fs) => ({ on, scenario, fs })));
+    return chosen.flatMap((scenario) =>
+      fileSystemsFor(scenario, number, choice.fileSystems).map((fs) => ({ on, scenario, fs })),
+    );
   });
 }
 

@@ -40,22 +40,55 @@ export const scenarios: readonly Scenario[] = [
   { name: 'mounts', fileSystems: both, spread: true, diskMib: [512, SCRATCH_MIB], limitSeconds: 1200 },
   { name: 'waits', fileSystems: both, spread: true, diskMib: [512], limitSeconds: 1200 },
   { name: 'moved', fileSystems: both, spread: true, diskMib: [512, SCRATCH_MIB], limitSeconds: 1500 },
-  { name: 'writers-rare', fileSystems: both, spread: true, diskMib: [64, SCRATCH_MIB, 320], limitSeconds: 1500, erasable: true },
+  {
+    name: 'writers-rare',
+    fileSystems: both,
+    spread: true,
+    diskMib: [64, SCRATCH_MIB, 320],
+    limitSeconds: 1500,
+    erasable: true,
+  },
   { name: 'umount', fileSystems: both, spread: true, diskMib: [512, SCRATCH_MIB], limitSeconds: 1200 },
   { name: 'reload', fileSystems: both, spread: true, diskMib: [512, SCRATCH_MIB, 64], limitSeconds: 1200 },
   { name: 'expand', fileSystems: both, spread: true, diskMib: [320, SCRATCH_MIB], limitSeconds: 1500, cpus: 2 },
   { name: 'auto-expand', fileSystems: both, spread: true, diskMib: [512, SCRATCH_MIB], limitSeconds: 1500, cpus: 2 },
-  { name: 'transitions', fileSystems: both, spread: true, options: ['TRANSITIONS_SECONDS', 'TRANSITIONS_SEED'], diskMib: [384, SCRATCH_MIB], limitSeconds: 1500, cpus: 2 },
+  {
+    name: 'transitions',
+    fileSystems: both,
+    spread: true,
+    options: ['TRANSITIONS_SECONDS', 'TRANSITIONS_SEED'],
+    diskMib: [384, SCRATCH_MIB],
+    limitSeconds: 1500,
+    cpus: 2,
+  },
   { name: 'reboot', fileSystems: both, spread: true, rootDisk: true, diskMib: [384, SCRATCH_MIB], limitSeconds: 1500 },
-  { name: 'power-cut', fileSystems: both, spread: true, rootDisk: true, diskMib: [384, SCRATCH_MIB], limitSeconds: 1500 },
-  { name: 'update-power-cut', fileSystems: both, spread: true, options: ['UPDATE_POWER_CUT_SEED'], diskMib: [48, SCRATCH_MIB], limitSeconds: 1500 },
+  {
+    name: 'power-cut',
+    fileSystems: both,
+    spread: true,
+    rootDisk: true,
+    diskMib: [384, SCRATCH_MIB],
+    limitSeconds: 1500,
+  },
+  {
+    name: 'update-power-cut',
+    fileSystems: both,
+    spread: true,
+    options: ['UPDATE_POWER_CUT_SEED'],
+    diskMib: [48, SCRATCH_MIB],
+    limitSeconds: 1500,
+  },
   { name: 'backup', fileSystems: both, spread: true, diskMib: [256, SCRATCH_MIB], limitSeconds: 1200 },
   { name: 'reload-module', fileSystems: ext4, diskMib: [512], limitSeconds: 1200, cpus: 2 },
   { name: 'walkthrough', fileSystems: both, spread: true, diskMib: [1024, SCRATCH_MIB], limitSeconds: 1500 },
 ];
 
 /** The filesystems that a scenario is to run on, on the kernel of that number. @param asked what the user named, if anything */
-export function fileSystemsFor(scenario: Scenario, kernelNumber: number, asked: readonly string[] | undefined): FileSystem[] {
+export function fileSystemsFor(
+  scenario: Scenario,
+  kernelNumber: number,
+  asked: readonly string[] | undefined,
+): FileSystem[] {
   if (asked) return scenario.fileSystems.filter((fs) => asked.includes(fs));
   const all = scenario.fileSystems;
   return scenario.spread ? [all[kernelNumber % all.length]!] : [...all];

@@ -8,12 +8,15 @@ const oops = (code: string): string => `[    1.263656] Oops: int3: 0000 [#1] PRE
 [    1.266335] RSP: 0018:ff5f996680003f68 EFLAGS: 00000283
 `;
 
-test('a breakpoint that is gone is the emulator\'s fault', () => {
+test("a breakpoint that is gone is the emulator's fault", () => {
   assert.ok(emulatorFault(oops('e8 7a 16 b4 00 eb <0a> 48 83 c4 18')));
   assert.ok(emulatorFault(oops('41 8b 4f 20 66 <90> f7 c1').replace('Oops: ', '')), 'as Linux 6.1 writes it');
 });
 
-const lockup = (at: string, code: string): string => `[  288.500618] watchdog: BUG: soft lockup - CPU#0 stuck for 134s! [fio:274]
+const lockup = (
+  at: string,
+  code: string,
+): string => `[  288.500618] watchdog: BUG: soft lockup - CPU#0 stuck for 134s! [fio:274]
 [  288.501170] Modules linked in: dattobd(OE-) ext4
 [  288.502523] CPU: 0 PID: 274 Comm: fio Tainted: G           OE      6.1.0-56-amd64 #1  Debian 6.1.192-2
 [  288.502736] Hardware name: QEMU Standard PC (i440FX + PIIX, 1996), BIOS 1.16.2-debian-1.16.2-1 04/01/2014

@@ -3,22 +3,38 @@ import type { Outcome } from './machine.js';
 
 /** Lines of the kernel's log that fail a run whatever its status. */
 const BAD_LINES: readonly RegExp[] = [
-  /WARNING:/, /\bBUG:/, /kernel BUG at/, /\bOops\b/, /KASAN:/, /UBSAN:/, /general protection fault/, /Call Trace:/,
+  /WARNING:/,
+  /\bBUG:/,
+  /kernel BUG at/,
+  /\bOops\b/,
+  /KASAN:/,
+  /UBSAN:/,
+  /general protection fault/,
+  /Call Trace:/,
   /possible circular locking|possible recursive locking|inconsistent lock state|suspicious RCU usage|lockdep.*(turning off|warning)/i,
   /held lock freed|sleeping function called from invalid context|scheduling while atomic/,
-  /INFO: task .* blocked/, /rcu.*detected.*stall/, /soft lockup|hard LOCKUP/, /leaked|kmemleak: \d+ new suspected/,
-  /Kernel panic/, /list_(add|del) corruption/, /refcount_t:/, /I\/O error, dev vd/, /EXT4-fs error|EXT4-fs.*(aborted|Remounting)/,
-  /XFS .*(Corruption|Internal error|metadata I\/O error|Shutting down|log I\/O error)/i, /Objects remaining in/, /Busy inodes after unmount/,
+  /INFO: task .* blocked/,
+  /rcu.*detected.*stall/,
+  /soft lockup|hard LOCKUP/,
+  /leaked|kmemleak: \d+ new suspected/,
+  /Kernel panic/,
+  /list_(add|del) corruption/,
+  /refcount_t:/,
+  /I\/O error, dev vd/,
+  /EXT4-fs error|EXT4-fs.*(aborted|Remounting)/,
+  /XFS .*(Corruption|Internal error|metadata I\/O error|Shutting down|log I\/O error)/i,
+  /Objects remaining in/,
+  /Busy inodes after unmount/,
 ];
 
 /** Lines that Debian's kernels print in a virtual machine without our module. */
-const HARMLESS: readonly RegExp[] = [
-  /unpatched return thunk/i,
-];
+const HARMLESS: readonly RegExp[] = [/unpatched return thunk/i];
 
 /** Returns the lines of a kernel's log that say that something went wrong in the kernel. */
 export function badLines(log: string): string[] {
-  return log.split('\n').filter((line) => BAD_LINES.some((bad) => bad.test(line)) && !HARMLESS.some((harmless) => harmless.test(line)));
+  return log
+    .split('\n')
+    .filter((line) => BAD_LINES.some((bad) => bad.test(line)) && !HARMLESS.some((harmless) => harmless.test(line)));
 }
 
 /**
@@ -36,14 +52,22 @@ export function emulatorFault(log: string): boolean {
 
 /** Where that mark is, if there is one. */
 function emulatorMark(log: string): number | undefined {
-  const died = /\bint3: 0000 \[#1\][^]*?\bCode: ([0-9a-f ]*)<[0-9a-f]{2}>/.exec(log);
+  const died = /\bint3: 0000 \[#1\][\s\S]*?\bCode: ([0-9a-f ]*)<[0-9a-f]{2}>/.exec(log);
   if (died) return died[1]!.trim().slice(-2) === 'cc' ? undefined : died.index;
-  const lockup = /\bsoft lockup - CPU[^\n]*\n(?:[^\n]*\n){1,6}?[^\n]*RIP: 0010:\w+\+0x0\/[^\n]*\n[^\n]*Code: [0-9a-f ]*<0f> 1f 44 00 00 /.exec(log);
+  const lockup =
+    /\bsoft lockup - CPU[^\n]*\n(?:[^\n]*\n){1,6}?[^\n]*RIP: 0010:\w+\+0x0\/[^\n]*\n[^\n]*Code: [0-9a-f ]*<0f> 1f 44 00 00 /.exec(
+      log,
+    );
   return lockup?.index;
 }
 
 function lastLines(text: string, count: number): string {
-  return text.trimEnd().split('\n').slice(-count).map((line) => `    ${line}`).join('\n');
+  return text
+    .trimEnd()
+    .split('\n')
+    .slice(-count)
+    .map((line) => `    ${line}`)
+    .join('\n');
 }
 
 /** Returns why a run failed, or undefined if it passed. */
@@ -53,7 +77,13 @@ export function failure(outcome: Outcome): string | undefined {
   else if (outcome.status === undefined) reasons.push('the guest ended without a status');
   else if (outcome.status !== 0) reasons.push(`status ${outcome.status}`);
   const bad = [...new Set([...badLines(outcome.dmesg), ...badLines(outcome.console)])];
-  if (bad.length > 0) reasons.push(`the kernel complained:\n${bad.slice(0, 8).map((line) => `    ${line.trim()}`).join('\n')}`);
+  if (bad.length > 0)
+    reasons.push(
+      `the kernel complained:\n${bad
+        .slice(0, 8)
+        .map((line) => `    ${line.trim()}`)
+        .join('\n')}`,
+    );
   if (reasons.length === 0) return undefined;
   reasons.push(`end of the log:\n${lastLines(outcome.log, 12)}`);
   if (outcome.status === undefined) reasons.push(`end of the console:\n${lastLines(outcome.console, 25)}`);

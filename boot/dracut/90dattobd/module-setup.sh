@@ -15,5 +15,6 @@ install() {
 	inst /usr/local/lib/dattobd/boot/datto-reload /sbin/datto-reload
 	inst_dir /etc/datto/dla/mnt
 	# Before the root filesystem is checked and mounted.
+	# shellcheck disable=SC2154 # set by dracut
 	inst_hook pre-mount 01 "$moddir/reload.sh"
 }

@@ -3,7 +3,7 @@ import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import { Core } from '../../../host/core.js';
 import { check, inspect, sectors, temporaryFolder } from './files.js';
-import { SERIES, randomBlocks } from './golden.js';
+import { randomBlocks, SERIES } from './golden.js';
 
 const at = temporaryFolder();
 const COW = at('cow');

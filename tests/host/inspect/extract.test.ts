@@ -1,8 +1,8 @@
 import {
   existsSync,
   mkdirSync,
-  readFileSync,
   readdirSync,
+  readFileSync,
   rmSync,
   statSync,
   symlinkSync,
@@ -12,8 +12,8 @@ import {
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import { RefusalError, SystemError } from '../../../host/errors.js';
-import { extractSnapshot } from '../../../host/inspect/extract.js';
 import type { ExtractResult } from '../../../host/inspect/extract.js';
+import { extractSnapshot } from '../../../host/inspect/extract.js';
 import { withFiles } from '../../../host/inspect/inspected-cow.js';
 import { syscalls, temporaryFolder } from './files.js';
 import { makeIncremental, makeScene, makeSnapshot, randomBlocks } from './golden.js';

@@ -2,10 +2,10 @@
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { RefusalError } from '../../../host/errors.js';
 import type { RefusalCode } from '../../../host/errors.js';
-import { checkCow } from '../../../host/inspect/check.js';
+import { RefusalError } from '../../../host/errors.js';
 import type { CheckReport } from '../../../host/inspect/check.js';
+import { checkCow } from '../../../host/inspect/check.js';
 import type { OriginSize } from '../../../host/inspect/geometry.js';
 import { InspectedCow, withFiles } from '../../../host/inspect/inspected-cow.js';
 import { nativeSyscalls } from '../../../host/syscalls.js';

@@ -2,14 +2,14 @@ import { closeSync, copyFileSync, openSync, truncateSync, writeSync } from 'node
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import { diffCows } from '../../../host/inspect/diff.js';
-import { coreFor } from '../../../host/inspect/geometry.js';
 import { flagNames } from '../../../host/inspect/flags.js';
-import { describeCow } from '../../../host/inspect/info.js';
+import { coreFor } from '../../../host/inspect/geometry.js';
 import type { CowInfo } from '../../../host/inspect/info.js';
+import { describeCow } from '../../../host/inspect/info.js';
 import { makeCowFile } from '../cow-maker.js';
 import { inspect, refusal, sectors, temporaryFolder } from './files.js';
-import { makeIncremental, makeSnapshot } from './golden.js';
 import type { Golden } from './golden.js';
+import { makeIncremental, makeSnapshot } from './golden.js';
 
 const at = temporaryFolder();
 const [COW, OTHER] = [at('cow'), at('other')];
@@ -192,7 +192,10 @@ test('a clean record is told, with the size of its origin; a damaged one is none
     const block = recordBlock(NR_SECTORS, isIncremental);
     overwrite(block);
     const info = describe();
-    assert.match(info.state, isIncremental ? /^clean record of a tracked volume, incremental/ : /^clean record .*, snapshot/);
+    assert.match(
+      info.state,
+      isIncremental ? /^clean record of a tracked volume, incremental/ : /^clean record .*, snapshot/,
+    );
     assert.match(info.basis, /524288 sectors .*clean record/);
     assert.is(info.updateImg.usable, false);
     block.writeUInt8(block[120]! ^ 1, 120);

@@ -4,7 +4,7 @@ import * as assert from 'uvu/assert';
 import { heatMapText, orderFor } from '../../../host/inspect/half-blocks.js';
 import { HeatMap } from '../../../host/inspect/heat-map.js';
 import { hilbertCell } from '../../../host/inspect/hilbert.js';
-import { UNCHANGED, colourOf } from '../../../host/inspect/palette.js';
+import { colourOf, UNCHANGED } from '../../../host/inspect/palette.js';
 import { encodePng, heatMapPng } from '../../../host/inspect/png.js';
 import { heatMapSvg } from '../../../host/inspect/svg.js';
 
@@ -63,7 +63,7 @@ test('colourOf() tells one changed block from none, and gets lighter', () => {
 /** Chunks of a PNG, read without the code under test. */
 const chunksOf = (png: Buffer): Map<string, Buffer> => {
   const chunks = new Map<string, Buffer>();
-  for (let at = 8; at < png.length;) {
+  for (let at = 8; at < png.length; ) {
     const length = png.readUInt32BE(at);
     chunks.set(png.toString('latin1', at + 4, at + 8), png.subarray(at + 8, at + 8 + length));
     at += 12 + length;

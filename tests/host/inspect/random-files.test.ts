@@ -8,7 +8,7 @@ import { temporaryFolder } from './files.js';
 
 const at = temporaryFolder();
 const FILE = at('file');
-const FUZZ_SECONDS = Number(process.env['FUZZ_SECONDS'] ?? 0);
+const FUZZ_SECONDS = Number(process.env.FUZZ_SECONDS ?? 0);
 
 const word = (value: bigint): Buffer => {
   const bytes = Buffer.alloc(8);

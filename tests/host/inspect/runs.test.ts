@@ -2,9 +2,9 @@ import fc from 'fast-check';
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import type { BlockRun } from '../../../host/cow-file.js';
+import { PositionSet } from '../../../host/inspect/position-set.js';
 import { countRuns } from '../../../host/inspect/run-statistics.js';
 import { compareRuns, joinRuns } from '../../../host/inspect/runs.js';
-import { PositionSet } from '../../../host/inspect/position-set.js';
 import { estimateUpdate } from '../../../host/inspect/update-estimate.js';
 
 const NR_BLOCKS = 200;

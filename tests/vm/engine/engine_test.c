@@ -18,12 +18,12 @@
 static DEFINE_RAW_SPINLOCK(lock);
 static unsigned int nr_failures;
 
-#define CHECK(condition) \
-	do { \
-		if (!(condition)) { \
+#define CHECK(condition)                                                                    \
+	do {                                                                                \
+		if (!(condition)) {                                                         \
 			pr_err("engine-test: line %d: not so: %s\n", __LINE__, #condition); \
-			nr_failures++; \
-		} \
+			nr_failures++;                                                      \
+		}                                                                           \
 	} while (0)
 
 static s64 call(struct engine *engine, enum core_export export, u64 a, u64 b)
@@ -55,8 +55,8 @@ static struct engine *create(u64 nr_sectors, u64 cache_bytes, s64 expected)
 }
 
 /* The bytes of stack that a call takes, found as the pattern that it overwrote. */
-static __no_sanitize_address noinline unsigned long stack_use(struct engine *engine, enum core_export export, u64 a,
-							      u64 b)
+static __no_sanitize_address noinline unsigned long stack_use(struct engine *engine,
+							      enum core_export export, u64 a, u64 b)
 {
 	unsigned long *top = (unsigned long *)current_stack_pointer;
 	unsigned long *low = top - 768;
@@ -73,7 +73,8 @@ static __no_sanitize_address noinline unsigned long stack_use(struct engine *eng
 	return (top - word) * sizeof(*word);
 }
 
-static void measure(struct engine *engine, const char *name, enum core_export export, u64 sector, u64 nr_sectors)
+static void measure(struct engine *engine, const char *name, enum core_export export, u64 sector,
+		    u64 nr_sectors)
 {
 	unsigned int nr = 20000, i;
 	u64 ns = ktime_get_ns();
@@ -134,7 +135,8 @@ static void test_sizes(void)
 	u64 ns = ktime_get_ns();
 
 	engine_destroy(create(16 * 1024 * SECTORS_PER_GIB, CACHE_BYTES, 0));
-	pr_info("engine-test: 16 TiB: created and destroyed in %llu ms\n", div_u64(ktime_get_ns() - ns, 1000000));
+	pr_info("engine-test: 16 TiB: created and destroyed in %llu ms\n",
+		div_u64(ktime_get_ns() - ns, 1000000));
 	engine_destroy(NULL);
 }
 
@@ -150,7 +152,8 @@ static void test_limit(void)
 	if (IS_ERR(engine))
 		return;
 	fixed = engine_call(engine, CORE_MEMORY_NEEDED, sectors, CACHE_BYTES, 0) - CACHE_BYTES;
-	CHECK(engine_call(engine, CORE_INIT, sectors, limit - fixed, CORE_MODE_SNAPSHOT) == -ENOMEM);
+	CHECK(engine_call(engine, CORE_INIT, sectors, limit - fixed, CORE_MODE_SNAPSHOT) ==
+	      -ENOMEM);
 	CHECK(engine_call(engine, CORE_INIT, sectors, limit, CORE_MODE_SNAPSHOT) == -ENOMEM);
 	CHECK(engine_call(engine, CORE_INIT, sectors, CACHE_BYTES, CORE_MODE_SNAPSHOT) == 0);
 	engine_destroy(engine);
@@ -169,7 +172,8 @@ static void test_exhaustion(void)
 			engines[i] = NULL;
 			break;
 		}
-		ret = engine_call(engines[i], CORE_INIT, 16 * 1024 * SECTORS_PER_GIB, CACHE_BYTES, CORE_MODE_SNAPSHOT);
+		ret = engine_call(engines[i], CORE_INIT, 16 * 1024 * SECTORS_PER_GIB, CACHE_BYTES,
+				  CORE_MODE_SNAPSHOT);
 	}
 	pr_info("engine-test: engine %u of 16 TiB each: %lld\n", i, ret);
 	CHECK(ret == -ENOMEM);

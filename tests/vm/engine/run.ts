@@ -7,14 +7,22 @@
  */
 import { execFileSync } from 'node:child_process';
 import { join } from 'node:path';
-import { cacheDir, kernel, projectDir, seriesNames, type Kernel } from '../kernels.js';
+import { cacheDir, type Kernel, kernel, projectDir, seriesNames } from '../kernels.js';
 import { runMachine } from '../machine.js';
 import { failure } from '../verdict.js';
 
 /** Builds the test module and returns its path, which the build prints last. */
 function build(on: Kernel, options: readonly string[]): string {
-  const output = execFileSync('npm', ['run', '-s', 'build:kmod', '--', on.release, '--test', import.meta.dirname, '--stub', 'engine.c',
-    ...options], { cwd: projectDir, env: { ...process.env, ...on.buildEnv }, encoding: 'utf8', stdio: ['ignore', 'pipe', 'inherit'] });
+  const output = execFileSync(
+    'npm',
+    ['run', '-s', 'build:kmod', '--', on.release, '--test', import.meta.dirname, '--stub', 'engine.c', ...options],
+    {
+      cwd: projectDir,
+      env: { ...process.env, ...on.buildEnv },
+      encoding: 'utf8',
+      stdio: ['ignore', 'pipe', 'inherit'],
+    },
+  );
   return output.trim().split('\n').at(-1)!;
 }
 
@@ -40,7 +48,7 @@ const names = process.argv.length > 2 ? process.argv.slice(2) : seriesNames;
 let failed = 0;
 for (const name of names) {
   for (const core of ['release', 'debug'] as const) {
-    if (!await run(kernel(name), core)) failed++;
+    if (!(await run(kernel(name), core))) failed++;
   }
 }
 process.exitCode = failed === 0 ? 0 : 1;

@@ -4,7 +4,7 @@
 export PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin HOME=/root LC_ALL=C.UTF-8
 set -a
 . /out/job
-[ -z "$ROOT_FS" ] || SYSTEMD_IGNORE_CHROOT=1	# for udevadm
+[ -z "$ROOT_FS" ] || export SYSTEMD_IGNORE_CHROOT=1	# for udevadm
 set +a
 dmesg --follow >>/out/dmesg 2>/dev/null &
 if [ -n "$MODULES_ROOT" ]; then

@@ -69,7 +69,8 @@ static inline void *pages(size_t bytes)
 }
 
 /* Calls fn(physical block, block of the file, arg) for every block of the file, in file order. */
-static inline void each_block(const char *path, void (*fn)(uint64_t block, uint64_t at, void *arg), void *arg)
+static inline void each_block(const char *path, void (*fn)(uint64_t block, uint64_t at, void *arg),
+			      void *arg)
 {
 	int fd = open_or_give_up(path, O_RDONLY), last = 0;
 	struct fiemap *map = calloc(1, sizeof(*map) + 128 * sizeof(map->fm_extents[0]));

@@ -65,7 +65,8 @@ static struct bits extents_of(char **files, int count, uint64_t nr)
 /* The blocks that differ. A size that differs is not a comparison: it ends the program. */
 static struct bits compare(const char *a, const char *b)
 {
-	int fa = open_or_give_up(a, O_RDONLY | O_DIRECT), fb = open_or_give_up(b, O_RDONLY | O_DIRECT);
+	int fa = open_or_give_up(a, O_RDONLY | O_DIRECT),
+	    fb = open_or_give_up(b, O_RDONLY | O_DIRECT);
 	uint64_t size = size_of(fa, a), at;
 	struct bits out = new_bits((size + BLOCK - 1) / BLOCK);
 	char *pa = pages(MIB), *pb = pages(MIB);
@@ -137,8 +138,9 @@ static int covers(char **arg)
 	struct bits diff = compare(arg[0], arg[1]), listed = index_of(arg[2], diff.nr);
 	uint64_t missed = report(&diff, &listed, 0, "differs but is not listed");
 
-	printf("%llu blocks differ, %llu are listed, %llu were missed\n", (unsigned long long)count_of(&diff),
-	       (unsigned long long)count_of(&listed), (unsigned long long)missed);
+	printf("%llu blocks differ, %llu are listed, %llu were missed\n",
+	       (unsigned long long)count_of(&diff), (unsigned long long)count_of(&listed),
+	       (unsigned long long)missed);
 	return missed != 0;
 }
 
@@ -195,8 +197,9 @@ static int sum(const char *path)
 				sums[k] = ((sums[k] << 23 | sums[k] >> 41) ^ words[i + k]) * odd;
 	}
 	close(fd);
-	printf("%016llx%016llx%016llx%016llx\n", (unsigned long long)sums[0], (unsigned long long)sums[1],
-	       (unsigned long long)sums[2], (unsigned long long)sums[3]);
+	printf("%016llx%016llx%016llx%016llx\n", (unsigned long long)sums[0],
+	       (unsigned long long)sums[1], (unsigned long long)sums[2],
+	       (unsigned long long)sums[3]);
 	return 0;
 }
 

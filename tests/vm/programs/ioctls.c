@@ -42,7 +42,8 @@ static void expect(const char *row, int got, int wanted)
 	rows++;
 	if (got == wanted)
 		return;
-	printf("%s: got %d (%s), expected %d (%s)\n", row, got, strerror(got), wanted, strerror(wanted));
+	printf("%s: got %d (%s), expected %d (%s)\n", row, got, strerror(got), wanted,
+	       strerror(wanted));
 	wrong++;
 }
 
@@ -132,8 +133,9 @@ static void check_commands(void)
 
 static void check_arguments(void)
 {
-	static const unsigned long with_pointer[] = { SETUP, DESTROY, TO_INC, TO_SNAP, INFO, GET_FREE,
-		RECONFIGURE, EXPAND, AUTO_EXPAND };
+	static const unsigned long with_pointer[] = { SETUP,	   DESTROY, TO_INC,
+						      TO_SNAP,	   INFO,    GET_FREE,
+						      RECONFIGURE, EXPAND,  AUTO_EXPAND };
 	const char *bad = (const char *)8;
 
 	for (unsigned int i = 0; i < sizeof(with_pointer) / sizeof(with_pointer[0]); i++)
@@ -164,7 +166,8 @@ static void check_minors(void)
 	if (f)
 		fclose(f);
 	expect("B4.2 minor too high", setup(device, in_folder("c"), 0, max), EINVAL);
-	expect("B4.2 minor before the base", setup("/dev/nothing", in_folder("c"), 0, 1000), EINVAL);
+	expect("B4.2 minor before the base", setup("/dev/nothing", in_folder("c"), 0, 1000),
+	       EINVAL);
 	expect("DESTROY minor too high", on_minor(DESTROY, max), EINVAL);
 	expect("DESTROY unused minor", on_minor(DESTROY, 0), ENOENT);
 	expect("DESTROY highest unused minor", on_minor(DESTROY, max - 1), ENOENT);
@@ -197,7 +200,8 @@ static void check_base(void)
 	expect("B4.3 empty", setup("", in_folder("c"), 0, 0), EINVAL);
 	expect("B4.3 long component", setup(component, in_folder("c"), 0, 0), ENAMETOOLONG);
 	expect("B4.4 no filesystem mounted", setup("/dev/loop7", in_folder("c"), 0, 0), EINVAL);
-	expect("B4.4 comes before the COW file", setup("/dev/loop7", in_folder("no/c"), 0, 0), EINVAL);
+	expect("B4.4 comes before the COW file", setup("/dev/loop7", in_folder("no/c"), 0, 0),
+	       EINVAL);
 }
 
 /* @call makes a COW file at a path, as set-up or as transition; the device must be as it was after each failure. */
@@ -205,7 +209,8 @@ static void check_cow(const char *what, int (*call)(const char *cow, unsigned lo
 {
 	char row[100];
 
-#define COW_ROW(text, got, wanted) (snprintf(row, sizeof(row), "%s %s", what, text), expect(row, got, wanted))
+#define COW_ROW(text, got, wanted) \
+	(snprintf(row, sizeof(row), "%s %s", what, text), expect(row, got, wanted))
 	mkdir(in_folder("dir"), 0755);
 	mknod(in_folder("fifo"), S_IFIFO | 0600, 0);
 	COW_ROW("B4.8 parent missing", call(in_folder("no/c"), 5), ENOENT);
@@ -213,11 +218,13 @@ static void check_cow(const char *what, int (*call)(const char *cow, unsigned lo
 	COW_ROW("B4.8 empty", call("", 5), EISDIR);
 	COW_ROW("B4.9 not a regular file", call("/dev/null", 5), EINVAL);
 	COW_ROW("B4.11 no space", call(in_folder("full"), 1 << 20), ENOSPC);
-	expect_true("B4.11 a file that does not fit is removed", access(in_folder("full"), F_OK) != 0);
+	expect_true("B4.11 a file that does not fit is removed",
+		    access(in_folder("full"), F_OK) != 0);
 	COW_ROW("B4.11 beyond the largest file", call(in_folder("huge"), 1ul << 43), EFBIG);
 	expect_true("B4.11 a file too large is removed", access(in_folder("huge"), F_OK) != 0);
 	close(open(in_folder("there"), O_CREAT | O_WRONLY, 0600));
-	COW_ROW("B4.11 no space for a file that was there", call(in_folder("there"), 1 << 20), ENOSPC);
+	COW_ROW("B4.11 no space for a file that was there", call(in_folder("there"), 1 << 20),
+		ENOSPC);
 	expect_true("Q24 a file that was there stays", !unlink(in_folder("there")));
 	COW_ROW("B4.13 other filesystem", call(other, 5), EINVAL);
 	expect_true("Q24 a file on another filesystem is left alone", access(other, F_OK) == 0);
@@ -262,7 +269,8 @@ static void check_snapshot(void)
 
 	expect("B4.2 set-up", setup(device, in_folder("cow.0"), 0, 0), 0);
 	expect("B4.2 minor in use", setup(device, in_folder("c"), 0, 0), EBUSY);
-	expect("B4.2 minor in use comes before the base", setup("/dev/nothing", in_folder("c"), 0, 0), EBUSY);
+	expect("B4.2 minor in use comes before the base",
+	       setup("/dev/nothing", in_folder("c"), 0, 0), EBUSY);
 	expect("B4.6 base already tracked", setup(device, in_folder("c"), 0, 1), EINVAL);
 	expect("GET_FREE", answer(GET_FREE, &nr), 0);
 	expect_true("GET_FREE is the lowest unused minor", nr == 1);
@@ -278,7 +286,8 @@ static void check_snapshot(void)
 	expect_true("A1.3 mode 0000", !stat(in_folder("cow.0"), &st) && (st.st_mode & 07777) == 0);
 	expect_true("A1.5 cannot be removed", unlink(in_folder("cow.0")) && errno == EPERM);
 	expect_true("A1.5 cannot be truncated", truncate(in_folder("cow.0"), 0) && errno == EPERM);
-	expect_true("A1.5 cannot be opened for writing", open(in_folder("cow.0"), O_WRONLY) < 0 && errno == EPERM);
+	expect_true("A1.5 cannot be opened for writing",
+		    open(in_folder("cow.0"), O_WRONLY) < 0 && errno == EPERM);
 	fd = open(in_folder("cow.0"), O_RDONLY);
 	expect_true("A1.5 can be read", fd >= 0);
 	close(fd);
@@ -311,7 +320,8 @@ static void check_incremental(void)
 	expect("AUTO_EXPAND not a snapshot", auto_expand(1, 0, 0), EINVAL);
 	i = info_of(0);
 	expect_true("E2.3 state 2", i.state == 2 && i.error == 0);
-	expect_true("D3.2 size is the index", i.falloc_size == 4096 + 32768 * ((size_of_device() / 4096 + 4095) / 4096));
+	expect_true("D3.2 size is the index",
+		    i.falloc_size == 4096 + 32768 * ((size_of_device() / 4096 + 4095) / 4096));
 	expect_true("E4.1 seqid kept", i.seqid == 1 && !memcmp(i.uuid, before.uuid, 16));
 	expect_true("D3.3 cache limit kept", i.cache_size == 777);
 	expect("RECONFIGURE of an incremental", reconfigure(778, 0), 0);
@@ -319,7 +329,8 @@ static void check_incremental(void)
 	check_cow("TRANSITION_SNAP", transition_cow);
 	expect("B4.44 the current COW file", to_snap(in_folder("cow.0"), 0, 0), EPERM);
 	i = info_of(0);
-	expect_true("B4.46 still incremental", i.state == 2 && i.error == 0 && !strcmp(i.cow, "/cow.0"));
+	expect_true("B4.46 still incremental",
+		    i.state == 2 && i.error == 0 && !strcmp(i.cow, "/cow.0"));
 	expect("TRANSITION_SNAP", to_snap(in_folder("cow.1"), 0, 0), 0);
 	i = info_of(0);
 	expect_true("E2.4 state 3, seqid 2", i.state == 3 && i.error == 0 && i.seqid == 2);
@@ -340,7 +351,8 @@ static void check_reuse(void)
 	expect_true("write", write(fd, "some content", 12) == 12);
 	close(fd);
 	expect("A1.2 an existing file is reused", setup(device, in_folder("old"), 7, 3), 0);
-	expect_true("A1.3 its mode is kept", !stat(in_folder("old"), &st) && (st.st_mode & 07777) == 0640);
+	expect_true("A1.3 its mode is kept",
+		    !stat(in_folder("old"), &st) && (st.st_mode & 07777) == 0640);
 	expect_true("A7.7 its size is as asked", st.st_size == 7 << 20);
 	expect_true("B3.7 falloc_size", info_of(3).falloc_size == 7 << 20);
 	expect("DESTROY of minor 3", on_minor(DESTROY, 3), 0);
@@ -348,7 +360,8 @@ static void check_reuse(void)
 	expect_true("B1.7 in the caller's folder", access(in_folder("relative"), F_OK) == 0);
 	expect("DESTROY", on_minor(DESTROY, 0), 0);
 	expect_true("chdir", chdir("/") == 0);
-	expect("remount read-only", mount(NULL, folder, NULL, MS_REMOUNT | MS_RDONLY, NULL) ? errno : 0, 0);
+	expect("remount read-only",
+	       mount(NULL, folder, NULL, MS_REMOUNT | MS_RDONLY, NULL) ? errno : 0, 0);
 	expect("B4.4 mounted read-only", setup(device, in_folder("c"), 0, 0), EINVAL);
 	expect("remount read-write", mount(NULL, folder, NULL, MS_REMOUNT, NULL) ? errno : 0, 0);
 }

@@ -25,7 +25,7 @@
 enum { FILE_MAX = 2 << 20, PIECE_MAX = 128 << 10, NR_FOLDERS = 8 };
 
 static volatile sig_atomic_t stopped;
-static unsigned char *piece;	/* PIECE_MAX bytes, page aligned */
+static unsigned char *piece; /* PIECE_MAX bytes, page aligned */
 static unsigned int nr_files;
 static uint64_t state;
 
@@ -45,8 +45,9 @@ static void on_signal(int signal)
 
 static void check(const char *what, int failed)
 {
-	if (!failed || errno == ENOSPC || errno == ENOENT || errno == EEXIST || errno == EOPNOTSUPP || errno == EINVAL ||
-	    errno == ENOTEMPTY || errno == EINTR || errno == EFBIG)
+	if (!failed || errno == ENOSPC || errno == ENOENT || errno == EEXIST ||
+	    errno == EOPNOTSUPP || errno == EINVAL || errno == ENOTEMPTY || errno == EINTR ||
+	    errno == EFBIG)
 		return;
 	fprintf(stderr, "load: %s: %s\n", what, strerror(errno));
 	exit(1);
@@ -102,8 +103,12 @@ static void write_mapped(int fd)
 
 static void allocate_some(int fd)
 {
-	static const int modes[] = { 0, FALLOC_FL_KEEP_SIZE, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE,
-		FALLOC_FL_ZERO_RANGE, FALLOC_FL_COLLAPSE_RANGE, FALLOC_FL_INSERT_RANGE };
+	static const int modes[] = { 0,
+				     FALLOC_FL_KEEP_SIZE,
+				     FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE,
+				     FALLOC_FL_ZERO_RANGE,
+				     FALLOC_FL_COLLAPSE_RANGE,
+				     FALLOC_FL_INSERT_RANGE };
 	uint32_t bytes = (1 + any(64)) * 4096, offset = any((FILE_MAX - 64 * 4096) / 4096) * 4096;
 	int mode = modes[any(6)];
 	struct stat st;
@@ -124,13 +129,27 @@ static void with_file(uint32_t kind)
 	if (fd < 0)
 		return;
 	switch (kind) {
-	case 0: write_some(fd, 1); break;
-	case 1: write_some(fd, any(2) ? 4096 : 512); break;
-	case 2: write_mapped(fd); break;
-	case 3: allocate_some(fd); break;
-	case 4: check("ftruncate", ftruncate(fd, any(FILE_MAX))); break;
-	case 5: check("fsync", any(2) ? fsync(fd) : fdatasync(fd)); break;
-	case 6: check("fsetxattr", fsetxattr(fd, "user.load", piece, 1 + any(200), 0)); break;
+	case 0:
+		write_some(fd, 1);
+		break;
+	case 1:
+		write_some(fd, any(2) ? 4096 : 512);
+		break;
+	case 2:
+		write_mapped(fd);
+		break;
+	case 3:
+		allocate_some(fd);
+		break;
+	case 4:
+		check("ftruncate", ftruncate(fd, any(FILE_MAX)));
+		break;
+	case 5:
+		check("fsync", any(2) ? fsync(fd) : fdatasync(fd));
+		break;
+	case 6:
+		check("fsetxattr", fsetxattr(fd, "user.load", piece, 1 + any(200), 0));
+		break;
 	}
 	close(fd);
 }
@@ -142,9 +161,16 @@ static void with_names(uint32_t kind)
 	name(a);
 	name(b);
 	switch (kind) {
-	case 0: case 1: check("unlink", unlink(a)); break;
-	case 2: check("rename", rename(a, b)); break;
-	case 3: check("link", link(a, b)); break;
+	case 0:
+	case 1:
+		check("unlink", unlink(a));
+		break;
+	case 2:
+		check("rename", rename(a, b));
+		break;
+	case 3:
+		check("link", link(a, b));
+		break;
 	case 4:
 		snprintf(a, sizeof(a), "d%u/sub%u", any(NR_FOLDERS), any(4));
 		check("mkdir", any(2) ? mkdir(a, 0755) : rmdir(a));

@@ -27,7 +27,7 @@ struct entry {
 
 struct write {
 	struct entry entry;
-	uint64_t data;		/* offset in the log */
+	uint64_t data; /* offset in the log */
 };
 
 static int log_fd;
@@ -52,7 +52,8 @@ static void read_log(void)
 	struct super super;
 
 	read_all(log_fd, log_path, &super, sizeof(super), 0);
-	if (super.magic != MAGIC || super.version != 1 || super.sector_bytes != SECTOR || super.nr_entries == 0)
+	if (super.magic != MAGIC || super.version != 1 || super.sector_bytes != SECTOR ||
+	    super.nr_entries == 0)
 		wrong("is no log", "of sectors of 512 bytes");
 	nr_writes = super.nr_entries;
 	writes = calloc(nr_writes, sizeof(*writes));
@@ -76,7 +77,8 @@ static uint64_t find_mark(const char *name)
 		if (!(e->flags & MARK) || e->mark_bytes > SECTOR - sizeof(*e))
 			continue;
 		/* The name follows the entry in its sector. */
-		read_all(log_fd, log_path, found, e->mark_bytes, writes[i].data - SECTOR + sizeof(*e));
+		read_all(log_fd, log_path, found, e->mark_bytes,
+			 writes[i].data - SECTOR + sizeof(*e));
 		if (!strcmp(found, name))
 			return i;
 	}
@@ -104,7 +106,8 @@ static uint64_t moment(uint64_t from, uint64_t to)
 }
 
 /* Writes each unit of @unit sectors with a chance of @quarters in 4. Returns the sectors written. */
-static uint64_t put(int disk, const char *disk_path, const struct write *w, uint64_t unit, unsigned int quarters)
+static uint64_t put(int disk, const char *disk_path, const struct write *w, uint64_t unit,
+		    unsigned int quarters)
 {
 	uint64_t nr = w->entry.nr_sectors, kept = 0;
 	char *data = malloc(nr * SECTOR + 1);
@@ -115,7 +118,8 @@ static uint64_t put(int disk, const char *disk_path, const struct write *w, uint
 
 		if (any(4) >= quarters)
 			continue;
-		if (pwrite(disk, data + at * SECTOR, count * SECTOR, (w->entry.sector + at) * SECTOR) != (ssize_t)(count * SECTOR))
+		if (pwrite(disk, data + at * SECTOR, count * SECTOR,
+			   (w->entry.sector + at) * SECTOR) != (ssize_t)(count * SECTOR))
 			give_up("cannot write", disk_path);
 		kept += count;
 	}
@@ -164,7 +168,8 @@ int main(int argc, char **argv)
 		kept += n;
 		lost += e->nr_sectors - n;
 	}
-	printf(", write %llu of %llu to %llu: of %llu unflushed sectors, %llu are kept\n", (unsigned long long)cut,
-	       (unsigned long long)from, (unsigned long long)to, (unsigned long long)(kept + lost), (unsigned long long)kept);
+	printf(", write %llu of %llu to %llu: of %llu unflushed sectors, %llu are kept\n",
+	       (unsigned long long)cut, (unsigned long long)from, (unsigned long long)to,
+	       (unsigned long long)(kept + lost), (unsigned long long)kept);
 	return close(disk) ? 2 : 0;
 }

@@ -20,7 +20,7 @@ static unsigned int nr_targets;
 static int finished;
 static pthread_barrier_t start, end;
 static const char *file_path;
-static uint64_t *file_block;	/* by block of the origin: block of FILE + 1, or 0 */
+static uint64_t *file_block; /* by block of the origin: block of FILE + 1, or 0 */
 static uint64_t nr_blocks;
 
 static void note(uint64_t block, uint64_t at, void *arg)
@@ -119,9 +119,11 @@ int main(int argc, char **argv)
 	pthread_barrier_wait(&start);
 	for (int i = 0; i < NR_WRITERS; i++)
 		pthread_join(threads[i], NULL);
-	printf("%lu blocks read, %lu overwritten meanwhile, %lu wrong\n", read_blocks, overwritten, wrong);
+	printf("%lu blocks read, %lu overwritten meanwhile, %lu wrong\n", read_blocks, overwritten,
+	       wrong);
 	if (overwritten == 0) {
-		fprintf(stderr, "no block was overwritten: FILE does not lie on the origin of SNAPSHOT\n");
+		fprintf(stderr,
+			"no block was overwritten: FILE does not lie on the origin of SNAPSHOT\n");
 		return 2;
 	}
 	return wrong != 0;

@@ -3,24 +3,45 @@
 #ifndef REQUESTS_H
 #define REQUESTS_H
 
-#define SETUP		0x40289101
-#define RELOAD_SNAP	0x40209102
-#define RELOAD_INC	0x40209103
-#define DESTROY		0x40049104
-#define TO_INC		0x40049105
-#define TO_SNAP		0x40189106
-#define RECONFIGURE	0x40109107
-#define INFO		0xA0509108
-#define GET_FREE	0x80049109
-#define EXPAND		0x4010910A
-#define AUTO_EXPAND	0x4018910B
+#define SETUP 0x40289101
+#define RELOAD_SNAP 0x40209102
+#define RELOAD_INC 0x40209103
+#define DESTROY 0x40049104
+#define TO_INC 0x40049105
+#define TO_SNAP 0x40189106
+#define RECONFIGURE 0x40109107
+#define INFO 0xA0509108
+#define GET_FREE 0x80049109
+#define EXPAND 0x4010910A
+#define AUTO_EXPAND 0x4018910B
 
-struct setup { const char *bdev, *cow; unsigned long fallocated, cache; unsigned int minor; };
-struct reload { const char *bdev, *cow; unsigned long cache; unsigned int minor; };
-struct to_snap { const char *cow; unsigned long fallocated; unsigned int minor; };
-struct reconfigure { unsigned long cache; unsigned int minor; };
-struct expand { unsigned long long mib; unsigned int minor; };
-struct auto_expand { unsigned long long step, reserved; unsigned int minor; };
+struct setup {
+	const char *bdev, *cow;
+	unsigned long fallocated, cache;
+	unsigned int minor;
+};
+struct reload {
+	const char *bdev, *cow;
+	unsigned long cache;
+	unsigned int minor;
+};
+struct to_snap {
+	const char *cow;
+	unsigned long fallocated;
+	unsigned int minor;
+};
+struct reconfigure {
+	unsigned long cache;
+	unsigned int minor;
+};
+struct expand {
+	unsigned long long mib;
+	unsigned int minor;
+};
+struct auto_expand {
+	unsigned long long step, reserved;
+	unsigned int minor;
+};
 struct info {
 	unsigned int minor;
 	unsigned long state;

@@ -26,7 +26,8 @@ static unsigned long swapped_kib(void)
 int main(int argc, char **argv)
 {
 	size_t bytes = (size_t)(argc == 2 ? atoi(argv[1]) : 0) * MIB, i;
-	uint64_t *words = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	uint64_t *words =
+		mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 	unsigned long kib;
 
 	if (bytes == 0 || words == MAP_FAILED) {

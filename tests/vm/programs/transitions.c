@@ -32,15 +32,19 @@ enum mode { NONE, INC, SNAP };
 enum clean { NO, MAYBE, YES };
 
 static struct {
-	int loaded, pending, failed, held;	/* held: file descriptor of the snapshot, 0 if it is not open */
+	int loaded, pending, failed,
+		held; /* held: file descriptor of the snapshot, 0 if it is not open */
 	enum mount_state mount;
 	enum mode mode;
-	unsigned int cow;			/* number in the name of the COW file */
-	int grown;				/* its COW file may have grown, into space that was free */
-	int image;				/* the image holds what the series' last snapshot held */
+	unsigned int cow; /* number in the name of the COW file */
+	int grown; /* its COW file may have grown, into space that was free */
+	int image; /* the image holds what the series' last snapshot held */
 	pid_t load;
-	enum clean announced;			/* what to expect of a device that is pending */
-	struct { enum mode mode; enum clean clean; } left;	/* the last COW file that was kept */
+	enum clean announced; /* what to expect of a device that is pending */
+	struct {
+		enum mode mode;
+		enum clean clean;
+	} left; /* the last COW file that was kept */
 } m;
 
 static uint32_t any(uint32_t below)
@@ -88,7 +92,10 @@ static void run(const char *format, ...)
 }
 
 /* udev looks at a new node, which keeps it busy for a moment. */
-static void settle(void) { run("udevadm settle"); }
+static void settle(void)
+{
+	run("udevadm settle");
+}
 
 static int answer(unsigned long command, void *argument)
 {
@@ -113,7 +120,8 @@ static const char *cow_path(unsigned int number, int on_filesystem)
 static void expect(int got, int wanted)
 {
 	if (got != wanted)
-		wrong("got %d (%s), expected %d (%s)", got, strerror(got), wanted, strerror(wanted));
+		wrong("got %d (%s), expected %d (%s)", got, strerror(got), wanted,
+		      strerror(wanted));
 }
 
 /* Load */
@@ -156,7 +164,7 @@ static void stop_load(void)
 	kill(m.load, SIGTERM);
 	waitpid(m.load, &status, 0);
 	m.load = 0;
-	if (WIFSIGNALED(status) && WTERMSIG(status) == SIGTERM)	/* it had only just begun */
+	if (WIFSIGNALED(status) && WTERMSIG(status) == SIGTERM) /* it had only just begun */
 		return;
 	if (!WIFEXITED(status) || WEXITSTATUS(status))
 		wrong("the load ended with status %#x", status);
@@ -182,7 +190,10 @@ static long in_proc(const char *key, long absent)
 	return value;
 }
 
-static int error_of_device(void) { return (int)in_proc("error", 0); }
+static int error_of_device(void)
+{
+	return (int)in_proc("error", 0);
+}
 
 /* The image */
 
@@ -194,16 +205,21 @@ static int read_snapshot(int fd, void *to, size_t bytes, uint64_t offset)
 	if (n == (ssize_t)bytes)
 		return 1;
 	if (error_of_device() != -EFBIG)
-		wrong("reading the snapshot at block %llu: %zd, %s", (unsigned long long)offset / BLOCK, n, strerror(errno));
+		wrong("reading the snapshot at block %llu: %zd, %s",
+		      (unsigned long long)offset / BLOCK, n, strerror(errno));
 	return 0;
 }
 
-static int is_zero(const char *block) { return !block[0] && !memcmp(block, block + 1, BLOCK - 1); }
+static int is_zero(const char *block)
+{
+	return !block[0] && !memcmp(block, block + 1, BLOCK - 1);
+}
 
 /* Space that was free reads as zeros once the COW file has grown into it. */
 static void compare(uint64_t block, uint64_t count)
 {
-	int from = open_or_give_up(SNAPSHOT_NODE, O_RDONLY | O_DIRECT), to = open_or_give_up(image, O_RDONLY | O_DIRECT);
+	int from = open_or_give_up(SNAPSHOT_NODE, O_RDONLY | O_DIRECT),
+	    to = open_or_give_up(image, O_RDONLY | O_DIRECT);
 	char *a = pages(MIB), *b = pages(MIB);
 	uint64_t end = block + count, n;
 
@@ -213,8 +229,10 @@ static void compare(uint64_t block, uint64_t count)
 			break;
 		read_all(to, image, b, n * BLOCK, block * BLOCK);
 		for (uint64_t i = 0; i < n; i++) {
-			if (memcmp(a + i * BLOCK, b + i * BLOCK, BLOCK) && !(m.grown && is_zero(a + i * BLOCK)))
-				wrong("the snapshot and its image differ at block %llu", (unsigned long long)(block + i));
+			if (memcmp(a + i * BLOCK, b + i * BLOCK, BLOCK) &&
+			    !(m.grown && is_zero(a + i * BLOCK)))
+				wrong("the snapshot and its image differ at block %llu",
+				      (unsigned long long)(block + i));
 		}
 	}
 	close(from);
@@ -227,7 +245,8 @@ static void compare(uint64_t block, uint64_t count)
 static void copy_listed(const char *cow)
 {
 	uint64_t *index = calloc(nr_blocks, sizeof(*index)), listed = 0, at, n;
-	int from = open_or_give_up(SNAPSHOT_NODE, O_RDONLY | O_DIRECT), to = open_or_give_up(image, O_RDWR), fd;
+	int from = open_or_give_up(SNAPSHOT_NODE, O_RDONLY | O_DIRECT),
+	    to = open_or_give_up(image, O_RDWR), fd;
 	char *piece = pages(MIB);
 
 	if (cow) {
@@ -252,7 +271,8 @@ static void copy_listed(const char *cow)
 	close(to);
 	free(index);
 	free(piece);
-	printf("       %llu of %llu blocks copied\n", (unsigned long long)listed, (unsigned long long)nr_blocks);
+	printf("       %llu of %llu blocks copied\n", (unsigned long long)listed,
+	       (unsigned long long)nr_blocks);
 }
 
 /* What must be after every step */
@@ -282,8 +302,8 @@ static void check_state(void)
 		wrong("state %ld in /proc, expected %lu", in_proc("state", -1), expected_state());
 	expect(answer(INFO, &info), 0);
 	if (info.state != expected_state() || info.error != error_of_device())
-		wrong("the ioctl says state %lu error %d, /proc says %ld %d", info.state, info.error, in_proc("state", -1),
-		      error_of_device());
+		wrong("the ioctl says state %lu error %d, /proc says %ld %d", info.state,
+		      info.error, in_proc("state", -1), error_of_device());
 	if (error_of_device() == -EFBIG && m.mode == SNAP && !m.failed) {
 		printf("       the COW file is full\n");
 		m.failed = 1;
@@ -312,7 +332,8 @@ int main(int argc, char **argv)
 	int fd;
 
 	if (argc != 9) {
-		fprintf(stderr, "usage: transitions DEVICE FSTYPE FOLDER IMAGE MODULE SECONDS SEED LOAD_PROGRAM\n");
+		fprintf(stderr,
+			"usage: transitions DEVICE FSTYPE FOLDER IMAGE MODULE SECONDS SEED LOAD_PROGRAM\n");
 		return 2;
 	}
 	device = argv[1];

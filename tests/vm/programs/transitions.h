@@ -50,7 +50,7 @@ static void op_to_incremental(void)
 	unsigned int minor = MINOR;
 	int refused = refusal(1, 1, SNAP), got = answer(TO_INC, &minor);
 
-	if (!refused && got == EFBIG) {	/* it filled up in this very moment (B4.34) */
+	if (!refused && got == EFBIG) { /* it filled up in this very moment (B4.34) */
 		m.failed = 1;
 		m.mode = INC;
 		return;
@@ -149,7 +149,10 @@ static void op_mount(void)
 	if (m.mount != OUT)
 		return;
 	untracked_mount(read_only ? RO : RW);
-	expect(mount(device, folder, fstype, read_only ? MS_RDONLY : 0, any(2) ? "discard" : "") ? errno : 0, 0);
+	expect(mount(device, folder, fstype, read_only ? MS_RDONLY : 0, any(2) ? "discard" : "") ?
+		       errno :
+		       0,
+	       0);
 	m.mount = read_only ? RO : RW;
 	activated();
 }
@@ -164,11 +167,12 @@ static void op_remount(void)
 		stop_load();
 	if (!to_read_only)
 		untracked_mount(RW);
-	got = mount(NULL, folder, NULL, MS_REMOUNT | (to_read_only ? MS_RDONLY : 0), NULL) ? errno : 0;
-	if (got == EBUSY && m.load)	/* it has a file open for writing, as it happens */
+	got = mount(NULL, folder, NULL, MS_REMOUNT | (to_read_only ? MS_RDONLY : 0), NULL) ? errno :
+											     0;
+	if (got == EBUSY && m.load) /* it has a file open for writing, as it happens */
 		return;
 	expect(got, 0);
-	if (m.load) {			/* it had none open; it fails at its next write */
+	if (m.load) { /* it had none open; it fails at its next write */
 		kill(m.load, SIGKILL);
 		waitpid(m.load, NULL, 0);
 		m.load = 0;
@@ -253,7 +257,8 @@ static void op_open(void)
 		close(m.held);
 		m.held = 0;
 	} else if (m.loaded && m.mode == SNAP && !m.pending) {
-		m.held = open_or_give_up(SNAPSHOT_NODE, O_RDONLY | O_CLOEXEC);	/* not for the load */
+		m.held =
+			open_or_give_up(SNAPSHOT_NODE, O_RDONLY | O_CLOEXEC); /* not for the load */
 	}
 }
 
@@ -295,13 +300,20 @@ static const struct {
 	void (*run)(void);
 	unsigned int weight;
 } ops[] = {
-	{ "setup", op_setup, 10 },	      { "to incremental", op_to_incremental, 14 },
-	{ "to snapshot", op_to_snapshot, 14 }, { "destroy", op_destroy, 2 },
-	{ "mount", op_mount, 20 },	      { "remount", op_remount, 10 },
-	{ "umount", op_umount, 8 },	      { "unload", op_unload, 5 },
-	{ "load", op_load, 10 },	      { "reload", op_reload, 8 },
-	{ "open or close", op_open, 8 },      { "expand", op_expand, 5 },
-	{ "auto-expand", op_auto_expand, 4 }, { "reconfigure", op_reconfigure, 5 },
+	{ "setup", op_setup, 10 },
+	{ "to incremental", op_to_incremental, 14 },
+	{ "to snapshot", op_to_snapshot, 14 },
+	{ "destroy", op_destroy, 2 },
+	{ "mount", op_mount, 20 },
+	{ "remount", op_remount, 10 },
+	{ "umount", op_umount, 8 },
+	{ "unload", op_unload, 5 },
+	{ "load", op_load, 10 },
+	{ "reload", op_reload, 8 },
+	{ "open or close", op_open, 8 },
+	{ "expand", op_expand, 5 },
+	{ "auto-expand", op_auto_expand, 4 },
+	{ "reconfigure", op_reconfigure, 5 },
 	{ "wait", op_wait, 10 },
 };
 
@@ -339,8 +351,10 @@ static void one_step(void)
 	unsigned int i = pick_op();
 
 	step++;
-	snprintf(doing, sizeof(doing), "%s (%s, %s%s%s%s%s)", ops[i].name, m.loaded ? modes[m.mode] : "no module", mounts[m.mount],
-		 m.pending ? ", announced" : "", m.failed ? ", failed" : "", m.held ? ", open" : "", m.load ? ", load" : "");
+	snprintf(doing, sizeof(doing), "%s (%s, %s%s%s%s%s)", ops[i].name,
+		 m.loaded ? modes[m.mode] : "no module", mounts[m.mount],
+		 m.pending ? ", announced" : "", m.failed ? ", failed" : "", m.held ? ", open" : "",
+		 m.load ? ", load" : "");
 	printf("%5u  %s\n", step, doing);
 	alarm(STEP_LIMIT_SECONDS);
 	ops[i].run();

@@ -23,7 +23,7 @@
 #include <unistd.h>
 #include "requests.h"
 
-#define PAGES		4
+#define PAGES 4
 
 static int ctl;
 
@@ -40,7 +40,8 @@ static void *absent_pages(void)
 	void *at = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 	int fd = syscall(SYS_userfaultfd, O_CLOEXEC);
 	struct uffdio_api api = { .api = UFFD_API };
-	struct uffdio_register range = { .range = { (uintptr_t)at, bytes }, .mode = UFFDIO_REGISTER_MODE_MISSING };
+	struct uffdio_register range = { .range = { (uintptr_t)at, bytes },
+					 .mode = UFFDIO_REGISTER_MODE_MISSING };
 
 	if (fd < 0 || ioctl(fd, UFFDIO_API, &api) || ioctl(fd, UFFDIO_REGISTER, &range))
 		give_up("userfaultfd");
@@ -124,7 +125,8 @@ int main(void)
 
 		printf("a slow %s\n", slow_ones[i].name);
 		expect("the slow request ended by itself", still_there(slow, 1000));
-		expect("another request waits for the slow one", !still_there(start(short_request), 5000));
+		expect("another request waits for the slow one",
+		       !still_there(start(short_request), 5000));
 		read_proc();
 		expect("the slow request ended by itself", still_there(slow, 100));
 		kill(slow, SIGKILL);

@@ -77,8 +77,8 @@ static void write_direct(const char *path, size_t piece, int open_flags, int wri
 			give_up("cannot sync", path);
 	}
 	if (at_once * 4 < pieces) {
-		fprintf(stderr, "%s: only %llu of %llu writes passed at once\n", path, (unsigned long long)at_once,
-			(unsigned long long)pieces);
+		fprintf(stderr, "%s: only %llu of %llu writes passed at once\n", path,
+			(unsigned long long)at_once, (unsigned long long)pieces);
 		exit(1);
 	}
 	close(fd);

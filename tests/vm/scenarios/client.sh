@@ -47,8 +47,8 @@ answers() {
 	local wanted=$1 got out
 	shift
 	rows=$((rows + 1))
-	if [ $by = library ]; then
-		got=$("$client" "dattobd_$@" | tail -1)
+	if [ "$by" = library ]; then
+		got=$("$client" "dattobd_$1" "${@:2}" | tail -1)
 		udevadm settle
 		if [ "$wanted" = 0 ]; then same "$where: $*" "$got" "0 0"
 		else same "$where: $*" "$got" "-1 ${numbers[$wanted]}"; fi
@@ -84,13 +84,13 @@ info_is_proc() {
 }
 
 # dbdctl takes a second for each row. What asks the same in every state, it asks in one.
-every_state() { [ $by = library ] || [ "$where" = "state 3" ]; }
+every_state() { [ "$by" = library ] || [ "$where" = "state 3" ]; }
 # taken: minor and origin have their device, of which the info request tells what /proc tells
 taken() {
 	every_state || return 0
 	answers EBUSY setup_snapshot 0 $ORIGIN $C.other 5 0
 	answers EINVAL setup_snapshot 1 $ORIGIN $C.other 5 0
-	[ $by = dbdctl ] || info_is_proc
+	[ "$by" = dbdctl ] || info_is_proc
 }
 # while_open: what is refused as long as the snapshot is read
 while_open() {
@@ -119,9 +119,9 @@ wrong_state() {
 	local function
 	for function in "$@"; do
 		case $function in
-		transition_incremental) answers EINVAL $function 0 ;;
-		transition_snapshot) answers EINVAL $function 0 $C.other 5 ;;
-		*) ! served $function || answers EINVAL $function 0 5 5 ;;
+		transition_incremental) answers EINVAL "$function" 0 ;;
+		transition_snapshot) answers EINVAL "$function" 0 $C.other 5 ;;
+		*) ! served "$function" || answers EINVAL "$function" 0 5 5 ;;
 		esac
 	done
 	[ ! -e $C.other ] || die "$where: a request that was refused left a COW file"
@@ -145,7 +145,7 @@ pass() {
 	fi
 	# Q30: somebody has it, who is no filesystem.
 	answers EINVAL setup_snapshot 0 /dev/vda $C 5 0
-	if [ $by = library ]; then
+	if [ "$by" = library ]; then
 		same "$where: info" "$("$client" dattobd_info 0 +)" "-1 2"
 		same "$where: info into nothing" "$("$client" dattobd_info 0 -)" "-1 22"
 		same "$where: free minor" "$("$client" dattobd_get_free_minor)" "0 0"
@@ -155,7 +155,7 @@ pass() {
 	answers 0 setup_snapshot 0 $ORIGIN $C 20 1000000
 	same "$where" "$(field 0 state) $(field 0 max_cache) $(field 0 cow_size_current)" "3 1000000 $((20 << 20))"
 	same "D2.3 links resolved" "$(field 0 block_device)" /dev/dm-0
-	[ $by = dbdctl ] || same "$where: free minor" "$("$client" dattobd_get_free_minor)" "1 0"
+	[ "$by" = dbdctl ] || same "$where: free minor" "$("$client" dattobd_get_free_minor)" "1 0"
 	taken
 	while_open
 	growing

@@ -4,10 +4,10 @@
 
 # frozen IMAGE: a checksum of all files of the filesystem in a copy of the snapshot
 frozen() {
-	local options=ro,loop,noload
-	[ "$FS" = xfs ] && options=ro,loop,norecovery,nouuid
+	local how=ro,loop,noload
+	[ "$FS" = xfs ] && how=ro,loop,norecovery,nouuid
 	mkdir -p /mnt/old
-	mount -o $options "$1" /mnt/old
+	mount -o $how "$1" /mnt/old
 	(cd /mnt/old && find . -type f ! -name 'cow*' -exec md5sum {} + | sort -k 2 | md5sum)
 	umount /mnt/old
 }

@@ -64,7 +64,7 @@ events() {
 
 	write_raw $ORIGIN $((block + 2048)) 64
 	dormant "$1: written to past any filesystem"
-	newmount mount $FS $ORIGIN $MOUNT
+	newmount mount "$FS" $ORIGIN $MOUNT
 	active "$1: mounted with fsopen"
 	write_file $MOUNT 10
 	newmount attribute ro $MOUNT
@@ -83,6 +83,7 @@ events() {
 
 	# Kept by a namespace of somebody else, and let go with its last process.
 	mkfifo /run/go
+	# shellcheck disable=SC2016
 	unshare -m --propagation private bash -c 'read -r _ </run/go; dd if=/dev/urandom of="$1" bs=1M seek=16 count=2 conv=notrunc,fsync status=none' \
 		- $MOUNT/file &
 	until_true 60 "another namespace" sh -c "[ \$(readlink /proc/$!/ns/mnt) != \$(readlink /proc/self/ns/mnt) ]"

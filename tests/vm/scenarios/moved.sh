@@ -56,7 +56,7 @@ if [ "$FS" = ext4 ]; then
 	n=0
 	while fallocate -l 16M $MOUNT/filler.$n 2>/dev/null; do n=$((n + 1)); done
 	rm -f $MOUNT/filler.$n
-	for filler in $MOUNT/filler.*; do echo "$(block_of "$filler") $filler"; done | sort -n | tail -n 9 | cut -d' ' -f2 | xargs rm
+	for filler in "$MOUNT"/filler.*; do echo "$(block_of "$filler") $filler"; done | sort -n | tail -n 9 | cut -d' ' -f2 | xargs rm
 	sync -f $MOUNT
 	dbdctl setup-snapshot -f 120 $ORIGIN $MOUNT/cow 0
 	rm $MOUNT/filler.*
@@ -87,7 +87,7 @@ extents $MOUNT/cow >/run/where
 umount $MOUNT
 dmesg -C
 [ "$FS" = ext4 ] && force=-F || force=-f
-make_origin $force
+make_origin "$force"
 sound "another filesystem"
 take "another filesystem, and the blocks given to its files"
 dbdctl destroy 0
@@ -96,7 +96,7 @@ dbdctl destroy 0
 dbdctl setup-snapshot -f 100 $ORIGIN $MOUNT/cow 0
 dbdctl transition-to-incremental 0
 umount $MOUNT
-make_origin $force
+make_origin "$force"
 ! dbdctl transition-to-snapshot -f 50 $MOUNT/cow1 0 2>/run/refused || die "a series went on in another filesystem"
 [ ! -e $MOUNT/cow1 ] || die "a transition that was refused left a COW file"
 dbdctl destroy 0

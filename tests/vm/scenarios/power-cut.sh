@@ -22,7 +22,7 @@ refused_reload() {
 	[ ! -e /dev/datto0 ] || refused "Input/output error" dd if=/dev/datto0 of=/dev/null bs=4k count=1 iflag=direct
 	dbdctl destroy 0
 	rm -f $MOUNT/cow.*
-	dbdctl setup-snapshot -f 60 $ORIGIN $MOUNT/cow.$BOOT 0
+	dbdctl setup-snapshot -f 60 $ORIGIN $MOUNT/cow."$BOOT" 0
 	same "$2: a new full backup" "$(field 0 error)" ""
 }
 

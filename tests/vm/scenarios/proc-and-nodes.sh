@@ -1,4 +1,4 @@
-# /proc/datto-info to the byte, the nodes and their modes, the module's parameters (ABI.md C and D).
+# What /proc/datto-info holds to the byte, the nodes and their modes, the parameters of the module (ABI.md C and D).
 . "$PROJECT/tests/vm/guest/lib.sh"
 make_origin
 size=$(blockdev --getsize64 $ORIGIN)
@@ -7,7 +7,7 @@ size=$(blockdev --getsize64 $ORIGIN)
 is_proc() {
 	local got wanted
 	got=$(cat $PROC; echo .)
-	wanted=$(printf "$1."; echo)
+	wanted=$(printf %b "$1."; echo)
 	wanted=${wanted/@counter@/$(sed -n 's/.*"nr_changed_blocks": \([0-9]*\),/\1/p' <<<"$got")}
 	[ "$got" = "$wanted" ] || die "$PROC is '$got', expected '$wanted'"
 }

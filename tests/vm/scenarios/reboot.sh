@@ -10,7 +10,7 @@ reload_at_boot() { echo "dbdctl reload-$1 $ORIGIN /$2 0" >$MOUNT/etc/datto/dla/r
 # some_writes: new files, changed files, deleted files
 some_writes() {
 	dd if=/dev/urandom of=$MOUNT/file bs=64k seek=$((BOOT * 17)) count=24 conv=notrunc,fsync status=none
-	dd if=/dev/urandom of=$MOUNT/boot.$BOOT bs=4k count=100 status=none
+	dd if=/dev/urandom of=$MOUNT/boot."$BOOT" bs=4k count=100 status=none
 	rm -f $MOUNT/boot.$((BOOT - 2))
 	dd if=/dev/urandom of=$MOUNT/direct bs=4k seek=$((BOOT * 5)) count=3 oflag=direct conv=notrunc status=none
 }

@@ -93,7 +93,7 @@ lose_power() {
 	local name=$SCRATCH/$1 from=$2 to=$3 moment when disk state end=2
 	shift 3
 	cp --reflink=always "$name" $SCRATCH/cut
-	moment=$("$PROGRAMS/powercut" "$name.log" $SCRATCH/cut "$from" "$to" $RANDOM)
+	moment=$("$PROGRAMS/powercut" "$name.log" $SCRATCH/cut "$from" "$to" "$RANDOM")
 	when="$(basename "$name") $from-$to, $moment"
 	disk=$(losetup --find --show $SCRATCH/cut)
 	mount "$disk" $IMAGES

@@ -26,7 +26,7 @@ late_for() { # MILLISECONDS [MILLISECONDS]: what a read of these sectors takes, 
 for_ever=1000000
 
 frozen() { until_true 20 "a freeze" timeout 20 fsfreeze -f $MOUNT; } # again, where a set-up is just at it
-gone() { [ ! -d /proc/$1 ] || grep -qs '^State:.[ZX]' /proc/$1/status; }
+gone() { [ ! -d /proc/"$1" ] || grep -qs '^State:.[ZX]' /proc/"$1"/status; }
 request() { node "$PROJECT/dist/dbdctl.mjs" "$@" >/run/request 2>&1 & request=$!; }
 ends_when_killed() { # WHAT
 	kill -KILL $request 2>/dev/null || true
@@ -59,7 +59,7 @@ overwrite() {
 
 # The file in the snapshot. Not all of it: free space that the COW file grows into reads as zeros.
 take_before() { before=$(file_now); }
-file_now() { dd if=/dev/datto0 bs=4k skip=$first count=4096 iflag=direct status=none | md5sum; }
+file_now() { dd if=/dev/datto0 bs=4k skip="$first" count=4096 iflag=direct status=none | md5sum; }
 unmoved() { same "the file in the snapshot" "$(file_now)" "$before"; }
 
 # A freeze that comes in the middle of a set-up waits while the file is being made. Then the set-up fails and waits for the thaw, to
@@ -159,15 +159,15 @@ request setup-snapshot -f 40 $ORIGIN $MOUNT/cow1 0
 waits "a set-up behind it" control_lock
 truncate -s 64M /run/other
 other=$(losetup -f --show /run/other)
-make_ext4 $other
+make_ext4 "$other"
 mkdir -p /run/other.mounted
-mount $other /run/other.mounted
-timeout 60 node "$PROJECT/dist/dbdctl.mjs" setup-snapshot -f 8 $other /run/other.mounted/cow 1
+mount "$other" /run/other.mounted
+timeout 60 node "$PROJECT/dist/dbdctl.mjs" setup-snapshot -f 8 "$other" /run/other.mounted/cow 1
 same "another device meanwhile" "$(field 1 state)" 3
 udevadm settle
 timeout 60 node "$PROJECT/dist/dbdctl.mjs" destroy 1
 umount /run/other.mounted
-losetup -d $other
+losetup -d "$other"
 answers
 same "devices after it has ended" "$(field 0 state)" ""
 [ ! -e $MOUNT/cow ] || die "a set-up that was killed in its freeze left its COW file behind"
