@@ -10,7 +10,7 @@ datto_backup() { "${tool[@]}" "$@"; }
 mkfifo /run/never
 exec 6<>/run/never
 nap() { read -rt 0.1 -u 6 || true; }
-text_of() { IFS= read -rd '' text <"$1" || [ "$text" ]; } 2>/dev/null
+text_of() { text=''; IFS= read -rd '' text <"$1" || [ "$text" ]; } 2>/dev/null
 # known KEY: from the image's state. The first: what is kept of the image before has a number, too.
 known() { text_of $image.datto-state && [[ $text =~ \"$1\":\ \"([^\"]*)\" ]] && printf '%s' "${BASH_REMATCH[1]}"; }
 # device: number and series of the snapshot or what follows it, as name of its copy
