@@ -1,7 +1,7 @@
 // Builds the kernel module: npm run build:kmod [-- <kernel release>] [--debug-core] [--test <folder> [--stub a.c,b.c]]
 //
 // The sources stay as they are: the build folder gets links to them, to wasm3's sources, and core_wasm.c, and is then built by
-// a plain `make -C <kernel> M=<folder>`. Result: build/kmod/<release>/dattobd.ko.
+// a plain `make -C <kernel> M=<folder>`. Result: build/kmod/<release>/dattobd.ko (see work-folder.mjs).
 //
 //   --debug-core    embed core.debug.wasm; result: build/kmod/<release>/debug-core/dattobd.ko
 //   --test <folder> a test module: the sources of that folder in place of main.c, or with --stub, beside these
@@ -32,6 +32,7 @@ import { basename, dirname, join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import { fetchWasm3 } from './fetch-wasm3.mjs';
+import { workFolder } from './work-folder.mjs';
 
 const root = dirname(dirname(fileURLToPath(import.meta.url)));
 const stub = join(root, 'kmod-stub');
@@ -179,7 +180,7 @@ function build() {
     allowPositionals: true,
     options: { 'debug-core': { type: 'boolean' }, test: { type: 'string' }, stub: { type: 'string' } },
   });
-  const out = resolve(process.env.KMOD_OUT ?? join(root, 'build/kmod'));
+  const out = resolve(process.env.KMOD_OUT ?? workFolder('build/kmod'));
   const { release, kernel } = findKernel(positionals[0], out);
   checkPrograms(kernel);
 

@@ -5,6 +5,7 @@
 import { execFileSync } from 'node:child_process';
 import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
+import { workFolder } from '../../scripts/work-folder.mjs';
 
 /** A kernel that can be booted and built for. */
 export interface Kernel {
@@ -24,7 +25,7 @@ export class KernelError extends Error {}
 
 export const projectDir = resolve(import.meta.dirname, '../..');
 export const cacheDir = join(projectDir, '.cache');
-const kernelsDir = join(cacheDir, 'kernels');
+const kernelsDir = workFolder('.cache/kernels');
 const kernelsRoot = join(kernelsDir, 'root');
 
 /** The Debian series that the tests run on, and how the newest release of each is found. */
