@@ -4,6 +4,8 @@
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
+case $PWD in *:*) echo "npm cannot run programs below a path with a colon: move $PWD" >&2; exit 1 ;; esac
+
 # For building: the module, the C library, the C programs of the tests; and man and zsh, for the tests of the manual.
 # For the test bed: a machine to boot, and what runs inside it.
 BUILD=(make perl gcc clang-format shellcheck gcc-12 libc6-dev binutils bc libelf1 libssl3 zlib1g xz-utils sparse g++ pkgconf man-db zsh)

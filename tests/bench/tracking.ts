@@ -108,8 +108,8 @@ entry. Reads of copied blocks: the core looks up the position of each of the 256
 
 /** Measures and prints. Returns false if the run failed. */
 export async function tracking(on: Kernel): Promise<boolean> {
-  buildPrograms();
-  buildModule(on, false);
+  await buildPrograms();
+  await buildModule(on, false);
   const rounds = process.env.ROUNDS ?? '3';
   console.log(`Linux ${on.release}, 2 emulated CPUs, ext4 of 1 GiB, ${rounds} rounds`);
   const outcome = await runMachine({
@@ -131,7 +131,7 @@ export async function tracking(on: Kernel): Promise<boolean> {
   print(new Results(figures));
   mkdirSync(join(projectDir, 'build'), { recursive: true });
   writeFileSync(join(projectDir, 'build/bench.json'), JSON.stringify({ kernel: on.release, figures }, null, 1));
-  const why = failure(outcome);
-  if (why !== undefined) console.log(`\nThe run failed: ${why}`);
-  return why === undefined;
+  const failed = failure(outcome);
+  if (failed !== undefined) console.log(`\nThe run failed: ${failed.why}`);
+  return failed === undefined;
 }

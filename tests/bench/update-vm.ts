@@ -61,13 +61,13 @@ function print(lines: ReadonlyArray<Figure | Listed>, mib: number): void {
 export async function updateVm(on: Kernel): Promise<boolean> {
   const mib = Number(process.env.BENCH_VM_MIB ?? 2048);
   const rounds = process.env.ROUNDS ?? '3';
-  buildPrograms();
+  await buildPrograms();
   for (const name of ['one-by-one', 'at-once']) {
     const source = fileURLToPath(new URL(`${name}.c`, import.meta.url));
     execFileSync('gcc', ['-O2', '-Wall', '-Werror', '-static', '-o', join(programsDir, name), source]);
   }
   await buildTools(join(projectDir, 'dist'));
-  buildModule(on, false);
+  await buildModule(on, false);
   console.log(
     `\nLinux ${on.release}, 2 emulated CPUs, /dev/datto0 of ${mib} MiB on ext4, cold page cache, ${rounds} rounds`,
   );
@@ -95,7 +95,7 @@ CPUs are emulated, so that starting Node takes seconds, and every system call an
 microseconds; the disks are files in this machine's memory, which answer at once. So reads that are under way together win little
 here: what is measured is CPU time per block, and that of the driver and the disk's driver is the same for all. "C, many at once"
 does what update-img does to copy, by the same system calls, and nothing else.`);
-  const why = failure(outcome);
-  if (why !== undefined) console.log(`\nThe run failed: ${why}`);
-  return why === undefined;
+  const failed = failure(outcome);
+  if (failed !== undefined) console.log(`\nThe run failed: ${failed.why}`);
+  return failed === undefined;
 }

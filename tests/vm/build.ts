@@ -1,74 +1,60 @@
 /** Builds what the guests run: the small C programs, statically, and the module for each kernel. */
-import { execFileSync } from 'node:child_process';
 import { cpSync, mkdirSync, readdirSync, statSync } from 'node:fs';
 import { join } from 'node:path';
+import { workFolder } from '../../scripts/work-folder.mjs';
+import { runCommand } from '../runner/command.js';
 import { type Kernel, projectDir } from './kernels.js';
 
 const sources = join(projectDir, 'tests/vm/programs');
+const library = join(projectDir, 'host/libdattobd');
 export const programsDir = join(projectDir, 'build/tests/vm');
 /** dbdctl for an initramfs: static, and without Node */
 export const bootProgram = join(projectDir, 'build/boot/dbdctl');
+/** A build that takes longer hangs. */
+const LIMIT_SECONDS = 1200;
+
+const WARNINGS = ['-Wall', '-Wextra', '-Werror'];
+
+/** Runs a program; what it prints is shown only if it fails. @throws Error if it fails */
+async function run(command: readonly string[], env: Readonly<Record<string, string>> = {}): Promise<string> {
+  const options = { cwd: projectDir, env: { ...process.env, ...env }, limitSeconds: LIMIT_SECONDS };
+  const { status, output, overdue } = await runCommand(command, options);
+  if (status === 0) return output;
+  throw new Error(`Cannot run ${command.join(' ')}: ${overdue ?? `status ${status}`}\n${output}`);
+}
 
 function modified(path: string): number {
   return statSync(path, { throwIfNoEntry: false })?.mtimeMs ?? 0;
 }
 
-/** Builds the core and the tools anew if a source of theirs is newer. */
-export function buildTools(): void {
-  const newest = (folder: string): number =>
-    Math.max(
-      ...readdirSync(join(projectDir, folder), { recursive: true, encoding: 'utf8' })
-        .filter((name) => name.endsWith('.ts'))
-        .map((name) => modified(join(projectDir, folder, name))),
-    );
-  const built = Math.min(
-    ...['build/core.wasm', 'build/core.debug.wasm', 'dist/dbdctl.mjs'].map((name) => modified(join(projectDir, name))),
-  );
-  if (Math.max(...['assembly', 'host', 'cli'].map(newest)) > built) {
-    execFileSync('npm', ['run', '-s', 'build'], { cwd: projectDir, stdio: ['ignore', 'ignore', 'inherit'] });
-  }
+/** Builds the core and the tools. */
+export async function buildTools(): Promise<void> {
+  await run(['npm', 'run', '-s', 'build']);
 }
 
-/** Compiles what is newer than what was compiled from it: tests/vm/programs/*.c, and what an initramfs runs. */
-export function buildPrograms(): void {
-  execFileSync('npm', ['run', '-s', 'build:boot'], { cwd: projectDir, stdio: ['ignore', 'ignore', 'inherit'] });
+/** Compiles what is newer than what was compiled from it: tests/vm/programs/*.c with libdattobd, and what an initramfs runs. */
+export async function buildPrograms(): Promise<void> {
+  await run(['npm', 'run', '-s', 'build:boot']);
   mkdirSync(programsDir, { recursive: true });
-  const headers = Math.max(
-    ...readdirSync(sources)
-      .filter((n) => n.endsWith('.h'))
-      .map((n) => modified(join(sources, n))),
-  );
-  for (const source of readdirSync(sources).filter((n) => n.endsWith('.c'))) {
+  const headers = readdirSync(sources).filter((name) => name.endsWith('.h'));
+  const shared = [...headers.map((name) => join(sources, name)), join(library, 'libdattobd.c')];
+  const newest = Math.max(...shared.map(modified));
+  for (const source of readdirSync(sources).filter((name) => name.endsWith('.c'))) {
     const from = join(sources, source);
     const to = join(programsDir, source.slice(0, -2));
-    if (modified(to) > Math.max(modified(from), headers)) continue;
-    execFileSync('gcc', ['-O2', '-Wall', '-Wextra', '-Werror', '-static', '-pthread', '-o', to, from], {
-      stdio: 'inherit',
-    });
+    if (modified(to) > Math.max(modified(from), newest)) continue;
+    const options = ['-O2', ...WARNINGS, '-static', '-pthread', `-I${library}`];
+    await run(['gcc', ...options, '-o', to, from, join(library, 'libdattobd.c')]);
   }
 }
 
 /** Compiles the client of the C library, and the library. */
-export function buildClient(): void {
+export async function buildClient(): Promise<void> {
   const lib = join(projectDir, 'build/lib');
-  execFileSync('make', ['-s', '-C', join(projectDir, 'host/libdattobd'), `OUT=${lib}`], { stdio: 'inherit' });
-  execFileSync(
-    'gcc',
-    [
-      '-std=c99',
-      '-Wall',
-      '-Wextra',
-      '-Werror',
-      '-o',
-      join(programsDir, 'client'),
-      join(projectDir, 'tests/lib/client.c'),
-      `-I${join(lib, 'include/dattobd')}`,
-      `-L${lib}`,
-      `-Wl,-rpath,${lib}`,
-      '-ldattobd',
-    ],
-    { stdio: 'inherit' },
-  );
+  await run(['npm', 'run', '-s', 'build:lib']);
+  const from = join(projectDir, 'tests/lib/client.c');
+  const options = [`-I${join(lib, 'include/dattobd')}`, `-L${lib}`, `-Wl,-rpath,${lib}`, '-ldattobd'];
+  await run(['gcc', '-std=c99', ...WARNINGS, '-o', join(programsDir, 'client'), from, ...options]);
 }
 
 /**
@@ -77,18 +63,14 @@ export function buildClient(): void {
  * @param debugCore embed the core's debug build
  * @returns path of dattobd.ko
  */
-export function buildModule(kernel: Kernel, debugCore: boolean): string {
+export async function buildModule(kernel: Kernel, debugCore: boolean): Promise<string> {
   const options = debugCore ? ['--debug-core'] : [];
-  execFileSync('npm', ['run', '-s', 'build:kmod', '--', kernel.release, ...options], {
-    cwd: projectDir,
-    env: { ...process.env, ...kernel.buildEnv },
-    stdio: ['ignore', 'pipe', 'inherit'],
-  });
+  await run(['npm', 'run', '-s', 'build:kmod', '--', kernel.release, ...options], kernel.buildEnv);
   return modulePath(kernel, debugCore);
 }
 
 export function modulePath(kernel: Kernel, debugCore: boolean): string {
-  return join(projectDir, 'build/kmod', kernel.release, debugCore ? 'debug-core' : '', 'dattobd.ko');
+  return join(workFolder('build/kmod'), kernel.release, debugCore ? 'debug-core' : '', 'dattobd.ko');
 }
 
 /**
@@ -96,29 +78,16 @@ export function modulePath(kernel: Kernel, debugCore: boolean): string {
  *
  * @returns path of erasable.ko
  */
-export function buildErasable(kernel: Kernel): string {
-  const module = join(projectDir, 'build/kmod', kernel.release);
-  cpSync(join(projectDir, 'tests/vm/erasable'), join(module, 'erasable'), {
-    recursive: true,
-    preserveTimestamps: true,
-  });
+export async function buildErasable(kernel: Kernel): Promise<string> {
+  const module = join(workFolder('build/kmod'), kernel.release);
+  const folder = join(module, 'erasable');
+  cpSync(join(projectDir, 'tests/vm/erasable'), folder, { recursive: true, preserveTimestamps: true });
   const headers = kernel.buildEnv.KDIR ?? join(module, 'headers');
-  execFileSync(
-    'make',
-    [
-      '-s',
-      '-C',
-      headers,
-      `M=${join(module, 'erasable')}`,
-      `KCFLAGS=-I${join(module, 'obj')}`,
-      'CONFIG_DEBUG_INFO_BTF_MODULES=',
-      'modules',
-    ],
-    { stdio: ['ignore', 'ignore', 'inherit'] },
-  );
+  const variables = [`M=${folder}`, `KCFLAGS=-I${join(module, 'obj')}`, 'CONFIG_DEBUG_INFO_BTF_MODULES='];
+  await run(['make', '-s', '-C', headers, ...variables, 'modules']);
   return erasablePath(kernel);
 }
 
 export function erasablePath(kernel: Kernel): string {
-  return join(projectDir, 'build/kmod', kernel.release, 'erasable/erasable.ko');
+  return join(workFolder('build/kmod'), kernel.release, 'erasable/erasable.ko');
 }

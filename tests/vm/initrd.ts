@@ -1,6 +1,7 @@
 /** What a machine boots from: its first root file system, and for some a disk that holds its real one. */
 import { execFileSync } from 'node:child_process';
 import { chmodSync, copyFileSync, mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
 import { basename, join } from 'node:path';
 import { bootProgram } from './build.js';
 import { type Kernel, projectDir } from './kernels.js';
@@ -61,13 +62,28 @@ export function writeInitrd(kernel: Kernel, root: RootDisk | undefined, to: stri
     if (path.endsWith('.xz')) writeFileSync(name, execFileSync('xz', ['-dc', path], { maxBuffer: 1 << 26 }));
     else copyFileSync(path, name);
   });
+  pack(tree, to);
+}
+
+/** Writes a first root file system that holds busybox and a script, its first program. */
+export function packInitrd(to: string, init: string): void {
+  const tree = mkdtempSync(`${to}.`);
+  for (const dir of ['bin', 'dev']) mkdirSync(join(tree, dir));
+  addProgram('/bin/busybox', join(tree, 'bin/busybox'));
+  writeFileSync(join(tree, 'init'), init, { mode: 0o755 });
+  pack(tree, to);
+}
+
+/** Makes an archive of a folder, and removes that. */
+function pack(tree: string, to: string): void {
   execFileSync('sh', ['-c', 'find . | cpio -o -H newc --quiet >"$1"', 'sh', to], { cwd: tree });
   rmSync(tree, { recursive: true });
 }
 
 /** Makes a filesystem on an image, with a small root: busybox, guest/root/*, and the folders that it mounts things on. */
 export function writeRootDisk(fs: FileSystem, image: string): void {
-  const tree = mkdtempSync(`${image}.`);
+  // mkfs.xfs knows no spaces in a path.
+  const tree = mkdtempSync(join(tmpdir(), 'root-disk-'));
   for (const dir of ['bin', 'sbin', 'proc', 'sys', 'dev', 'lower', 'tools', 'mnt', 'etc/datto/dla'])
     mkdirSync(join(tree, dir), { recursive: true });
   addProgram('/bin/busybox', join(tree, 'bin/busybox'));

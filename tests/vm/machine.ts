@@ -1,15 +1,12 @@
 /**
  * One virtual machine: boots a kernel with this machine's root as its own (read-only, under a tmpfs), runs one script as
- * root, and brings back its status, its log and the kernel's log. It ends for sure: by itself, or killed at its time limit.
+ * root, and brings back its status, its log and the kernel's log. It ends for sure: by itself, or killed at its deadline.
  *
  * A machine with a root of its own runs the script once per boot, until one leaves a status: "reboot" in the file `next` of
  * its folder asks for another boot after this one's end, "cut" for one after its power goes at once.
  */
-import { spawn } from 'node:child_process';
 import {
-  accessSync,
   closeSync,
-  constants,
   cpSync,
   existsSync,
   ftruncateSync,
@@ -21,8 +18,13 @@ import {
   writeFileSync,
 } from 'node:fs';
 import { join } from 'node:path';
+import { Deadline } from '../runner/clock.js';
+import { doing } from '../runner/processes.js';
 import { guestDir, type RootDisk, writeInitrd, writeRootDisk } from './initrd.js';
 import { cacheDir, type Kernel, projectDir } from './kernels.js';
+import type { Outcome } from './outcome.js';
+import { runQemu } from './qemu.js';
+import { sumOfTimes } from './times.js';
 import { emulatorFault } from './verdict.js';
 
 /** What to run. */
@@ -36,86 +38,21 @@ export interface Job {
   readonly diskMib: readonly number[];
   readonly memoryMib: number;
   readonly cpus: number;
+  /** seconds of the reference machine, see Deadline */
   readonly limitSeconds: number;
   /** boot from /dev/vda, not from this machine's root; the script is run again after each reboot or power cut that it asks for */
   readonly root?: RootDisk;
-  /** where log, dmesg, console and status are left; created anew */
+  /** where log, dmesg, console and status are left; what is there before is removed */
   readonly outDir: string;
   /** called with each piece that the script prints, while it runs */
   readonly onLog?: (text: string) => void;
 }
 
-/** How it ended. */
-export interface Outcome {
-  /** exit status of the script; absent if the guest died or was killed */
-  readonly status?: number;
-  readonly timedOut: boolean;
-  readonly seconds: number;
-  readonly log: string;
-  readonly dmesg: string;
-  readonly console: string;
-}
-
-/** The guest's log is looked at this often while it runs. */
-const POLL_MS = 200;
+/** A guest that is late has so many seconds of the reference machine to write down what it is doing. */
+const LAST_WORDS_SECONDS = 20;
 
 function shellQuote(text: string): string {
   return `'${text.replaceAll("'", `'\\''`)}'`;
-}
-
-/**
- * Hardware virtualisation is used only on demand (VM_ACCEL=kvm): emulation gives the same result on every machine. The
- * emulator moves memory an iteration of `rep movs` at a time: without ERMS and FSRM the kernel moves eight bytes in each.
- */
-function accelerator(): string[] {
-  if (process.env.VM_ACCEL !== 'kvm') return ['-accel', 'tcg,thread=multi', '-cpu', 'max,-erms,-fsrm,-la57'];
-  accessSync('/dev/kvm', constants.R_OK | constants.W_OK);
-  return ['-accel', 'kvm', '-cpu', 'host'];
-}
-
-function qemuArguments(job: Job, initrd: string, disks: readonly string[]): string[] {
-  const args = [
-    ...accelerator(),
-    '-smp',
-    String(job.cpus),
-    '-m',
-    String(job.memoryMib),
-    '-nographic',
-    '-no-reboot',
-    '-nodefaults',
-    '-serial',
-    'stdio',
-    '-kernel',
-    job.kernel.image,
-    '-initrd',
-    initrd,
-    // An emulated CPU may stand still for many seconds while the host does something else: that is no lockup. And one that runs
-    // a kernel for finding bugs is too slow for ACPI's tables of interrupts, which give up after half a minute. What it has
-    // translated is found again by its address: programs lie at the same ones in each process. Its TSC is one for all CPUs.
-    '-append',
-    'console=ttyS0 panic=-1 loglevel=5 log_buf_len=4M mitigations=off watchdog_thresh=60 rcupdate.rcu_cpu_stall_timeout=150' +
-      ' norandmaps tsc=reliable' +
-      (job.kernel.name === 'debug' ? ' acpi=noirq' : ''),
-    '-fsdev',
-    'local,id=host,path=/,security_model=none,readonly=on,multidevs=remap',
-    '-device',
-    'virtio-9p-pci,fsdev=host,mount_tag=host',
-    '-fsdev',
-    `local,id=out,path=${job.outDir},security_model=none`,
-    '-device',
-    'virtio-9p-pci,fsdev=out,mount_tag=out',
-    '-device',
-    'virtio-rng-pci',
-  ];
-  for (const [i, path] of disks.entries()) {
-    args.push(
-      '-drive',
-      `file=${path},if=none,id=disk${i},format=raw,cache=unsafe,discard=unmap`,
-      '-device',
-      `virtio-blk-pci,drive=disk${i}`,
-    );
-  }
-  return args;
 }
 
 function readIfThere(path: string): string {
@@ -132,42 +69,8 @@ function follower(path: string, onText: (text: string) => void): () => void {
   };
 }
 
-/** Runs a QEMU process until it ends, `poll` says so, or its time is over; returns true if that was why. */
-async function runQemu(
-  args: readonly string[],
-  console: string,
-  limitSeconds: number,
-  poll: () => boolean,
-): Promise<boolean> {
-  const consoleFd = openSync(console, 'a');
-  const child = spawn('qemu-system-x86_64', args, { stdio: ['ignore', consoleFd, consoleFd] });
-  closeSync(consoleFd);
-  let timedOut = false;
-  const kill = (): boolean => child.kill('SIGKILL');
-  const stop = (): void => process.exit(1);
-  process.once('exit', kill);
-  process.once('SIGINT', stop).once('SIGTERM', stop);
-  const limit = setTimeout(() => {
-    timedOut = true;
-    kill();
-  }, limitSeconds * 1000);
-  const ticker = setInterval(() => poll() && kill(), POLL_MS);
-  try {
-    await new Promise<void>((done, failed) => {
-      child.once('exit', () => done());
-      child.once('error', failed);
-    });
-  } finally {
-    clearTimeout(limit);
-    clearInterval(ticker);
-    process.off('exit', kill).off('SIGINT', stop).off('SIGTERM', stop);
-  }
-  poll();
-  return timedOut;
-}
-
 /** Writes what the guest's scripts know of their job. */
-function writeJob(job: Job, path: string, boot: number, secondsLeft: number): void {
+function writeJob(job: Job, path: string, boot: number): void {
   const env = {
     ...job.env,
     KERNEL_RELEASE: job.kernel.release,
@@ -176,14 +79,9 @@ function writeJob(job: Job, path: string, boot: number, secondsLeft: number): vo
     MODULES_ROOT: job.kernel.root ?? '',
     ROOT_FS: job.root?.fs ?? '',
     BOOT: String(boot),
-    LIMIT_SECONDS: String(Math.floor(secondsLeft)),
   };
-  writeFileSync(
-    path,
-    Object.entries(env)
-      .map(([k, v]) => `${k}=${shellQuote(v)}\n`)
-      .join(''),
-  );
+  const lines = Object.entries(env).map(([name, value]) => `${name}=${shellQuote(value)}\n`);
+  writeFileSync(path, lines.join(''));
 }
 
 /** A job is begun again so many times at most when the emulator failed its machine. */
@@ -203,45 +101,72 @@ export async function runMachine(job: Job): Promise<Outcome> {
   }
 }
 
+function makeDisk(path: string, mib: number): string {
+  const fd = openSync(path, 'w');
+  ftruncateSync(fd, mib * 1048576);
+  closeSync(fd);
+  return path;
+}
+
+/** A deadline, after which the guest is asked for its last words, and then another one. */
+class Patience {
+  readonly #outDir: string;
+  readonly #deadline: Deadline;
+  #lastWords: Deadline | undefined;
+
+  constructor(outDir: string, seconds: number) {
+    this.#outDir = outDir;
+    this.#deadline = new Deadline(seconds);
+  }
+
+  /** @returns whether nobody waits any longer */
+  over(): boolean {
+    if (this.#lastWords !== undefined) return this.#lastWords.over() || existsSync(join(this.#outDir, 'said'));
+    if (this.#deadline.over()) {
+      writeFileSync(join(this.#outDir, 'late'), '');
+      this.#lastWords = new Deadline(LAST_WORDS_SECONDS);
+    }
+    return false;
+  }
+}
+
 async function runMachineOnce(job: Job): Promise<Outcome> {
   rmSync(job.outDir, { recursive: true, force: true });
   mkdirSync(job.outDir, { recursive: true });
-  mkdirSync(join(cacheDir, 'vm'), { recursive: true });
   const work = mkdtempSync(join(cacheDir, 'vm', 'machine-'));
   const at = (name: string): string => join(job.outDir, name);
   try {
     cpSync(join(guestDir, 'boot.sh'), at('boot.sh'));
     writeFileSync(at('log'), '');
-    const disks = job.diskMib.map((mib, i) => {
-      const path = join(work, `disk${i}.img`);
-      const fd = openSync(path, 'w');
-      ftruncateSync(fd, mib * 1048576);
-      closeSync(fd);
-      return path;
-    });
+    const disks = job.diskMib.map((mib, i) => makeDisk(join(work, `disk${i}.img`), mib));
     const initrd = join(work, 'initrd');
     writeInitrd(job.kernel, job.root, initrd);
     if (job.root) writeRootDisk(job.root.fs, disks[0]!);
-    const args = qemuArguments(job, initrd, disks);
+    const { kernel, memoryMib, cpus, outDir } = job;
     const follow = follower(at('log'), job.onLog ?? (() => {}));
     const next = (): string => readIfThere(at('next')).trim();
-    const poll = (): boolean => {
+    const patience = new Patience(outDir, job.limitSeconds);
+    let overdue = false;
+    const shouldEnd = (): boolean => {
       follow();
-      return next() === 'cut' || emulatorFault(readIfThere(at('console')));
+      overdue ||= patience.over();
+      return overdue || next() === 'cut' || emulatorFault(readIfThere(at('console')));
     };
     const began = Date.now();
-    let timedOut = false;
-    for (let boot = 1; boot === 1 || (next() !== '' && !timedOut); boot++) {
+    let cpuSeconds = 0;
+    for (let boot = 1; boot === 1 || (next() !== '' && !overdue); boot++) {
       rmSync(at('next'), { force: true });
-      const left = job.limitSeconds - (Date.now() - began) / 1000;
-      writeJob(job, at('job'), boot, left);
-      timedOut = await runQemu(args, at('console'), left, poll);
+      writeJob(job, at('job'), boot);
+      cpuSeconds += await runQemu({ kernel, initrd, disks, memoryMib, cpus, outDir }, at('console'), shouldEnd);
     }
     const status = readIfThere(at('status')).trim();
+    const isScript = (command: string): boolean => command === `bash ${job.script}`;
     return {
-      ...(status === '' ? {} : { status: Number(status) }),
-      timedOut,
+      ...(status === '' || overdue ? {} : { status: Number(status) }),
+      ...(overdue ? { overdue: doing(readIfThere(at('processes')), isScript) } : {}),
       seconds: (Date.now() - began) / 1000,
+      cpuSeconds,
+      times: sumOfTimes(readIfThere(at('times'))),
       log: readIfThere(at('log')),
       dmesg: readIfThere(at('dmesg')),
       console: readIfThere(at('console')),

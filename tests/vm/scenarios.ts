@@ -1,4 +1,4 @@
-/** The scenarios: what each needs of a machine, and on which filesystems it runs. */
+/** The scenarios: what each needs of a machine, and where it runs. */
 
 export type FileSystem = 'ext4' | 'xfs';
 
@@ -6,11 +6,10 @@ export interface Scenario {
   /** name of its script in tests/vm/scenarios, without .sh */
   readonly name: string;
   readonly fileSystems: readonly FileSystem[];
-  /** one filesystem per kernel is enough where none is asked for: the first on the first kernel, and so on */
-  readonly spread?: boolean;
   /** sizes of /dev/vda, /dev/vdb, … in MiB; sparse, so a large one costs nothing */
   readonly diskMib: readonly number[];
-  readonly limitSeconds: number;
+  /** what it takes in an emulated machine beside another one, on the reference machine */
+  readonly seconds: number;
   /** CPUs: one where little happens at the same time, for emulated ones that share a real one wait for each other */
   readonly cpus?: number;
   /** names of variables of the environment that it takes */
@@ -28,68 +27,67 @@ const both: readonly FileSystem[] = ['ext4', 'xfs'];
 const ext4: readonly FileSystem[] = ['ext4'];
 
 export const scenarios: readonly Scenario[] = [
-  { name: 'ioctls', fileSystems: ext4, diskMib: [256], limitSeconds: 1200 },
-  { name: 'proc-and-nodes', fileSystems: ext4, diskMib: [256], limitSeconds: 1200 },
-  { name: 'client', fileSystems: both, spread: true, diskMib: [512], limitSeconds: 1500 },
-  { name: 'dbdctl', fileSystems: ext4, diskMib: [256], limitSeconds: 1200 },
-  { name: 'overflow', fileSystems: both, spread: true, diskMib: [512], limitSeconds: 1200, cpus: 2 },
-  { name: 'trap', fileSystems: ext4, diskMib: [512, 256], limitSeconds: 1200, cpus: 2, debugCore: true },
-  { name: 'race', fileSystems: ext4, diskMib: [256, SCRATCH_MIB], limitSeconds: 1200, cpus: 2 },
-  { name: 'stability', fileSystems: both, spread: true, diskMib: [512], limitSeconds: 1200, cpus: 2 },
-  { name: 'writers', fileSystems: both, spread: true, diskMib: [512, SCRATCH_MIB, 512], limitSeconds: 1200, cpus: 2 },
-  { name: 'mounts', fileSystems: both, spread: true, diskMib: [512, SCRATCH_MIB], limitSeconds: 1200 },
-  { name: 'waits', fileSystems: both, spread: true, diskMib: [512], limitSeconds: 1200 },
-  { name: 'moved', fileSystems: both, spread: true, diskMib: [512, SCRATCH_MIB], limitSeconds: 1500 },
-  {
-    name: 'writers-rare',
-    fileSystems: both,
-    spread: true,
-    diskMib: [64, SCRATCH_MIB, 320],
-    limitSeconds: 1500,
-    erasable: true,
-  },
-  { name: 'umount', fileSystems: both, spread: true, diskMib: [512, SCRATCH_MIB], limitSeconds: 1200 },
-  { name: 'reload', fileSystems: both, spread: true, diskMib: [512, SCRATCH_MIB, 64], limitSeconds: 1200 },
-  { name: 'expand', fileSystems: both, spread: true, diskMib: [320, SCRATCH_MIB], limitSeconds: 1500, cpus: 2 },
-  { name: 'auto-expand', fileSystems: both, spread: true, diskMib: [512, SCRATCH_MIB], limitSeconds: 1500, cpus: 2 },
+  { name: 'ioctls', fileSystems: ext4, diskMib: [256], seconds: 15 },
+  { name: 'proc-and-nodes', fileSystems: ext4, diskMib: [256], seconds: 20 },
+  { name: 'client', fileSystems: both, diskMib: [512], seconds: 80 },
+  { name: 'dbdctl', fileSystems: ext4, diskMib: [256], seconds: 30 },
+  { name: 'overflow', fileSystems: both, diskMib: [512], seconds: 40, cpus: 2 },
+  { name: 'trap', fileSystems: ext4, diskMib: [512, 256], seconds: 30, cpus: 2, debugCore: true },
+  { name: 'race', fileSystems: ext4, diskMib: [256, SCRATCH_MIB], seconds: 50, cpus: 2 },
+  { name: 'stability', fileSystems: both, diskMib: [512], seconds: 30, cpus: 2 },
+  { name: 'writers', fileSystems: both, diskMib: [512, SCRATCH_MIB, 512], seconds: 50, cpus: 2 },
+  { name: 'mounts', fileSystems: both, diskMib: [512, SCRATCH_MIB], seconds: 60 },
+  { name: 'waits', fileSystems: both, diskMib: [512], seconds: 170 },
+  { name: 'moved', fileSystems: both, diskMib: [512, SCRATCH_MIB], seconds: 40 },
+  { name: 'writers-rare', fileSystems: both, diskMib: [64, SCRATCH_MIB, 320], seconds: 75, erasable: true },
+  { name: 'umount', fileSystems: both, diskMib: [512, SCRATCH_MIB], seconds: 40 },
+  { name: 'reload', fileSystems: both, diskMib: [512, SCRATCH_MIB, 64], seconds: 90 },
+  { name: 'expand', fileSystems: both, diskMib: [320, SCRATCH_MIB], seconds: 85, cpus: 2 },
+  { name: 'auto-expand', fileSystems: both, diskMib: [512, SCRATCH_MIB], seconds: 55, cpus: 2 },
   {
     name: 'transitions',
     fileSystems: both,
-    spread: true,
     options: ['TRANSITIONS_SECONDS', 'TRANSITIONS_SEED'],
     diskMib: [384, SCRATCH_MIB],
-    limitSeconds: 1500,
+    seconds: 105,
     cpus: 2,
   },
-  { name: 'reboot', fileSystems: both, spread: true, rootDisk: true, diskMib: [384, SCRATCH_MIB], limitSeconds: 1500 },
-  {
-    name: 'power-cut',
-    fileSystems: both,
-    spread: true,
-    rootDisk: true,
-    diskMib: [384, SCRATCH_MIB],
-    limitSeconds: 1500,
-  },
+  { name: 'reboot', fileSystems: both, rootDisk: true, diskMib: [384, SCRATCH_MIB], seconds: 165 },
+  { name: 'power-cut', fileSystems: both, rootDisk: true, diskMib: [384, SCRATCH_MIB], seconds: 100 },
   {
     name: 'update-power-cut',
     fileSystems: both,
-    spread: true,
     options: ['UPDATE_POWER_CUT_SEED'],
     diskMib: [48, SCRATCH_MIB],
-    limitSeconds: 1500,
+    seconds: 115,
   },
-  { name: 'backup', fileSystems: both, spread: true, diskMib: [256, SCRATCH_MIB], limitSeconds: 1200 },
-  { name: 'reload-module', fileSystems: ext4, diskMib: [512], limitSeconds: 1200, cpus: 2 },
-  { name: 'walkthrough', fileSystems: both, spread: true, diskMib: [1024, SCRATCH_MIB], limitSeconds: 1500 },
+  { name: 'backup', fileSystems: both, diskMib: [256, SCRATCH_MIB], seconds: 160 },
+  { name: 'reload-module', fileSystems: ext4, diskMib: [512], seconds: 70, cpus: 2 },
+  { name: 'walkthrough', fileSystems: both, diskMib: [1024, SCRATCH_MIB], seconds: 100 },
 ];
 
-/** The filesystems that a scenario is to run on, on the kernel of that number. @param asked what the user named, if anything */
-export function fileSystemsFor(
-  scenario: Scenario,
-  kernelNumber: number,
-  asked: readonly string[] | undefined,
-): FileSystem[] {
-  if (asked) return scenario.fileSystems.filter((fs) => asked.includes(fs));
-  const all = scenario.fileSystems;
-  return scenario.spread ? [all[kernelNumber % all.length]!] : [...all];
+/** Where a scenario runs. */
+export interface Place {
+  readonly scenario: Scenario;
+  readonly kernel: string;
+  readonly fs: FileSystem;
+}
+
+/**
+ * Every scenario once: the n-th one runs on the n-th kernel, and when those are used up on the next filesystem, round and
+ * round, so that every kernel meets every filesystem.
+ */
+export function spread(kernels: readonly string[]): Place[] {
+  return scenarios.map((scenario, n) => ({
+    scenario,
+    kernel: kernels[n % kernels.length]!,
+    fs: scenario.fileSystems[Math.floor(n / kernels.length) % scenario.fileSystems.length]!,
+  }));
+}
+
+/** Every scenario on every kernel and every filesystem that it is for. */
+export function everywhere(kernels: readonly string[]): Place[] {
+  return kernels.flatMap((kernel) =>
+    scenarios.flatMap((scenario) => scenario.fileSystems.map((fs) => ({ scenario, kernel, fs }))),
+  );
 }

@@ -1,5 +1,7 @@
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
+import type { Outcome } from './outcome.js';
+import { sumOfTimes } from './times.js';
 import { badLines, emulatorFault, failure } from './verdict.js';
 
 const oops = (code: string): string => `[    1.263656] Oops: int3: 0000 [#1] PREEMPT SMP NOPTI
@@ -41,16 +43,48 @@ test('nor is what the kernel complained of before it', () => {
   assert.ok(emulatorFault(`[    0.1] Linux version 6.12\n${oops('eb <0a> 48')}`));
 });
 
+const good: Outcome = {
+  status: 0,
+  seconds: 1,
+  cpuSeconds: 1,
+  times: { boot: 0, waiting: 0 },
+  log: '',
+  dmesg: '[    0.1] Linux version 6.12',
+  console: '',
+};
+const whyOf = (outcome: Outcome): string => failure(outcome)!.why.split('\n')[0]!;
+
 test('a machine passes only with status 0, in time, and a silent kernel', () => {
-  const good = { status: 0, timedOut: false, seconds: 1, log: '', dmesg: '[    0.1] Linux version 6.12', console: '' };
   const { status: _, ...silent } = good;
   assert.is(failure(good), undefined);
-  assert.match(failure({ ...good, status: 3 })!, /status 3/);
-  assert.match(failure(silent)!, /without a status/);
-  assert.match(failure({ ...good, timedOut: true })!, /killed after 1 s/);
-  assert.match(failure({ ...good, dmesg: oops('cc <0a>') })!, /the kernel complained:\n.*Oops/);
-  assert.match(failure({ ...good, console: 'WARNING: CPU: 0 PID: 1 at fs/inode.c' })!, /WARNING/);
+  assert.is(whyOf({ ...good, status: 3, log: 'FAILED: one\nFAILED: a: 1\nmore' }), 'status 3: FAILED: a: 1');
+  assert.is(whyOf(silent), 'the guest ended without a status');
+  assert.is(
+    whyOf({ ...silent, overdue: 'running: dd (D)', log: '[   1 s] first\n[   2 s] second\n' }),
+    'killed after 1 s, after "[   2 s] second"; running: dd (D)',
+  );
+  assert.match(whyOf({ ...good, dmesg: oops('cc <0a>') }), /^the kernel complained: .*Oops/);
+  assert.match(whyOf({ ...good, console: 'WARNING: CPU: 0 PID: 1 at fs/inode.c' }), /WARNING/);
   assert.equal(badLines('unpatched return thunk in use. This should not happen!\nBUG: bad'), ['BUG: bad']);
+});
+
+test('what the kernel complains of is final, but for what slowness may cause', () => {
+  const isFinal = (dmesg: string): boolean => failure({ ...good, dmesg })!.final;
+  assert.not(failure({ ...good, status: 1 })!.final);
+  assert.ok(isFinal('BUG: KASAN: slab-use-after-free in tracker'));
+  assert.not(isFinal('INFO: task dd:1 blocked for more than 120 seconds.'));
+  assert.ok(isFinal('INFO: task dd:1 blocked for more than 120 seconds.\nWARNING: possible circular locking'));
+});
+
+test('the time of a guest is summed up over its boots', () => {
+  const line = (word: string, uptime: number, ...ticks: number[]): string =>
+    `${word} ${uptime} cpu ${ticks.join(' ')} 0 0 0`;
+  const text = [
+    line('begin', 7.5, 100, 0, 200, 50, 10, 5, 5),
+    line('end', 20, 600, 100, 300, 250, 60, 5, 5),
+    line('begin', 8.5, 100, 0, 200, 50, 10, 5, 5),
+  ].join('\n');
+  assert.equal(sumOfTimes(text), { boot: 16, waiting: 2.5 });
 });
 
 test.run();

@@ -1,5 +1,5 @@
 /** Decides whether a run of a machine is a pass: its status, and what its kernel had to say. */
-import type { Outcome } from './machine.js';
+import type { Outcome } from './outcome.js';
 
 /** Lines of the kernel's log that fail a run whatever its status. */
 const BAD_LINES: readonly RegExp[] = [
@@ -61,31 +61,48 @@ function emulatorMark(log: string): number | undefined {
   return lockup?.index;
 }
 
+/** Complaints that a machine which is merely slow may cause. */
+const OF_TIME: readonly RegExp[] = [/INFO: task .* blocked/, /rcu.*detected.*stall/, /soft lockup|hard LOCKUP/];
+
+/** Why a run failed. */
+export interface Failure {
+  /** one line, then the complaints of the kernel and the ends of the logs */
+  readonly why: string;
+  /** a second run that passes does not excuse it: the kernel found a fault that no slowness explains */
+  readonly final: boolean;
+}
+
 function lastLines(text: string, count: number): string {
-  return text
-    .trimEnd()
-    .split('\n')
-    .slice(-count)
-    .map((line) => `    ${line}`)
-    .join('\n');
+  const lines = text.trimEnd().split('\n').slice(-count);
+  return lines.map((line) => `  ${line}`).join('\n');
+}
+
+/** What the script said last that matches. */
+function lastSaid(log: string, pattern: RegExp): string | undefined {
+  return log.split('\n').findLast((line) => pattern.test(line));
+}
+
+/** The script's end in one line; undefined if that was as it should be. */
+function badEnd({ status, overdue, seconds, log }: Outcome): string | undefined {
+  if (overdue !== undefined) {
+    const step = lastSaid(log, /^\[ *\d+ s\]/) ?? 'its begin';
+    return `killed after ${seconds.toFixed(0)} s, after "${step}"; ${overdue}`;
+  }
+  if (status === undefined) return 'the guest ended without a status';
+  if (status === 0) return undefined;
+  const failed = lastSaid(log, /^FAILED: /);
+  return failed === undefined ? `status ${status}` : `status ${status}: ${failed}`;
 }
 
 /** Returns why a run failed, or undefined if it passed. */
-export function failure(outcome: Outcome): string | undefined {
-  const reasons: string[] = [];
-  if (outcome.timedOut) reasons.push(`killed after ${outcome.seconds.toFixed(0)} s`);
-  else if (outcome.status === undefined) reasons.push('the guest ended without a status');
-  else if (outcome.status !== 0) reasons.push(`status ${outcome.status}`);
-  const bad = [...new Set([...badLines(outcome.dmesg), ...badLines(outcome.console)])];
-  if (bad.length > 0)
-    reasons.push(
-      `the kernel complained:\n${bad
-        .slice(0, 8)
-        .map((line) => `    ${line.trim()}`)
-        .join('\n')}`,
-    );
-  if (reasons.length === 0) return undefined;
-  reasons.push(`end of the log:\n${lastLines(outcome.log, 12)}`);
-  if (outcome.status === undefined) reasons.push(`end of the console:\n${lastLines(outcome.console, 25)}`);
-  return reasons.join('\n  ');
+export function failure(outcome: Outcome): Failure | undefined {
+  const bad = [...new Set([...badLines(outcome.dmesg), ...badLines(outcome.console)])].map((line) => line.trim());
+  const end = badEnd(outcome);
+  if (end === undefined && bad.length === 0) return undefined;
+  const complaint = bad.length > 0 ? `the kernel complained: ${bad[0]}` : undefined;
+  const parts = [[end, complaint].filter((text) => text !== undefined).join('; ')];
+  if (bad.length > 1) parts.push(`all it complained of:\n${lastLines(bad.slice(0, 8).join('\n'), 8)}`);
+  parts.push(`end of the log:\n${lastLines(outcome.log, 12)}`);
+  if (outcome.status === undefined) parts.push(`end of the console:\n${lastLines(outcome.console, 25)}`);
+  return { why: parts.join('\n'), final: bad.some((line) => !OF_TIME.some((pattern) => pattern.test(line))) };
 }

@@ -38,10 +38,10 @@ async function run(on: Kernel, core: 'release' | 'debug'): Promise<boolean> {
     outDir: join(cacheDir, 'vm', `${on.name}-engine-${core}`),
     onLog: (text) => process.stdout.write(text),
   });
-  const why = failure(outcome);
-  console.log(`${why === undefined ? 'pass' : 'FAIL'}  ${on.name}, ${core} build of the core`);
-  if (why !== undefined) console.log(`  ${why}`);
-  return why === undefined;
+  const failed = failure(outcome);
+  console.log(`${failed === undefined ? 'pass' : 'FAIL'}  ${on.name}, ${core} build of the core`);
+  if (failed !== undefined) console.log(failed.why);
+  return failed === undefined;
 }
 
 const names = process.argv.length > 2 ? process.argv.slice(2) : seriesNames;

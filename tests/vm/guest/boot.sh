@@ -20,10 +20,29 @@ if /lib/systemd/systemd-udevd --daemon 2>/dev/null && [ -z "$ROOT_FS" ]; then
 	udevadm settle
 fi
 mount -t debugfs debugfs /sys/kernel/debug 2>/dev/null
-# Before the host ends a machine that is late: what is blocked, and where, into the kernel's log.
-(sleep $((LIMIT_SECONDS - 20)); echo w >/proc/sysrq-trigger; echo l >/proc/sysrq-trigger; ps -eo pid,stat,wchan:32,args >/out/processes) &
+
+# A guest that is late leaves behind what runs, and where it is blocked, before the host ends it.
+last_words() {
+	until [ -e /out/late ]; do sleep 5; done
+	ps -eo pid,ppid,stat,wchan:32,args >/out/processes
+	echo w >/proc/sysrq-trigger
+	echo l >/proc/sysrq-trigger
+	sleep 1
+	touch /out/said
+}
+last_words &
+
+# times WORD: see tests/vm/times.ts
+times() {
+	local uptime cpus
+	read -r uptime _ </proc/uptime
+	read -r cpus </proc/stat
+	echo "$1 $uptime $cpus" >>/out/times
+}
+times begin
 (bash "$SCENARIO_SCRIPT") >>/out/log 2>&1 </dev/null
 status=$?
+times end
 [ -e /out/next ] || echo $status >/out/status
 sleep 0.2	# the last lines of the kernel's log
 sync -f /out

@@ -15,12 +15,20 @@ die() { trap - ERR; printf 'FAILED: %s\n' "$*"; exit 1; }
 
 # images, race, load, ioctls: built on the host from tests/vm/programs
 images() { "$PROGRAMS/images" "$@"; }
-# udev looks at a new node, which keeps it busy for a moment.
+# The driver's requests, by programs/dbdctl.c. udev looks at a new node, which keeps it busy for a moment.
 dbdctl() {
+	"$PROGRAMS/dbdctl" "$@" || return
+	udevadm settle
+}
+# dbdctl itself, which takes a second to start here: where the tool is the point.
+dbdctl_tool() {
 	node "$PROJECT/dist/dbdctl.mjs" "$@" || return
 	udevadm settle
 }
 update_img() { node "$PROJECT/dist/update-img.mjs" "$@"; }
+
+# rounds FEW MANY: how often the same is repeated, in npm test and in npm run test:all
+rounds() { if [ "${LONG:-}" ]; then echo "$2"; else echo "$1"; fi; }
 
 # same WHAT GOT WANTED
 same() { [ "$2" = "$3" ] || die "$1: got '$2', expected '$3'"; }

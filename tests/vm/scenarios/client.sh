@@ -30,14 +30,14 @@ declare -A numbers=([0]=0 [EPERM]=1 [ENOENT]=2 [ENOTBLK]=15 [EBUSY]=16 [EISDIR]=
 # by_dbdctl FUNCTION ARGUMENTS...: the library's function as dbdctl's command
 by_dbdctl() {
 	case $1 in
-	setup_snapshot) dbdctl setup-snapshot -f "$5" -c "$6" "$3" "$4" "$2" ;;
-	reload_*) dbdctl "${1/_/-}" -c "$5" "$3" "$4" "$2" ;;
-	transition_snapshot) dbdctl transition-to-snapshot -f "$4" "$3" "$2" ;;
-	transition_incremental) dbdctl transition-to-incremental "$2" ;;
-	destroy) dbdctl destroy "$2" ;;
-	reconfigure) dbdctl reconfigure -c "$3" "$2" ;;
-	expand_cow_file) dbdctl expand-cow-file "$3" "$2" ;;
-	reconfigure_auto_expand) dbdctl reconfigure-auto-expand -r "$4" "$3" "$2" ;;
+	setup_snapshot) dbdctl_tool setup-snapshot -f "$5" -c "$6" "$3" "$4" "$2" ;;
+	reload_*) dbdctl_tool "${1/_/-}" -c "$5" "$3" "$4" "$2" ;;
+	transition_snapshot) dbdctl_tool transition-to-snapshot -f "$4" "$3" "$2" ;;
+	transition_incremental) dbdctl_tool transition-to-incremental "$2" ;;
+	destroy) dbdctl_tool destroy "$2" ;;
+	reconfigure) dbdctl_tool reconfigure -c "$3" "$2" ;;
+	expand_cow_file) dbdctl_tool expand-cow-file "$3" "$2" ;;
+	reconfigure_auto_expand) dbdctl_tool reconfigure-auto-expand -r "$4" "$3" "$2" ;;
 	esac
 }
 

@@ -1,5 +1,6 @@
 # dbdctl's exit status and words, against the driver itself (ABI.md F2).
 . "$PROJECT/tests/vm/guest/lib.sh"
+dbdctl() { dbdctl_tool "$@"; }
 make_origin
 dd if=/dev/urandom of=$MOUNT/file bs=1M count=20 conv=fsync status=none
 cd /run

@@ -32,7 +32,7 @@ copy_device /dev/datto0 $SCRATCH/before
 frozen
 refused "Device or resource busy" dbdctl destroy 0
 refused "Device or resource busy" dbdctl transition-to-incremental 0
-dbdctl status >/dev/null
+dbdctl_tool status >/dev/null
 active "frozen"
 equal $SCRATCH/before /dev/datto0 || die "frozen: the snapshot moved"
 fsfreeze -u $MOUNT

@@ -1,7 +1,7 @@
-# The root filesystem is the origin. Ten clean reboots in incremental mode, with writes before, during and after each: the updated
+# The root filesystem is the origin. Four or ten clean reboots in incremental mode, with writes before, during and after each: the updated
 # image equals the snapshot in every byte. Then a snapshot outlives two reboots, and a reboot without a shutdown makes nothing wrong.
 . "$PROJECT/tests/vm/guest/lib.sh"
-REBOOTS=10
+REBOOTS=$(rounds 4 10)
 image=$SCRATCH/image
 
 # Run by the initramfs of the next boot.
@@ -36,7 +36,7 @@ if [ "$BOOT" = 1 ]; then
 	step "boot 1: the image is $(($(stat -c %s $image) >> 20)) MiB large; incremental from here on"
 	umount $SCRATCH
 	reboot_now
-elif [ "$BOOT" -le $REBOOTS ]; then
+elif [ "$BOOT" -le "$REBOOTS" ]; then
 	after_reboot 2
 	some_writes
 	reboot_now

@@ -2,8 +2,8 @@
 # flushed when; by that note the disk is made what it may be after the power failed at a random moment: what was not flushed is
 # there, lost or torn. UPDATE_POWER_CUT_SEED is what to repeat; the notes differ a little from run to run.
 . "$PROJECT/tests/vm/guest/lib.sh"
-UPDATES=20	# power cuts
-ROLLBACKS=6
+UPDATES=$(rounds 10 20)	# power cuts
+ROLLBACKS=$(rounds 4 6)
 IMAGES=/mnt/images
 IMAGE=$IMAGES/image
 SEED=${UPDATE_POWER_CUT_SEED:-$((RANDOM * 32768 + RANDOM))}
@@ -133,8 +133,8 @@ back=0
 lose_power plain 1 1 "CLEAN 2"
 lose_power keeping 2 2 "CLEAN 1"
 for what in "${!seen[@]}"; do say "$what: ${seen[$what]}"; done
-[ "${seen[UPDATING 1]:-0}" -ge 3 ] || die "the power hardly failed within an update"
-[ "${seen[to 1]:-0}" -ge 3 ] && [ "${seen[to 2]:-0}" -ge 3 ] || die "little was rolled back or resumed"
+[ "${seen[UPDATING 1]:-0}" -ge "$(rounds 1 3)" ] || die "the power hardly failed within an update"
+[ "${seen[to 1]:-0}" -ge "$(rounds 2 3)" ] && [ "${seen[to 2]:-0}" -ge "$(rounds 2 3)" ] || die "little was rolled back or resumed"
 step "each image was the old or the new snapshot, or said that it is neither, and became one"
 
 losetup -d "$disk"

@@ -27,7 +27,7 @@ for_ever=1000000
 
 frozen() { until_true 20 "a freeze" timeout 20 fsfreeze -f $MOUNT; } # again, where a set-up is just at it
 gone() { [ ! -d /proc/"$1" ] || grep -qs '^State:.[ZX]' /proc/"$1"/status; }
-request() { node "$PROJECT/dist/dbdctl.mjs" "$@" >/run/request 2>&1 & request=$!; }
+request() { "$PROGRAMS/dbdctl" "$@" >/run/request 2>&1 & request=$!; }
 ends_when_killed() { # WHAT
 	kill -KILL $request 2>/dev/null || true
 	until_true 10 "the end of a request that was killed ($1)" gone $request
@@ -70,7 +70,7 @@ for _ in 1 2 3; do
 	frozen
 	sleep 0.5
 	ends_when_killed "set-up, frozen in the middle"
-	dbdctl status >/dev/null
+	dbdctl_tool status >/dev/null
 	fsfreeze -u $MOUNT
 	over
 	[ "$(field 0 state)" != 3 ] || dbdctl destroy 0
@@ -85,9 +85,9 @@ dbdctl reconfigure-auto-expand 4 0
 for part in 0 1 2 3; do
 	dd if=/dev/urandom of=$MOUNT/late bs=1M seek=$((part * 2)) count=2 oflag=direct conv=notrunc status=none &
 	frozen
-	refused "Device or resource busy" timeout 20 node "$PROJECT/dist/dbdctl.mjs" reconfigure-auto-expand 4 0
-	timeout 20 node "$PROJECT/dist/dbdctl.mjs" reconfigure-auto-expand 0 0
-	refused "Device or resource busy" timeout 20 node "$PROJECT/dist/dbdctl.mjs" destroy 0
+	refused "Device or resource busy" timeout 20 "$PROGRAMS/dbdctl" reconfigure-auto-expand 4 0
+	timeout 20 "$PROGRAMS/dbdctl" reconfigure-auto-expand 0 0
+	refused "Device or resource busy" timeout 20 "$PROGRAMS/dbdctl" destroy 0
 	fsfreeze -u $MOUNT
 	wait $!
 	dbdctl reconfigure-auto-expand 4 0
@@ -128,7 +128,7 @@ late_for $for_ever
 overwrite 1
 request destroy 0
 waits "destroy, behind a write" drain_worker
-dbdctl status >/dev/null
+dbdctl_tool status >/dev/null
 late_for 0
 wait $writer
 dbdctl destroy 0
@@ -162,10 +162,10 @@ other=$(losetup -f --show /run/other)
 make_ext4 "$other"
 mkdir -p /run/other.mounted
 mount "$other" /run/other.mounted
-timeout 60 node "$PROJECT/dist/dbdctl.mjs" setup-snapshot -f 8 "$other" /run/other.mounted/cow 1
+timeout 60 "$PROGRAMS/dbdctl" setup-snapshot -f 8 "$other" /run/other.mounted/cow 1
 same "another device meanwhile" "$(field 1 state)" 3
 udevadm settle
-timeout 60 node "$PROJECT/dist/dbdctl.mjs" destroy 1
+timeout 60 "$PROGRAMS/dbdctl" destroy 1
 umount /run/other.mounted
 losetup -d "$other"
 answers

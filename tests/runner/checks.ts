@@ -1,0 +1,70 @@
+/** The checks of npm test that are one command each. */
+import { runCommand } from './command.js';
+import type { Task } from './task.js';
+
+interface Check {
+  readonly name: string;
+  readonly command: readonly string[];
+  readonly seconds: number;
+}
+
+const CHECKS: readonly Check[] = [
+  { name: 'generated layouts are up to date', command: ['bash', 'scripts/check-layout.sh'], seconds: 2 },
+  { name: 'types', command: ['npm', 'run', '-s', 'typecheck'], seconds: 9 },
+  { name: 'formatters and linters', command: ['npm', 'run', '-s', 'lint'], seconds: 7 },
+  {
+    name: 'files: at most 400 lines, kernel versions in compat.h only',
+    command: ['bash', 'scripts/check-files.sh'],
+    seconds: 1,
+  },
+  { name: 'sparse and checkpatch on kmod-stub', command: ['bash', 'scripts/check-kmod.sh'], seconds: 55 },
+];
+
+/** The long forms of what the unit tests do for seconds. Each prints its seed. */
+const LONG_FORMS: readonly Check[] = [
+  { name: 'fuzz for 10 minutes', command: ['npx', '--no-install', 'tsx', 'tests/fuzz/datto.ts', '600'], seconds: 610 },
+  {
+    name: 'update-img killed 200 times',
+    command: ['npx', '--no-install', 'tsx', 'tests/cli/kill-rounds.ts', '200'],
+    seconds: 400,
+  },
+  {
+    name: 'datto-backup killed before each of its changes',
+    command: ['npx', '--no-install', 'tsx', 'tests/cli/backup-kill-rounds.ts', '1'],
+    seconds: 300,
+  },
+  {
+    name: '1,000 flipped bits',
+    command: ['npx', '--no-install', 'tsx', 'tests/cli/bit-flips.ts', '1000'],
+    seconds: 400,
+  },
+];
+
+/** A command that hangs is ended after so many times its usual time. */
+const PATIENCE = 10;
+const LEAST_LIMIT_SECONDS = 120;
+
+const asTask = (check: Check, root: string, after: readonly Task[]): Task => ({
+  name: check.name,
+  seconds: check.seconds,
+  after,
+  run: async () => {
+    const limitSeconds = Math.max(LEAST_LIMIT_SECONDS, check.seconds * PATIENCE);
+    const { status, output, seconds, overdue } = await runCommand(check.command, { cwd: root, limitSeconds });
+    if (overdue === undefined && status === 0) return { passed: 1, failed: 0 };
+    const ending = overdue === undefined ? `status ${status}` : `killed after ${seconds.toFixed(0)} s; ${overdue}`;
+    return { passed: 0, failed: 1, why: `${ending}\n${output}` };
+  },
+});
+
+/** What `npm test` checks besides running tests. @param build what must have been built before */
+export const checkTasks = (root: string, build: Task): Task[] => CHECKS.map((check) => asTask(check, root, [build]));
+
+/** What only `npm run test:all` runs. */
+export const longTasks = (root: string, build: Task): Task[] => LONG_FORMS.map((form) => asTask(form, root, [build]));
+
+/** The core and the tools, which nearly everything needs. */
+export const buildTask = (root: string): Task => ({
+  ...asTask({ name: 'build', command: ['npm', 'run', '-s', 'build'], seconds: 16 }, root, []),
+  early: true,
+});

@@ -1,0 +1,3 @@
+. "$PROJECT/tests/vm/guest/lib.sh"
+step "an assertion follows"
+same "two and two" $((2 + 2)) 5

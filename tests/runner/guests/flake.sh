@@ -1,0 +1,2 @@
+. "$PROJECT/tests/vm/guest/lib.sh"
+[ "$ATTEMPT" = 2 ] || die "by chance"

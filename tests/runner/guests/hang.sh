@@ -1,0 +1,3 @@
+. "$PROJECT/tests/vm/guest/lib.sh"
+step "a sleep follows"
+sleep 10000
