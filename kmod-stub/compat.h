@@ -138,6 +138,19 @@ static inline int compat_bdev_thaw(struct block_device *bdev)
 #endif
 }
 
+/* compat_bdev_set_read_only() - As the ioctl BLKROSET does. */
+static inline void compat_bdev_set_read_only(struct block_device *bdev, bool read_only)
+{
+#ifdef HAVE_BDEV_SET_FLAG
+	if (read_only)
+		bdev_set_flag(bdev, BD_READ_ONLY);
+	else
+		bdev_clear_flag(bdev, BD_READ_ONLY);
+#else
+	bdev->bd_read_only = read_only;
+#endif
+}
+
 /*
  * compat_bdev_drain() - Wait until the requests that were submitted to the disk of @bdev have
  * ended. What a stacked device (device mapper, md) has taken over is not waited for: there a

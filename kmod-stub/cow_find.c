@@ -4,61 +4,33 @@
  * (reload), or wherever it is mounted.
  *
  * For that the filesystem gets a mount of our own for a moment, in no namespace. If it is mounted
- * already, this is another mount of the same superblock; else it is read-only, and the journal
- * stays as it is: nothing is written.
+ * already, this is another mount of the same superblock; else it is one of own_mount.c's, which
+ * writes nothing.
  */
 #include <linux/dcache.h>
 #include <linux/exportfs.h>
 #include <linux/namei.h>
 #include <linux/slab.h>
 #include "cow_private.h"
+#include "own_mount.h"
 #include "request.h"
 
-/* Those that are tried where none is mounted, with options that leave the log alone. */
-static const struct file_system {
-	const char *name;
-	const char *options;
-} file_systems[] = {
-	{ "ext4", "noload" },
-	{ "xfs", "norecovery,nouuid" },
-	{ "ext3", "noload" },
-	{ "ext2", "" },
-};
-
-static struct vfsmount *mount_as(struct file_system_type *type, struct block_device *origin,
-				 const char *device, int flags, const char *options)
-{
-	struct vfsmount *mnt;
-	char copy[32]; /* it is cut to pieces */
-
-	strscpy(copy, options, sizeof(copy));
-	mnt = vfs_kern_mount(type, SB_KERNMOUNT | SB_SILENT | flags, device, copy);
-	if (IS_ERR(mnt) || mnt->mnt_sb->s_bdev == origin)
-		return mnt;
-	kern_unmount(mnt);
-	return ERR_PTR(-ENODEV);
-}
-
 /* The first error that says more than "not this kind". */
-static struct vfsmount *mount_read_only(struct block_device *origin, const char *device)
+static int mount_read_only(struct own_mount *own, struct block_device *origin, const char *device)
 {
-	struct file_system_type *type;
-	struct vfsmount *mnt;
-	int err = -ENODEV;
+	/* Those that are tried where none is mounted. */
+	static const char *const types[] = { "ext4", "xfs", "ext3", "ext2" };
+	int err = -ENODEV, ret;
 	unsigned int i;
 
-	for (i = 0; i < ARRAY_SIZE(file_systems); i++) {
-		type = get_fs_type(file_systems[i].name);
-		if (!type)
-			continue;
-		mnt = mount_as(type, origin, device, SB_RDONLY, file_systems[i].options);
-		module_put(type->owner);
-		if (!IS_ERR(mnt))
-			return mnt;
-		if (err == -ENODEV && PTR_ERR(mnt) != -EINVAL)
-			err = PTR_ERR(mnt);
+	for (i = 0; i < ARRAY_SIZE(types); i++) {
+		ret = own_mount(own, origin, types[i], device);
+		if (!ret)
+			return 0;
+		if (err == -ENODEV && ret != -EINVAL)
+			err = ret;
 	}
-	return ERR_PTR(err);
+	return err;
 }
 
 /*
@@ -134,9 +106,12 @@ static struct vfsmount *mount_again(struct block_device *origin, const char *dev
 	sb = super_activate(origin);
 	if (!sb)
 		return ERR_PTR(-ENOENT);
-	mnt = mount_as(sb->s_type, origin, device, 0, "");
+	mnt = vfs_kern_mount(sb->s_type, SB_KERNMOUNT | SB_SILENT, device, NULL);
 	deactivate_super(sb);
-	return mnt;
+	if (IS_ERR(mnt) || mnt->mnt_sb->s_bdev == origin)
+		return mnt;
+	kern_unmount(mnt);
+	return ERR_PTR(-ENODEV);
 }
 
 static int look_up(struct vfsmount *mnt, const char *name, struct path *path)
@@ -146,21 +121,21 @@ static int look_up(struct vfsmount *mnt, const char *name, struct path *path)
 
 struct cow_file *cow_file_find(const char *name, struct block_device *origin, const char *device)
 {
-	struct vfsmount *mnt = mount_read_only(origin, device);
 	struct cow_file *cow;
+	struct own_mount own;
 	struct path path;
-	int err;
+	int err = mount_read_only(&own, origin, device);
 
-	if (IS_ERR(mnt))
-		return ERR_PTR(PTR_ERR(mnt) == -ENOENT ? -ENODEV : PTR_ERR(mnt));
-	err = look_up(mnt, name, &path);
+	if (err)
+		return ERR_PTR(err == -ENOENT ? -ENODEV : err);
+	err = look_up(own.mnt, name, &path);
 	if (!err) {
 		cow = cow_file_known(&path, origin, device);
 		path_put(&path);
 	} else {
 		cow = ERR_PTR(err);
 	}
-	kern_unmount(mnt);
+	own_unmount(&own);
 	return cow;
 }
 

@@ -17,6 +17,7 @@
 #include "expand.h"
 #include "free_space.h"
 #include "request.h"
+#include "snapshot.h"
 
 #define COPY_PIECE 1024 /* blocks, so that writes get their turn */
 
@@ -42,7 +43,7 @@ void expand_prepare(struct dattobd_device *dev)
 	if (dev->free_space)
 		return;
 	snprintf(node, sizeof(node), "/dev/datto%u", dev->minor);
-	space = free_space_read(cow_file_type(dev->cow), node);
+	space = free_space_read(dev->snap->disk->part0, cow_file_type(dev->cow), node);
 	if (IS_ERR(space))
 		pr_dev_warn(dev, "which blocks were free is not known, all are preserved: %ld",
 			    PTR_ERR(space));

@@ -1,14 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * What was free when a snapshot was taken: the frozen filesystem itself says it, since freezing
- * left it consistent. It is mounted read-only without a replay of its log, in no namespace, and
- * asked as user space asks a filesystem (FS_IOC_GETFSMAP).
+ * left it consistent. It is asked as user space asks a filesystem (FS_IOC_GETFSMAP).
  */
 #include <linux/fs.h>
 #include <linux/fsmap.h>
 #include <linux/kdev_t.h>
 #include <linux/mm.h>
-#include <linux/module.h>
 #include <linux/mount.h>
 #include <linux/path.h>
 #include <linux/sched/signal.h>
@@ -16,6 +14,7 @@
 #include <linux/uaccess.h>
 #include "dattobd.h"
 #include "free_space.h"
+#include "own_mount.h"
 #include "scratch.h"
 
 #define RECORDS 1024 /* asked for at once */
@@ -153,38 +152,19 @@ static int ask(struct free_space *space, struct vfsmount *mnt)
 	return err;
 }
 
-static struct vfsmount *mount_snapshot(const char *name, const char *node)
-{
-	char options[] = "norecovery\0nouuid";
-	struct file_system_type *type = get_fs_type(name);
-	struct vfsmount *mnt;
-
-	if (!type)
-		return ERR_PTR(-ENODEV);
-	if (!strcmp(name, "xfs"))
-		options[strlen(options)] = ','; /* a filesystem of that UUID is mounted */
-	mnt = vfs_kern_mount(type, SB_RDONLY | SB_SILENT | SB_KERNMOUNT, node,
-			     strcmp(name, "ext2") ? options : NULL);
-	module_put(type->owner);
-	return mnt;
-}
-
-struct free_space *free_space_read(const char *type, const char *node)
+struct free_space *free_space_read(struct block_device *bdev, const char *type, const char *node)
 {
 	struct free_space *space = kzalloc(sizeof(*space), GFP_KERNEL);
-	struct vfsmount *mnt;
+	struct own_mount own;
 	int err;
 
 	if (!space)
 		return ERR_PTR(-ENOMEM);
-	mnt = mount_snapshot(type, node);
-	if (IS_ERR(mnt)) {
-		flush_delayed_fput(); /* it may have opened the node */
-		free_space_free(space);
-		return ERR_CAST(mnt);
+	err = own_mount(&own, bdev, type, node);
+	if (!err) {
+		err = ask(space, own.mnt);
+		own_unmount(&own);
 	}
-	err = ask(space, mnt);
-	compat_kern_unmount(mnt);
 	if (err) {
 		free_space_free(space);
 		return ERR_PTR(err);

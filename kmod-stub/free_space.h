@@ -5,18 +5,20 @@
 
 #include <linux/types.h>
 
+struct block_device;
 struct free_space;
 
 /**
  * free_space_read() - Ask the filesystem of a snapshot for its free space.
+ * @bdev: the snapshot's device
  * @type: of the filesystem, as in /proc/filesystems
- * @node: path of the snapshot's device
+ * @node: path of the device for the caller
  *
  * The snapshot is mounted for that, where nobody sees it.
  * Context: A request's thread.
  * Return: The free space, maybe less than there is, freed by free_space_free(); or ERR_PTR().
  */
-struct free_space *free_space_read(const char *type, const char *node);
+struct free_space *free_space_read(struct block_device *bdev, const char *type, const char *node);
 
 void free_space_free(struct free_space *space); /* NULL is allowed */
 

@@ -84,6 +84,17 @@ done
 step "images made before and after the growth are right"
 check_filesystem $SCRATCH/now
 dbdctl destroy 0
+
+# What another device has free, which the caller sees under the snapshot's name, says nothing about the snapshot.
+truncate -s 320M $SCRATCH/other
+other=$(losetup --find --show $SCRATCH/other)
+if [ "$FS" = ext4 ]; then make_ext4 "$other"; else mkfs.xfs -q "$other"; fi
+dbdctl setup-snapshot -f 20 $ORIGIN $MOUNT/cow2 0
+unshare --mount bash -c "mount --bind $other /dev/datto0 && exec node $PROJECT/dist/dbdctl.mjs expand-cow-file 1 0"
+dmesg | matches "which blocks were free is not known, all are preserved: -19" || die "another device was asked what was free"
+same "grown without knowing: size" "$(field 0 cow_size_current)" $((21 << 20))
+dbdctl destroy 0
+losetup -d "$other"
 umount $MOUNT
 check_device $ORIGIN
 unload_module
