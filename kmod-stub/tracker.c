@@ -185,11 +185,11 @@ static bool release(struct dattobd_device *dev, struct bio *bio)
 
 	raw_spin_lock_irqsave(&dev->core_lock, flags);
 	/* Again: a seal holds writes before they are looked at, and the COW file may have grown. */
-	if (!dev->error && fail_if_taken(dev, sector, nr_sectors)) {
+	if (dev->error || fail_if_taken(dev, sector, nr_sectors)) {
 		blocked = meets_cow_write(dev, sector, nr_sectors);
-	} else if (!dev->error && !dev->snapshot_mode) {
+	} else if (!dev->snapshot_mode) {
 		mark(dev, sector, nr_sectors);
-	} else if (!dev->error) {
+	} else {
 		swallow = bio_op(bio) == REQ_OP_DISCARD;
 		blocked = !swallow && snapshot_reads_overlap(dev->snap, sector, nr_sectors);
 	}
