@@ -212,10 +212,7 @@ static int copy_runs(struct dattobd_device *dev, const struct core_run *runs, un
 
 void copy_ranges(struct dattobd_device *dev, const struct core_range *ranges, unsigned int count)
 {
-	/*
-	 * dev->snap is there for as long as this worker was not drained after snapshot mode had
-	 * been left.
-	 */
+	/* dev->snap is there until this worker was drained after snapshot mode had been left. */
 	while (count && READ_ONCE(dev->snapshot_mode)) {
 		struct ring *ring = snapshot_ring(dev->snap);
 		unsigned int space = min_t(unsigned int, ring_wait_free(ring), COPY_BLOCKS);

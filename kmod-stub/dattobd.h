@@ -182,6 +182,12 @@ void device_cow_write_end(struct dattobd_device *dev);
 /** device_cow_writes_wait() - Wait until no raw write to the COW file is in flight. */
 void device_cow_writes_wait(struct dattobd_device *dev);
 
+/**
+ * device_drop_snapshot() - Take the snapshot, if there is one, from a device that copies nothing
+ * any more, and destroy it. Context: snapshot_close() has succeeded.
+ */
+void device_drop_snapshot(struct dattobd_device *dev);
+
 /** device_cache_bytes() - The cache limit in force, the default substituted for 0. */
 u64 device_cache_bytes(const struct dattobd_device *dev);
 

@@ -36,9 +36,7 @@ void transition_dismantle(struct dattobd_device *dev, bool keep_cow)
 	device_cow_writes_wait(dev);
 	intercept_remove(dev);
 	tracker_drain(dev);
-	if (dev->snap)
-		snapshot_destroy(dev->snap);
-	dev->snap = NULL;
+	device_drop_snapshot(dev);
 	if (!keep_cow)
 		unlink_cow(dev);
 	device_free(dev);

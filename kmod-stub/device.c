@@ -260,6 +260,23 @@ void device_free(struct dattobd_device *dev)
 	kfree(dev);
 }
 
+void device_drop_snapshot(struct dattobd_device *dev)
+{
+	struct snapshot *snap = dev->snap;
+	unsigned long flags;
+
+	if (!snap)
+		return;
+	mutex_lock(&devices_lock);
+	raw_spin_lock_irqsave(&dev->core_lock, flags);
+	WRITE_ONCE(dev->snap, NULL);
+	dev->publish_wanted = false; /* of a reloaded snapshot that the watch has not seen */
+	raw_spin_unlock_irqrestore(&dev->core_lock, flags);
+	mutex_unlock(&devices_lock);
+	tracker_drain(dev); /* the worker may have looked at it before */
+	snapshot_destroy(snap);
+}
+
 int device_check_thawed(const struct dattobd_device *dev)
 {
 	if (!compat_bdev_frozen(origin_bdev(dev)))

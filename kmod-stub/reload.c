@@ -147,7 +147,6 @@ static int load(struct dattobd_device *dev, const char *cow)
 /* What a failed load leaves: names and an error. */
 static void strip(struct dattobd_device *dev)
 {
-	struct snapshot *snap = dev->snap;
 	struct cow_file *cow = dev->cow;
 
 	if (dev->tracked) {
@@ -155,11 +154,9 @@ static void strip(struct dattobd_device *dev)
 		intercept_disable();
 		dev->tracked = false;
 	}
-	dev->snap = NULL;
-	if (snap) {
-		snapshot_close(snap);
-		snapshot_destroy(snap);
-	}
+	if (dev->snap)
+		snapshot_close(dev->snap);
+	device_drop_snapshot(dev);
 	engine_destroy(dev->engine);
 	dev->engine = NULL;
 	dev->cow = NULL;

@@ -215,6 +215,15 @@ static void wait_to_release(struct dattobd_device *dev, struct bio *bio)
 		snapshot_wait_reads(dev->snap, sector, nr_sectors);
 }
 
+/* Copies go on to the COW file. The snapshot may be taken from the device meanwhile. */
+static void flush_copies(struct dattobd_device *dev)
+{
+	struct snapshot *snap = READ_ONCE(dev->snap);
+
+	if (snap)
+		ring_flush(snapshot_ring(snap));
+}
+
 static void release_batch(struct dattobd_device *dev, struct bio_list *batch)
 {
 	struct bio_list blocked = BIO_EMPTY_LIST;
@@ -228,8 +237,7 @@ static void release_batch(struct dattobd_device *dev, struct bio_list *batch)
 		if (!release(dev, bio))
 			bio_list_add(&blocked, bio);
 	}
-	if (dev->snap)
-		ring_flush(snapshot_ring(dev->snap));
+	flush_copies(dev);
 	blk_finish_plug(&plug);
 
 	while ((bio = bio_list_pop(&blocked))) {
@@ -271,8 +279,7 @@ static void serve_copies(struct dattobd_device *dev)
 
 	while ((request = next_request(dev))) {
 		copy_ranges(dev, &request->range, 1);
-		if (dev->snap)
-			ring_flush(snapshot_ring(dev->snap));
+		flush_copies(dev);
 		complete(&request->done);
 		request_put(request);
 	}
@@ -301,8 +308,8 @@ int tracker_copy(struct dattobd_device *dev, sector_t sector, sector_t nr_sector
 }
 
 /*
- * dev->snap is stable here: it is freed only after snapshot mode was left and this work was
- * flushed (tracker_drain()).
+ * dev->snap may become NULL in the middle of this, but only once nothing is copied any more; what
+ * it pointed to is freed after this work was flushed (device_drop_snapshot()).
  */
 void tracker_work(struct work_struct *work)
 {

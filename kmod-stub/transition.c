@@ -199,11 +199,7 @@ int transition_to_incremental(struct dattobd_device *dev)
 	device_cow_writes_wait(dev); /* from here on the file's blocks may become somebody else's */
 	thaw(dev);
 
-	mutex_lock(&devices_lock);
-	dev->snap = NULL;
-	dev->publish_wanted = false; /* of a reloaded snapshot that went before the watch saw it */
-	mutex_unlock(&devices_lock);
-	snapshot_destroy(snap); /* no copy is on its way to the COW file from here on */
+	device_drop_snapshot(dev); /* no copy is on its way to the COW file from here on */
 
 	err = READ_ONCE(dev->error);
 	if (err) {
