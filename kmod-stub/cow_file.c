@@ -20,8 +20,10 @@
  *   is created.
  */
 #include <linux/dcache.h>
+#include <linux/exportfs.h>
 #include <linux/kallsyms.h>
 #include <linux/slab.h>
+#include <linux/statfs.h>
 #include "cow_private.h"
 
 /*
@@ -59,6 +61,16 @@ static int check_kind(const struct inode *inode, const struct block_device *orig
 	return 0;
 }
 
+static void set_handle(struct cow_file *cow, struct dentry *dentry)
+{
+	int count = COW_HANDLE_WORDS;
+
+	cow->handle.type =
+		exportfs_encode_fh(dentry, (struct fid *)cow->handle.words, &count, true);
+	if (cow->handle.type > FILEID_ROOT && cow->handle.type != FILEID_INVALID)
+		cow->handle.count = count;
+}
+
 /* The client's name for the file, and the filesystem's. */
 static int set_paths(struct cow_file *cow, const struct path *path)
 {
@@ -85,6 +97,26 @@ static int set_paths(struct cow_file *cow, const struct path *path)
 out:
 	kfree(buffer);
 	return err;
+}
+
+/*
+ * Before anything is cut, so that a set-up that finds no space leaves what it found. The caller may
+ * use what is reserved for root.
+ */
+static int check_room(const struct path *path, u64 bytes)
+{
+	u64 there = (u64)d_inode(path->dentry)->i_blocks << SECTOR_SHIFT;
+	struct kstatfs room;
+	int err;
+
+	if (!bytes)
+		return -EINVAL;
+	if (bytes > path->dentry->d_sb->s_maxbytes)
+		return -EFBIG;
+	err = vfs_statfs(path, &room);
+	if (err || bytes <= there)
+		return err;
+	return DIV_ROUND_UP_ULL(bytes - there, room.f_bsize) > room.f_bfree ? -ENOSPC : 0;
 }
 
 static int allocate(struct file *file, u64 bytes)
@@ -130,6 +162,7 @@ static struct cow_file *cow_file_new(const struct path *path, struct block_devic
 	cow->ino = inode->i_ino;
 	cow->generation = inode->i_generation;
 	cow->type = overwrites_in_place(inode->i_sb);
+	set_handle(cow, path->dentry);
 	cow->device = kstrdup(device, GFP_KERNEL);
 	err = cow->device ? set_paths(cow, path) : -ENOMEM;
 	if (err) {
@@ -145,11 +178,8 @@ static struct cow_file *make(const struct path *path, struct block_device *origi
 {
 	struct file *file;
 	struct cow_file *cow;
-	/*
-	 * Truncated only once it is known to be of the right kind: a wrong file keeps its
-	 * content.
-	 */
-	int err = check_kind(d_inode(path->dentry), origin);
+	/* Cut only once it is known to be of the right kind: a wrong file keeps its content. */
+	int err = check_kind(d_inode(path->dentry), origin) ?: check_room(path, bytes);
 
 	if (err)
 		return ERR_PTR(err);

@@ -52,9 +52,11 @@ const char *cow_file_path(const struct cow_file *cow);
 u64 cow_file_bytes(const struct cow_file *cow);
 
 /**
- * cow_file_guard() - Pin the file again if its filesystem was unmounted and mounted since.
+ * cow_file_guard() - See that a session could begin now. If the filesystem was unmounted and
+ * mounted since, pin the file again.
  *
- * Return: 0 or -errno.
+ * Return: 0 or -errno: -%ENOENT or -%ESTALE if the file is not found, -%ESTALE if it does not lie
+ * where it did, -%EROFS, -%EBUSY if the filesystem is frozen.
  */
 int cow_file_guard(struct cow_file *cow);
 

@@ -139,6 +139,27 @@ struct cow_file *cow_file_find(const char *name, struct block_device *origin, co
 	return cow;
 }
 
+/* One that can be opened, cut, and removed from its folder. */
+static int has_name(void *context, struct dentry *dentry)
+{
+	return !IS_ROOT(dentry) && !(dentry->d_flags & DCACHE_DISCONNECTED);
+}
+
+static int by_handle(struct vfsmount *mnt, struct cow_file *cow, struct path *path)
+{
+	struct dentry *dentry;
+
+	if (!cow->handle.count)
+		return -ENOENT;
+	dentry = exportfs_decode_fh(mnt, (struct fid *)cow->handle.words, cow->handle.count,
+				    cow->handle.type, has_name, NULL);
+	if (IS_ERR(dentry))
+		return PTR_ERR(dentry);
+	path->mnt = mntget(mnt);
+	path->dentry = dentry;
+	return 0;
+}
+
 int cow_find_mounted(struct cow_file *cow, struct path *path)
 {
 	struct vfsmount *mnt;
@@ -149,7 +170,9 @@ int cow_find_mounted(struct cow_file *cow, struct path *path)
 	mnt = mount_again(cow->origin, cow->device);
 	if (IS_ERR(mnt))
 		return PTR_ERR(mnt);
-	err = look_up(mnt, cow->inner_path, path);
+	err = by_handle(mnt, cow, path);
+	if (err)
+		err = look_up(mnt, cow->inner_path, path);
 	kern_unmount(mnt); /* the path holds it until it is put */
 	return err;
 }

@@ -12,11 +12,25 @@
 
 struct cow_pin;
 
+#define COW_HANDLE_WORDS 8 /* XFS needs 6: numbers of 64 bits, of the file and of its folder */
+
+/**
+ * struct cow_handle - A file and its folder, as the filesystem knows them whatever they are called.
+ * @count: of @words in use; 0 if the filesystem gave none
+ * @type: as the filesystem said it, for exportfs_decode_fh()
+ */
+struct cow_handle {
+	u32 words[COW_HANDLE_WORDS];
+	int count;
+	int type;
+};
+
 /**
  * struct cow_file - A file of the origin's filesystem, reached by its extents.
  * @origin: where the extents lie; held open by whoever created the file, for longer than this
  * @path: absolute, as seen from the root of the process that created the file
- * @inner_path: from the root of the filesystem
+ * @inner_path: from the root of the filesystem, when the file was created or reloaded
+ * @handle: finds the file, and its name in its folder, if a folder above was renamed
  * @device: name of the origin for the process that created or reloaded the file
  * @ino, @generation: tell the file again after its filesystem was unmounted and mounted
  * @type: name of the filesystem's type
@@ -35,6 +49,7 @@ struct cow_file {
 	struct block_device *origin;
 	char *path;
 	char *inner_path;
+	struct cow_handle handle;
 	char *device;
 	unsigned long ino;
 	u32 generation;

@@ -89,8 +89,9 @@ static int check_file(const struct cow_file *cow, const struct path *path)
 }
 
 /*
- * Find the file again: by the name that it was created with, or, if the filesystem is mounted
- * somewhere else by now, in another namespace perhaps, there.
+ * Find the file again: by the name that it was created with, or, if that leads elsewhere by now
+ * (a folder was renamed, something is mounted over it, the filesystem is mounted somewhere else, in
+ * another namespace perhaps), in the filesystem itself.
  */
 static int find(struct cow_file *cow, struct path *path)
 {
@@ -162,11 +163,8 @@ static int guard_again(struct cow_file *cow, struct inode *inode)
 int cow_file_guard(struct cow_file *cow)
 {
 	struct path path;
-	int err;
+	int err = find_unguarded(cow, &path, false);
 
-	if (cow_file_has_filesystem(cow) && !cow->map_unproved)
-		return 0;
-	err = find_unguarded(cow, &path, false);
 	if (err)
 		return err;
 	err = guard_again(cow, d_inode(path.dentry));
@@ -208,6 +206,19 @@ int cow_file_close(struct cow_file *cow, struct file *file, bool keep_pinned)
 	return err ? err : pin_err;
 }
 
+/* Cut it durably: where it ends must still be true if the filesystem ends without a word. */
+static int cut(const struct path *path, u64 bytes)
+{
+	struct file *file = dentry_open(path, O_RDWR | O_LARGEFILE, current_cred());
+	int err;
+
+	if (IS_ERR(file))
+		return PTR_ERR(file);
+	err = cow_truncate(path, bytes) ?: vfs_fsync(file, 0);
+	compat_fput(file);
+	return err;
+}
+
 int cow_file_truncate(struct cow_file *cow, u64 bytes)
 {
 	struct path path;
@@ -218,7 +229,7 @@ int cow_file_truncate(struct cow_file *cow, u64 bytes)
 	/* First: what is cut off may become somebody else's at once. */
 	err = cow_map_cut(cow, DIV_ROUND_UP(bytes, COW_BLOCK_SIZE));
 	if (!err)
-		err = cow_truncate(&path, bytes);
+		err = cut(&path, bytes);
 	if (!err)
 		cow->bytes = bytes;
 	pin_err = guard_again(cow, d_inode(path.dentry));

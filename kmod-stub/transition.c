@@ -276,18 +276,20 @@ static int switch_frozen(struct dattobd_device *dev, struct next *next)
  * What a failed core or unreadable disk leaves behind cannot be an index: better none than a
  * wrong one.
  */
-static void hand_over(struct dattobd_device *dev, struct engine *engine, struct cow_file *cow)
+static int hand_over(struct dattobd_device *dev, struct engine *engine, struct cow_file *cow)
 {
 	int err = core_export(dev, engine, cow);
 	bool removed;
 
 	if (err) {
 		removed = !cow_file_unlink(cow);
-		pr_dev_err(dev, "the index of %s could not be written, the file %s: %d",
+		pr_dev_err(dev,
+			   "the list of what changed before this snapshot could not be written to %s, which %s; a full backup is needed: %d",
 			   cow_file_path(cow), removed ? "is removed" : "is of no use", err);
 	}
 	cow_file_release(cow);
 	engine_destroy(engine);
+	return err;
 }
 
 int transition_to_snapshot(struct dattobd_device *dev, const char *cow, u64 fallocate_mib)
@@ -296,7 +298,7 @@ int transition_to_snapshot(struct dattobd_device *dev, const char *cow, u64 fall
 	struct cow_file *old = dev->cow;
 	struct device_counters counters;
 	struct next next = {};
-	int err;
+	int err, lost;
 
 	err = check_state(dev, DATTOBD_STATE_ACTIVE_INCREMENTAL);
 	if (!err)
@@ -330,7 +332,7 @@ int transition_to_snapshot(struct dattobd_device *dev, const char *cow, u64 fall
 	err = drain_old_writes(dev);
 	thaw(dev);
 
-	hand_over(dev, engine, old);
+	lost = hand_over(dev, engine, old);
 	if (err)
 		return err;
 	err = snapshot_publish(dev->snap);
@@ -339,7 +341,7 @@ int transition_to_snapshot(struct dattobd_device *dev, const char *cow, u64 fall
 	else
 		pr_dev_debug(dev, "snapshot %llu, COW file %s", counters.seqid + 1,
 			     cow_file_path(dev->cow));
-	return err;
+	return err ?: lost;
 
 discard:
 	next_discard(&next);

@@ -66,6 +66,7 @@ export const scenarios: readonly Scenario[] = [
   { name: 'walkthrough', fileSystems: both, diskMib: [1024, SCRATCH_MIB], seconds: 100 },
   { name: 'errors-panic', fileSystems: ext4, diskMib: [512], seconds: 40 },
   { name: 'taken', fileSystems: both, diskMib: [256], seconds: 30 },
+  { name: 'renamed', fileSystems: both, diskMib: [384, SCRATCH_MIB], seconds: 40 },
 ];
 
 /** Where a scenario runs. */
