@@ -65,7 +65,7 @@ static int create_in(const struct path *folder, const char *last, struct path *p
 	if (IS_ERR(dentry)) {
 		err = PTR_ERR(dentry);
 	} else if (d_is_symlink(dentry)) {
-		err = -EEXIST; /* one that leads nowhere */
+		err = -ELOOP; /* it was not there a moment ago */
 	} else if (d_is_negative(dentry)) {
 		err = security_path_mknod(folder, dentry, S_IFREG, 0);
 		if (!err)
@@ -102,12 +102,30 @@ static int look_up_folder(const char *name, struct path *folder, const char **la
 	return err;
 }
 
-static int check_there(const struct path *path, const struct block_device *origin)
+static int refuse(const char *name, const char *why, int err)
 {
+	pr_warn("datto: %s cannot become a COW file: %s: %d\n", name, why, err);
+	return err;
+}
+
+/*
+ * What is there already will lose its content. Who may write to a folder can put links there that
+ * lead to files of others.
+ */
+static int check_there(const char *name, const struct path *path, const struct block_device *origin)
+{
+	const struct inode *inode = d_inode(path->dentry);
+
+	if (d_is_symlink(path->dentry))
+		return refuse(name, "it is a symbolic link", -ELOOP);
 	if (d_is_dir(path->dentry))
 		return -EISDIR;
 	if (!d_is_reg(path->dentry) || path->mnt->mnt_sb->s_bdev != origin)
 		return -EINVAL;
+	if (!uid_eq(inode->i_uid, current_fsuid()))
+		return refuse(name, "it belongs to another user", -EPERM);
+	if (inode->i_nlink != 1)
+		return refuse(name, "it has several names", -EMLINK);
 	return path_permission(path, MAY_WRITE);
 }
 
@@ -116,11 +134,11 @@ int cow_want_file(const char *name, const struct block_device *origin, struct pa
 {
 	struct path folder;
 	const char *last;
-	int err = *name ? kern_path(name, LOOKUP_FOLLOW, path) : -EISDIR;
+	int err = *name ? kern_path(name, 0, path) : -EISDIR;
 
 	*created = false;
 	if (!err) {
-		err = check_there(path, origin) ?: cow_want_write(path->mnt, false);
+		err = check_there(name, path, origin) ?: cow_want_write(path->mnt, false);
 		if (err)
 			path_put(path);
 		return err;

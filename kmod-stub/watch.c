@@ -43,7 +43,7 @@ static void guard_again(struct dattobd_device *dev)
 	if (err && err != -EAGAIN && err != -ENOMEM)
 		device_fail(dev, -ESTALE,
 			    err == -ESTALE ?
-				    "its COW file is gone; a full backup is needed" :
+				    "its COW file is gone or resized; a full backup is needed" :
 				    "its COW file could not be guarded; a full backup is needed");
 }
 
