@@ -78,8 +78,8 @@ export const manual: ToolManual = {
     {
       title: 'DIAGNOSTICS',
       blocks: [
-        'The last words of the line on standard error are the text of an errno. What the driver found is in the log ' +
-          'of the kernel (`dmesg`(1)).',
+        'The line on standard error names what was tried, the cause if it can be looked up, and a hint; its last ' +
+          'words are the text of an errno. What the driver found is in the log of the kernel (`dmesg`(1)).',
         {
           terms: [
             [
@@ -94,7 +94,9 @@ export const manual: ToolManual = {
             ],
             ['Block device required', 'The first path is not one of a block device.'],
             ['Is a directory', 'The COW file is a directory.'],
-            ['Operation not permitted', 'The COW file is in use by the driver.'],
+            ['Operation not permitted', 'The COW file is in use by the driver, or belongs to another user.'],
+            ['Too many levels of symbolic links', 'The COW file is a symbolic link.'],
+            ['Too many links', 'The COW file has several names (hard links).'],
             ['No space left on device', 'The filesystem has no room for the COW file.'],
             [
               'File too large',

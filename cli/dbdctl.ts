@@ -7,6 +7,7 @@ import { CONTROL_NODE } from '../host/layout.js';
 import type { DriverStatus } from '../host/status.js';
 import { readStatus } from '../host/status.js';
 import { nativeSyscalls } from '../host/syscalls.js';
+import { type Request, reasonText, whyRefused } from '../host/why-refused.js';
 import type { Arguments, Reading, SubCommand } from './commands.js';
 import { SUB_COMMANDS, synopsis, usage } from './commands.js';
 import { DigitsError, parseDigits, U32_MAX } from './digits.js';
@@ -27,6 +28,15 @@ class UsageError extends Error {
     super(`cannot read the parameters of ${subCommand}: ${errnoText(errno)}`);
     this.errno = errno;
     this.detail = detail;
+  }
+}
+
+/** The driver refused a request. */
+class RefusedRequest extends Error {
+  constructor(request: Request, errno: number) {
+    const reason = whyRefused(request, errno);
+    const why = reason === undefined ? 'the kernel log may say why (dmesg)' : reasonText(reason);
+    super(`cannot ${request.command}: ${why}: ${errnoText(errno)}`);
   }
 }
 
@@ -69,6 +79,22 @@ const withUsageErrors = <T>(command: SubCommand, run: () => T): T => {
   }
 };
 
+const withReasons = ({ name, parameters }: SubCommand, args: Arguments, run: () => void): void => {
+  try {
+    run();
+  } catch (error) {
+    if (!(error instanceof SystemError) || error.subject !== CONTROL_NODE) throw error;
+    const has = (parameter: string): boolean => parameters.some((candidate) => candidate.name === parameter);
+    const request = {
+      command: name,
+      minor: args.number('minor'),
+      ...(has('block device') ? { blockDevice: args.text('block device') } : {}),
+      ...(has('cow file') ? { cowFile: args.text('cow file') } : {}),
+    };
+    throw new RefusedRequest(request, error.errno);
+  }
+};
+
 const addSubCommand = (program: Command, command: SubCommand, driver: Driver): void => {
   const options = new Map<string, bigint>();
   const sub = program
@@ -87,7 +113,7 @@ const addSubCommand = (program: Command, command: SubCommand, driver: Driver): v
   sub.usage(synopsis(command));
   sub.action((texts: string[]) => {
     const args = withUsageErrors(command, () => readArguments(command, texts, options));
-    command.run(driver, args);
+    withReasons(command, args, () => command.run(driver, args));
   });
 };
 
@@ -158,8 +184,8 @@ const report = (error: unknown, argv: readonly string[], streams: Streams): void
   } else if (error instanceof CommanderError) {
     streams.err(`dbdctl: cannot do ${argv[0] ?? ''}: ${errnoText(EINVAL)}\n`);
     streams.out(usage());
-  } else if (error instanceof SystemError && error.subject === CONTROL_NODE) {
-    streams.err(`dbdctl: the driver could not do this, dmesg may tell why: ${errnoText(error.errno)}\n`);
+  } else if (error instanceof RefusedRequest) {
+    streams.err(`dbdctl: ${error.message}\n`);
   } else {
     streams.err(`dbdctl: ${errorLine(error)}\n`);
   }

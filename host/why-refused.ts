@@ -1,0 +1,202 @@
+/**
+ * Why the driver refused a request. One errno has many causes (ABI.md, B.4): what the request named is looked up, and the
+ * first cause that holds is named, in the order in which the driver checks.
+ */
+import { lstatSync, readFileSync } from 'node:fs';
+import { constants } from 'node:os';
+import { dirname } from 'node:path';
+import { deviceNumber, filesystemNumber, mountPointOf } from './backup/volume.js';
+import { deviceErrorText } from './errors.js';
+import { SNAPSHOT_NODE_PREFIX, STATE_BIT_ACTIVE, STATE_BIT_SNAPSHOT, STATE_BIT_UNVERIFIED } from './layout.js';
+import { type DeviceStatus, readStatus } from './status.js';
+
+const { EBUSY, EFBIG, EINVAL, ELOOP, EMLINK, ENOSPC, EOPNOTSUPP, EPERM } = constants.errno;
+
+/** A request that the driver refused. */
+export interface Request {
+  /** sub-command of dbdctl */
+  readonly command: string;
+  readonly minor: bigint;
+  readonly blockDevice?: string;
+  readonly cowFile?: string;
+}
+
+export interface Reason {
+  /** no full stop: an errno's text may follow */
+  readonly reason: string;
+  readonly hint?: string;
+}
+
+/** What a path names. */
+export type PathKind = 'missing' | 'file' | 'folder' | 'link' | 'other';
+
+/** What is looked up of the machine. */
+export interface World {
+  devices(): readonly DeviceStatus[];
+  /** number of minors of the driver */
+  minors(): number;
+  /** text of /proc/self/mountinfo */
+  mounts(): string;
+  /** `major:minor` of a block device; undefined if the path names none */
+  deviceNumber(path: string): string | undefined;
+  /** `major:minor` of the filesystem that a path lies on */
+  filesystemNumber(path: string): string;
+  kind(path: string): PathKind;
+}
+
+const DEFAULT_MINORS = 24;
+
+const kindOf = (path: string): PathKind => {
+  const stat = lstatSync(path, { throwIfNoEntry: false });
+  if (stat === undefined) return 'missing';
+  if (stat.isFile()) return 'file';
+  if (stat.isDirectory()) return 'folder';
+  return stat.isSymbolicLink() ? 'link' : 'other';
+};
+
+const thisMachine: World = {
+  devices: () => readStatus().devices,
+  minors: () => {
+    try {
+      return Number(readFileSync('/sys/module/dattobd/parameters/max_snap_devices', 'utf8'));
+    } catch {
+      return DEFAULT_MINORS;
+    }
+  },
+  mounts: () => readFileSync('/proc/self/mountinfo', 'utf8'),
+  deviceNumber,
+  filesystemNumber,
+  kind: kindOf,
+};
+
+const SEE_STATUS = '`dbdctl status` lists what is tracked';
+
+/** The mount of a block device: type of the filesystem, and its options. */
+const mountOf = (mounts: string, number: string): { type: string; options: string } | undefined => {
+  const line = mounts.split('\n').find((text) => text.split(' ')[2] === number);
+  const [type, , options] = line?.split(' - ')[1]?.split(' ') ?? [];
+  return type === undefined ? undefined : { type, options: options ?? '' };
+};
+
+/** A request about a device that exists, or should. */
+const ofDevice = ({ command, minor }: Request, errno: number, world: World): Reason | undefined => {
+  const device = world.devices().find((candidate) => BigInt(candidate.minor) === minor);
+  if (device === undefined) return { reason: `no device has minor ${minor}`, hint: SEE_STATUS };
+  const node = `${SNAPSHOT_NODE_PREFIX}${minor}`;
+  if (errno === EBUSY) {
+    const reason = `${node} is open, its filesystem is frozen, or another request about it is not done`;
+    return { reason, hint: `\`fuser -v ${node}\` names who has it open` };
+  }
+  if (errno !== EINVAL || command === 'destroy') return undefined;
+  if ((device.error ?? 0) !== 0) {
+    const reason = `minor ${minor} has failed: ${deviceErrorText(device.error!)}`;
+    return { reason, hint: `\`dbdctl destroy ${minor}\`; the next backup must be a full one` };
+  }
+  if ((device.state & STATE_BIT_ACTIVE) === 0 || (device.state & STATE_BIT_UNVERIFIED) !== 0)
+    return {
+      reason: `the filesystem of minor ${minor} is not mounted read-write`,
+      hint: `mount ${device.blockDevice}`,
+    };
+  return wrongMode(command, minor, (device.state & STATE_BIT_SNAPSHOT) !== 0);
+};
+
+const wrongMode = (command: string, minor: bigint, isSnapshot: boolean): Reason | undefined => {
+  if (command === 'transition-to-snapshot' && isSnapshot) {
+    const hint = `\`dbdctl transition-to-incremental ${minor}\` ends this snapshot`;
+    return { reason: `minor ${minor} is in snapshot mode, expected incremental mode`, hint };
+  }
+  if (['transition-to-incremental', 'expand-cow-file', 'reconfigure-auto-expand'].includes(command) && !isSnapshot)
+    return { reason: `minor ${minor} is in incremental mode, expected snapshot mode` };
+  return command === 'expand-cow-file' ? { reason: 'a COW file cannot grow by 0 MiB' } : undefined;
+};
+
+const lowestFree = (devices: readonly DeviceStatus[]): number => {
+  const used = new Set(devices.map((device) => device.minor));
+  let minor = 0;
+  while (used.has(minor)) minor++;
+  return minor;
+};
+
+/** A request for a new device. */
+const ofNewDevice = (request: Request, errno: number, world: World): Reason | undefined => {
+  const { minor, blockDevice = '' } = request;
+  const devices = world.devices();
+  const taken = devices.find((device) => BigInt(device.minor) === minor);
+  if (taken) {
+    const hint = `minor ${lowestFree(devices)} is free`;
+    return { reason: `minor ${minor} is in use, by ${taken.blockDevice}`, hint };
+  }
+  const number = world.deviceNumber(blockDevice);
+  if (number === undefined) {
+    const kind = world.kind(blockDevice);
+    return { reason: kind === 'missing' ? `there is no ${blockDevice}` : `${blockDevice} is no block device` };
+  }
+  const tracked = devices.find((device) => world.deviceNumber(device.blockDevice) === number);
+  if (tracked) return { reason: `${blockDevice} is tracked already, by minor ${tracked.minor}`, hint: SEE_STATUS };
+  if (request.command !== 'setup-snapshot') return ofReload(request, errno, world, number);
+  const mounted = mountPointOf(world.mounts(), number);
+  if (mounted === undefined)
+    return { reason: `no filesystem of ${blockDevice} is mounted read-write`, hint: `mount ${blockDevice} first` };
+  return ofCowFile(request, errno, world, number);
+};
+
+const ofReload = ({ blockDevice }: Request, errno: number, world: World, number: string): Reason | undefined =>
+  errno === EBUSY && mountPointOf(world.mounts(), number) !== undefined
+    ? { reason: `${blockDevice} is mounted read-write`, hint: 'a reload comes before the mount, in the initramfs' }
+    : undefined;
+
+/** What can be wrong with the COW file of a request. @param number `major:minor` of the volume */
+const ofCowFile = (request: Request, errno: number, world: World, number: string): Reason | undefined => {
+  const { cowFile = '' } = request;
+  const mounts = world.mounts();
+  const folder = dirname(cowFile);
+  if (world.kind(folder) === 'missing') return { reason: `there is no folder ${folder}` };
+  if (world.kind(cowFile) === 'folder') return { reason: `${cowFile} is a folder, expected a name for a file` };
+  if (world.filesystemNumber(folder) !== number) {
+    const hint = `choose a path below ${mountPointOf(mounts, number) ?? 'its mount point'}`;
+    return { reason: `${cowFile} does not lie on the volume itself`, hint };
+  }
+  const kind = world.kind(cowFile);
+  if (kind === 'other') return { reason: `${cowFile} is no regular file` };
+  if (errno === ELOOP) return { reason: `${cowFile} is a symbolic link`, hint: 'choose a name that is not in use' };
+  if (errno === EMLINK) return { reason: `${cowFile} has several names`, hint: 'choose a name that is not in use' };
+  if (errno === EPERM && kind === 'file')
+    return { reason: `${cowFile} is in use, or belongs to another user`, hint: 'choose a name that is not in use' };
+  if (errno === ENOSPC || errno === EFBIG)
+    return { reason: 'the volume has no room for that COW file', hint: 'ask for less with -f, or free space' };
+  if (errno === EOPNOTSUPP) {
+    const { type = 'this filesystem', options = '' } = mountOf(mounts, number) ?? {};
+    const hint = 'expected ext4 or xfs with blocks of 4096 bytes, without data=journal, nodelalloc, encryption or DAX';
+    return { reason: `no COW file can lie on ${type} (${options})`, hint };
+  }
+  return undefined;
+};
+
+/**
+ * Looks up why the driver refused a request.
+ *
+ * @param errno positive
+ * @returns undefined if nothing that was looked up explains it
+ */
+export const whyRefused = (request: Request, errno: number, world: World = thisMachine): Reason | undefined => {
+  try {
+    const minors = world.minors();
+    if (request.minor >= BigInt(minors)) {
+      const hint = 'the parameter max_snap_devices of the module sets how many there are';
+      return { reason: `minor ${request.minor} is out of range, expected 0 to ${minors - 1}`, hint };
+    }
+    if (request.blockDevice !== undefined) return ofNewDevice(request, errno, world);
+    const reason = ofDevice(request, errno, world);
+    if (reason !== undefined || request.cowFile === undefined) return reason;
+    const device = world.devices().find((candidate) => BigInt(candidate.minor) === request.minor);
+    const number = world.deviceNumber(device?.blockDevice ?? '');
+    return number === undefined ? undefined : ofCowFile(request, errno, world, number);
+  } catch {
+    // What cannot be looked up explains nothing: the errno stands for itself.
+    return undefined;
+  }
+};
+
+/** A reason and its hint in one line. */
+export const reasonText = ({ reason, hint }: Reason): string =>
+  hint === undefined ? reason : `${reason}; hint: ${hint}`;
