@@ -85,9 +85,15 @@ static inline struct super_block *compat_bdev_super(struct block_device *bdev)
 #ifdef HAVE_BD_SUPER
 	return READ_ONCE(bdev->bd_super);
 #else
-	if (READ_ONCE(bdev->bd_holder_ops) == &fs_holder_ops)
-		return READ_ONCE(bdev->bd_holder);
-	return NULL;
+	struct super_block *sb;
+
+	if (READ_ONCE(bdev->bd_holder_ops) != &fs_holder_ops)
+		return NULL;
+	/* Another holder may come between the two: look again. */
+	smp_rmb(); /* no pairing: what counts is the order here */
+	sb = READ_ONCE(bdev->bd_holder);
+	smp_rmb(); /* the same */
+	return READ_ONCE(bdev->bd_holder_ops) == &fs_holder_ops ? sb : NULL;
 #endif
 }
 

@@ -68,7 +68,7 @@ unsigned int ring_wait_free(struct ring *ring)
 
 void ring_publish(struct ring *ring, unsigned int count)
 {
-	ring->head += count;
+	WRITE_ONCE(ring->head, ring->head + count);
 }
 
 static void append_put(struct append *append)
@@ -178,15 +178,18 @@ void ring_drain(struct ring *ring)
 	spin_unlock_irq(&ring->lock);
 }
 
-u64 ring_read(struct ring *ring, u64 position, unsigned int offset, struct bio *to,
+s64 ring_read(struct ring *ring, u64 position, unsigned int offset, struct bio *to,
 	      struct bvec_iter iter)
 {
 	const char *from = page_address(ring_page(ring, position)) + offset;
 	struct bvec_iter at;
 	unsigned long flags;
 	struct bio_vec bvec;
-	u64 on_disk = 0;
+	s64 on_disk = 0;
 
+	/* It grows, and whoever knows of a position has seen it grow beyond. */
+	if (position >= READ_ONCE(ring->head))
+		return -EIO;
 	spin_lock_irqsave(&ring->lock, flags);
 	if (position < ring->tail) {
 		on_disk = ring->tail - position;

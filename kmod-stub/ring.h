@@ -42,13 +42,14 @@ void ring_drain(struct ring *ring);
 
 /**
  * ring_read() - Copy a piece of a block that is still in memory.
- * @position: of the block, below the head
+ * @position: of the block
  * @offset: of the piece in the block, bytes
  * @to, @iter: where it goes; @iter's size is the length, within the block
  *
- * Return: 0 if it was copied; else it is on disk, as are this many positions from it on.
+ * Return: 0 if it was copied; else it is on disk, as are this many positions from it on; -%EIO if
+ * no copy has that position.
  */
-u64 ring_read(struct ring *ring, u64 position, unsigned int offset, struct bio *to,
+s64 ring_read(struct ring *ring, u64 position, unsigned int offset, struct bio *to,
 	      struct bvec_iter iter);
 
 #endif

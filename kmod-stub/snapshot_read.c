@@ -193,16 +193,17 @@ static sector_t read_copies(struct snapshot_read *read, sector_t nr_sectors, u64
 {
 	sector_t in_block = min_t(sector_t, nr_sectors, COW_BLOCK_SECTORS - offset);
 	struct snapshot *snap = read->snap;
-	u64 block, on_disk, contiguous;
+	u64 block, contiguous;
+	s64 on_disk;
 
 	on_disk = ring_read(snap->ring, position, offset * SECTOR_SIZE, read->bio,
 			    part(read, in_block));
-	if (!on_disk)
-		return in_block;
+	if (on_disk <= 0)
+		return on_disk ? 0 : in_block;
 	contiguous = cow_file_map(snap->cow, position, &block);
+	contiguous = min_t(u64, contiguous, on_disk);
 	nr_sectors =
-		min_t(u64, nr_sectors,
-		      min(on_disk, contiguous) * COW_BLOCK_SECTORS - (contiguous ? offset : 0));
+		min_t(u64, nr_sectors, contiguous * COW_BLOCK_SECTORS - (contiguous ? offset : 0));
 	if (nr_sectors)
 		read_disk(read, part(read, nr_sectors), block * COW_BLOCK_SECTORS + offset);
 	return nr_sectors;

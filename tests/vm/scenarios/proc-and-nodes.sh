@@ -36,6 +36,16 @@ same "C24" "$(stat -c %a $parameters/debug) $(cat $parameters/debug)" "644 0"
 [ ! -e $parameters/cow_max_memory_default ] || die "C21 is visible"
 [ ! -e $parameters/cow_fallocate_percentage_default ] || die "C22 is visible"
 
+# Whoever may open the control node does not become its administrator by that.
+chmod 666 /dev/datto-ctl
+setpriv --bounding-set -sys_admin true
+for request in "setup-snapshot $ORIGIN $MOUNT/cow 0" "destroy 0" "reload-incremental $ORIGIN /cow 0" "expand-cow-file 1 0"; do
+	# shellcheck disable=SC2086 # words
+	refused "Operation not permitted" setpriv --bounding-set -sys_admin node "$PROJECT/dist/dbdctl.mjs" $request
+done
+[ ! -e $MOUNT/cow ] || die "a set-up without CAP_SYS_ADMIN made its COW file"
+chmod 600 /dev/datto-ctl
+
 dbdctl setup-snapshot $ORIGIN $MOUNT/cow 0
 sync
 uuid=$(field 0 uuid)
