@@ -44,12 +44,13 @@ static u64 low_mark(const struct dattobd_device *dev, const struct fill *fill)
 /* Context: core_lock. */
 static struct fill fill_of(struct dattobd_device *dev)
 {
-	u64 bytes = engine_call(dev->engine, CORE_STAT, CORE_STAT_FSIZE, 0, 0);
+	s64 bytes = engine_ask(dev->engine, CORE_STAT, CORE_STAT_FSIZE, 0, 0, S64_MAX);
+	s64 used = engine_ask(dev->engine, CORE_STAT, CORE_STAT_FPOS, 0, 0, S64_MAX);
 
-	return (struct fill){
-		.end = DIV_ROUND_UP_ULL(bytes, COW_BLOCK_SIZE),
-		.used = engine_call(dev->engine, CORE_STAT, CORE_STAT_FPOS, 0, 0),
-	};
+	/* A core that has come to its end fails its device soon, and needs no room. */
+	if (bytes < 0 || used < 0)
+		return (struct fill){ .end = U64_MAX };
+	return (struct fill){ .end = DIV_ROUND_UP_ULL(bytes, COW_BLOCK_SIZE), .used = used };
 }
 
 /*

@@ -110,6 +110,48 @@ static bool wanted(const struct dattobd_device *dev)
 	return dev->snapshot_mode && !dev->error;
 }
 
+/* A plan must fit into the ring, and lie on the origin. */
+static bool plan_fits(const struct dattobd_device *dev, const struct core_run *runs, s64 nr_runs,
+		      u64 space)
+{
+	u64 nr_blocks = device_nr_blocks(dev);
+	s64 i;
+
+	for (i = 0; i < nr_runs; i++) {
+		u32 kind = le32_to_cpu(runs[i].kind);
+		u64 start = le64_to_cpu(runs[i].start), count = le32_to_cpu(runs[i].count);
+
+		if ((kind != CORE_RUN_ORIGIN && kind != CORE_RUN_ZERO) || !count || count > space ||
+		    start >= nr_blocks || count > nr_blocks - start)
+			return false;
+		space -= count;
+	}
+	return true;
+}
+
+/* Context: core_lock. */
+static s64 plan_locked(struct dattobd_device *dev, const struct core_range *ranges,
+		       unsigned int count, unsigned int space)
+{
+	void *buffer = engine_memory(dev->engine, dev->buffer_address, count * sizeof(*ranges));
+	const void *runs;
+	s64 ret;
+
+	if (!buffer)
+		return engine_distrust(dev->engine, CORE_BUFFER_ADDRESS, dev->buffer_address);
+	memcpy(buffer, ranges, count * sizeof(*ranges));
+	ret = engine_ask(dev->engine, CORE_PLAN_COPY, count, space, 0, space);
+	if (ret <= 0)
+		return ret;
+	runs = engine_memory(dev->engine, dev->runs_address, ret * sizeof(*dev->runs));
+	if (!runs)
+		return engine_distrust(dev->engine, CORE_RUNS_ADDRESS, dev->runs_address);
+	memcpy(dev->runs, runs, ret * sizeof(*dev->runs));
+	return plan_fits(dev, dev->runs, ret, space) ?
+		       ret :
+		       engine_distrust(dev->engine, CORE_PLAN_COPY, ret);
+}
+
 /*
  * Plan up to @space blocks. Return: number of runs (in dev->runs), 0 if nothing is left to copy,
  * or -errno.
@@ -117,21 +159,12 @@ static bool wanted(const struct dattobd_device *dev)
 static s64 plan(struct dattobd_device *dev, const struct core_range *ranges, unsigned int count,
 		unsigned int space)
 {
-	const struct core_run *runs;
-	struct core_range *buffer;
 	unsigned long flags;
 	s64 ret = 0;
 
 	raw_spin_lock_irqsave(&dev->core_lock, flags);
-	if (wanted(dev)) {
-		buffer = engine_memory(dev->engine, dev->buffer_address, count * sizeof(*ranges));
-		memcpy(buffer, ranges, count * sizeof(*ranges));
-		ret = engine_call(dev->engine, CORE_PLAN_COPY, count, space, 0);
-		if (ret > 0) {
-			runs = engine_memory(dev->engine, dev->runs_address, ret * sizeof(*runs));
-			memcpy(dev->runs, runs, ret * sizeof(*runs));
-		}
-	}
+	if (wanted(dev))
+		ret = plan_locked(dev, ranges, count, space);
 	raw_spin_unlock_irqrestore(&dev->core_lock, flags);
 	return ret;
 }
@@ -148,8 +181,11 @@ static int commit_run(struct dattobd_device *dev, u64 block, unsigned int count)
 		s64 ret = 0;
 
 		raw_spin_lock_irqsave(&dev->core_lock, flags);
-		if (wanted(dev))
-			ret = engine_call(dev->engine, CORE_COMMIT_COPY, block, count, 0);
+		if (wanted(dev)) {
+			ret = engine_ask(dev->engine, CORE_COMMIT_COPY, block, count, 0, count);
+			if (!ret)
+				ret = engine_distrust(dev->engine, CORE_COMMIT_COPY, ret);
+		}
 		if (ret > 0) {
 			ring_publish(ring, ret);
 			snapshot_reads_divide(dev->snap);

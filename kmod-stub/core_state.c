@@ -18,10 +18,36 @@ static s64 locked_call(struct dattobd_device *dev, enum core_export export, u64 
 	return ret;
 }
 
+/* The core's buffer, or NULL after ending the core. */
 static void *buffer_of(struct engine *engine)
 {
-	return engine_memory(engine, engine_call(engine, CORE_BUFFER_ADDRESS, 0, 0, 0),
-			     CORE_BUFFER_BYTES);
+	s64 address = engine_call(engine, CORE_BUFFER_ADDRESS, 0, 0, 0);
+	void *buffer = engine_memory(engine, address, CORE_BUFFER_BYTES);
+
+	if (!buffer)
+		engine_distrust(engine, CORE_BUFFER_ADDRESS, address);
+	return buffer;
+}
+
+/* Exchange a piece of data with the core by its buffer. Return: 0 or -%ENOTRECOVERABLE. */
+static int to_buffer(struct engine *engine, const void *from, size_t bytes)
+{
+	void *buffer = buffer_of(engine);
+
+	if (!buffer)
+		return -ENOTRECOVERABLE;
+	memcpy(buffer, from, bytes);
+	return 0;
+}
+
+static int from_buffer(struct engine *engine, void *to, size_t bytes)
+{
+	const void *buffer = buffer_of(engine);
+
+	if (!buffer)
+		return -ENOTRECOVERABLE;
+	memcpy(to, buffer, bytes);
+	return 0;
 }
 
 struct engine *core_start(struct dattobd_device *dev, u64 cache_bytes, u64 fsize, u64 seqid,
@@ -32,19 +58,17 @@ struct engine *core_start(struct dattobd_device *dev, u64 cache_bytes, u64 fsize
 
 	if (IS_ERR(engine))
 		return engine;
-	ret = engine_call(engine, CORE_INIT, dev->nr_sectors, cache_bytes, CORE_MODE_SNAPSHOT);
-	if (ret)
-		goto destroy;
-	memcpy(buffer_of(engine), uuid, COW_UUID_SIZE);
-	ret = engine_call(engine, CORE_HEADER_CREATE, fsize, seqid, 0);
+	ret = engine_ask(engine, CORE_INIT, dev->nr_sectors, cache_bytes, CORE_MODE_SNAPSHOT, 0);
 	if (!ret)
-		ret = engine_call(engine, CORE_HEADER_ENCODE, false, 0, 0);
-	if (ret < 0)
-		goto destroy;
-	memcpy(header, buffer_of(engine), COW_HEADER_SIZE);
-	return engine;
-
-destroy:
+		ret = to_buffer(engine, uuid, COW_UUID_SIZE);
+	if (!ret)
+		ret = engine_ask(engine, CORE_HEADER_CREATE, fsize, seqid, 0, 0);
+	if (!ret)
+		ret = engine_ask(engine, CORE_HEADER_ENCODE, false, 0, 0, COW_HEADER_SIZE);
+	if (ret >= 0)
+		ret = from_buffer(engine, header, COW_HEADER_SIZE);
+	if (!ret)
+		return engine;
 	engine_destroy(engine);
 	return ERR_PTR(ret);
 }
@@ -69,7 +93,7 @@ int core_mask_cow(struct engine *engine, const struct cow_file *cow)
 
 	for (i = 0; i < nr_extents && !ret; i++) {
 		own_extent(&extents[i], &block, &count);
-		ret = engine_call(engine, CORE_MASK_EXTENT, block, count, 0);
+		ret = engine_ask(engine, CORE_MASK_EXTENT, block, count, 0, 0);
 	}
 	return ret;
 }
@@ -97,15 +121,42 @@ static s64 list_next_cow(struct dattobd_device *dev, const struct cow_file *cow)
 
 static s64 hand_mask_chunk(struct dattobd_device *dev, struct engine *next, u64 chunk)
 {
+	const void *buffer;
 	unsigned long flags;
 	s64 ret;
 
 	raw_spin_lock_irqsave(&dev->core_lock, flags);
-	ret = dev->error ?: engine_call(dev->engine, CORE_MASK_EXPORT, chunk, 0, 0);
-	if (ret >= 0)
-		memcpy(buffer_of(next), buffer_of(dev->engine), CORE_MASK_CHUNK_BYTES);
+	ret = dev->error ?: engine_ask(dev->engine, CORE_MASK_EXPORT, chunk, 0, 0, S64_MAX);
+	if (ret >= 0) {
+		buffer = buffer_of(dev->engine);
+		ret = buffer ? to_buffer(next, buffer, CORE_MASK_CHUNK_BYTES) : -ENOTRECOVERABLE;
+	}
 	raw_spin_unlock_irqrestore(&dev->core_lock, flags);
-	return ret < 0 ? ret : engine_call(next, CORE_MASK_IMPORT, chunk, 0, 0);
+	return ret < 0 ? ret : engine_ask(next, CORE_MASK_IMPORT, chunk, 0, 0, 0);
+}
+
+u64 core_nr_sections(const struct dattobd_device *dev)
+{
+	return DIV_ROUND_UP_ULL(device_nr_blocks(dev), COW_SECTION_BYTES / sizeof(__le64));
+}
+
+int core_read_plan(struct dattobd_device *dev, struct core_run *runs, unsigned int count, u64 head)
+{
+	size_t bytes = count * sizeof(*runs);
+	const void *from = engine_memory(dev->engine, dev->runs_address, bytes);
+	unsigned int i;
+
+	if (!from)
+		return engine_distrust(dev->engine, CORE_RUNS_ADDRESS, dev->runs_address);
+	memcpy(runs, from, bytes);
+	for (i = 0; i < count; i++) {
+		u64 start = le64_to_cpu(runs[i].start), run = le32_to_cpu(runs[i].count);
+		bool copied = le32_to_cpu(runs[i].kind) == CORE_RUN_COW;
+
+		if (!run || (copied && (start >= head || run > head - start)))
+			return engine_distrust(dev->engine, CORE_PLAN_READ, count);
+	}
+	return 0;
 }
 
 static s64 nr_changed(struct dattobd_device *dev)
@@ -116,10 +167,11 @@ static s64 nr_changed(struct dattobd_device *dev)
 int core_succeed(struct dattobd_device *dev, struct engine *next, const struct cow_file *cow,
 		 u64 *changed)
 {
-	s64 chunks = engine_call(next, CORE_STAT, CORE_STAT_MASK_CHUNKS, 0, 0);
+	s64 chunks = engine_ask(next, CORE_STAT, CORE_STAT_MASK_CHUNKS, 0, 0,
+				DIV_ROUND_UP_ULL(device_nr_blocks(dev), CORE_MASK_CHUNK_BLOCKS));
 	s64 chunk, ret;
 
-	ret = list_next_cow(dev, cow);
+	ret = chunks < 0 ? chunks : list_next_cow(dev, cow);
 	if (ret >= 0)
 		ret = nr_changed(dev);
 	*changed = ret;
@@ -128,33 +180,44 @@ int core_succeed(struct dattobd_device *dev, struct engine *next, const struct c
 	return ret < 0 ? ret : core_mask_cow(next, cow);
 }
 
-static int export_sections(struct engine *engine, struct file *file)
+/* Write the first @bytes of the core's buffer. */
+static int write_buffer(struct engine *engine, struct file *file, size_t bytes, u64 offset)
 {
-	s64 nr_sections = engine_call(engine, CORE_STAT, CORE_STAT_NR_SECTIONS, 0, 0);
-	s64 section = 0, ret;
-	int err;
+	const void *buffer = buffer_of(engine);
 
+	return buffer ? cow_file_write(file, buffer, bytes, offset) : -ENOTRECOVERABLE;
+}
+
+static int export_sections(struct dattobd_device *dev, struct engine *engine, struct file *file)
+{
+	s64 nr_sections =
+		engine_ask(engine, CORE_STAT, CORE_STAT_NR_SECTIONS, 0, 0, core_nr_sections(dev));
+	s64 from = 0, section, ret;
+
+	if (nr_sections < 0)
+		return nr_sections;
 	for (;;) {
-		section = engine_call(engine, CORE_NEXT_CHANGED_SECTION, section, 0, 0);
-		if (section < 0 || section >= nr_sections)
+		section = engine_ask(engine, CORE_NEXT_CHANGED_SECTION, from, 0, 0, nr_sections);
+		if (section < 0 || section == nr_sections)
 			return min_t(s64, section, 0);
+		if (section < from)
+			return engine_distrust(engine, CORE_NEXT_CHANGED_SECTION, section);
 		ret = engine_call(engine, CORE_EXPORT_SECTION, section, 0, 0);
+		if (ret >= 0)
+			ret = write_buffer(engine, file, COW_SECTION_BYTES,
+					   COW_HEADER_SIZE + section * COW_SECTION_BYTES);
 		if (ret < 0)
 			return ret;
-		err = cow_file_write(file, buffer_of(engine), COW_SECTION_BYTES,
-				     COW_HEADER_SIZE + section * COW_SECTION_BYTES);
-		if (err)
-			return err;
-		section++;
+		from = section + 1;
 		cond_resched();
 	}
 }
 
 static int export_header(struct engine *engine, struct file *file)
 {
-	s64 ret = engine_call(engine, CORE_HEADER_ENCODE, true, 0, 0);
+	s64 ret = engine_ask(engine, CORE_HEADER_ENCODE, true, 0, 0, COW_HEADER_SIZE);
 
-	return ret < 0 ? ret : cow_file_write(file, buffer_of(engine), COW_HEADER_SIZE, 0);
+	return ret < 0 ? ret : write_buffer(engine, file, COW_HEADER_SIZE, 0);
 }
 
 /* The header says "clean" only once the index is durable. */
@@ -165,7 +228,7 @@ int core_export(struct dattobd_device *dev, struct engine *engine, struct cow_fi
 
 	if (IS_ERR(file))
 		return PTR_ERR(file);
-	err = export_sections(engine, file);
+	err = export_sections(dev, engine, file);
 	if (!err)
 		err = vfs_fsync(file, 0);
 	if (!err)

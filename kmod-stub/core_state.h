@@ -4,6 +4,7 @@
 
 #include <linux/types.h>
 
+struct core_run;
 struct cow_file;
 struct dattobd_device;
 struct engine;
@@ -43,6 +44,18 @@ int core_mask_cow(struct engine *engine, const struct cow_file *cow);
  */
 int core_succeed(struct dattobd_device *dev, struct engine *next, const struct cow_file *cow,
 		 u64 *changed);
+
+/** core_nr_sections() - Sections of a device's index, at most. */
+u64 core_nr_sections(const struct dattobd_device *dev);
+
+/**
+ * core_read_plan() - Take over the runs of a plan for a read of the snapshot.
+ * @count: how many
+ * @head: first position that no copy has
+ *
+ * Context: core_lock. Return: 0; -%ENOTRECOVERABLE if it cannot be a plan.
+ */
+int core_read_plan(struct dattobd_device *dev, struct core_run *runs, unsigned int count, u64 head);
 
 /**
  * core_export() - Write index and clean header to a COW file, through its filesystem, and close

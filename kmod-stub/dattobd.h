@@ -188,6 +188,12 @@ void device_cow_writes_wait(struct dattobd_device *dev);
  */
 void device_drop_snapshot(struct dattobd_device *dev);
 
+/** device_nr_blocks() - Blocks of the origin, a partial last one included. */
+static inline u64 device_nr_blocks(const struct dattobd_device *dev)
+{
+	return DIV_ROUND_UP_ULL(dev->nr_sectors, COW_BLOCK_SECTORS);
+}
+
 /** device_cache_bytes() - The cache limit in force, the default substituted for 0. */
 u64 device_cache_bytes(const struct dattobd_device *dev);
 

@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Builds with the debug core only: writing a minor to /sys/module/dattobd/parameters/debug_trap
- * makes that device's core access memory out of bounds. It must fail this one device, and nothing
- * else.
+ * Builds with the debug core only, parameters in /sys/module/dattobd/parameters. What they break
+ * must fail one device, and nothing else.
+ *
+ *   debug_trap  minor                   its core accesses memory out of bounds
+ *   debug_lie   minor export returned   its core's export returns this number from now on
  */
 #ifdef DATTOBD_DEBUG_CORE
 #include <linux/module.h>
@@ -36,6 +38,31 @@ static int set_debug_trap(const char *value, const struct kernel_param *param)
 	mutex_unlock(&devices_lock);
 	return err;
 }
+
+static int set_debug_lie(const char *value, const struct kernel_param *param)
+{
+	unsigned long flags;
+	unsigned int minor;
+	char export[32];
+	s64 returned;
+	int err = -ENOENT;
+
+	if (sscanf(value, "%u %31s %lld", &minor, export, &returned) != 3)
+		return -EINVAL;
+	mutex_lock(&devices_lock);
+	if (minor < max_snap_devices && devices[minor]) {
+		raw_spin_lock_irqsave(&devices[minor]->core_lock, flags);
+		err = engine_lie(devices[minor]->engine, export, returned);
+		raw_spin_unlock_irqrestore(&devices[minor]->core_lock, flags);
+	}
+	mutex_unlock(&devices_lock);
+	return err;
+}
+
+static const struct kernel_param_ops debug_lie_ops = { .set = set_debug_lie };
+
+module_param_cb(debug_lie, &debug_lie_ops, NULL, 0200);
+MODULE_PARM_DESC(debug_lie, "minor, export and what it returns from now on");
 
 static const struct kernel_param_ops debug_trap_ops = { .set = set_debug_trap };
 

@@ -81,23 +81,32 @@ enum dattobd_state device_state(struct dattobd_device *dev)
 	return active ? DATTOBD_STATE_ACTIVE_INCREMENTAL : DATTOBD_STATE_DORMANT_INCREMENTAL;
 }
 
-static u64 stat(struct dattobd_device *dev, enum core_stat field)
+static u64 stat(struct dattobd_device *dev, enum core_stat field, s64 max)
 {
-	return engine_call(dev->engine, CORE_STAT, field, 0, 0);
+	s64 ret = engine_ask(dev->engine, CORE_STAT, field, 0, 0, max);
+
+	if (ret >= 0)
+		return ret;
+	device_fail_locked(dev, ret, "the core could not be asked for its state");
+	return 0;
 }
 
 void device_counters(struct dattobd_device *dev, struct device_counters *counters)
 {
+	struct device_counters now;
 	unsigned long flags;
 
 	raw_spin_lock_irqsave(&dev->core_lock, flags);
 	if (dev->error != -ENOTRECOVERABLE) {
-		dev->counters.fsize = stat(dev, CORE_STAT_FSIZE);
-		dev->counters.seqid = stat(dev, CORE_STAT_SEQID);
-		dev->counters.version = stat(dev, CORE_STAT_VERSION);
-		dev->counters.nr_changed = stat(dev, CORE_STAT_NR_CHANGED);
+		now.fsize = stat(dev, CORE_STAT_FSIZE, S64_MAX);
+		now.seqid = engine_call(dev->engine, CORE_STAT, CORE_STAT_SEQID, 0, 0);
+		now.version = engine_call(dev->engine, CORE_STAT, CORE_STAT_VERSION, 0, 0);
+		now.nr_changed = stat(dev, CORE_STAT_NR_CHANGED, device_nr_blocks(dev));
 	}
-	*counters = dev->counters; /* a core that trapped says nothing any more */
+	/* A core that trapped says nothing any more. */
+	if (dev->error != -ENOTRECOVERABLE)
+		dev->counters = now;
+	*counters = dev->counters;
 	raw_spin_unlock_irqrestore(&dev->core_lock, flags);
 }
 

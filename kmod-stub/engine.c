@@ -44,6 +44,10 @@ struct engine {
 	IM3Runtime runtime;
 	IM3Environment environment;
 	bool trapped;
+#ifdef DATTOBD_DEBUG_CORE
+	const struct core_export_type *lying; /* NULL, or returns this without being called */
+	s64 lie;
+#endif
 	pc_t code[ARRAY_SIZE(export_types)];
 };
 
@@ -193,6 +197,10 @@ s64 engine_call(struct engine *engine, enum core_export export, u64 a, u64 b, u6
 
 	if (unlikely(engine->trapped))
 		return -ENOTRECOVERABLE;
+#ifdef DATTOBD_DEBUG_CORE
+	if (unlikely(engine->lying == &export_types[export]))
+		return engine->lie;
+#endif
 
 	/* What is not an argument is overwritten: the function clears its locals as it begins. */
 	stack[1] = a;
@@ -206,6 +214,45 @@ s64 engine_call(struct engine *engine, enum core_export export, u64 a, u64 b, u6
 		memory->maxPages = memory->numPages;
 	return stack[0];
 }
+
+s64 engine_distrust(struct engine *engine, enum core_export export, s64 returned)
+{
+	if (!engine->trapped)
+		pr_err("datto: core returned %lld from %s, which cannot be right\n", returned,
+		       export_types[export].name);
+	engine->trapped = true;
+	return -ENOTRECOVERABLE;
+}
+
+static bool may_miss(enum core_export export)
+{
+	return export == CORE_PLAN_READ || export == CORE_COMMIT_COPY ||
+	       export == CORE_EXPORT_SECTION;
+}
+
+s64 engine_ask(struct engine *engine, enum core_export export, u64 a, u64 b, u64 c, s64 max)
+{
+	s64 ret = engine_call(engine, export, a, b, c);
+	s64 min = may_miss(export) ? CORE_STATUS_MISS : -MAX_ERRNO;
+
+	return ret >= min && ret <= max ? ret : engine_distrust(engine, export, ret);
+}
+
+#ifdef DATTOBD_DEBUG_CORE
+int engine_lie(struct engine *engine, const char *export, s64 returned)
+{
+	unsigned int i;
+
+	for (i = 0; i < ARRAY_SIZE(export_types); i++) {
+		if (!strcmp(export_types[i].name, export)) {
+			engine->lying = &export_types[i];
+			engine->lie = returned;
+			return 0;
+		}
+	}
+	return -ENOENT;
+}
+#endif
 
 void *engine_memory(struct engine *engine, u64 address, size_t len)
 {

@@ -37,6 +37,26 @@ void engine_destroy(struct engine *engine);
 s64 engine_call(struct engine *engine, enum core_export export, u64 a, u64 b, u64 c);
 
 /**
+ * engine_ask() - engine_call(), for a number that the caller relies on.
+ * @max: the largest that can be right
+ *
+ * Return: at most @max; a negative errno; %CORE_STATUS_MISS of an export that has it. If the core
+ * returned anything else, -%ENOTRECOVERABLE: such a bug ends the core, as a trap does.
+ */
+s64 engine_ask(struct engine *engine, enum core_export export, u64 a, u64 b, u64 c, s64 max);
+
+/**
+ * engine_distrust() - End a core that returned what cannot be right. Context: As engine_call().
+ * Return: -%ENOTRECOVERABLE.
+ */
+s64 engine_distrust(struct engine *engine, enum core_export export, s64 returned);
+
+#ifdef DATTOBD_DEBUG_CORE
+/** engine_lie() - Let an export return this from now on. Return: 0; -%ENOENT for a bad name. */
+int engine_lie(struct engine *engine, const char *export, s64 returned);
+#endif
+
+/**
  * engine_memory() - Kernel address of a piece of linear memory.
  *
  * Valid until the engine is destroyed (after CORE_INIT, memory never moves).

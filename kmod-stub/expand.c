@@ -63,22 +63,19 @@ static int fit(struct dattobd_device *dev, struct piece *piece)
 {
 	u64 sector = piece->block * COW_BLOCK_SECTORS;
 	unsigned long flags;
-	u64 room;
-	s64 ret;
+	s64 room, ret;
 
 	piece->count = min_t(u64, piece->count, COPY_PIECE);
 	raw_spin_lock_irqsave(&dev->core_lock, flags);
-	room = engine_call(dev->engine, CORE_STAT, CORE_STAT_ROOM, 0, 0);
+	room = engine_ask(dev->engine, CORE_STAT, CORE_STAT_ROOM, 0, 0, S64_MAX);
 	ret = dev->error ?:
-			   engine_call(dev->engine, CORE_IS_COPIED, sector,
-				       piece->count * COW_BLOCK_SECTORS, 0);
+			   engine_ask(dev->engine, CORE_IS_COPIED, sector,
+				      piece->count * COW_BLOCK_SECTORS, 0, 1);
 	raw_spin_unlock_irqrestore(&dev->core_lock, flags);
-	if (ret)
-		return min_t(s64, ret, 0);
-	if (!room)
-		return -ENOSPC;
+	if (ret || room <= 0)
+		return ret ? min_t(s64, ret, 0) : room ?: -ENOSPC;
 	/* The other half is for writes that come in meanwhile. */
-	piece->count = min(piece->count, DIV_ROUND_UP_ULL(room, 2));
+	piece->count = min_t(u64, piece->count, DIV_ROUND_UP_ULL(room, 2));
 	return 1;
 }
 
@@ -101,9 +98,9 @@ static int part_from_snapshot(struct dattobd_device *dev, const struct piece *pi
 	raw_spin_lock_irqsave(&dev->core_lock, flags);
 	ret = dev->error;
 	if (!ret && piece->was_free)
-		ret = engine_call(dev->engine, CORE_MASK_EXTENT, piece->block, piece->count, 0);
-	else if (!ret && !engine_call(dev->engine, CORE_IS_COPIED, piece->block * COW_BLOCK_SECTORS,
-				      piece->count * COW_BLOCK_SECTORS, 0))
+		ret = engine_ask(dev->engine, CORE_MASK_EXTENT, piece->block, piece->count, 0, 0);
+	else if (!ret && engine_ask(dev->engine, CORE_IS_COPIED, piece->block * COW_BLOCK_SECTORS,
+				    piece->count * COW_BLOCK_SECTORS, 0, 1) != 1)
 		ret = -EIO; /* never: who could not copy failed the device */
 	*reads = snapshot_reads_begun(dev->snap);
 	raw_spin_unlock_irqrestore(&dev->core_lock, flags);

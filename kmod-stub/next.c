@@ -47,6 +47,7 @@ int next_create(struct dattobd_device *dev, const char *path, u64 mib, u64 cache
 {
 	u64 bytes = allocation(dev, mib, &next->fallocate_mib);
 	void *header = kmalloc(COW_HEADER_SIZE, GFP_KERNEL);
+	s64 position;
 	void *made;
 
 	if (!header)
@@ -64,8 +65,8 @@ int next_create(struct dattobd_device *dev, const char *path, u64 mib, u64 cache
 		goto failed;
 	next->cow = made;
 
-	made = snapshot_create(dev, next->cow,
-			       engine_call(next->engine, CORE_STAT, CORE_STAT_FPOS, 0, 0));
+	position = engine_ask(next->engine, CORE_STAT, CORE_STAT_FPOS, 0, 0, S64_MAX);
+	made = position < 0 ? ERR_PTR(position) : snapshot_create(dev, next->cow, position);
 	if (IS_ERR(made))
 		goto failed;
 	next->snap = made;

@@ -53,8 +53,8 @@ static int start(struct dattobd_device *dev)
 
 	if (IS_ERR(engine))
 		return PTR_ERR(engine);
-	ret = engine_call(engine, CORE_INIT, dev->nr_sectors, device_cache_bytes(dev),
-			  dev->snapshot_mode ? CORE_MODE_SNAPSHOT : CORE_MODE_INCREMENTAL);
+	ret = engine_ask(engine, CORE_INIT, dev->nr_sectors, device_cache_bytes(dev),
+			 dev->snapshot_mode ? CORE_MODE_SNAPSHOT : CORE_MODE_INCREMENTAL, 0);
 	if (ret) {
 		engine_destroy(engine);
 		return ret;
@@ -67,11 +67,11 @@ static int start(struct dattobd_device *dev)
 
 static int start_disk(struct dattobd_device *dev)
 {
-	u64 position = engine_call(dev->engine, CORE_STAT, CORE_STAT_FPOS, 0, 0);
+	s64 position = engine_ask(dev->engine, CORE_STAT, CORE_STAT_FPOS, 0, 0, S64_MAX);
 	struct snapshot *snap;
 
-	if (!dev->snapshot_mode)
-		return 0;
+	if (position < 0 || !dev->snapshot_mode)
+		return min_t(s64, position, 0);
 	snap = snapshot_create(dev, dev->cow, position);
 	if (IS_ERR(snap))
 		return PTR_ERR(snap);

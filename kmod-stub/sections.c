@@ -7,10 +7,31 @@
 #include "sections.h"
 
 struct section_io {
-	u64 section;
-	u64 offset; /* in the COW file, bytes */
+	s64 section;
+	s64 offset; /* in the COW file, bytes */
 	void *memory; /* the section's slot in the core */
 };
+
+/*
+ * What the core says of the section that it hands out, which must lie in the file's index, and in
+ * its memory. Context: core_lock. Return: 0 or -%ENOTRECOVERABLE.
+ */
+static int get_io(struct dattobd_device *dev, struct section_io *io)
+{
+	struct engine *engine = dev->engine;
+	s64 offset = engine_call(engine, CORE_IO_OFFSET, 0, 0, 0);
+	s64 address = engine_call(engine, CORE_IO_ADDRESS, 0, 0, 0);
+	s64 section = engine_ask(engine, CORE_IO_SECTION, 0, 0, 0, core_nr_sections(dev) - 1);
+
+	if (section < 0)
+		return section;
+	io->section = section;
+	io->offset = COW_HEADER_SIZE + section * COW_SECTION_BYTES;
+	if (offset != io->offset)
+		return engine_distrust(engine, CORE_IO_OFFSET, offset);
+	io->memory = engine_memory(engine, address, COW_SECTION_BYTES);
+	return io->memory ? 0 : engine_distrust(engine, CORE_IO_ADDRESS, address);
+}
 
 /*
  * Ask for a section (CORE_SECTION_REQUEST) or a limit (CORE_SET_CACHE); a section that must be
@@ -21,17 +42,14 @@ static s64 request(struct dattobd_device *dev, enum core_export what, u64 value,
 {
 	unsigned long flags;
 	s64 ret;
+	int err;
 
 	raw_spin_lock_irqsave(&dev->core_lock, flags);
-	ret = dev->error ?: engine_call(dev->engine, what, value, 0, 0);
+	ret = dev->error ?: engine_ask(dev->engine, what, value, 0, 0, CORE_SECTION_WRITE);
 	if (ret > CORE_SECTION_READY) {
-		io->section = engine_call(dev->engine, CORE_IO_SECTION, 0, 0, 0);
-		io->offset = engine_call(dev->engine, CORE_IO_OFFSET, 0, 0, 0);
-		io->memory = engine_memory(dev->engine,
-					   engine_call(dev->engine, CORE_IO_ADDRESS, 0, 0, 0),
-					   COW_SECTION_BYTES);
-		if (!io->memory)
-			ret = -ENOTRECOVERABLE;
+		err = get_io(dev, io);
+		if (err)
+			ret = err;
 		else if (ret == CORE_SECTION_WRITE)
 			memcpy(dev->section_bounce, io->memory, COW_SECTION_BYTES);
 	}
@@ -50,7 +68,7 @@ static s64 report(struct dattobd_device *dev, enum core_export what, const struc
 	} else {
 		if (what == CORE_SECTION_READ_DONE)
 			memcpy(io->memory, dev->section_bounce, COW_SECTION_BYTES);
-		ret = engine_call(dev->engine, what, io->section, 0, 0);
+		ret = engine_ask(dev->engine, what, io->section, 0, 0, 0);
 	}
 	raw_spin_unlock_irqrestore(&dev->core_lock, flags);
 	return ret;
@@ -77,25 +95,28 @@ static s64 step(struct dattobd_device *dev, enum core_export what, u64 value)
 	return err ?: asked;
 }
 
-/* Hand out the next dirty section from @from on, with its content. */
-static s64 next_dirty(struct dattobd_device *dev, u64 from, struct section_io *io)
+/*
+ * Hand out the next dirty section from @from on, with its content. Return: 0, -%ENODATA if there is
+ * none, or -errno.
+ */
+static int next_dirty(struct dattobd_device *dev, u64 from, struct section_io *io)
 {
 	unsigned long flags;
 	s64 ret, nr_sections;
 
 	raw_spin_lock_irqsave(&dev->core_lock, flags);
-	nr_sections = engine_call(dev->engine, CORE_STAT, CORE_STAT_NR_SECTIONS, 0, 0);
-	ret = dev->error ?: engine_call(dev->engine, CORE_NEXT_DIRTY_SECTION, from, 0, 0);
+	nr_sections = engine_ask(dev->engine, CORE_STAT, CORE_STAT_NR_SECTIONS, 0, 0,
+				 core_nr_sections(dev));
+	ret = nr_sections < 0 ? nr_sections : dev->error;
+	if (!ret)
+		ret = engine_ask(dev->engine, CORE_NEXT_DIRTY_SECTION, from, 0, 0, nr_sections);
 	if (ret >= 0 && ret < nr_sections) {
-		io->section = ret;
-		io->offset = engine_call(dev->engine, CORE_IO_OFFSET, 0, 0, 0);
-		io->memory = engine_memory(dev->engine,
-					   engine_call(dev->engine, CORE_IO_ADDRESS, 0, 0, 0),
-					   COW_SECTION_BYTES);
-		if (io->memory)
-			memcpy(dev->section_bounce, io->memory, COW_SECTION_BYTES);
+		if (ret < (s64)from)
+			ret = engine_distrust(dev->engine, CORE_NEXT_DIRTY_SECTION, ret);
 		else
-			ret = -ENOTRECOVERABLE;
+			ret = get_io(dev, io);
+		if (!ret)
+			memcpy(dev->section_bounce, io->memory, COW_SECTION_BYTES);
 	} else if (ret >= 0) {
 		ret = -ENODATA;
 	}
@@ -105,20 +126,17 @@ static s64 next_dirty(struct dattobd_device *dev, u64 from, struct section_io *i
 
 int sections_flush(struct dattobd_device *dev)
 {
-	struct section_io io;
+	struct section_io io = { .section = -1 };
 	s64 ret = 0;
 
 	mutex_lock(&dev->sections_lock);
-	while (ret >= 0) {
-		ret = next_dirty(dev, ret, &io);
-		if (ret < 0)
-			break;
-		ret = cow_file_raw(dev->cow, REQ_OP_WRITE, io.offset, dev->section_bounce,
-				   COW_SECTION_BYTES);
+	while (!ret) {
+		ret = next_dirty(dev, io.section + 1, &io);
+		if (!ret)
+			ret = cow_file_raw(dev->cow, REQ_OP_WRITE, io.offset, dev->section_bounce,
+					   COW_SECTION_BYTES);
 		if (!ret)
 			ret = report(dev, CORE_SECTION_WRITE_DONE, &io);
-		if (!ret)
-			ret = io.section + 1;
 	}
 	mutex_unlock(&dev->sections_lock);
 	return ret == -ENODATA ? 0 : ret;

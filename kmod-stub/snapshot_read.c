@@ -248,18 +248,18 @@ static void read_run(struct snapshot_read *read, const struct core_run *run)
 static s64 plan_rest(struct snapshot_read *read, struct core_run *runs, u64 *section)
 {
 	struct dattobd_device *dev = read->snap->dev;
+	sector_t sector = read->bio->bi_iter.bi_sector + read->done;
 	sector_t left = bio_sectors(read->bio) - read->done;
 	unsigned long flags;
 	s64 ret;
 
 	raw_spin_lock_irqsave(&dev->core_lock, flags);
-	ret = dev->error ?:
-			   engine_call(dev->engine, CORE_PLAN_READ,
-				       read->bio->bi_iter.bi_sector + read->done, left, 0);
+	ret = dev->error;
+	if (!ret)
+		ret = engine_ask(dev->engine, CORE_PLAN_READ, sector, left, 0, CORE_RUNS_MAX);
 	if (ret > 0) {
 		ret = min_t(s64, ret, READ_RUNS);
-		memcpy(runs, engine_memory(dev->engine, dev->runs_address, ret * sizeof(*runs)),
-		       ret * sizeof(*runs));
+		ret = core_read_plan(dev, runs, ret, ring_head(read->snap->ring)) ?: ret;
 	} else if (ret == CORE_STATUS_MISS) {
 		*section = engine_call(dev->engine, CORE_MISS_SECTION, 0, 0, 0);
 	}

@@ -38,7 +38,7 @@ sector_t tracker_range(const struct dattobd_device *dev, struct bio *bio, sector
 
 static void mark(struct dattobd_device *dev, sector_t sector, sector_t nr_sectors)
 {
-	s64 ret = engine_call(dev->engine, CORE_MARK, sector, nr_sectors, 0);
+	s64 ret = engine_ask(dev->engine, CORE_MARK, sector, nr_sectors, 0, S64_MAX);
 
 	if (ret < 0)
 		device_fail_locked(dev, ret, "the core could not record a write");
@@ -84,7 +84,7 @@ static bool may_go(struct dattobd_device *dev, struct bio *bio, sector_t sector,
 		return !meets_cow_write(dev, sector, nr_sectors);
 	if (bio_op(bio) == REQ_OP_DISCARD || nr_sectors > INLINE_SECTORS)
 		return false;
-	copied = engine_call(dev->engine, CORE_IS_COPIED, sector, nr_sectors, 0);
+	copied = engine_ask(dev->engine, CORE_IS_COPIED, sector, nr_sectors, 0, 1);
 	if (copied < 0) {
 		device_fail_locked(dev, copied, "the core could not look a write up");
 		return true;

@@ -138,14 +138,20 @@ static int check_state(struct dattobd_device *dev, enum dattobd_state wanted)
 static void cut_data_area(struct dattobd_device *dev)
 {
 	unsigned long flags;
-	u64 data_offset;
+	s64 data_offset;
 	int err;
 
 	raw_spin_lock_irqsave(&dev->core_lock, flags);
-	data_offset = engine_call(dev->engine, CORE_STAT, CORE_STAT_DATA_OFFSET, 0, 0);
+	data_offset = engine_ask(dev->engine, CORE_STAT, CORE_STAT_DATA_OFFSET, 0, 0, S64_MAX);
+	if (data_offset < 0)
+		device_fail_locked(dev, data_offset, "the core could not be asked for its state");
 	raw_spin_unlock_irqrestore(&dev->core_lock, flags);
+	if (data_offset < 0)
+		return;
 
-	err = cow_file_bytes(dev->cow) > data_offset ? cow_file_truncate(dev->cow, data_offset) : 0;
+	err = cow_file_bytes(dev->cow) > (u64)data_offset ?
+		      cow_file_truncate(dev->cow, data_offset) :
+		      0;
 	if (err) {
 		pr_dev_warn(dev, "the COW file %s could not be truncated: %d",
 			    cow_file_path(dev->cow), err);

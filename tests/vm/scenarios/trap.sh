@@ -1,4 +1,4 @@
-# A core that reaches outside its memory fails its own device; another device and the machine go on.
+# A core that reaches outside its memory, or returns what cannot be right, fails its own device; another device and the machine go on.
 . "$PROJECT/tests/vm/guest/lib.sh"
 DATTOBD_KO=$DATTOBD_DEBUG_KO
 make_origin
@@ -22,6 +22,42 @@ same "the second snapshot" "$(checksum /dev/datto1)" "$second"
 sleep 1
 stop_load
 dbdctl destroy 0
+
+# lie EXPORT RETURNED COMMAND...: with such a core the device fails at that command
+dd if=/dev/urandom of=$MOUNT/file bs=1M count=16 conv=fsync status=none
+overwrite() { dd if=/dev/urandom of=$MOUNT/file bs=1M count=1 seek=2 oflag=direct conv=notrunc status=none; }
+read_snapshot() { ! dd if=/dev/datto0 of=/dev/null bs=1M count=1 skip=100 iflag=direct status=none 2>/dev/null; }
+wrong() { dmesg | grep -c "datto: core returned .* from $1, which cannot be right" || true; }
+lie() {
+	local export=$1 returned=$2 before
+	before=$(wrong "$1")
+	shift 2
+	dbdctl setup-snapshot -f 100 $ORIGIN $MOUNT/cow 0
+	echo "0 $export $returned" >/sys/module/dattobd/parameters/debug_lie
+	"$@" || die "'$*' went wrong where $export returns $returned"
+	until_true 20 "the failure of a device whose $export returns $returned" failed
+	[ "$(wrong "$export")" -gt "$before" ] || die "nothing in the kernel's log of $export"
+	dbdctl destroy 0
+}
+lie plan_copy 16384 overwrite			# more runs than there is room for
+lie plan_copy 400 overwrite			# runs of other blocks, or none
+lie commit_copy 100000 overwrite		# more than was read
+lie commit_copy 0 overwrite
+lie commit_copy -5000 overwrite			# no errno
+lie is_copied 7 overwrite
+lie plan_read 16385 read_snapshot
+lie plan_read 16384 read_snapshot		# most of them of no blocks
+lie stat -9223372036854775808 field 0 state
+dbdctl setup-snapshot -f 100 $ORIGIN $MOUNT/cow 0
+dbdctl transition-to-incremental 0
+overwrite
+# The list of what changed would never end, and the next snapshot is another core's.
+echo "0 next_changed_section 0" >/sys/module/dattobd/parameters/debug_lie
+timeout 60 node "$PROJECT/dist/dbdctl.mjs" transition-to-snapshot $MOUNT/cow1 0 || say "transition-to-snapshot: status $?"
+dmesg | matches "core returned 0 from next_changed_section" || die "nothing in the kernel's log of a list without end"
+dbdctl destroy 0
+step "lies were caught"
+same "the second snapshot, at the end" "$(checksum /dev/datto1)" "$second"
 dbdctl destroy 1
 umount $MOUNT /mnt/second
 check_device $ORIGIN
