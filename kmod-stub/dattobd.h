@@ -277,10 +277,12 @@ void intercept_remove(struct dattobd_device *dev);
 
 /**
  * intercept_enable() - Take part in submit_bio_noacct(). Counted; undone by intercept_disable().
- * Return: 0, or -%EBUSY if another owner (a live patch, another snapshot module) redirects it
- * already.
+ * @bdev: for the self-test, which does no I/O if it succeeds
+ *
+ * Return: 0; -%EBUSY if another owner (a live patch, another snapshot module) redirects it already;
+ * -%ENXIO if bios do not come by there in this kernel; -%ENOMEM.
  */
-int intercept_enable(void);
+int intercept_enable(struct block_device *bdev);
 void intercept_disable(void);
 
 /**

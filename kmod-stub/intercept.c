@@ -7,15 +7,26 @@
  * in the block layer. A write that was taken is redirected to a function that does nothing, so
  * that its submitter returns; the device's worker submits it later.
  */
+#include <linux/completion.h>
 #include <linux/ftrace.h>
 #include <linux/hashtable.h>
 #include <linux/module.h>
 #include <linux/rcupdate.h>
 #include "dattobd.h"
 
+static char intercepted[32] = "submit_bio_noacct";
+
+#ifdef DATTOBD_DEBUG_CORE
+/* With another function it is as in a kernel in which no bio comes by. */
+module_param_string(debug_intercept, intercepted, sizeof(intercepted), 0600);
+MODULE_PARM_DESC(debug_intercept, "function that is traced in place of submit_bio_noacct()");
+#endif
+
 static DEFINE_MUTEX(changes); /* guards what follows */
 static DEFINE_HASHTABLE(tracked, 5); /* devices by disk; RCU for lookups */
 static unsigned int users; /* of the redirection */
+static bool registered; /* also without users, if it could not be undone */
+static unsigned long own_call; /* what intercept_submit()'s call returns to; 0: not proved */
 
 static bool has_device_below(struct gendisk *disk, const struct dattobd_device *dev, int minor)
 {
@@ -61,15 +72,31 @@ static notrace noinline void bio_was_taken(struct bio *bio)
 	barrier();
 }
 
+/* A bio that shows whether bios come by. It reads, so that it does no harm if it does not. */
+struct probe {
+	unsigned long caller; /* return address of the call that it came by; 0: it did not */
+	struct completion ended; /* then it went to the disk */
+};
+
+static void probe_end_io(struct bio *bio)
+{
+	complete(&((struct probe *)bio->bi_private)->ended);
+}
+
 static notrace void on_submit_bio(unsigned long ip, unsigned long parent_ip, struct ftrace_ops *ops,
 				  struct ftrace_regs *fregs)
 {
 	struct bio *bio = compat_traced_bio(fregs);
 
+	if (unlikely(bio->bi_end_io == probe_end_io)) {
+		((struct probe *)bio->bi_private)->caller = parent_ip;
+		compat_redirect(fregs, bio_was_taken);
+		return;
+	}
 	if (!op_is_write(bio_op(bio)) || !bio_sectors(bio))
 		return;
 	if (bio->bi_end_io != cow_file_recorded_end_io &&
-	    (within_module(parent_ip, THIS_MODULE) || is_our_own(bio)))
+	    (parent_ip == own_call || is_our_own(bio)))
 		return;
 	/*
 	 * ftrace calls this with preemption on, where nothing else keeps a device from being
@@ -81,37 +108,115 @@ static notrace void on_submit_bio(unsigned long ip, unsigned long parent_ip, str
 	rcu_read_unlock();
 }
 
-static struct ftrace_ops ops = {
-	.func = on_submit_bio,
-	.flags = FTRACE_OPS_FL_IPMODIFY | FTRACE_OPS_FL_PERMANENT | COMPAT_FTRACE_OPS_FL,
-};
+static struct ftrace_ops ops;
 
-int intercept_enable(void)
+/* Return: where the bio came from, or 0 if it did not come by. */
+static unsigned long send_probe(struct bio *bio, bool own)
 {
-	char target[] = "submit_bio_noacct";
+	struct probe probe = {};
+
+	init_completion(&probe.ended);
+	bio->bi_end_io = probe_end_io;
+	bio->bi_private = &probe;
+	if (own)
+		intercept_submit(bio);
+	else
+		submit_bio(bio);
+	if (!READ_ONCE(probe.caller))
+		wait_for_completion_io(&probe.ended);
+	return probe.caller;
+}
+
+/*
+ * A kernel may have submit_bio_noacct() compiled into its callers, or changed by somebody else:
+ * nothing would be recorded then, and nobody would know.
+ */
+static int self_test(struct block_device *bdev)
+{
+	struct page *page = alloc_page(GFP_KERNEL);
+	struct bio *bio;
+	int err = -ENXIO;
+
+	if (!page)
+		return -ENOMEM;
+	bio = bio_alloc(bdev, 1, REQ_OP_READ, GFP_KERNEL);
+	__bio_add_page(bio, page, bdev_logical_block_size(bdev), 0);
+	own_call = send_probe(bio, true);
+	if (own_call && send_probe(bio, false))
+		err = 0;
+	else
+		own_call = 0;
+	bio_put(bio);
+	__free_page(page);
+	return err;
+}
+
+static int start(struct block_device *bdev)
+{
+	int err;
+
+	/* Each time: what ftrace_free_filter() leaves may not be used again. */
+	ops = (struct ftrace_ops){
+		.func = on_submit_bio,
+		.flags = FTRACE_OPS_FL_IPMODIFY | FTRACE_OPS_FL_PERMANENT | COMPAT_FTRACE_OPS_FL,
+	};
+	err = ftrace_set_filter(&ops, intercepted, strlen(intercepted), 0) ?:
+		      register_ftrace_function(&ops);
+	registered = !err;
+	if (err) {
+		ftrace_free_filter(&ops);
+		pr_err("datto: submit_bio_noacct() cannot be intercepted (is another snapshot module or live patch loaded?): %d\n",
+		       err);
+		return err;
+	}
+	err = self_test(bdev);
+	if (err)
+		pr_err("datto: writes do not come by at submit_bio_noacct() in this kernel, nothing can be tracked: %d\n",
+		       err);
+	return err;
+}
+
+static void stop(void)
+{
+	int err = unregister_ftrace_function(&ops);
+
+	if (err) {
+		pr_err("datto: submit_bio_noacct() is still intercepted, the module must stay: %d\n",
+		       err);
+		__module_get(THIS_MODULE);
+		/* An unload that is under way cannot be refused any more. */
+		while (!module_is_live(THIS_MODULE))
+			schedule_timeout_uninterruptible(HZ);
+		return;
+	}
+	registered = false;
+	ftrace_free_filter(&ops);
+	/* A task may have been preempted in bio_was_taken(), or on its way to it. */
+	synchronize_rcu_tasks();
+}
+
+int intercept_enable(struct block_device *bdev)
+{
 	int err = 0;
 
 	mutex_lock(&changes);
-	if (!users)
-		err = ftrace_set_filter(&ops, target, strlen(target), 0) ?:
-			      register_ftrace_function(&ops);
+	if (!registered)
+		err = start(bdev);
+	else if (!own_call)
+		err = -ENXIO;
 	if (!err)
 		users++;
+	else if (registered)
+		stop();
 	mutex_unlock(&changes);
-	if (err)
-		pr_err("datto: submit_bio_noacct() cannot be intercepted (is another snapshot module or live patch loaded?): %d\n",
-		       err);
 	return err;
 }
 
 void intercept_disable(void)
 {
 	mutex_lock(&changes);
-	if (!--users) {
-		unregister_ftrace_function(&ops);
-		/* A task may have been preempted in bio_was_taken(), or on its way to it. */
-		synchronize_rcu_tasks();
-	}
+	if (!--users)
+		stop();
 	mutex_unlock(&changes);
 }
 

@@ -172,7 +172,7 @@ static void track(struct dattobd_device *dev, const char *cow)
 		refuse(dev, cow, err, "another minor tracks this origin already");
 		return;
 	}
-	err = intercept_enable();
+	err = intercept_enable(origin_bdev(dev));
 	if (err) {
 		device_unclaim(dev);
 		refuse(dev, cow, err, "writes cannot be intercepted");

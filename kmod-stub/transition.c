@@ -83,7 +83,7 @@ int transition_setup(unsigned int minor, const char *origin, const char *cow, u6
 	err = core_mask_cow(next.engine, next.cow);
 	if (err)
 		goto discard;
-	err = intercept_enable();
+	err = intercept_enable(origin_bdev(dev));
 	if (err)
 		goto discard;
 	err = freeze(dev);

@@ -62,3 +62,16 @@ dbdctl destroy 1
 umount $MOUNT /mnt/second
 check_device $ORIGIN
 unload_module
+
+# A kernel in which no bio comes by where they are looked for is noticed at the first set-up.
+load_module debug_intercept=submit_bio_wait
+mount $ORIGIN $MOUNT
+refused "No such device or address" dbdctl setup-snapshot -f 100 $ORIGIN $MOUNT/cow 0
+dmesg | matches "datto: writes do not come by at submit_bio_noacct" || die "nothing in the kernel's log of bios that do not come by"
+same "devices" "$(field 0 state)" ""
+[ ! -e $MOUNT/cow ] || die "a set-up that was refused left its COW file behind"
+unload_module
+load_module
+dbdctl setup-snapshot -f 100 $ORIGIN $MOUNT/cow 0
+dbdctl destroy 0
+unload_module
