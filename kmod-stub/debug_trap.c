@@ -5,9 +5,12 @@
  *
  *   debug_trap  minor                   its core accesses memory out of bounds
  *   debug_lie   minor export returned   its core's export returns this number from now on
+ *   debug_stale path                    bios for this disk go to a module that is gone; "none":
+ *                                       as it was
  */
 #ifdef DATTOBD_DEBUG_CORE
 #include <linux/module.h>
+#include <linux/slab.h>
 #include "dattobd.h"
 #include "core_wasm.h"
 
@@ -63,6 +66,45 @@ static const struct kernel_param_ops debug_lie_ops = { .set = set_debug_lie };
 
 module_param_cb(debug_lie, &debug_lie_ops, NULL, 0200);
 MODULE_PARM_DESC(debug_lie, "minor, export and what it returns from now on");
+
+static struct compat_bdev stale;
+static const struct block_device_operations *right_operations;
+static void *stale_operations;
+
+static int set_debug_stale(const char *value, const struct kernel_param *param)
+{
+	unsigned long gone;
+	int err;
+
+	if (stale.bdev) {
+		stale.bdev->bd_disk->fops = right_operations;
+		kfree(stale_operations);
+		compat_bdev_close(&stale);
+		stale.bdev = NULL;
+	}
+	if (value[0] != '/')
+		return 0;
+	err = compat_bdev_open(value, &stale);
+	if (err)
+		return err;
+	right_operations = stale.bdev->bd_disk->fops;
+	stale_operations = kmemdup(right_operations, sizeof(*right_operations), GFP_KERNEL);
+	if (!stale_operations) {
+		compat_bdev_close(&stale);
+		stale.bdev = NULL;
+		return -ENOMEM;
+	}
+	gone = MODULES_END - PAGE_SIZE;
+	memcpy(stale_operations + offsetof(typeof(*right_operations), submit_bio), &gone,
+	       sizeof(gone));
+	stale.bdev->bd_disk->fops = stale_operations;
+	return 0;
+}
+
+static const struct kernel_param_ops debug_stale_ops = { .set = set_debug_stale };
+
+module_param_cb(debug_stale, &debug_stale_ops, NULL, 0200);
+MODULE_PARM_DESC(debug_stale, "disk whose bios go to a module that is gone");
 
 static const struct kernel_param_ops debug_trap_ops = { .set = set_debug_trap };
 

@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* One tracked origin: how it is made and freed, how it fails, and what is told of it. */
+#include <linux/kallsyms.h>
 #include <linux/namei.h>
 #include <linux/slab.h>
+#include <linux/uaccess.h>
 #include <linux/vmalloc.h>
 #include "expand.h"
 #include "free_space.h"
@@ -111,6 +113,25 @@ void device_counters(struct dattobd_device *dev, struct device_counters *counter
 }
 
 /*
+ * A snapshot module that replaced the function which takes a disk's bios, and was unloaded without
+ * putting it back, leaves a pointer to what is nobody's code, or by now ours.
+ */
+static bool driver_is_loaded(const struct gendisk *disk)
+{
+	char name[KSYM_SYMBOL_LEN];
+	void *submit;
+
+	if (copy_from_kernel_nofault(&submit, &disk->fops->submit_bio, sizeof(submit)))
+		return false;
+	if (!submit)
+		return true;
+	sprint_symbol(name, (unsigned long)submit);
+	if (strstr(name, "[" KBUILD_MODNAME "]"))
+		return strstr(name, "+0x0/");
+	return !strstarts(name, "0x");
+}
+
+/*
  * Origins that writes can reach without a bio of their own, or that have no fixed blocks, cannot
  * be tracked.
  */
@@ -118,6 +139,12 @@ static int check_origin(const struct dattobd_device *dev, bool mounted)
 {
 	struct block_device *bdev = origin_bdev(dev);
 
+	if (!driver_is_loaded(bdev->bd_disk)) {
+		pr_dev_err(dev,
+			   "bios for %pg go to a module that is not loaded any more, another snapshot module perhaps: the machine must be rebooted: %d",
+			   bdev, -ENXIO);
+		return -ENXIO;
+	}
 	if (compat_bdev_mounted_rw(bdev) != mounted)
 		return -EINVAL;
 	if (compat_bdev_has_rw_page(bdev) || bdev_is_zoned(bdev) ||
