@@ -165,6 +165,8 @@ static struct cow_file *cow_file_new(const struct path *path, struct block_devic
 	set_handle(cow, path->dentry);
 	cow->device = kstrdup(device, GFP_KERNEL);
 	err = cow->device ? set_paths(cow, path) : -ENOMEM;
+	if (!err)
+		err = bioset_init(&cow->raw_bios, BIO_POOL_SIZE, 0, BIOSET_NEED_BVECS);
 	if (err) {
 		cow_file_release(cow);
 		return ERR_PTR(err);
@@ -244,6 +246,7 @@ void cow_file_release(struct cow_file *cow)
 		return;
 	cow_unpin(cow);
 	cow_map_free(cow);
+	bioset_exit(&cow->raw_bios);
 	kfree(cow->path);
 	kfree(cow->inner_path);
 	kfree(cow->device);

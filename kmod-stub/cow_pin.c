@@ -175,16 +175,8 @@ bool cow_file_has_filesystem(const struct cow_file *cow)
 
 int cow_files_init(void)
 {
-	int err = extents_init();
-
-	if (err)
-		return err;
 	group = compat_fsnotify_alloc_group(&pin_ops);
-	if (IS_ERR(group)) {
-		extents_exit();
-		return PTR_ERR(group);
-	}
-	return 0;
+	return PTR_ERR_OR_ZERO(group);
 }
 
 void cow_files_exit(void)
@@ -192,5 +184,4 @@ void cow_files_exit(void)
 	wait_var_event(&nr_pins, !atomic_read(&nr_pins));
 	fsnotify_wait_marks_destroyed(); /* the last pin_free() has returned */
 	fsnotify_put_group(group);
-	extents_exit();
 }

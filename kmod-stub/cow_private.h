@@ -41,6 +41,8 @@ struct cow_handle {
  * @mounted: pinned, and the filesystem was not unmounted since
  * @map_unproved: since it was pinned last, the filesystem was not asked where it lies
  * @live: was pinned once, or reloaded; raw writes are a snapshot's own from then on
+ * @raw_bios: extents.c: a reserve of its own, since the common one may be in the hands of bios that
+ * wait for us, and another device's of bios that wait for that one
  *
  * No struct path, file or inode reference is held here: an unmount of the filesystem neither
  * fails nor waits.
@@ -60,6 +62,7 @@ struct cow_file {
 	bool mounted;
 	bool map_unproved;
 	bool live;
+	struct bio_set raw_bios;
 };
 
 /* extents.c */
@@ -78,9 +81,6 @@ struct cow_file {
  * error.
  */
 int extents_read(struct inode *inode, u64 bytes, struct cow_extent **extents, unsigned int *count);
-
-int extents_init(void);
-void extents_exit(void);
 
 /* cow_session.c */
 

@@ -190,9 +190,6 @@ free_batch:
 
 /* Raw I/O */
 
-static struct bio_set
-	raw_bios; /* of our own: the common reserve may be in the hands of bios that wait for us */
-
 struct raw_io {
 	atomic_t pending; /* bios in flight, and one for the submitter */
 	int error; /* the first */
@@ -230,12 +227,12 @@ void cow_file_recorded_end_io(struct bio *bio)
 }
 
 /* Submit one bio for up to @blocks blocks. Return: for how many bytes. */
-static size_t raw_submit(struct raw_io *io, const struct cow_file *cow, blk_opf_t op, u64 block,
+static size_t raw_submit(struct raw_io *io, struct cow_file *cow, blk_opf_t op, u64 block,
 			 void *data, u64 blocks)
 {
 	unsigned short nr_vecs = min_t(u64, blocks, BIO_MAX_VECS);
 	struct bio *bio =
-		bio_alloc_bioset(cow->origin, nr_vecs, op | REQ_SYNC, GFP_NOIO, &raw_bios);
+		bio_alloc_bioset(cow->origin, nr_vecs, op | REQ_SYNC, GFP_NOIO, &cow->raw_bios);
 	size_t bytes = 0;
 
 	bio->bi_iter.bi_sector = block * COW_BLOCK_SECTORS;
@@ -276,14 +273,4 @@ int cow_file_raw(struct cow_file *cow, blk_opf_t op, u64 offset, void *data, siz
 	wait_for_completion_io(&io.done);
 	memalloc_noio_restore(noio);
 	return io.error;
-}
-
-int extents_init(void)
-{
-	return bioset_init(&raw_bios, BIO_POOL_SIZE, 0, BIOSET_NEED_BVECS);
-}
-
-void extents_exit(void)
-{
-	bioset_exit(&raw_bios);
 }
