@@ -61,12 +61,28 @@ static void mounted(struct dattobd_device *dev)
 		device_fail(dev, err, "the snapshot's disk could not be added");
 }
 
+static bool hibernating;
+
+/*
+ * A machine that hibernates is switched off, but goes on from the memory that it had before: a
+ * record that is written once that is saved would be right on disk, and unknown to who goes on.
+ */
+static int on_sleep(struct notifier_block *block, unsigned long action, void *data)
+{
+	if (action == PM_HIBERNATION_PREPARE)
+		WRITE_ONCE(hibernating, true);
+	else if (action == PM_POST_HIBERNATION)
+		WRITE_ONCE(hibernating, false);
+	return NOTIFY_DONE;
+}
+
 /* The second look: an unmount that is under way still writes. */
 static void not_mounted(struct dattobd_device *dev)
 {
 	int err;
 
-	if (READ_ONCE(dev->seal) != SEAL_OPEN || bdev_read_only(origin_bdev(dev)))
+	if (READ_ONCE(dev->seal) != SEAL_OPEN || bdev_read_only(origin_bdev(dev)) ||
+	    READ_ONCE(hibernating))
 		return;
 	if (dev->idle_ticks < 2) {
 		dev->idle_ticks++;
@@ -108,21 +124,6 @@ void watch_work(struct work_struct *work)
 void watch_kick(struct dattobd_device *dev)
 {
 	mod_delayed_work(system_unbound_wq, &dev->watch, SOON);
-}
-
-static bool hibernating;
-
-/*
- * A machine that hibernates is switched off, but goes on from the memory that it had before: a
- * record that is written on the way down would be right on disk, and unknown to who goes on.
- */
-static int on_sleep(struct notifier_block *block, unsigned long action, void *data)
-{
-	if (action == PM_HIBERNATION_PREPARE)
-		WRITE_ONCE(hibernating, true);
-	else if (action == PM_POST_HIBERNATION)
-		WRITE_ONCE(hibernating, false);
-	return NOTIFY_DONE;
 }
 
 /* The time until @end. */
