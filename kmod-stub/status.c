@@ -6,6 +6,53 @@
 
 #define PROC_NAME "datto-info"
 
+/* Bytes of the character of UTF-8 that is here, 0 if it is none. */
+static unsigned int character(const u8 *s)
+{
+	static const u32 first[] = { 0, 0, 0x80, 0x800, 0x10000 }; /* of so many bytes */
+	unsigned int bytes, i;
+	u32 value;
+
+	if (*s < 0x80)
+		return 1;
+	bytes = *s < 0xe0 ? 2 : *s < 0xf0 ? 3 : 4;
+	if (*s < 0xc0 || *s >= 0xf8)
+		return 0;
+	value = *s & (0x7f >> bytes);
+	for (i = 1; i < bytes; i++) {
+		if ((s[i] & 0xc0) != 0x80)
+			return 0;
+		value = value << 6 | (s[i] & 0x3f);
+	}
+	if (value < first[bytes] || value > 0x10ffff || (value >= 0xd800 && value < 0xe000))
+		return 0;
+	return bytes;
+}
+
+/*
+ * A name as a string of JSON. A byte that is no UTF-8 becomes U+FFFD; the info ioctl gives it as it
+ * is.
+ */
+static void show_name(struct seq_file *m, const char *key, const char *name)
+{
+	const u8 *s = name;
+	unsigned int bytes;
+
+	seq_printf(m, "\t\t\t\"%s\": \"", key);
+	for (; *s; s += max(bytes, 1U)) {
+		bytes = character(s);
+		if (!bytes)
+			seq_puts(m, "\\ufffd");
+		else if (*s < 0x20)
+			seq_printf(m, "\\u%04x", *s);
+		else if (*s == '"' || *s == '\\')
+			seq_printf(m, "\\%c", *s);
+		else
+			seq_write(m, s, bytes);
+	}
+	seq_puts(m, "\",\n");
+}
+
 /* What is known of a device once it is verified. */
 static void show_counters(struct seq_file *m, struct dattobd_device *dev)
 {
@@ -38,10 +85,8 @@ static void show_device(struct seq_file *m, struct dattobd_device *dev)
 
 	seq_puts(m, "\t\t{\n");
 	seq_printf(m, "\t\t\t\"minor\": %u,\n", dev->minor);
-	seq_printf(m, "\t\t\t\"cow_file\": \"%s\",\n",
-		   verified ? cow_file_path(dev->cow) : dev->cow_name);
-	seq_printf(m, "\t\t\t\"block_device\": \"%s\",\n",
-		   verified ? dev->origin_path : dev->origin_name);
+	show_name(m, "cow_file", verified ? cow_file_path(dev->cow) : dev->cow_name);
+	show_name(m, "block_device", verified ? dev->origin_path : dev->origin_name);
 	seq_printf(m, "\t\t\t\"max_cache\": %llu,\n", device_cache_bytes(dev));
 	if (verified)
 		show_counters(m, dev);

@@ -74,6 +74,18 @@ sync
 is_proc "$(devices "$(device 0 /folder/new $((12 << 20)) $((12 << 20)) 2 3)")"
 refused "in use" bash -c "exec 5</dev/datto0; rmmod dattobd"
 
+# Names are escaped as JSON demands; what is no UTF-8 becomes U+FFFD.
+dbdctl destroy 0
+odd=$'a "quote", \\ \n\t\x01\x7f \xc3\xa9\xe2\x82\xac\xf0\x9f\x92\xbe \xff\xc3 \xc0\xaf\xed\xa0\x80.'
+mkdir "$MOUNT/$odd"
+(cd "$MOUNT/$odd" && "$PROGRAMS/client" dattobd_setup_snapshot 0 $ORIGIN cow 12 0)
+node -e 'const name = JSON.parse(require("fs").readFileSync("/proc/datto-info")).devices[0].cow_file;
+	const wanted = "/a \"quote\", \\ \n\t\x01\x7f é€💾 \ufffd\ufffd \ufffd\ufffd\ufffd\ufffd\ufffd./cow";
+	if (name !== wanted) { console.error(JSON.stringify(name) + ", expected " + JSON.stringify(wanted)); process.exit(1); }' ||
+	die "odd names are shown otherwise"
+dbdctl destroy 0
+dbdctl setup-snapshot -f 12 $ORIGIN $MOUNT/folder/new 0
+
 # Q19: whoever reads slowly gets what was there when it began, and keeps nobody waiting.
 exec 7<$PROC
 dd bs=1 count=100 status=none <&7 >/run/slowly
