@@ -67,7 +67,7 @@ static bool is_our_own(const struct bio *bio)
 }
 
 /* Where a taken write's submitter goes on: straight back to its caller. */
-static notrace noinline void bio_was_taken(struct bio *bio)
+static noinline void bio_was_taken(struct bio *bio)
 {
 	barrier();
 }
@@ -83,8 +83,8 @@ static void probe_end_io(struct bio *bio)
 	complete(&((struct probe *)bio->bi_private)->ended);
 }
 
-static notrace void on_submit_bio(unsigned long ip, unsigned long parent_ip, struct ftrace_ops *ops,
-				  struct ftrace_regs *fregs)
+static void on_submit_bio(unsigned long ip, unsigned long parent_ip, struct ftrace_ops *ops,
+			  struct ftrace_regs *fregs)
 {
 	struct bio *bio = compat_traced_bio(fregs);
 
