@@ -25,29 +25,36 @@ void drain_gone(struct drain *drain, unsigned int count)
 	wake_up_all(&drain->wait);
 }
 
-int drain_worker(struct dattobd_device *dev, long timeout)
+/* Of a wait with a timeout. */
+static int result(long left)
 {
-	struct drain *drain = &dev->drain;
-	u64 asked = atomic64_inc_return(&drain->asked);
-	long left;
-
-	queue_work(dev->wq, &dev->work);
-	left = wait_event_killable_timeout(drain->wait, READ_ONCE(drain->ended) >= asked, timeout);
 	if (left > 0)
 		return 0;
 	return left ? -EINTR : -ETIMEDOUT;
 }
 
-int drain_held(struct dattobd_device *dev)
+int drain_worker(struct dattobd_device *dev, long timeout)
+{
+	struct drain *drain = &dev->drain;
+	u64 asked = atomic64_inc_return(&drain->asked);
+
+	queue_work(dev->wq, &dev->work);
+	return result(wait_event_killable_timeout(drain->wait, READ_ONCE(drain->ended) >= asked,
+						  timeout));
+}
+
+int drain_held(struct dattobd_device *dev, long timeout)
 {
 	struct drain *drain = &dev->drain;
 	unsigned long flags;
+	long left;
 	u64 held;
 
 	raw_spin_lock_irqsave(&dev->core_lock, flags);
 	held = drain->held;
 	raw_spin_unlock_irqrestore(&dev->core_lock, flags);
-	return wait_event_killable(drain->wait, READ_ONCE(drain->gone) >= held) ? -EINTR : 0;
+	left = wait_event_killable_timeout(drain->wait, READ_ONCE(drain->gone) >= held, timeout);
+	return result(left);
 }
 
 int drain_reads(struct dattobd_device *dev, u64 number)
@@ -80,11 +87,10 @@ int drain_work(struct work_struct *work, long timeout)
 	return 0;
 }
 
-int drain_cow_writes(struct dattobd_device *dev)
+int drain_cow_writes(struct dattobd_device *dev, long timeout)
 {
-	int err = wait_event_killable(dev->cow_writes_wait, !atomic_read(&dev->nr_cow_writes));
-
-	return err ? -EINTR : 0;
+	return result(wait_event_killable_timeout(dev->cow_writes_wait,
+						  !atomic_read(&dev->nr_cow_writes), timeout));
 }
 
 int drain_device(struct dattobd_device *dev)
@@ -94,7 +100,7 @@ int drain_device(struct dattobd_device *dev)
 	if (!err)
 		err = drain_work(&dev->cache_work, MAX_SCHEDULE_TIMEOUT);
 	if (!err)
-		err = drain_cow_writes(dev);
+		err = drain_cow_writes(dev, MAX_SCHEDULE_TIMEOUT);
 	if (!err)
 		err = drain_worker(dev, MAX_SCHEDULE_TIMEOUT);
 	if (!err && dev->snap)

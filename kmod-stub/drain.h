@@ -38,11 +38,13 @@ void drain_gone(struct drain *drain, unsigned int count); /* so many held writes
  */
 int drain_worker(struct dattobd_device *dev, long timeout);
 
-/** drain_held() - Wait until every write that is held now has gone. */
-int drain_held(struct dattobd_device *dev);
+/**
+ * drain_held() - Wait until every write that is held now has gone, whatever comes after them.
+ */
+int drain_held(struct dattobd_device *dev, long timeout);
 
 /** drain_cow_writes() - Wait until no raw write to the COW file is in flight. */
-int drain_cow_writes(struct dattobd_device *dev);
+int drain_cow_writes(struct dattobd_device *dev, long timeout);
 
 /** drain_reads() - Wait until all reads of the snapshot below @number have ended. */
 int drain_reads(struct dattobd_device *dev, u64 number);

@@ -14,7 +14,7 @@
 #include "request.h"
 
 #define SWITCH_TRIES 16
-#define OLD_WRITES_WAIT (60 * HZ) /* the filesystem is frozen, whoever is killed */
+#define FROZEN_WAIT (60 * HZ) /* for anything while the filesystem is frozen */
 
 static void thaw(struct dattobd_device *dev)
 {
@@ -57,7 +57,7 @@ static int freeze(struct dattobd_device *dev)
  */
 static int drain_old_writes(struct dattobd_device *dev)
 {
-	int err = compat_bdev_drain(origin_bdev(dev), OLD_WRITES_WAIT);
+	int err = compat_bdev_drain(origin_bdev(dev), FROZEN_WAIT);
 
 	if (err)
 		device_fail(dev, err, "the writes from before the snapshot did not end");
@@ -186,13 +186,14 @@ int transition_to_incremental(struct dattobd_device *dev)
 	if (err)
 		return err;
 	/* Now, while it can be given up: the freeze waits for their writers whatever comes. */
-	err = auto_expand_pause(dev, MAX_SCHEDULE_TIMEOUT) ?: drain_held(dev);
+	err = auto_expand_pause(dev, MAX_SCHEDULE_TIMEOUT) ?: drain_held(dev, MAX_SCHEDULE_TIMEOUT);
 	if (err)
 		goto stay;
 	err = freeze(dev);
 	if (err)
 		goto stay;
-	err = drain_worker(dev, MAX_SCHEDULE_TIMEOUT) ?: drain_cow_writes(dev);
+	/* By count: writers that pass the filesystem go on, and those that come are recorded. */
+	err = drain_held(dev, FROZEN_WAIT) ?: drain_cow_writes(dev, FROZEN_WAIT);
 	if (err) {
 		thaw(dev);
 		goto stay;
@@ -254,8 +255,9 @@ static bool switched(struct dattobd_device *dev, struct next *next, u64 changed)
 	bool quiet;
 
 	raw_spin_lock_irqsave(&dev->core_lock, flags);
+	/* A write that is still held was not looked at by the next core. */
 	quiet = engine_call(dev->engine, CORE_STAT, CORE_STAT_NR_CHANGED, 0, 0) == changed &&
-		!dev->error;
+		dev->drain.held == READ_ONCE(dev->drain.gone) && !dev->error;
 	if (quiet)
 		take_over(dev, next);
 	raw_spin_unlock_irqrestore(&dev->core_lock, flags);
@@ -321,8 +323,7 @@ int transition_to_snapshot(struct dattobd_device *dev, const char *cow, u64 fall
 	err = freeze(dev);
 	if (err)
 		goto discard;
-	/* A write that is still held was not looked at by the next core. */
-	err = drain_worker(dev, MAX_SCHEDULE_TIMEOUT);
+	err = drain_held(dev, FROZEN_WAIT);
 	/* devices_lock: what status.c reads changes as one. */
 	mutex_lock(&devices_lock);
 	if (!err)
