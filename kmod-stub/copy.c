@@ -7,6 +7,7 @@
 #include <linux/completion.h>
 #include <linux/highmem.h>
 #include "expand.h"
+#include "reads.h"
 #include "ring.h"
 #include "sections.h"
 

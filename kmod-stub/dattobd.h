@@ -371,27 +371,4 @@ void snapshot_destroy(struct snapshot *snap); /* after snapshot_close(); waits f
 
 struct ring *snapshot_ring(struct snapshot *snap); /* see ring.h */
 
-/**
- * snapshot_reads_divide() - Reads that begin from now on know what was committed so far. Context:
- * core_lock.
- */
-void snapshot_reads_divide(struct snapshot *snap);
-
-/**
- * snapshot_reads_overlap() - Is a read in flight that touches these sectors, and that may have
- * been planned before the last commit? A later one does not read copied blocks from the origin.
- *
- * Context: Any.
- */
-bool snapshot_reads_overlap(struct snapshot *snap, sector_t sector, sector_t nr_sectors);
-
-/** snapshot_reads_begun() - Number of the next read. Context: Any. */
-u64 snapshot_reads_begun(struct snapshot *snap);
-
-/**
- * snapshot_wait_reads() - Sleep until none is, or for a moment: a failure of the device does not
- * wake.
- */
-void snapshot_wait_reads(struct snapshot *snap, sector_t sector, sector_t nr_sectors);
-
 #endif

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 #include "expand.h"
+#include "reads.h"
 #include "snapshot.h"
 
 void drain_init(struct drain *drain)

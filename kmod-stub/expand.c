@@ -16,6 +16,7 @@
  */
 #include "expand.h"
 #include "free_space.h"
+#include "reads.h"
 #include "request.h"
 #include "snapshot.h"
 

@@ -18,6 +18,7 @@
 #include <linux/sched/mm.h>
 #include "dattobd.h"
 #include "record.h"
+#include "reads.h"
 #include "ring.h"
 #include "sections.h"
 

@@ -36,6 +36,5 @@ struct snapshot {
 int snapshot_reads_init(struct snapshot *snap);
 void snapshot_reads_exit(struct snapshot *snap); /* waits for all reads */
 void snapshot_read(struct snapshot *snap, struct bio *bio);
-bool snapshot_older_reads(struct snapshot *snap, u64 number); /* is one below it in flight? */
 
 #endif

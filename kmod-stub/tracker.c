@@ -14,6 +14,7 @@
 #include <linux/slab.h>
 #include <linux/sort.h>
 #include "expand.h"
+#include "reads.h"
 #include "ring.h"
 
 /*

@@ -65,7 +65,7 @@ export const scenarios: readonly Scenario[] = [
   { name: 'reload-module', fileSystems: ext4, diskMib: [512], seconds: 70, cpus: 2 },
   { name: 'walkthrough', fileSystems: both, diskMib: [1024, SCRATCH_MIB], seconds: 100 },
   { name: 'errors-panic', fileSystems: ext4, diskMib: [512], seconds: 40 },
-  { name: 'taken', fileSystems: both, diskMib: [256], seconds: 30 },
+  { name: 'taken', fileSystems: both, diskMib: [320], seconds: 30 },
   { name: 'renamed', fileSystems: both, diskMib: [384, SCRATCH_MIB], seconds: 40 },
   { name: 'steady', fileSystems: ext4, diskMib: [512], seconds: 40, cpus: 2 },
   { name: 'hibernate', fileSystems: both, diskMib: [320], seconds: 40, cpus: 2 },

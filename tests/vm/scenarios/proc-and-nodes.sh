@@ -41,7 +41,7 @@ chmod 666 /dev/datto-ctl
 setpriv --bounding-set -sys_admin true
 for request in "setup-snapshot $ORIGIN $MOUNT/cow 0" "destroy 0" "reload-incremental $ORIGIN /cow 0" "expand-cow-file 1 0"; do
 	# shellcheck disable=SC2086 # words
-	refused "Operation not permitted" setpriv --bounding-set -sys_admin node "$PROJECT/dist/dbdctl.mjs" $request
+	refused "Operation not permitted" setpriv --bounding-set -sys_admin "$PROGRAMS/dbdctl" $request
 done
 [ ! -e $MOUNT/cow ] || die "a set-up without CAP_SYS_ADMIN made its COW file"
 chmod 600 /dev/datto-ctl
@@ -79,6 +79,7 @@ dbdctl destroy 0
 odd=$'a "quote", \\ \n\t\x01\x7f \xc3\xa9\xe2\x82\xac\xf0\x9f\x92\xbe \xff\xc3 \xc0\xaf\xed\xa0\x80.'
 mkdir "$MOUNT/$odd"
 (cd "$MOUNT/$odd" && "$PROGRAMS/client" dattobd_setup_snapshot 0 $ORIGIN cow 12 0)
+# shellcheck disable=SC2016 # of JavaScript
 node -e 'const name = JSON.parse(require("fs").readFileSync("/proc/datto-info")).devices[0].cow_file;
 	const wanted = "/a \"quote\", \\ \n\t\x01\x7f é€💾 \ufffd\ufffd \ufffd\ufffd\ufffd\ufffd\ufffd./cow";
 	if (name !== wanted) { console.error(JSON.stringify(name) + ", expected " + JSON.stringify(wanted)); process.exit(1); }' ||
