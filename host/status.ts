@@ -39,7 +39,7 @@ const KEY_LINE = /^\t+"(\w+)": (.*)$/s;
 /**
  * Lines of the file, a path with a newline in it put together again.
  *
- * Paths are not escaped in the file, so JSON.parse would stumble over a quote or a newline in a name.
+ * A driver of version 0.12.1 does not escape them, so JSON.parse would stumble over a quote or a newline in a name.
  */
 const logicalLines = (source: string): string[] => {
   const lines: string[] = [];
@@ -54,7 +54,15 @@ const logicalLines = (source: string): string[] => {
   return lines;
 };
 
-const unquote = (value: string): string => (/^".*"$/s.test(value) ? value.slice(1, -1) : value);
+/** A string of JSON. A driver of version 0.12.1 escapes nothing: there, what stands between the quotes. */
+const unquote = (value: string): string => {
+  if (!/^".*"$/s.test(value)) return value;
+  try {
+    return JSON.parse(value) as string;
+  } catch {
+    return value.slice(1, -1);
+  }
+};
 
 const toDevice = (values: ReadonlyMap<string, string>): DeviceStatus => {
   const need = (key: string): string => {

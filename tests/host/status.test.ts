@@ -65,6 +65,11 @@ test('parseStatus() reads a status without devices', () => {
   assert.equal(parseStatus('{\n\t"version": "0.12.1",\n\t"devices": [\n\n\t]\n}\n').devices, []);
 });
 
+test('parseStatus() reads paths that are escaped as JSON demands', () => {
+  for (const path of ['/a "quote"', '/back\\slash', '/new\nline", and more', '/\u0001é€💾'])
+    assert.is(parseStatus(file([failed(JSON.stringify(path).slice(1, -1))])).devices[0]?.cowFile, path);
+});
+
 test('parseStatus() takes paths as they are, with quotes, commas and newlines', () => {
   for (const path of ['/a "b", c', '/two\nlines', '/back\\slash', '/ends with",x']) {
     assert.is(parseStatus(file([failed(path)])).devices[0]?.cowFile, path);
