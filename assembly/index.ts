@@ -18,10 +18,10 @@ export {
   next_dirty_section,
 } from './index-sections';
 export { mask_extent, mark_unmasked, mask_export, mask_import } from './mask';
+export { proof_begin, proof_next, proof_block } from './proof';
 export {
   record_begin,
   record_extent,
-  record_filesystem,
   record_survey,
   record_plan,
   record_next,

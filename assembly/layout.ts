@@ -1,5 +1,6 @@
 // Generated from host/layout.ts by `npm run layout`. Do not edit.
 
+export const SECTOR_BYTES: u32 = 512;
 export const BLOCK_BYTES: u32 = 4096;
 export const BLOCK_SECTORS: u32 = 8;
 export const SECTION_ENTRIES: u32 = 4096;
@@ -35,7 +36,8 @@ export const HEADER_OFFSET_VERSION: u32 = 48;
 /** blocks changed, in blocks */
 export const HEADER_OFFSET_NR_CHANGED_BLOCKS: u32 = 56;
 export const RECORD_MAGIC: u64 = 0x4345524f54544144;
-export const RECORD_VERSION: u32 = 1;
+export const RECORD_VERSION: u32 = 2;
+export const RECORD_VERSION_FIRST_BLOCKS: u32 = 1;
 /** RECORD_MAGIC */
 export const RECORD_OFFSET_MAGIC: u32 = 64;
 /** RECORD_VERSION */
@@ -52,12 +54,13 @@ export const RECORD_OFFSET_NR_PIECES: u32 = 96;
 export const RECORD_OFFSET_AREA_SUM: u32 = 104;
 /** checksum of where the file lies on the origin */
 export const RECORD_OFFSET_EXTENTS: u32 = 112;
-/** checksum of the filesystem's first blocks */
+/** checksum of what a mount elsewhere would change */
 export const RECORD_OFFSET_FILESYSTEM: u32 = 120;
 /** position of a partial last block without entry, or 0 */
 export const RECORD_OFFSET_TAIL_POSITION: u32 = 128;
 /** XXH64 of the header block, with zeros here */
 export const RECORD_OFFSET_CHECKSUM: u32 = 136;
+export const XFS_LOG_MAGIC: u32 = 4276992702;
 
 export const BUFFER_BYTES: u32 = 262144;
 export const RUNS_MAX: u32 = 16384;
@@ -71,12 +74,18 @@ export const STATUS_MISS: i64 = -4096;
 export const EIO: i64 = 5;
 /** memory cannot grow */
 export const ENOMEM: i64 = 12;
+/** the filesystem's log is on another device */
+export const EXDEV: i64 = 18;
 /** a bad argument */
 export const EINVAL: i64 = 22;
 /** the COW file is full */
 export const EFBIG: i64 = 27;
 /** no room for a clean record */
 export const ENOSPC: i64 = 28;
+/** no further block is wanted */
+export const ENODATA: i64 = 61;
+/** no filesystem that is known */
+export const EOPNOTSUPP: i64 = 95;
 
 /** old content is copied */
 export const MODE_SNAPSHOT: u32 = 0;
@@ -116,6 +125,8 @@ export const REFUSAL_MOVED: u32 = 5;
 export const REFUSAL_FOREIGN: u32 = 6;
 /** damaged record */
 export const REFUSAL_DAMAGED: u32 = 7;
+/** record of an older version */
+export const REFUSAL_OUTDATED: u32 = 8;
 /** blocks tracked */
 export const STAT_NR_BLOCKS: u32 = 0;
 /** sections of the index */
@@ -150,3 +161,13 @@ export const STAT_ROOM: u32 = 14;
 export const STAT_UUID_LOW: u32 = 15;
 /** bytes 8 to 15 of the uuid */
 export const STAT_UUID_HIGH: u32 = 16;
+/** first sector of XFS's log, 0 if there is none */
+export const STAT_LOG_START: u32 = 17;
+/** sectors of that log */
+export const STAT_LOG_SECTORS: u32 = 18;
+/** its sector that was written last */
+export const STAT_LOG_LAST: u32 = 19;
+/** the cycle in that sector */
+export const STAT_LOG_CYCLE: u32 = 20;
+/** checksum of what a mount elsewhere would change */
+export const STAT_FINGERPRINT: u32 = 21;

@@ -24,11 +24,13 @@ import {
   RECORD_OFFSET_TAIL_POSITION,
   RECORD_OFFSET_VERSION,
   RECORD_VERSION,
+  RECORD_VERSION_FIRST_BLOCKS,
   REFUSAL_BAD_MAGIC,
   REFUSAL_DAMAGED,
   REFUSAL_FOREIGN,
   REFUSAL_MOVED,
   REFUSAL_NOT_CLEAN,
+  REFUSAL_OUTDATED,
   REFUSAL_RESIZED,
   REFUSAL_WRONG_MODE,
 } from './layout';
@@ -43,14 +45,13 @@ import { xxh64 } from './xxh64';
 /** What the record's own checksum says of the pieces. */
 let expected_sum: u64 = 0;
 
-/** Is there a whole record in the header block in the buffer? */
-function has_record(): bool {
-  if (load<u32>(BUFFER, HEADER_OFFSET_FLAGS) & COW_FLAG_CLEAN) return false;
-  if (load<u64>(BUFFER, RECORD_OFFSET_MAGIC) != RECORD_MAGIC) return false;
-  if (load<u32>(BUFFER, RECORD_OFFSET_VERSION) != RECORD_VERSION) return false;
+/** Returns the version of the whole record in the header block in the buffer; 0 if there is none. */
+function version_of_record(): u32 {
+  if (load<u32>(BUFFER, HEADER_OFFSET_FLAGS) & COW_FLAG_CLEAN) return 0;
+  if (load<u64>(BUFFER, RECORD_OFFSET_MAGIC) != RECORD_MAGIC) return 0;
   const checksum = load<u64>(BUFFER, RECORD_OFFSET_CHECKSUM);
   store<u64>(BUFFER, 0, RECORD_OFFSET_CHECKSUM);
-  return xxh64(BUFFER, BUFFER + COW_HEADER_SIZE) == checksum;
+  return xxh64(BUFFER, BUFFER + COW_HEADER_SIZE) == checksum ? load<u32>(BUFFER, RECORD_OFFSET_VERSION) : 0;
 }
 
 /**
@@ -61,7 +62,9 @@ function has_record(): bool {
  */
 export function record_check(): i64 {
   if (load<u32>(BUFFER, HEADER_OFFSET_MAGIC) != COW_MAGIC) return REFUSAL_BAD_MAGIC;
-  if (!has_record()) return REFUSAL_NOT_CLEAN;
+  const version = version_of_record();
+  if (version == RECORD_VERSION_FIRST_BLOCKS) return REFUSAL_OUTDATED;
+  if (version != RECORD_VERSION) return REFUSAL_NOT_CLEAN;
   const incremental = (load<u32>(BUFFER, HEADER_OFFSET_FLAGS) & COW_FLAG_INDEX_ONLY) != 0;
   const mode = load<u32>(BUFFER, RECORD_OFFSET_MODE);
   if (mode != (incremental ? MODE_INCREMENTAL : MODE_SNAPSHOT)) return REFUSAL_DAMAGED;

@@ -20,7 +20,6 @@ import {
   RECORD_OFFSET_TAIL_POSITION,
   RECORD_OFFSET_VERSION,
   RECORD_VERSION,
-  BUFFER_BYTES,
 } from './layout';
 import { Area, BUFFER, DIRECTORY, DIRECTORY_BYTES, Device, chunks_of } from './memory';
 import { Header, header_encode } from './header';
@@ -30,10 +29,9 @@ import { xxh64 } from './xxh64';
 
 export { record_next, record_offset } from './record';
 
-/** Begins a record, to be made or to be checked. Returns 0. */
+/** Begins a record, to be made or to be checked. What proof_next() ended with stays part of it. Returns 0. */
 export function record_begin(): i64 {
   Record.extents = 0;
-  Record.filesystem = 0;
   memory.fill(DIRECTORY, 0, DIRECTORY_BYTES);
   return 0;
 }
@@ -48,18 +46,6 @@ export function record_begin(): i64 {
  */
 export function record_extent(position: i64, block: i64, count: i64): i64 {
   Record.extents = fold(fold(fold(Record.extents, position), block), count);
-  return 0;
-}
-
-/**
- * Ties the record to bytes of the filesystem which every writing mount changes.
- *
- * @param bytes how many in the buffer
- * @returns 0; -EINVAL if the buffer does not hold that many
- */
-export function record_filesystem(bytes: i64): i64 {
-  if (<u64>bytes > BUFFER_BYTES) return -EINVAL;
-  Record.filesystem = fold(Record.filesystem, xxh64(BUFFER, BUFFER + <usize>bytes));
   return 0;
 }
 

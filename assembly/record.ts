@@ -17,6 +17,7 @@ const DIRECTORY_PIECE: u64 = <u64>-1;
 /** The record that is being made or loaded. */
 export class Record {
   static extents: u64 = 0;
+  /** What a mount elsewhere would change (proof.ts). */
   static filesystem: u64 = 0;
   static area_offset: u64 = 0;
   static nr_pieces: u64 = 0;

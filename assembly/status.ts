@@ -3,7 +3,12 @@
 import {
   EINVAL,
   STAT_DATA_OFFSET,
+  STAT_FINGERPRINT,
   STAT_FLAGS,
+  STAT_LOG_CYCLE,
+  STAT_LOG_LAST,
+  STAT_LOG_SECTORS,
+  STAT_LOG_START,
   STAT_FPOS,
   STAT_FSIZE,
   STAT_MASK_CHUNKS,
@@ -24,6 +29,8 @@ import { Area, Device, chunks_of } from './memory';
 import { room } from './commit';
 import { Header } from './header';
 import { Sections } from './index-sections';
+import { Record } from './record';
+import { Log } from './xfs-log';
 
 /**
  * Returns one field of the core's state.
@@ -32,7 +39,7 @@ import { Sections } from './index-sections';
  * @returns its value; -EINVAL for an unknown field
  */
 export function stat(field: i64): i64 {
-  if (<u64>field > STAT_UUID_HIGH) return -EINVAL;
+  if (<u64>field > STAT_FINGERPRINT) return -EINVAL;
   switch (<u32>field) {
     case STAT_NR_BLOCKS: return Device.nr_blocks;
     case STAT_NR_SECTIONS: return Device.nr_sections;
@@ -51,6 +58,11 @@ export function stat(field: i64): i64 {
     case STAT_ROOM: return room();
     case STAT_UUID_LOW: return Header.uuid_low;
     case STAT_UUID_HIGH: return Header.uuid_high;
+    case STAT_LOG_START: return Log.start;
+    case STAT_LOG_SECTORS: return Log.nr_sectors;
+    case STAT_LOG_LAST: return Log.last;
+    case STAT_LOG_CYCLE: return Log.cycle;
+    case STAT_FINGERPRINT: return Record.filesystem;
     default: return -EINVAL;
   }
 }

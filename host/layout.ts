@@ -74,7 +74,9 @@ export const HEADER_FIELDS: readonly HeaderField[] = [
 
 /** First bytes of a clean record, "DATTOREC" in memory. */
 export const RECORD_MAGIC = '0x4345524f54544144';
-export const RECORD_VERSION = 1;
+export const RECORD_VERSION = 2;
+/** Records of this version prove nothing about XFS, whose mounts leave the first blocks as they are. */
+export const RECORD_VERSION_FIRST_BLOCKS = 1;
 
 /**
  * The clean record: in the header block behind the header, where other readers do not look, while the origin is tracked
@@ -89,12 +91,18 @@ export const RECORD_FIELDS: readonly HeaderField[] = [
   { name: 'nr_pieces', offset: 96, bytes: 8, doc: 'pieces stored there' },
   { name: 'area_sum', offset: 104, bytes: 8, doc: 'checksum of the pieces' },
   { name: 'extents', offset: 112, bytes: 8, doc: 'checksum of where the file lies on the origin' },
-  { name: 'filesystem', offset: 120, bytes: 8, doc: "checksum of the filesystem's first blocks" },
+  { name: 'filesystem', offset: 120, bytes: 8, doc: 'checksum of what a mount elsewhere would change' },
   { name: 'tail_position', offset: 128, bytes: 8, doc: 'position of a partial last block without entry, or 0' },
   { name: 'checksum', offset: 136, bytes: 8, doc: 'XXH64 of the header block, with zeros here' },
 ];
 
+/** First word of a record's header in the log of an XFS, and of each sector that a mount stamps behind its end. */
+export const XFS_LOG_MAGIC = 0xfeedbabe;
+
 // The core's face (docs/CORE.md).
+
+/** Blocks of the origin that a look at its filesystem reads, at most. */
+export const PROOF_BLOCKS_MAX = 28;
 
 /** Bytes of the buffer through which ranges, sections and mask chunks go in and out. */
 export const BUFFER_BYTES = 262144;
@@ -142,6 +150,7 @@ export const REFUSALS: readonly Named[] = [
   { name: 'MOVED', value: 5, doc: 'the file was moved' },
   { name: 'FOREIGN', value: 6, doc: 'the filesystem was changed elsewhere' },
   { name: 'DAMAGED', value: 7, doc: 'damaged record' },
+  { name: 'OUTDATED', value: 8, doc: 'record of an older version' },
 ];
 
 export const STATS = numbered(
@@ -162,6 +171,11 @@ export const STATS = numbered(
   ['ROOM', 'blocks that may still be copied'],
   ['UUID_LOW', 'bytes 0 to 7 of the uuid'],
   ['UUID_HIGH', 'bytes 8 to 15 of the uuid'],
+  ['LOG_START', "first sector of XFS's log, 0 if there is none"],
+  ['LOG_SECTORS', 'sectors of that log'],
+  ['LOG_LAST', 'its sector that was written last'],
+  ['LOG_CYCLE', 'the cycle in that sector'],
+  ['FINGERPRINT', 'checksum of what a mount elsewhere would change'],
 );
 
 export interface CoreExport {
@@ -206,9 +220,11 @@ export const CORE_EXPORTS = [
   exported('export_section', 1),
   exported('changed_runs', 1),
   exported('scan_index', 2),
+  exported('proof_begin', 1),
+  exported('proof_next', 0),
+  exported('proof_block', 1),
   exported('record_begin', 0),
   exported('record_extent', 3),
-  exported('record_filesystem', 1),
   exported('record_survey', 1),
   exported('record_plan', 0),
   exported('record_next', 0),
@@ -224,9 +240,12 @@ export const CORE_EXPORTS = [
 export const CORE_ERRNOS: readonly Named[] = [
   { name: 'EIO', value: 5, doc: 'a block was marked without being copied' },
   { name: 'ENOMEM', value: 12, doc: 'memory cannot grow' },
+  { name: 'EXDEV', value: 18, doc: "the filesystem's log is on another device" },
   { name: 'EINVAL', value: 22, doc: 'a bad argument' },
   { name: 'EFBIG', value: 27, doc: 'the COW file is full' },
   { name: 'ENOSPC', value: 28, doc: 'no room for a clean record' },
+  { name: 'ENODATA', value: 61, doc: 'no further block is wanted' },
+  { name: 'EOPNOTSUPP', value: 95, doc: 'no filesystem that is known' },
 ];
 
 // The control node and /proc.

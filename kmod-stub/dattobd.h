@@ -8,6 +8,7 @@
  *   the right to write    to the origin's filesystem: a freeze waits for who has it (cow_write.c)
  *   devices_lock          the table of devices, and what status.c reads of them (main.c)
  *   device.sections_lock  one section load or write-back at a time, with its I/O (sections.c)
+ *   proof.lock            one look at the origin's filesystem at a time, with its I/O (proof.c)
  *   device.core_lock      calls into the core, and the decision whether a write may go; irq-safe,
  *                         raw because it is taken inside an ftrace callback
  *   snapshot.reads_lock   snapshot reads in flight; irq-safe, leaf
@@ -29,6 +30,7 @@
 #include "drain.h"
 #include "engine.h"
 #include "layout.h"
+#include "proof.h"
 #include "seal.h"
 
 #define DEV_FMT(fmt) "datto: minor %u: " fmt "\n"
@@ -108,13 +110,19 @@ struct dattobd_device {
 	enum seal seal;
 	bool seal_wanted, seal_open_wanted; /* what the worker is to do */
 	bool seal_spoiled;
+	bool shut; /* see seal_is_shut() */
 	int seal_error; /* of the last seal_make() */
 	void *open_header; /* COW_HEADER_SIZE: the header block of a file without a record */
+	void *sealed_header; /* the same with the record */
+	u64 fingerprint; /* what the record is tied to */
+	struct proof *proof; /* proof.c */
+	unsigned long proved; /* jiffies, of a write that came while shut; 0 if never */
 	unsigned long seal_broken; /* jiffies; 0 if never */
 
 	/* watch.c, reload.c; under control_lock() */
 	struct delayed_work watch;
 	unsigned int idle_ticks; /* looks in a row that found no filesystem mounted read-write */
+	bool no_record; /* none could be written: not tried again before the next mount */
 	bool unverified; /* reloaded, and not mounted read-write since */
 	bool publish_wanted; /* /dev/dattoN comes with the mount */
 	bool tracked; /* in the table of intercept.c */

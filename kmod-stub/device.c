@@ -211,10 +211,13 @@ static int alloc_parts(struct dattobd_device *dev)
 	dev->ranges = kmalloc_array(COPY_RANGES, sizeof(*dev->ranges), GFP_KERNEL);
 	dev->runs = kmalloc_array(COPY_BLOCKS, sizeof(*dev->runs), GFP_KERNEL);
 	dev->open_header = (void *)get_zeroed_page(GFP_KERNEL);
+	dev->sealed_header = (void *)get_zeroed_page(GFP_KERNEL);
+	dev->proof = proof_create();
 	dev->section_bounce = (void *)__get_free_pages(GFP_KERNEL, get_order(COW_SECTION_BYTES));
 	/* Bound: the writer's CPU is warm and about to be free, another would have to be woken. */
 	dev->wq = alloc_workqueue("datto_cow%u", WQ_MEM_RECLAIM | WQ_HIGHPRI, 1, dev->minor);
-	if (!dev->ranges || !dev->runs || !dev->open_header || !dev->section_bounce || !dev->wq)
+	if (!dev->ranges || !dev->runs || !dev->open_header || !dev->sealed_header || !dev->proof ||
+	    !dev->section_bounce || !dev->wq)
 		return -ENOMEM;
 	return bioset_init(&dev->read_bios, BIO_POOL_SIZE, 0, BIOSET_NEED_BVECS) ?:
 		       bioset_init(&dev->append_bios, BIO_POOL_SIZE, 0, BIOSET_NEED_BVECS);
@@ -288,6 +291,8 @@ void device_free(struct dattobd_device *dev)
 	kfree(dev->ranges);
 	kfree(dev->runs);
 	free_page((unsigned long)dev->open_header);
+	free_page((unsigned long)dev->sealed_header);
+	proof_free(dev->proof);
 	kfree(dev->origin_path);
 	kfree(dev->origin_name);
 	kfree(dev->cow_name);

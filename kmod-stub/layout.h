@@ -18,9 +18,13 @@
 #define COW_SECTION_BYTES			32768
 #define COW_UUID_SIZE				16
 
+/* First word of a header in the log of an XFS, big-endian there */
+#define XFS_LOG_MAGIC				0xFEEDBABE
+
 /* The core: areas of linear memory, and what its exports take and answer */
 #define CORE_BUFFER_BYTES			262144
 #define CORE_RUNS_MAX				16384
+#define CORE_PROOF_BLOCKS_MAX			28
 #define CORE_STATUS_MISS			(-4096)
 #define CORE_MASK_CHUNK_BYTES			32768
 #define CORE_MASK_CHUNK_BLOCKS			262144
@@ -49,6 +53,7 @@ enum core_refusal {
 	CORE_REFUSAL_MOVED = 5,			/* the file was moved */
 	CORE_REFUSAL_FOREIGN = 6,		/* the filesystem was changed elsewhere */
 	CORE_REFUSAL_DAMAGED = 7,		/* damaged record */
+	CORE_REFUSAL_OUTDATED = 8,		/* record of an older version */
 };
 
 /* Initialiser of an array of const char *, by enum core_refusal */
@@ -61,6 +66,7 @@ enum core_refusal {
 		[CORE_REFUSAL_MOVED] = "the file was moved",		\
 		[CORE_REFUSAL_FOREIGN] = "the filesystem was changed elsewhere",	\
 		[CORE_REFUSAL_DAMAGED] = "damaged record",		\
+		[CORE_REFUSAL_OUTDATED] = "record of an older version",	\
 	}
 
 /* A record of the runs area; counts and places are in blocks */
@@ -99,6 +105,11 @@ enum core_stat {
 	CORE_STAT_ROOM = 14,			/* blocks that may still be copied */
 	CORE_STAT_UUID_LOW = 15,		/* bytes 0 to 7 of the uuid */
 	CORE_STAT_UUID_HIGH = 16,		/* bytes 8 to 15 of the uuid */
+	CORE_STAT_LOG_START = 17,		/* first sector of XFS's log, 0 if there is none */
+	CORE_STAT_LOG_SECTORS = 18,		/* sectors of that log */
+	CORE_STAT_LOG_LAST = 19,		/* its sector that was written last */
+	CORE_STAT_LOG_CYCLE = 20,		/* the cycle in that sector */
+	CORE_STAT_FINGERPRINT = 21,		/* checksum of what a mount elsewhere would change */
 };
 
 enum core_export {
@@ -134,9 +145,11 @@ enum core_export {
 	CORE_EXPORT_SECTION,
 	CORE_CHANGED_RUNS,
 	CORE_SCAN_INDEX,
+	CORE_PROOF_BEGIN,
+	CORE_PROOF_NEXT,
+	CORE_PROOF_BLOCK,
 	CORE_RECORD_BEGIN,
 	CORE_RECORD_EXTENT,
-	CORE_RECORD_FILESYSTEM,
 	CORE_RECORD_SURVEY,
 	CORE_RECORD_PLAN,
 	CORE_RECORD_NEXT,
@@ -183,9 +196,11 @@ enum core_export {
 	X(EXPORT_SECTION, "export_section", 1)				\
 	X(CHANGED_RUNS, "changed_runs", 1)				\
 	X(SCAN_INDEX, "scan_index", 2)					\
+	X(PROOF_BEGIN, "proof_begin", 1)				\
+	X(PROOF_NEXT, "proof_next", 0)					\
+	X(PROOF_BLOCK, "proof_block", 1)				\
 	X(RECORD_BEGIN, "record_begin", 0)				\
 	X(RECORD_EXTENT, "record_extent", 3)				\
-	X(RECORD_FILESYSTEM, "record_filesystem", 1)			\
 	X(RECORD_SURVEY, "record_survey", 1)				\
 	X(RECORD_PLAN, "record_plan", 0)				\
 	X(RECORD_NEXT, "record_next", 0)				\

@@ -6,8 +6,6 @@
 #include "dattobd.h"
 #include "record.h"
 
-#define FILESYSTEM_BLOCKS 4 /* superblock and what lies behind it: each writing mount changes it */
-
 /* Call the core as long as the device lives. */
 static s64 call(struct dattobd_device *dev, enum core_export export, u64 a, u64 b, u64 c)
 {
@@ -51,19 +49,6 @@ static s64 call_in(struct dattobd_device *dev, enum core_export export, u64 argu
 	return ret;
 }
 
-static int read_origin(struct dattobd_device *dev, u64 block, void *data)
-{
-	struct bio *bio = bio_alloc_bioset(origin_bdev(dev), 1, REQ_OP_READ | REQ_SYNC, GFP_NOIO,
-					   &dev->read_bios);
-	int err;
-
-	bio->bi_iter.bi_sector = block * COW_BLOCK_SECTORS;
-	__bio_add_page(bio, virt_to_page(data), COW_BLOCK_SIZE, offset_in_page(data));
-	err = submit_bio_wait(bio);
-	bio_put(bio);
-	return err;
-}
-
 /* Contiguous extents count as one, however the filesystem or the map divides them. */
 static s64 tie_to_extents(struct dattobd_device *dev)
 {
@@ -85,30 +70,11 @@ static s64 tie_to_extents(struct dattobd_device *dev)
 	return ret < 0 ? ret : call(dev, CORE_RECORD_EXTENT, run.position, run.block, run.count);
 }
 
-/* A COW file may lie there too; what it holds is no sign of a mount. */
-static s64 tie_to_filesystem(struct dattobd_device *dev)
-{
-	s64 ret = 0;
-	u64 block;
-
-	for (block = 0; block < FILESYSTEM_BLOCKS && ret >= 0; block++) {
-		if (cow_file_overlaps(dev->cow, block, 1))
-			continue;
-		ret = read_origin(dev, block, dev->section_bounce);
-		if (!ret)
-			ret = call_in(dev, CORE_RECORD_FILESYSTEM, COW_BLOCK_SIZE,
-				      dev->section_bounce, COW_BLOCK_SIZE);
-	}
-	return ret;
-}
-
 static s64 begin(struct dattobd_device *dev)
 {
 	s64 ret = call(dev, CORE_RECORD_BEGIN, 0, 0, 0);
 
-	if (ret >= 0)
-		ret = tie_to_extents(dev);
-	return ret < 0 ? ret : tie_to_filesystem(dev);
+	return ret < 0 ? ret : tie_to_extents(dev);
 }
 
 static s64 plan(struct dattobd_device *dev)
@@ -141,15 +107,29 @@ static s64 write_pieces(struct dattobd_device *dev)
 	}
 }
 
-void record_remove(struct dattobd_device *dev)
+/* What remains after a failure is the fingerprint of the filesystem in the record. */
+static void remove(struct dattobd_device *dev)
 {
 	int err = cow_file_raw(dev->cow, REQ_OP_WRITE | REQ_FUA, 0, dev->open_header,
 			       COW_HEADER_SIZE);
 
-	/* What remains then is the fingerprint of the filesystem in the record. */
 	if (err)
 		pr_dev_err(dev, "the clean record in %s could not be removed, do not reload it: %d",
 			   cow_file_path(dev->cow), err);
+}
+
+int record_withdraw(struct dattobd_device *dev)
+{
+	int err;
+
+	mutex_lock(&dev->sections_lock); /* the bounce buffer */
+	err = cow_file_raw(dev->cow, REQ_OP_READ, 0, dev->section_bounce, COW_HEADER_SIZE);
+	if (!err && memcmp(dev->section_bounce, dev->sealed_header, COW_HEADER_SIZE))
+		err = -ESTALE;
+	mutex_unlock(&dev->sections_lock);
+	if (!err)
+		remove(dev);
+	return err;
 }
 
 /* All that the record speaks of is durable before it is. */
@@ -161,10 +141,11 @@ static s64 write_header(struct dattobd_device *dev)
 		ret = call_out(dev, CORE_RECORD_ENCODE, 0, dev->section_bounce);
 	if (ret < 0)
 		return ret;
+	memcpy(dev->sealed_header, dev->section_bounce, COW_HEADER_SIZE);
 	ret = cow_file_raw(dev->cow, REQ_OP_WRITE | REQ_PREFLUSH | REQ_FUA, 0, dev->section_bounce,
 			   COW_HEADER_SIZE);
 	if (ret)
-		record_remove(dev); /* it may have been written all the same */
+		remove(dev); /* it may have been written all the same */
 	return ret;
 }
 
@@ -209,6 +190,8 @@ int record_read(struct dattobd_device *dev)
 
 	if (ret >= 0)
 		ret = cow_file_raw(dev->cow, REQ_OP_READ, 0, dev->section_bounce, COW_HEADER_SIZE);
+	if (!ret)
+		memcpy(dev->sealed_header, dev->section_bounce, COW_HEADER_SIZE);
 	if (!ret)
 		ret = call_in(dev, CORE_RECORD_CHECK, 0, dev->section_bounce, COW_HEADER_SIZE);
 	if (!ret)

@@ -8,6 +8,8 @@ struct dattobd_device;
 /**
  * record_write() - Write a clean record to the COW file, and keep the header block without it.
  *
+ * It is tied to what the last whole look of proof_check() found.
+ *
  * Context: The tracker's worker, every write to the origin is held, no copy is on its way, no
  * index section is dirty.
  * Return: 0; -%ENOSPC if the file has no room; -errno. There is no record then.
@@ -15,14 +17,17 @@ struct dattobd_device;
 int record_write(struct dattobd_device *dev);
 
 /**
- * record_remove() - Write the header block without the record, durably. A failure is logged.
+ * record_withdraw() - Write the header block without the record, durably, if the record is still
+ * there. That it could not be written is logged.
  *
- * Context: Process context; no write has passed since the record was written.
+ * Context: Process context; no write has passed since the record was written or read, and nobody
+ * wrote to the filesystem elsewhere.
+ * Return: 0; -%ESTALE if somebody else wrote to the block; the error of the read.
  */
-void record_remove(struct dattobd_device *dev);
+int record_withdraw(struct dattobd_device *dev);
 
 /**
- * record_read() - Load a clean record into the device's new core.
+ * record_read() - Load a clean record into the device's new core, which proof_learn() has called.
  *
  * Context: Process context; nobody else calls the core.
  * Return: 0; an enum core_refusal, positive; -errno.

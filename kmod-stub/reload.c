@@ -22,6 +22,7 @@ static const struct refusal {
 	[CORE_REFUSAL_MOVED] = { -EREMCHG, "the file lies elsewhere on the origin than it did" },
 	[CORE_REFUSAL_FOREIGN] = { -ESTALE, "the filesystem was changed while nobody tracked it" },
 	[CORE_REFUSAL_DAMAGED] = { -EBADMSG, "the clean record is damaged" },
+	[CORE_REFUSAL_OUTDATED] = { -EUCLEAN, "the clean record is of an older module" },
 };
 
 static void refuse(struct dattobd_device *dev, const char *cow, int error, const char *why)
@@ -42,6 +43,18 @@ static const char *lookup_error(int err)
 		return "the file cannot be reached past its filesystem";
 	default:
 		return "the file could not be looked up";
+	}
+}
+
+static const char *load_error(int err)
+{
+	switch (err) {
+	case -EXDEV:
+		return "the log of its filesystem is on another device";
+	case -EOPNOTSUPP:
+		return "there is no ext4 or xfs filesystem";
+	default:
+		return "the clean record could not be read";
 	}
 }
 
@@ -124,7 +137,7 @@ static int load(struct dattobd_device *dev, const char *cow)
 		return ret;
 	}
 	dev->cow = file;
-	ret = start(dev) ?: record_read(dev);
+	ret = start(dev) ?: proof_learn(dev, &dev->fingerprint) ?: record_read(dev);
 	if (ret > 0 && ret < (int)ARRAY_SIZE(refusals)) {
 		refuse(dev, cow, refusals[ret].error, refusals[ret].why);
 		return refusals[ret].error;
@@ -132,12 +145,12 @@ static int load(struct dattobd_device *dev, const char *cow)
 	if (!ret)
 		ret = start_disk(dev);
 	if (ret) {
-		refuse(dev, cow, ret, "the clean record could not be read");
+		refuse(dev, cow, ret, load_error(ret));
 		return ret;
 	}
 	adopt(dev);
 	if (!seal_loaded(dev)) {
-		record_remove(dev); /* it does not know of that write */
+		record_withdraw(dev); /* it does not know of that write */
 		refuse(dev, cow, -EAGAIN, "the origin was written to meanwhile");
 		return -EAGAIN;
 	}

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * The seal: a clean record lies in the COW file, and nothing was written to the origin since.
+ * The shutter: the filesystem is not mounted here, so that others may mount it.
  *
  *   open --> sealed: by the worker, once every held write has gone; writes that come are held
  *   sealed --> open: by the worker, for the first write that is held: the header block is written
@@ -9,11 +10,17 @@
  *                    and spoils it
  *
  * So a record that is found on disk tells all that was ever written to the origin, as long as this
- * module saw the writes. Writing the header block to break the seal is safe wherever the COW file
- * went: no write has passed that could have made the block somebody else's.
+ * module saw the writes. It does not see what another host writes, or who has another path to the
+ * disk, which they can do without harm only while the filesystem is not mounted here. So as long
+ * as it is not, each write is held until it is proved that there was no such write (proof.c), and
+ * only then may this module write to the COW file's blocks, which might be somebody else's by now.
  *
- * dev->seal changes under core_lock, and from and to "sealed" in the tracker's worker only, which
- * alone lets held writes go.
+ *   shut when   the filesystem was unmounted (the pin of the COW file is lost), is found mounted
+ *               read-only, or the machine hibernates
+ *   open when   it is mounted read-write here, the COW file is pinned, and the proof succeeded
+ *
+ * dev->seal and dev->shut change under core_lock; from and to "sealed", and to open, in the
+ * tracker's worker only, which alone lets held writes go.
  */
 #include <linux/sched/mm.h>
 #include "dattobd.h"
@@ -40,31 +47,133 @@ static void set_seal(struct dattobd_device *dev, enum seal seal)
 	raw_spin_unlock_irqrestore(&dev->core_lock, flags);
 }
 
+bool seal_is_shut(struct dattobd_device *dev)
+{
+	if (!cow_file_has_filesystem(dev->cow))
+		dev->shut = true;
+	return dev->shut && !dev->error;
+}
+
+void seal_shut(struct dattobd_device *dev)
+{
+	unsigned long flags;
+
+	raw_spin_lock_irqsave(&dev->core_lock, flags);
+	dev->shut = true;
+	raw_spin_unlock_irqrestore(&dev->core_lock, flags);
+}
+
+int seal_begin(struct dattobd_device *dev)
+{
+	int err = proof_learn(dev, NULL);
+
+	/* It can be tracked while it is mounted here, and not longer. */
+	return err == -EXDEV || err == -EOPNOTSUPP ? 0 : err;
+}
+
+#define FULL_BACKUP "; a full backup is needed"
+#define UNNOTICED ", so a write elsewhere could not be noticed" FULL_BACKUP
+
+static const char *why_unproved(int err)
+{
+	switch (err) {
+	case -ESTALE:
+		return "its filesystem was written to elsewhere" FULL_BACKUP;
+	case -EXDEV:
+		return "the log of its filesystem is on another device" UNNOTICED;
+	case -EOPNOTSUPP:
+		return "it holds no ext4 or xfs any more" UNNOTICED;
+	default:
+		return "it could not be read" UNNOTICED;
+	}
+}
+
+/* Prove that nobody wrote elsewhere, or fail the device. @sealed: nor since the record. */
+static int prove(struct dattobd_device *dev, bool sealed)
+{
+	u64 fingerprint = dev->fingerprint;
+	int err = proof_check(dev, sealed ? &fingerprint : NULL);
+
+	if (!err && fingerprint != dev->fingerprint)
+		err = -ESTALE;
+	if (err)
+		device_fail(dev, err == -EXDEV || err == -EOPNOTSUPP ? -ESTALE : err,
+			    why_unproved(err));
+	return err;
+}
+
+int seal_prove(struct dattobd_device *dev)
+{
+	unsigned long flags;
+	bool shut;
+
+	raw_spin_lock_irqsave(&dev->core_lock, flags);
+	shut = seal_is_shut(dev);
+	raw_spin_unlock_irqrestore(&dev->core_lock, flags);
+	return shut ? prove(dev, false) : 0;
+}
+
 /*
- * Also on a failed device: the record must not outlive the writes that nobody tracks any more.
+ * Also on a failed device: the record must not outlive the writes that nobody tracks any more. If
+ * the proof fails, it is void: what it is tied to has changed.
  */
 static void break_seal(struct dattobd_device *dev)
 {
-	record_remove(dev);
-	pr_dev_debug(dev, "the clean record is removed: the origin is written to");
+	int err = prove(dev, true); /* fails the device, and with its own words */
+
+	if (!err)
+		err = record_withdraw(dev);
+	if (!err)
+		pr_dev_debug(dev, "the clean record is removed: the origin is written to");
+	else if (err == -ESTALE)
+		device_fail(dev, err, "its COW file was overwritten elsewhere" FULL_BACKUP);
+	else
+		device_fail(dev, err, "its clean record could not be read" FULL_BACKUP);
 	WRITE_ONCE(dev->seal_broken, jiffies);
 	set_seal(dev, SEAL_OPEN);
 	watch_kick(dev);
 }
 
+/* The proof has succeeded: is the filesystem mounted here? */
+static void open_shutter(struct dattobd_device *dev)
+{
+	bool here = compat_bdev_mounted_rw(origin_bdev(dev)) && !watch_hibernating();
+	unsigned long flags;
+
+	raw_spin_lock_irqsave(&dev->core_lock, flags);
+	if (here && cow_file_has_filesystem(dev->cow))
+		dev->shut = false;
+	raw_spin_unlock_irqrestore(&dev->core_lock, flags);
+}
+
+static void look_through_shutter(struct dattobd_device *dev)
+{
+	bool first = !dev->proved || time_after(jiffies, dev->proved + HZ);
+
+	WRITE_ONCE(dev->proved, jiffies);
+	if (first)
+		watch_kick(dev); /* it may just be mounted */
+	if (!prove(dev, false))
+		open_shutter(dev);
+}
+
 bool seal_let_go(struct dattobd_device *dev)
 {
-	bool sealed, wanted;
+	bool sealed, shut, wanted;
 	unsigned long flags;
 
 	raw_spin_lock_irqsave(&dev->core_lock, flags);
 	sealed = dev->seal == SEAL_WHOLE;
+	shut = seal_is_shut(dev);
 	wanted = dev->seal_open_wanted || !list_empty(&dev->copy_requests) ||
 		 !bio_list_empty(&dev->held);
+	dev->seal_open_wanted = false;
 	raw_spin_unlock_irqrestore(&dev->core_lock, flags);
 	if (sealed && wanted)
 		break_seal(dev);
-	return !sealed || wanted;
+	else if (shut && wanted)
+		look_through_shutter(dev);
+	return wanted || !(sealed || shut);
 }
 
 /*
@@ -124,8 +233,12 @@ void seal_make(struct dattobd_device *dev)
 	if (!wanted)
 		return;
 
-	err = -EIO;
-	if (device_cow_write_begin(dev)) {
+	err = proof_check(dev, &dev->fingerprint);
+	if (err == -ESTALE)
+		device_fail(dev, err, why_unproved(err));
+	if (!err)
+		err = device_cow_write_begin(dev) ? 0 : -EIO;
+	if (!err) {
 		err = prepare(dev) ?: record_write(dev);
 		device_cow_write_end(dev);
 	}
@@ -161,10 +274,25 @@ int seal_apply(struct dattobd_device *dev, long timeout)
 		pr_dev_warn(dev,
 			    "%s has no room for a clean record: it cannot be reloaded, a full backup will be needed",
 			    cow_file_path(dev->cow));
+	else if (err == -EXDEV)
+		pr_dev_warn(dev,
+			    "the log of the filesystem of %s is on another device: there is no clean record, a full backup will be needed",
+			    dev->origin_path);
 	else if (err && err != -EBUSY && err != -ETIMEDOUT)
 		pr_dev_warn(dev, "no clean record could be written to %s: %d",
 			    cow_file_path(dev->cow), err);
 	return err;
+}
+
+void seal_admit(struct dattobd_device *dev)
+{
+	unsigned long flags;
+
+	raw_spin_lock_irqsave(&dev->core_lock, flags);
+	dev->seal_open_wanted = dev->shut;
+	raw_spin_unlock_irqrestore(&dev->core_lock, flags);
+	if (READ_ONCE(dev->shut))
+		queue_work(dev->wq, &dev->work);
 }
 
 int seal_open(struct dattobd_device *dev)
@@ -176,7 +304,7 @@ int seal_open(struct dattobd_device *dev)
 	/* An attempt that its caller gave up may not come true in the middle of a transition. */
 	raw_spin_lock_irqsave(&dev->core_lock, flags);
 	dev->seal_wanted = false;
-	open = dev->seal == SEAL_OPEN;
+	open = dev->seal == SEAL_OPEN && !seal_is_shut(dev);
 	raw_spin_unlock_irqrestore(&dev->core_lock, flags);
 	if (open)
 		return 0;

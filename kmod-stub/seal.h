@@ -17,7 +17,39 @@ enum seal {
 };
 
 /**
- * seal_take() - Decide about a write while the seal is not open.
+ * seal_is_shut() - Is the filesystem not mounted here, as far as is known? Then each write is held
+ * until it is proved that nobody else wrote to it.
+ *
+ * Context: core_lock.
+ * Return: false on a failed device, whose writes are nobody's concern.
+ */
+bool seal_is_shut(struct dattobd_device *dev);
+
+/** seal_shut() - It is not, from now on. Context: Any. */
+void seal_shut(struct dattobd_device *dev);
+
+/** seal_admit() - It is again: have that proved, if it is not. Context: control_lock(). */
+void seal_admit(struct dattobd_device *dev);
+
+/**
+ * seal_begin() - Begin to note what is written.
+ *
+ * Context: Process context, the filesystem is frozen, writes are seen already.
+ * Return: 0, or an error of the disk.
+ */
+int seal_begin(struct dattobd_device *dev);
+
+/**
+ * seal_prove() - Before a raw write to the COW file that no write to the origin is the reason of:
+ * its blocks may be somebody else's, if its filesystem is not mounted here.
+ *
+ * Context: Process context. May sleep.
+ * Return: 0; -errno, and the device has failed.
+ */
+int seal_prove(struct dattobd_device *dev);
+
+/**
+ * seal_take() - Decide about a write while the seal is not open, or the filesystem not mounted.
  *
  * Context: core_lock.
  * Return: true if it is held.
@@ -25,10 +57,11 @@ enum seal {
 bool seal_take(struct dattobd_device *dev);
 
 /**
- * seal_let_go() - Before held writes are looked at: break the seal if there are any.
+ * seal_let_go() - Before held writes are looked at: if there are any, break the seal, or prove that
+ * nobody wrote elsewhere.
  *
  * Context: The tracker's worker.
- * Return: false if there is none, and the seal is whole.
+ * Return: false if there is none, and those that come are held.
  */
 bool seal_let_go(struct dattobd_device *dev);
 
@@ -64,6 +97,9 @@ void watch_work(struct work_struct *work);
 
 /** watch_kick() - Look soon. Context: any. */
 void watch_kick(struct dattobd_device *dev);
+
+/** watch_hibernating() - Does the machine go down to come back with the memory it has now? */
+bool watch_hibernating(void);
 
 /** watch_active() - Has a reloaded device's origin been mounted read-write since? */
 bool watch_active(struct dattobd_device *dev);

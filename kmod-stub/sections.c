@@ -83,7 +83,7 @@ static s64 step(struct dattobd_device *dev, enum core_export what, u64 value)
 
 	if (asked <= CORE_SECTION_READY)
 		return asked;
-	if (!reading && !device_cow_write_begin(dev))
+	if (!reading && (seal_prove(dev) || !device_cow_write_begin(dev)))
 		return dev->error;
 	err = cow_file_raw(dev->cow, reading ? REQ_OP_READ : REQ_OP_WRITE, io.offset,
 			   dev->section_bounce, COW_SECTION_BYTES);

@@ -116,7 +116,7 @@ bool tracker_take(struct dattobd_device *dev, struct bio *bio)
 	}
 
 	raw_spin_lock_irqsave(&dev->core_lock, flags);
-	if (unlikely(dev->seal)) {
+	if (unlikely(dev->seal || seal_is_shut(dev))) {
 		held = seal_take(dev);
 	} else if (!dev->error && dev->snapshot_mode) {
 		held = !may_go(dev, bio, sector, nr_sectors);
@@ -135,6 +135,8 @@ bool tracker_take(struct dattobd_device *dev, struct bio *bio)
 		bio->bi_opf &= ~REQ_NOWAIT;
 		bio_list_add(&dev->held, bio);
 		dev->drain.held++;
+	} else {
+		proof_note(dev, bio, sector, nr_sectors);
 	}
 	raw_spin_unlock_irqrestore(&dev->core_lock, flags);
 
@@ -194,6 +196,8 @@ static bool release(struct dattobd_device *dev, struct bio *bio)
 		swallow = bio_op(bio) == REQ_OP_DISCARD;
 		blocked = !swallow && snapshot_reads_overlap(dev->snap, sector, nr_sectors);
 	}
+	if (!blocked && !swallow)
+		proof_note(dev, bio, sector, nr_sectors);
 	raw_spin_unlock_irqrestore(&dev->core_lock, flags);
 
 	if (blocked)

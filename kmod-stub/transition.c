@@ -92,7 +92,7 @@ int transition_setup(unsigned int minor, const char *origin, const char *cow, u6
 	take_over(dev, &next);
 	dev->tracked = true;
 	intercept_add(dev);
-	err = drain_old_writes(dev);
+	err = drain_old_writes(dev) ?: seal_begin(dev);
 	thaw(dev);
 
 	if (!err)

@@ -4,9 +4,11 @@
  * origin's filesystem.
  *
  * - It is mounted read-write: a reloaded device becomes active, with its /dev/dattoN; a COW file
- *   whose filesystem was unmounted is guarded again.
- * - It is not: write a clean record, so that the power may fail, the module go, and the device be
- *   reloaded. Somebody who writes to the origin all the same breaks it, and gets some peace.
+ *   whose filesystem was unmounted is guarded again; once it is proved that nobody wrote elsewhere,
+ *   writes go on at once.
+ * - It is not: they no longer do. Write a clean record, so that the power may fail, the module go,
+ *   and the device be reloaded. Somebody who writes to the origin all the same breaks it, and gets
+ *   some peace.
  *
  * Nothing waits for the watch, and it misses nothing: writes are tracked at all times.
  */
@@ -17,6 +19,7 @@
 #define INTERVAL HZ
 #define SOON (HZ / 20)
 #define PEACE (5 * HZ) /* between a broken seal and the next */
+#define QUIET (2 * HZ) /* without a write, before a record */
 #define RECORD_WAIT HZ /* for a clean record; others wait for the watch meanwhile */
 #define LAST_REQUESTS (5 * HZ) /* when the machine goes down: for all requests to end */
 #define LAST_RECORDS (15 * HZ) /* and for all records */
@@ -52,7 +55,9 @@ static void mounted(struct dattobd_device *dev)
 	int err;
 
 	dev->idle_ticks = 0;
+	dev->no_record = false;
 	guard_again(dev);
+	seal_admit(dev);
 	if (!dev->snap || !dev->publish_wanted || READ_ONCE(dev->error))
 		return;
 	err = snapshot_publish(dev->snap);
@@ -63,17 +68,43 @@ static void mounted(struct dattobd_device *dev)
 
 static bool hibernating;
 
+bool watch_hibernating(void)
+{
+	return READ_ONCE(hibernating);
+}
+
+/* Others may mount what is mounted here until this machine comes back. */
+static void shut_all(void)
+{
+	unsigned int minor;
+
+	mutex_lock(&devices_lock);
+	for (minor = 0; minor < max_snap_devices; minor++) {
+		if (devices[minor])
+			seal_shut(devices[minor]);
+	}
+	mutex_unlock(&devices_lock);
+}
+
 /*
  * A machine that hibernates is switched off, but goes on from the memory that it had before: a
  * record that is written once that is saved would be right on disk, and unknown to who goes on.
  */
 static int on_sleep(struct notifier_block *block, unsigned long action, void *data)
 {
-	if (action == PM_HIBERNATION_PREPARE)
+	if (action == PM_HIBERNATION_PREPARE) {
 		WRITE_ONCE(hibernating, true);
-	else if (action == PM_POST_HIBERNATION)
+		shut_all();
+	} else if (action == PM_POST_HIBERNATION) {
 		WRITE_ONCE(hibernating, false);
+	}
 	return NOTIFY_DONE;
+}
+
+/* @moment: jiffies; 0 if never */
+static bool was_within(unsigned long moment, unsigned long span)
+{
+	return moment && time_before(jiffies, moment + span);
 }
 
 /* The second look: an unmount that is under way still writes. */
@@ -81,23 +112,24 @@ static void not_mounted(struct dattobd_device *dev)
 {
 	int err;
 
+	seal_shut(dev);
 	if (READ_ONCE(dev->seal) != SEAL_OPEN || bdev_read_only(origin_bdev(dev)) ||
-	    READ_ONCE(hibernating))
+	    dev->no_record || watch_hibernating())
 		return;
 	if (dev->idle_ticks < 2) {
 		dev->idle_ticks++;
 		return;
 	}
-	if (dev->seal_broken && time_before(jiffies, dev->seal_broken + PEACE))
+	if (was_within(dev->seal_broken, PEACE) || was_within(READ_ONCE(dev->proved), QUIET))
 		return;
 	err = seal_apply(dev, RECORD_WAIT);
-	if (err != -EBUSY && err != -ETIMEDOUT)
-		dev->seal_broken = jiffies; /* a failure is not tried again at once either */
+	dev->no_record = err && err != -EBUSY && err != -ETIMEDOUT;
 }
 
 static unsigned long next_look(struct dattobd_device *dev)
 {
-	bool recent = dev->seal_broken && time_before(jiffies, dev->seal_broken + INTERVAL);
+	bool recent = was_within(dev->seal_broken, INTERVAL) ||
+		      was_within(READ_ONCE(dev->proved), INTERVAL);
 
 	return recent && !cow_file_has_filesystem(dev->cow) ? SOON : INTERVAL;
 }

@@ -23,8 +23,8 @@ export const cleanRecord = (file: OpenFile): CleanRecord | undefined => {
   const core = coreFor(nrSectors, incremental);
   core.call('record_begin');
   core.buffer().set(block);
-  // What it is tied to is not known here, and is checked last.
   const answer = Number(core.call('record_check'));
-  const isWhole = answer === 0 || answer >= refusalOf('MOVED');
-  return isWhole && answer !== refusalOf('DAMAGED') ? { incremental, nrSectors } : undefined;
+  // What it is tied to is not known here, and one of an older version is a record as well.
+  const isWhole = answer === 0 || ['MOVED', 'FOREIGN', 'OUTDATED'].some((name) => answer === refusalOf(name));
+  return isWhole ? { incremental, nrSectors } : undefined;
 };

@@ -25,6 +25,7 @@ export interface Scenario {
 const SCRATCH_MIB = 8192;
 const both: readonly FileSystem[] = ['ext4', 'xfs'];
 const ext4: readonly FileSystem[] = ['ext4'];
+const xfs: readonly FileSystem[] = ['xfs'];
 
 export const scenarios: readonly Scenario[] = [
   { name: 'ioctls', fileSystems: ext4, diskMib: [256], seconds: 15 },
@@ -69,6 +70,9 @@ export const scenarios: readonly Scenario[] = [
   { name: 'renamed', fileSystems: both, diskMib: [384, SCRATCH_MIB], seconds: 40 },
   { name: 'steady', fileSystems: ext4, diskMib: [512], seconds: 40, cpus: 2 },
   { name: 'hibernate', fileSystems: both, diskMib: [320], seconds: 40, cpus: 2 },
+  { name: 'written-elsewhere', fileSystems: both, diskMib: [64, SCRATCH_MIB, 64], seconds: 60 },
+  { name: 'boot-without-module', fileSystems: both, diskMib: [400, SCRATCH_MIB], seconds: 60 },
+  { name: 'log-end', fileSystems: xfs, diskMib: [320, SCRATCH_MIB], seconds: 60 },
 ];
 
 /** Where a scenario runs. */

@@ -1,6 +1,7 @@
 import { closeSync, copyFileSync, openSync, truncateSync, writeSync } from 'node:fs';
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
+import { Xxh64 } from '../../../host/hashing.js';
 import { diffCows } from '../../../host/inspect/diff.js';
 import { flagNames } from '../../../host/inspect/flags.js';
 import { coreFor } from '../../../host/inspect/geometry.js';
@@ -198,6 +199,12 @@ test('a clean record is told, with the size of its origin; a damaged one is none
     );
     assert.match(info.basis, /524288 sectors .*clean record/);
     assert.is(info.updateImg.usable, false);
+    // The first version, as an older module left it.
+    block.writeUInt32LE(1, 72);
+    block.writeBigUInt64LE(0n, 136);
+    block.writeBigUInt64LE(new Xxh64().bytes(block), 136);
+    overwrite(block);
+    assert.is(describe().state, info.state);
     block.writeUInt8(block[120]! ^ 1, 120);
     overwrite(block);
     assert.match(describe().state, /in use or not closed cleanly/);

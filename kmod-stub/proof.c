@@ -1,0 +1,304 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Was the origin written without us? Another host, another path to the same disk, or a kernel
+ * without this module may mount it while it is not mounted here.
+ *
+ * Every writing mount changes the superblock of ext4, and the log of XFS. What was written here
+ * of both is noted as it goes by: block 0, and where the last record of the log ends. If the
+ * disk holds anything else, somebody else wrote. The core says which blocks to look at, and
+ * finds the end of the log.
+ */
+#include <linux/slab.h>
+#include "dattobd.h"
+
+#define LANDING (10 * HZ) /* a write that was noted is on disk by then */
+
+/*
+ * struct proof
+ * @engine: whose look it is
+ * @found: block 0, as it was read; the reader's
+ * @block: the block that is read; the reader's
+ *
+ * Under core_lock:
+ * @seen: block 0, as it was written here last
+ * @log_start, @log_end: sectors of the XFS log; equal if there is none
+ * @log_last, @log_cycle: last sector, from @log_start on, and cycle of the last record
+ * @log_known: false if the log was overwritten here otherwise, and no record was written since
+ * @noted: when, in jiffies
+ */
+struct proof {
+	struct mutex lock; /* one look at a time */
+	struct engine *engine;
+	void *found, *block;
+	void *seen;
+	u64 log_start, log_end, log_last;
+	u32 log_cycle;
+	bool log_known;
+	unsigned long noted;
+};
+
+void proof_free(struct proof *proof)
+{
+	if (!proof)
+		return;
+	free_page((unsigned long)proof->found);
+	free_page((unsigned long)proof->block);
+	free_page((unsigned long)proof->seen);
+	kfree(proof);
+}
+
+struct proof *proof_create(void)
+{
+	struct proof *proof = kzalloc(sizeof(*proof), GFP_KERNEL);
+
+	static_assert(PAGE_SIZE >= COW_BLOCK_SIZE);
+	if (!proof)
+		return NULL;
+	mutex_init(&proof->lock);
+	proof->found = (void *)get_zeroed_page(GFP_KERNEL);
+	proof->block = (void *)get_zeroed_page(GFP_KERNEL);
+	proof->seen = (void *)get_zeroed_page(GFP_KERNEL);
+	if (proof->found && proof->block && proof->seen)
+		return proof;
+	proof_free(proof);
+	return NULL;
+}
+
+/* What a bio writes from byte @from on. A request without data leaves zeros, or nothing known. */
+static void copy_data(struct bio *bio, unsigned int from, void *to, unsigned int bytes)
+{
+	struct bvec_iter iter = bio->bi_iter;
+	struct bio_vec vec;
+
+	if (!bio_has_data(bio)) {
+		memset(to, 0, bytes);
+		return;
+	}
+	bio_advance_iter(bio, &iter, from);
+	iter.bi_size = bytes;
+	__bio_for_each_segment(vec, bio, iter, iter) {
+		memcpy_from_bvec(to, &vec);
+		to += vec.bv_len;
+	}
+}
+
+/*
+ * Records of a mounted XFS are written in order, but may come here in another; of those that are
+ * written while it is not mounted here, by mkfs or repair, the last one counts.
+ */
+static bool is_newer(const struct dattobd_device *dev, u64 last, u32 cycle)
+{
+	const struct proof *proof = dev->proof;
+
+	if (!proof->log_known || dev->shut)
+		return true;
+	return cycle == proof->log_cycle ? last > proof->log_last :
+					   (s32)(cycle - proof->log_cycle) > 0;
+}
+
+static void note_log(struct dattobd_device *dev, u64 last, __be32 word)
+{
+	struct proof *proof = dev->proof;
+	u32 cycle = be32_to_cpu(word);
+
+	if (cycle == XFS_LOG_MAGIC)
+		return; /* a mount stamps what lies behind the end */
+	if (!cycle) {
+		proof->log_known = false;
+	} else if (is_newer(dev, last, cycle)) {
+		proof->log_known = true;
+		proof->log_last = last;
+		proof->log_cycle = cycle;
+	}
+}
+
+void proof_note(struct dattobd_device *dev, struct bio *bio, sector_t sector, sector_t nr_sectors)
+{
+	struct proof *proof = dev->proof;
+	bool in_log = sector >= proof->log_start && sector + nr_sectors <= proof->log_end;
+	sector_t from = bio->bi_iter.bi_sector, end, skip;
+	__be32 word;
+
+	if (likely(sector >= COW_BLOCK_SECTORS && !in_log))
+		return;
+	if (!bio_flagged(bio, BIO_REMAPPED))
+		from += bio->bi_bdev->bd_start_sect;
+	skip = dev->start + sector - from;
+	WRITE_ONCE(proof->noted, jiffies);
+	if (in_log) {
+		copy_data(bio, (skip + nr_sectors - 1) * SECTOR_SIZE, &word, sizeof(word));
+		note_log(dev, sector + nr_sectors - 1 - proof->log_start, word);
+	} else {
+		end = min_t(sector_t, sector + nr_sectors, COW_BLOCK_SECTORS);
+		copy_data(bio, skip * SECTOR_SIZE, proof->seen + sector * SECTOR_SIZE,
+			  (end - sector) * SECTOR_SIZE);
+	}
+}
+
+/* Call the core of the look that is under way. A transition may put another in its place. */
+static s64 call(struct dattobd_device *dev, enum core_export export, u64 argument, const void *data,
+		size_t bytes)
+{
+	unsigned long flags;
+	void *buffer;
+	s64 ret = -EAGAIN;
+
+	raw_spin_lock_irqsave(&dev->core_lock, flags);
+	if (dev->engine == dev->proof->engine) {
+		buffer = engine_memory(dev->engine, dev->buffer_address, bytes);
+		if (buffer && bytes)
+			memcpy(buffer, data, bytes);
+		ret = buffer ? engine_call(dev->engine, export, argument, 0, 0) : -ENOTRECOVERABLE;
+	}
+	raw_spin_unlock_irqrestore(&dev->core_lock, flags);
+	return ret;
+}
+
+static int read_block(struct dattobd_device *dev, u64 block, void *to)
+{
+	struct bio *bio = bio_alloc_bioset(origin_bdev(dev), 1, REQ_OP_READ | REQ_SYNC, GFP_NOIO,
+					   &dev->read_bios);
+	int err;
+
+	bio->bi_iter.bi_sector = block * COW_BLOCK_SECTORS;
+	__bio_add_page(bio, virt_to_page(to), COW_BLOCK_SIZE, offset_in_page(to));
+	err = submit_bio_wait(bio);
+	bio_put(bio);
+	return err;
+}
+
+/* The COW file may lie among the first blocks; what it holds is no sign of a mount. */
+static s64 look_at(struct dattobd_device *dev, u64 block)
+{
+	void *data = block ? dev->proof->block : dev->proof->found;
+	int err;
+
+	if (cow_file_overlaps(dev->cow, block, 1))
+		return call(dev, CORE_PROOF_BLOCK, 0, NULL, 0);
+	err = read_block(dev, block, data);
+	return err ?: call(dev, CORE_PROOF_BLOCK, COW_BLOCK_SIZE, data, COW_BLOCK_SIZE);
+}
+
+static s64 look(struct dattobd_device *dev, bool whole)
+{
+	unsigned int count = 0;
+	s64 block, ret;
+
+	dev->proof->engine = READ_ONCE(dev->engine);
+	ret = call(dev, CORE_PROOF_BEGIN, whole, NULL, 0);
+	while (!ret) {
+		block = call(dev, CORE_PROOF_NEXT, 0, NULL, 0);
+		if (block == -ENODATA)
+			return 0;
+		if (block >= 0 && ++count > CORE_PROOF_BLOCKS_MAX)
+			block = -ENOTRECOVERABLE;
+		ret = block < 0 ? block : look_at(dev, block);
+	}
+	return ret;
+}
+
+static u64 stat(struct dattobd_device *dev, enum core_stat field)
+{
+	return engine_call(dev->engine, CORE_STAT, field, 0, 0);
+}
+
+/* The log is where the superblock says, which was written here. */
+static void take_log(struct dattobd_device *dev, bool known)
+{
+	struct proof *proof = dev->proof;
+
+	proof->log_start = stat(dev, CORE_STAT_LOG_START);
+	proof->log_end = proof->log_start + stat(dev, CORE_STAT_LOG_SECTORS);
+	proof->log_last = stat(dev, CORE_STAT_LOG_LAST);
+	proof->log_cycle = stat(dev, CORE_STAT_LOG_CYCLE);
+	proof->log_known = known;
+}
+
+int proof_learn(struct dattobd_device *dev, u64 *fingerprint)
+{
+	struct proof *proof = dev->proof;
+	unsigned long flags;
+	s64 ret;
+
+	mutex_lock(&proof->lock);
+	ret = look(dev, fingerprint);
+	raw_spin_lock_irqsave(&dev->core_lock, flags);
+	memcpy(proof->seen, proof->found, COW_BLOCK_SIZE);
+	proof->noted = jiffies;
+	if (!ret) {
+		take_log(dev, true);
+		if (fingerprint)
+			*fingerprint = stat(dev, CORE_STAT_FINGERPRINT);
+	}
+	raw_spin_unlock_irqrestore(&dev->core_lock, flags);
+	mutex_unlock(&proof->lock);
+	return ret;
+}
+
+static bool is_landing(const struct proof *proof)
+{
+	return time_before(jiffies, READ_ONCE(proof->noted) + LANDING);
+}
+
+/* Compare what was found with what was written here. Context: core_lock. */
+static int compare(struct dattobd_device *dev)
+{
+	struct proof *proof = dev->proof;
+
+	if (memcmp(proof->found, proof->seen, COW_BLOCK_SIZE))
+		return -ESTALE;
+	if (proof->log_start != stat(dev, CORE_STAT_LOG_START) ||
+	    proof->log_end - proof->log_start != stat(dev, CORE_STAT_LOG_SECTORS))
+		take_log(dev, false); /* another filesystem was made here */
+	if (!proof->log_known)
+		return 0;
+	if (proof->log_last != stat(dev, CORE_STAT_LOG_LAST) ||
+	    proof->log_cycle != stat(dev, CORE_STAT_LOG_CYCLE))
+		return -ESTALE;
+	return 0;
+}
+
+/*
+ * A mkfs begins by wiping what was there: no filesystem, for a while, is no harm.
+ *
+ * Return: as proof_check(), or -%EAGAIN if a transition came in between.
+ */
+static int check_once(struct dattobd_device *dev, u64 *fingerprint)
+{
+	int err = look(dev, fingerprint);
+	unsigned long flags;
+
+	if (err && err != -EOPNOTSUPP)
+		return err;
+	raw_spin_lock_irqsave(&dev->core_lock, flags);
+	if (dev->engine != dev->proof->engine)
+		err = -EAGAIN;
+	else if (!err || (!fingerprint && is_landing(dev->proof)))
+		err = compare(dev);
+	if (!err && fingerprint)
+		*fingerprint = stat(dev, CORE_STAT_FINGERPRINT);
+	raw_spin_unlock_irqrestore(&dev->core_lock, flags);
+	return err;
+}
+
+int proof_check(struct dattobd_device *dev, u64 *fingerprint)
+{
+	unsigned long differed = 0;
+	int err;
+
+	mutex_lock(&dev->proof->lock);
+	for (;;) {
+		err = check_once(dev, fingerprint);
+		if (err != -EAGAIN && err != -ESTALE)
+			break;
+		/* A disk that did not answer may answer a read before a write. */
+		if (err == -ESTALE && !differed)
+			differed = jiffies | 1;
+		else if (err == -ESTALE && !is_landing(dev->proof) &&
+			 time_after(jiffies, differed + HZ))
+			break;
+		schedule_timeout_uninterruptible(HZ / 50);
+	}
+	mutex_unlock(&dev->proof->lock);
+	return err;
+}
