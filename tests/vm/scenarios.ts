@@ -73,6 +73,13 @@ export const scenarios: readonly Scenario[] = [
   { name: 'written-elsewhere', fileSystems: both, diskMib: [64, SCRATCH_MIB, 64], seconds: 60 },
   { name: 'boot-without-module', fileSystems: both, diskMib: [400, SCRATCH_MIB], seconds: 60 },
   { name: 'log-end', fileSystems: xfs, diskMib: [320, SCRATCH_MIB], seconds: 60 },
+  {
+    name: 'elsewhere',
+    fileSystems: both,
+    options: ['ELSEWHERE_ROUNDS', 'ELSEWHERE_SEED'],
+    diskMib: [64, SCRATCH_MIB],
+    seconds: 60,
+  },
 ];
 
 /** Where a scenario runs. */
