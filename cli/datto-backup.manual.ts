@@ -61,8 +61,13 @@ export const manual: ToolManual = {
             ['`volume.img.replaced`', 'The image before a whole copy, until the next run is complete.'],
             ['`datto-backup.json`', 'What a run remembers for the next.'],
             ['`datto-backup.lock`', 'Locked by a run that is at work; it stays, and is no sign of one.'],
+            [
+              '`.<file>.<16 hex digits>.partial`',
+              'One of these that a killed run had not finished. The next one removes it.',
+            ],
           ],
         },
+        'They must be regular files of root or of whoever runs this; links and files of others are refused.',
         'On the volume, one at a time, with a new name for each run: `.datto-backup-<id>-<number>`, the COW file.',
         '`docs/systemd/` has a service and a timer for it.',
       ],

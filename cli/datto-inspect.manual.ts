@@ -52,9 +52,8 @@ export const manual: ToolManual = {
         {
           terms: [
             [
-              '`.<new file>.<number>.partial`',
-              'A new file that is being written, beside where it will be; <number> is the process. It may be removed if there ' +
-                'is no such process any more.',
+              '`.<new file>.<16 hex digits>.partial`',
+              'A new file that is being written, beside where it will be. It may be removed if nothing is writing it.',
             ],
           ],
         },

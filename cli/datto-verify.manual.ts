@@ -41,7 +41,10 @@ export const manual: ToolManual = {
         {
           terms: [
             ['`<image file>.datto-manifest`', 'The manifest of a regular file.'],
-            ['`*.part`', 'A manifest that a killed run had not finished. The next one replaces it.'],
+            [
+              '`.<manifest>.<16 hex digits>.partial`',
+              'A manifest that a killed run had not finished. The next update of the image removes it.',
+            ],
             ['`/var/lib/dattobd/`', 'State and manifests of block devices.'],
           ],
         },

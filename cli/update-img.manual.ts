@@ -37,7 +37,9 @@ export const manual: ToolManual = {
     {
       title: 'FILES',
       blocks: [
-        'They lie beside the image if that is a regular file, else in `/var/lib/dattobd`.',
+        'They lie beside the image if that is a regular file, else in `/var/lib/dattobd`. They, and the image, must be ' +
+          'regular files of root or of whoever runs this: links and files of others are refused. A link to the image is ' +
+          'followed if it and its folder belong to root, and nobody else may write there.',
         {
           terms: [
             ['`<image file>.datto-state`', 'What the image is.'],
@@ -51,7 +53,10 @@ export const manual: ToolManual = {
             ],
             ['`<image file>.datto-manifest`', 'Hashes of its blocks, see `datto-verify`(1).'],
             ['`<image file>.datto-manifest-previous-<number>`', 'The manifest that goes with a clone.'],
-            ['`*.part`', 'One of these that a killed run had not finished. The next one replaces or removes it.'],
+            [
+              '`.<file>.<16 hex digits>.partial`',
+              'One of these that a killed run had not finished. The next one that ends well removes it.',
+            ],
           ],
         },
       ],

@@ -102,6 +102,8 @@ export type RefusalCode =
   | 'DEVICE_UNVERIFIED'
   /** Only a whole copy can go on, and none is to be made. */
   | 'WHOLE_COPY_NEEDED'
+  /** A file that is relied on is a link, of another kind, or somebody else's. */
+  | 'FILE_UNSAFE'
   /** The core is not the one that this program was made for. */
   | 'CORE_MISMATCH';
 
@@ -132,7 +134,7 @@ export class SystemError extends Error {
 }
 
 export const { EAGAIN, EBUSY, EINTR, EINVAL, EIO, ENODEV, ENOSPC, ENOSYS, ENOTDIR, ENOTTY } = constants.errno;
-export const { ENXIO, ERANGE, EOPNOTSUPP, ENOENT, EXDEV } = constants.errno;
+export const { EEXIST, ELOOP, ENXIO, ERANGE, EOPNOTSUPP, ENOENT, EXDEV } = constants.errno;
 
 /**
  * Text of an errno, as strerror(3) gives it in the C locale.

@@ -8,6 +8,28 @@ import type { Syscalls } from './syscalls.js';
 /** ioctl for the size of a block device, in bytes as a u64. */
 const BLKGETSIZE64 = 0x80081272;
 
+export type Access = 'r' | 'r+';
+export const ACCESS: Readonly<Record<Access, number>> = { r: constants.O_RDONLY, 'r+': constants.O_RDWR };
+
+/** Images hold everybody's files: what is made is its maker's only. */
+export const PRIVATE = 0o600;
+
+/** Kinds of files of which somebody else decides when there is something to read. */
+const STREAMS = new Set(['a FIFO', 'a socket']);
+
+/** What a file is, in words. */
+export const kindOf = (stat: BigIntStats): string => {
+  if (stat.isFile()) return 'a regular file';
+  if (stat.isDirectory()) return 'a folder';
+  if (stat.isSymbolicLink()) return 'a symbolic link';
+  if (stat.isFIFO()) return 'a FIFO';
+  if (stat.isSocket()) return 'a socket';
+  return stat.isBlockDevice() ? 'a block device' : 'a character device';
+};
+
+const notContent = (path: string, kind: string): RefusalError =>
+  new RefusalError('IMAGE_KIND', `Cannot use ${path}: it is ${kind}, expected a regular file or a block device`);
+
 /** An open file and the path by which it was named. */
 export class OpenFile {
   readonly path: string;
@@ -19,15 +41,30 @@ export class OpenFile {
   }
 
   /**
-   * Opens an existing file.
+   * Opens an existing file, for what a user names: links are followed. What a tool relies on is opened by safe-files.ts.
    *
-   * @param flags `r` or `r+`
-   * @throws SystemError if it cannot be opened
+   * @throws SystemError if it cannot be opened; RefusalError IMAGE_KIND if it has no content at offsets, like a FIFO
    */
-  static open(path: string, flags: 'r' | 'r+'): OpenFile {
+  static open(path: string, flags: Access): OpenFile {
+    const file = OpenFile.openWith(path, ACCESS[flags]);
+    const kind = kindOf(file.stat());
+    if (!STREAMS.has(kind)) return file;
+    file.close();
+    throw notContent(path, kind);
+  }
+
+  /**
+   * Opens or makes a file.
+   *
+   * @param flags of open(2); no call waits, not for a FIFO either
+   * @param name another path, which errors shall tell
+   * @param call what is being done, a verb
+   */
+  static openWith(path: string, flags: number, name = path, call = 'open', mode = PRIVATE): OpenFile {
+    const patient = flags | constants.O_NONBLOCK | constants.O_NOCTTY;
     return new OpenFile(
-      path,
-      withErrno('open', path, () => openSync(path, flags)),
+      name,
+      withErrno(call, name, () => openSync(path, patient, mode)),
     );
   }
 
@@ -47,14 +84,6 @@ export class OpenFile {
     }
   }
 
-  /** Makes a file, or empties one, readable and writable by its owner only. */
-  static create(path: string): OpenFile {
-    return new OpenFile(
-      path,
-      withErrno('make', path, () => openSync(path, 'w+', 0o600)),
-    );
-  }
-
   stat(): BigIntStats {
     return withErrno('stat', this.path, () => fstatSync(this.fd, { bigint: true }));
   }
@@ -67,7 +96,7 @@ export class OpenFile {
   requireContent(): BigIntStats {
     const stat = this.stat();
     if (stat.isFile() || stat.isBlockDevice()) return stat;
-    throw new RefusalError('IMAGE_KIND', `Cannot use ${this.path}: expected a regular file or a block device`);
+    throw notContent(this.path, kindOf(stat));
   }
 
   /** Size of a block device in bytes. */

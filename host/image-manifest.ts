@@ -1,23 +1,21 @@
 /** The manifest beside an image: made, found, and kept up to date with it. */
-import { renameSync, rmSync } from 'node:fs';
-import { dirname } from 'node:path';
 import { PIECE_BYTES } from './copy.js';
-import { ENOENT, RefusalError, SystemError, withErrno } from './errors.js';
-import { OpenFile } from './files.js';
-import { syncFolder } from './image-state.js';
+import { ENOENT, RefusalError, SystemError } from './errors.js';
+import type { Access, OpenFile } from './files.js';
 import type { ManifestIdentity } from './manifest.js';
 import { Manifest } from './manifest.js';
+import { makeFile, openOwn } from './safe-files.js';
 
 /**
  * Opens a manifest.
  *
  * @returns undefined if there is none
- * @throws RefusalError NO_MANIFEST if the file is none of an image of this size
+ * @throws RefusalError NO_MANIFEST if the file is none of an image of this size; FILE_UNSAFE
  */
-export const openManifest = (path: string, imageBytes: number, flags: 'r' | 'r+'): Manifest | undefined => {
+export const openManifest = (path: string, imageBytes: number, access: Access): Manifest | undefined => {
   let file: OpenFile;
   try {
-    file = OpenFile.open(path, flags);
+    file = openOwn(path, access);
   } catch (error) {
     if (error instanceof SystemError && error.errno === ENOENT) return undefined;
     throw error;
@@ -43,10 +41,9 @@ export const buildManifest = (
   path: string,
   identity: ManifestIdentity,
   onProgress: (doneBytes: number) => void = () => undefined,
-): Buffer => {
-  const part = `${path}.part`;
-  const manifest = new Manifest(OpenFile.create(part), imageBytes);
-  try {
+): Buffer =>
+  makeFile(path, (file) => {
+    const manifest = new Manifest(file, imageBytes);
     manifest.allocate();
     const buffer = Buffer.alloc(PIECE_BYTES);
     for (let offset = 0; offset < imageBytes; offset += PIECE_BYTES) {
@@ -55,17 +52,8 @@ export const buildManifest = (
       manifest.put(data, offset);
       onProgress(offset + data.length);
     }
-    const root = manifest.finish([{ start: 0, count: manifest.nrBlocks }], identity);
-    withErrno('rename', part, () => renameSync(part, path));
-    syncFolder(dirname(path));
-    return root;
-  } catch (error) {
-    rmSync(part, { force: true });
-    throw error;
-  } finally {
-    manifest.close();
-  }
-};
+    return manifest.finish([{ start: 0, count: manifest.nrBlocks }], identity);
+  });
 
 const isWithin = (sequence: bigint, [from, to]: readonly [bigint, bigint]): boolean =>
   sequence === 0n || (sequence >= from && sequence <= to);
@@ -90,7 +78,7 @@ export const manifestForUpdate = (
   try {
     manifest = openManifest(path, imageBytes, 'r+');
   } catch (error) {
-    if (error instanceof RefusalError) return leave('is no manifest of the image');
+    if (error instanceof RefusalError && error.code === 'NO_MANIFEST') return leave('is no manifest of the image');
     throw error;
   }
   if (!manifest) return undefined;

@@ -2,19 +2,10 @@
  * What is known of an image: a small file beside it, replaced as a whole, that says which snapshot it holds or between
  * which two it is (docs/UPDATE-IMG.md).
  */
-import {
-  closeSync,
-  fsyncSync,
-  mkdirSync,
-  openSync,
-  readFileSync,
-  realpathSync,
-  renameSync,
-  rmSync,
-  writeFileSync,
-} from 'node:fs';
+import { mkdirSync } from 'node:fs';
 import { dirname, join, resolve } from 'node:path';
-import { ENOENT, RefusalError, SystemError, withErrno } from './errors.js';
+import { RefusalError, withErrno } from './errors.js';
+import { followOwnLinks, readOwn, replaceFile } from './safe-files.js';
 
 /** How the image before is kept. */
 export interface Previous {
@@ -77,9 +68,7 @@ export interface ImageFiles {
  */
 export const imageFiles = (image: string, isDevice: boolean, state?: string): ImageFiles => {
   const place = (): string =>
-    isDevice
-      ? join(DEVICE_FOLDER, resolve(image).slice(1).replaceAll('/', '!'))
-      : withErrno('resolve', image, () => realpathSync(image));
+    isDevice ? join(DEVICE_FOLDER, resolve(image).slice(1).replaceAll('/', '!')) : followOwnLinks(image);
   const base = state === undefined ? place() : resolve(state).replace(new RegExp(`\\${SUFFIX}$`), '');
   return {
     state: state === undefined ? `${base}${SUFFIX}` : resolve(state),
@@ -89,17 +78,6 @@ export const imageFiles = (image: string, isDevice: boolean, state?: string): Im
     manifestPrevious: (sequence) => `${base}.datto-manifest-previous-${sequence}`,
   };
 };
-
-/** Makes names in a folder last. */
-export const syncFolder = (path: string): void =>
-  withErrno('sync', path, () => {
-    const fd = openSync(path, 'r');
-    try {
-      fsyncSync(fd);
-    } finally {
-      closeSync(fd);
-    }
-  });
 
 const toJson = (state: ImageState): string => {
   const value = { format: FORMAT, version: VERSION, ...state };
@@ -156,16 +134,11 @@ const fromJson = (text: string): ImageState => {
  * Reads a state file.
  *
  * @returns undefined if there is none
- * @throws RefusalError STATE_UNREADABLE; SystemError if it cannot be read
+ * @throws RefusalError STATE_UNREADABLE, FILE_UNSAFE; SystemError if it cannot be read
  */
 export const readState = (path: string): ImageState | undefined => {
-  let text: string;
-  try {
-    text = withErrno('read', path, () => readFileSync(path, 'utf8'));
-  } catch (error) {
-    if (error instanceof SystemError && error.errno === ENOENT) return undefined;
-    throw error;
-  }
+  const text = readOwn(path);
+  if (text === undefined) return undefined;
   try {
     return fromJson(text);
   } catch (error) {
@@ -181,25 +154,6 @@ export const readState = (path: string): ImageState | undefined => {
 export const prepareFolder = ({ state }: ImageFiles): void => {
   const folder = dirname(state);
   if (folder === DEVICE_FOLDER) withErrno('make', folder, () => mkdirSync(folder, { recursive: true, mode: 0o700 }));
-};
-
-/** Replaces a small file. When this returns, the new one is on disk; if it fails, the old one is as it was. */
-export const replaceFile = (path: string, text: string): void => {
-  const part = `${path}.part`;
-  withErrno('write', path, () => {
-    const fd = openSync(part, 'w', 0o600);
-    try {
-      writeFileSync(fd, text);
-      withErrno('sync', path, () => fsyncSync(fd));
-      renameSync(part, path);
-    } catch (error) {
-      rmSync(part, { force: true });
-      throw error;
-    } finally {
-      closeSync(fd);
-    }
-  });
-  syncFolder(dirname(path));
 };
 
 /** Replaces a state file, as a whole and lastingly. */

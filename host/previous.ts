@@ -1,15 +1,15 @@
 /** The image before an update: kept as a clone or as an undo log, and had back. */
-import { readdirSync, renameSync, rmSync, statfsSync } from 'node:fs';
+import { statfsSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import type { ChangeList } from './change-list.js';
 import { Target } from './copy.js';
 import type { BlockRun } from './cow-file.js';
-import { EINVAL, ENOENT, ENOSPC, ENOTTY, EOPNOTSUPP, EXDEV, RefusalError, SystemError, withErrno } from './errors.js';
-import { OpenFile } from './files.js';
+import { EINVAL, ENOSPC, ENOTTY, EOPNOTSUPP, EXDEV, RefusalError, SystemError, withErrno } from './errors.js';
+import type { OpenFile } from './files.js';
 import type { ImageFiles, Previous } from './image-state.js';
-import { syncFolder } from './image-state.js';
 import { BLOCK_BYTES } from './layout.js';
 import type { Manifest } from './manifest.js';
+import { lookAtOwn, makeFile, openOwn, removeFile, removeRegular } from './safe-files.js';
 import type { Syscalls } from './syscalls.js';
 import type { UndoRecord } from './undo-log.js';
 import { readUndoLog, recordsOf, writeUndoLog } from './undo-log.js';
@@ -17,37 +17,10 @@ import { readUndoLog, recordsOf, writeUndoLog } from './undo-log.js';
 /** Errnos by which a filesystem says that it cannot clone. */
 const NO_CLONES = new Set([EINVAL, ENOTTY, EOPNOTSUPP, EXDEV]);
 
-const exists = (path: string): boolean => {
-  try {
-    OpenFile.open(path, 'r').close();
-    return true;
-  } catch (error) {
-    if (error instanceof SystemError && error.errno === ENOENT) return false;
-    throw error;
-  }
-};
-
-/** Makes a file under another name, and gives it its own when it is complete and on disk. */
-const makeWhole = (path: string, fill: (file: OpenFile) => void): void => {
-  const part = `${path}.part`;
-  const file = OpenFile.create(part);
-  try {
-    fill(file);
-    file.sync();
-    withErrno('rename', part, () => renameSync(part, path));
-    syncFolder(dirname(path));
-  } catch (error) {
-    rmSync(part, { force: true });
-    throw error;
-  } finally {
-    file.close();
-  }
-};
-
 /** @returns false if the filesystem cannot */
 const tryClone = (from: OpenFile, path: string, syscalls: Syscalls): boolean => {
   try {
-    makeWhole(path, (file) => syscalls.clone(file.fd, from.fd, path));
+    makeFile(path, (file) => syscalls.clone(file.fd, from.fd, path));
     return true;
   } catch (error) {
     if (error instanceof SystemError && error.call === 'clone' && NO_CLONES.has(error.errno)) return false;
@@ -82,9 +55,9 @@ export interface KeepRequest {
 const keepManifest = (files: ImageFiles, sequence: bigint, syscalls: Syscalls): void => {
   const kept = files.manifestPrevious(sequence);
   // One that a killed run left may be of another image of that number.
-  rmSync(kept, { force: true });
-  if (!exists(files.manifest)) return;
-  const manifest = OpenFile.open(files.manifest, 'r');
+  removeFile(kept);
+  if (!lookAtOwn(files.manifest)) return;
+  const manifest = openOwn(files.manifest, 'r');
   try {
     tryClone(manifest, kept, syscalls);
   } finally {
@@ -99,7 +72,7 @@ const makeUndoLog = (
 ): Previous => {
   const undo: Previous = { kind: 'undo', sequence, keep: true };
   try {
-    makeWhole(files.previous(undo), (log) => writeUndoLog(log, imageBytes, records));
+    makeFile(files.previous(undo), (log) => writeUndoLog(log, imageBytes, records));
   } catch (error) {
     const folder = dirname(files.state);
     const isFull = error instanceof SystemError && error.errno === ENOSPC;
@@ -123,7 +96,7 @@ export const keepPrevious = (request: KeepRequest): Previous | undefined => {
     const clone: Previous = { kind: 'clone', sequence, keep };
     if (tryClone(image, files.previous(clone), syscalls)) {
       if (free < changes.changedBytes) {
-        rmSync(files.previous(clone));
+        removeFile(files.previous(clone));
         throw noSpace(folder, changes.changedBytes, free);
       }
       keepManifest(files, sequence, syscalls);
@@ -144,7 +117,7 @@ export const extendUndo = (request: KeepRequest): Previous => {
   const { image, imageBytes, changes, files, sequence } = request;
   const path = files.previous({ kind: 'undo', sequence });
   requireKept(path);
-  const log = OpenFile.open(path, 'r');
+  const log = openOwn(path, 'r');
   const records = function* (): Generator<UndoRecord> {
     yield* recordsOf(image, changes.pieces());
     yield* readUndoLog(log, imageBytes);
@@ -161,18 +134,17 @@ export const removeLeftovers = (files: ImageFiles, kept?: Previous): void => {
   const folder = dirname(files.state);
   const manifests = kept?.kind === 'clone' ? [files.manifestPrevious(kept.sequence)] : [];
   const keptPaths = kept ? [files.previous(kept), ...manifests] : [];
-  for (const name of withErrno('read', folder, () => readdirSync(folder))) {
+  const isKind = (path: string): boolean =>
+    files.previousPrefixes.some((prefix) => path.startsWith(prefix) && /^\d+$/.test(path.slice(prefix.length)));
+  removeRegular(folder, (name, isUnfinished) => {
     const path = join(folder, name);
-    const isOurs = files.previousPrefixes.some(
-      (prefix) => path.startsWith(prefix) && /^\d+(\.part)?$/.test(path.slice(prefix.length)),
-    );
-    if (isOurs && !keptPaths.includes(path)) rmSync(path, { force: true });
-  }
-  rmSync(`${files.manifest}.part`, { force: true });
+    if (isUnfinished && (path === files.state || path === files.manifest)) return true;
+    return isKind(path) && (isUnfinished || !keptPaths.includes(path));
+  });
 };
 
 const requireKept = (path: string): void => {
-  if (!exists(path)) throw new RefusalError('NO_PREVIOUS', `Cannot go back: ${path} is missing`);
+  if (!lookAtOwn(path)) throw new RefusalError('NO_PREVIOUS', `Cannot go back: ${path} is missing`);
 };
 
 const undo = (
@@ -226,7 +198,7 @@ export const restorePrevious = (
   syscalls: Syscalls,
 ): BlockRun[] | undefined => {
   requireKept(path);
-  const file = OpenFile.open(path, 'r');
+  const file = openOwn(path, 'r');
   try {
     if (previous.kind === 'undo') {
       // All of it is checked before the first byte is written.

@@ -1,12 +1,12 @@
 /** Brings back the image as it was before its last update, and tells what is known of an image. */
-import { renameSync, rmSync } from 'node:fs';
-import { ENOENT, RefusalError, SystemError, withErrno } from './errors.js';
+import { RefusalError } from './errors.js';
 import { OpenFile } from './files.js';
 import { manifestForUpdate, openManifest } from './image-manifest.js';
 import type { ImageFiles, ImageState, Previous } from './image-state.js';
 import { imageFiles, readState, stateInWords, writeState } from './image-state.js';
 import type { ManifestHeader } from './manifest.js';
 import { removeLeftovers, restorePrevious } from './previous.js';
+import { lookAtOwn, moveFile, openImage, removeFile, requireSole } from './safe-files.js';
 import type { Syscalls } from './syscalls.js';
 
 export interface RollbackRequest {
@@ -32,7 +32,7 @@ const headerOf = (path: string, imageBytes: number): ManifestHeader | undefined 
     manifest?.close();
     return header;
   } catch (error) {
-    if (error instanceof RefusalError) return undefined;
+    if (error instanceof RefusalError && error.code === 'NO_MANIFEST') return undefined;
     throw error;
   }
 };
@@ -40,15 +40,14 @@ const headerOf = (path: string, imageBytes: number): ManifestHeader | undefined 
 /** Moves the manifest back with a clone; one that is of the other image and cannot be moved back goes. */
 const restoreManifest = (files: ImageFiles, imageBytes: number, sequence: bigint): void => {
   const kept = files.manifestPrevious(sequence);
-  try {
-    withErrno('rename', kept, () => renameSync(kept, files.manifest));
-  } catch (error) {
-    if (!(error instanceof SystemError) || error.errno !== ENOENT) throw error;
-    const header = headerOf(files.manifest, imageBytes);
-    // One without a number was made before the update: every update gives it one, and marks it incomplete at once.
-    const fits = header?.complete === true && (header.sequence === sequence || header.sequence === 0n);
-    if (!fits) rmSync(files.manifest, { force: true });
+  if (lookAtOwn(kept)) {
+    moveFile(kept, files.manifest);
+    return;
   }
+  const header = headerOf(files.manifest, imageBytes);
+  // One without a number was made before the update: every update gives it one, and marks it incomplete at once.
+  const fits = header?.complete === true && (header.sequence === sequence || header.sequence === 0n);
+  if (!fits) removeFile(files.manifest);
 };
 
 const requireUnchanged = ({ image, adopt }: RollbackRequest, file: OpenFile, state: ImageState): void => {
@@ -79,6 +78,8 @@ const restore = (
       : undefined;
   try {
     const begin = (): void => {
+      // Before the first byte changes: what cannot be used later.
+      for (const path of [files.manifest, files.manifestPrevious(sequence)]) lookAtOwn(path);
       writeState(files.state, { state: 'ROLLING_BACK', series, sequence: latest, bytes, previous });
       manifest?.begin(identity);
     };
@@ -101,7 +102,7 @@ const restore = (
  * Brings back the image before the last update, or before one that was interrupted.
  *
  * @param onNotice told why a manifest is left as it is
- * @throws RefusalError NO_PREVIOUS, PREVIOUS_DAMAGED, IMAGE_CHANGED, IMAGE_LOCKED, IMAGE_SIZE, STATE_UNREADABLE
+ * @throws RefusalError NO_PREVIOUS, PREVIOUS_DAMAGED, IMAGE_CHANGED, IMAGE_LOCKED, IMAGE_SIZE, STATE_UNREADABLE, FILE_UNSAFE
  */
 export const rollbackImage = (
   request: RollbackRequest,
@@ -109,11 +110,12 @@ export const rollbackImage = (
   onNotice: (text: string) => void = () => undefined,
 ): RollbackResult => {
   const { image } = request;
-  const file = OpenFile.open(image, 'r+');
+  const file = openImage(image);
   try {
     if (!syscalls.lock(file.fd, image)) {
       throw new RefusalError('IMAGE_LOCKED', `Cannot roll back ${image}: another process is working on it`);
     }
+    requireSole(file);
     const files = imageFiles(image, file.stat().isBlockDevice(), request.stateFile);
     const state = readState(files.state);
     const previous = state?.previous;

@@ -19,6 +19,7 @@ import { BLOCK_BYTES, MIB_BYTES, SECTOR_BYTES } from './layout.js';
 import type { Manifest } from './manifest.js';
 import type { KeepRequest } from './previous.js';
 import { extendUndo, keepPrevious, removeLeftovers } from './previous.js';
+import { lookAtOwn, openImage, requireSole } from './safe-files.js';
 import type { Syscalls } from './syscalls.js';
 import {
   coreFor,
@@ -56,8 +57,7 @@ interface Job {
 class Opened {
   readonly #files: OpenFile[] = [];
 
-  open(path: string, flags: 'r' | 'r+'): OpenFile {
-    const file = OpenFile.open(path, flags);
+  add(file: OpenFile): OpenFile {
     this.#files.push(file);
     return file;
   }
@@ -99,14 +99,15 @@ const prepare = (
   events: UpdateEvents,
   opened: Opened,
 ): Job => {
-  const snapshot = opened.open(request.snapshot, 'r');
-  const cowFiles = [request.cowFile, ...(request.also ?? [])].map((path) => opened.open(path, 'r'));
-  const image = opened.open(request.image, 'r+');
+  const snapshot = opened.add(OpenFile.open(request.snapshot, 'r'));
+  const cowFiles = [request.cowFile, ...(request.also ?? [])].map((path) => opened.add(OpenFile.open(path, 'r')));
+  const image = opened.add(openImage(request.image));
   const info = driver.info(snapshotMinor(request.snapshot));
   const bytes = snapshot.blockDeviceBytes(syscalls);
   const cows = openCowFiles(cowFiles, snapshot, bytes, info, syscalls);
   requireUsable(request.snapshot, info);
   requireOtherFile(image, [snapshot, ...cowFiles], info.blockDevice);
+  requireSole(image);
   requireImageSize(image, bytes, syscalls);
   if (!syscalls.lock(image.fd, request.image)) {
     const message = `Cannot update ${request.image}: another process is working on it`;
@@ -119,6 +120,8 @@ const prepare = (
   const [from, to] = [info.seqid - BigInt(cows.length), info.seqid];
   const { changedBlocks, changedBytes, snapshotBlocks } = changes;
   const step = { image: request.image, series, from, to, changedBlocks, mtime: mtimeOf(image) };
+  // Not only when it is opened: by then an update is under way.
+  lookAtOwn(files.manifest, 'r+');
   const decision = decide(readState(files.state), step, request.adopt === true);
   const { action, sequence, cursor } = decision;
   const plan = { snapshotBlocks, changedBlocks, changedBytes, action, series, from: sequence, to, cursor };

@@ -6,6 +6,7 @@ import type { ImageState } from '../image-state.js';
 import { readState } from '../image-state.js';
 import { BLOCK_BYTES } from '../layout.js';
 import { rollbackImage } from '../rollback.js';
+import { lookAtOwn } from '../safe-files.js';
 import type { DeviceStatus } from '../status.js';
 import { describeState } from '../status.js';
 import { requireFolder, requireSpace, requireVolume } from './checks.js';
@@ -18,6 +19,7 @@ import {
   newMemory,
   readMemory,
   removeWithCompanions,
+  requireOwnFiles,
   swapIn,
   withLock,
   writeMemory,
@@ -75,6 +77,8 @@ class Run {
 
   run(): BackupResult {
     this.#recover();
+    // What is written in place, before a snapshot is taken for it.
+    lookAtOwn(this.#names.image, 'r+');
     const finished = this.#finishInterrupted(this.#healthyDevice());
     if (finished && !isGood(finished)) return finished;
 
@@ -351,6 +355,7 @@ class Run {
 }
 
 const place = (volume: Volume, names: Names): ConstructorParameters<typeof Run>[3] => {
+  requireOwnFiles(names);
   const memory = readMemory(names);
   const { filesystem, mountPoint } = requireVolume(volume, memory, names);
   return { volume, mountPoint, names, memory: memory ?? newMemory(filesystem) };

@@ -1,10 +1,11 @@
 /** One snapshot into the image: all of it beside the image, which it then replaces, or what changed. */
-import { existsSync, rmSync, writeFileSync } from 'node:fs';
-import { ENOSPC, RefusalError, SystemError, withErrno } from '../errors.js';
+import { existsSync } from 'node:fs';
+import { ENOSPC, RefusalError, SystemError } from '../errors.js';
 import { OpenFile } from '../files.js';
 import { buildManifest } from '../image-manifest.js';
 import { imageFiles, readState, writeState } from '../image-state.js';
 import { BLOCK_BYTES, MIB_BYTES } from '../layout.js';
+import { createOwn, NewFile, openOwn } from '../safe-files.js';
 import type { DeviceStatus } from '../status.js';
 import type { Syscalls } from '../syscalls.js';
 import { updateImage } from '../update-image.js';
@@ -43,22 +44,22 @@ const snapshotOf = ({ device }: CopyJob): Snapshot => ({ series: device.uuid ?? 
 
 /** Whether the folder's filesystem clones files. */
 const canClone = (names: Names, syscalls: Syscalls): boolean => {
-  const [from, to] = [`${names.memory}.from`, `${names.memory}.to`];
+  const made: NewFile[] = [];
+  const make = (): NewFile => {
+    const file = new NewFile(names.memory, true);
+    made.push(file);
+    return file;
+  };
   try {
-    withErrno('write', from, () => writeFileSync(from, Buffer.alloc(BLOCK_BYTES)));
-    const [source, target] = [OpenFile.open(from, 'r'), OpenFile.create(to)];
-    try {
-      syscalls.clone(target.fd, source.fd, to);
-      return true;
-    } catch (error) {
-      if (error instanceof SystemError) return false;
-      throw error;
-    } finally {
-      source.close();
-      target.close();
-    }
+    const source = make();
+    source.write(Buffer.alloc(BLOCK_BYTES), 0);
+    syscalls.clone(make().file.fd, source.file.fd, names.folder);
+    return true;
+  } catch (error) {
+    if (error instanceof SystemError && error.call === 'clone') return false;
+    throw error;
   } finally {
-    for (const path of [from, to]) rmSync(path, { force: true });
+    for (const file of made) file.discard();
   }
 };
 
@@ -72,7 +73,7 @@ const fillFresh = (job: CopyJob, source: OpenFile): number => {
     removeWithCompanions(names.fresh);
     note(0);
   }
-  const target = goesOn ? OpenFile.open(names.fresh, 'r+') : OpenFile.create(names.fresh);
+  const target = goesOn ? openOwn(names.fresh, 'r+') : createOwn(names.fresh);
   try {
     return copyWhole(source, target, bytes, {
       syscalls: context.syscalls,
@@ -99,7 +100,7 @@ const finishFresh = (job: CopyJob): string | undefined => {
   const { names, bytes, request } = job;
   const { series, sequence } = snapshotOf(job);
   const files = imageFiles(names.fresh, false, `${names.fresh}.datto-state`);
-  const image = OpenFile.open(names.fresh, 'r');
+  const image = openOwn(names.fresh, 'r');
   let root: string | undefined;
   try {
     if (request.manifest === true) {
@@ -127,7 +128,7 @@ const copyAll = (job: CopyJob): CopyOutcome => {
     copiedBytes = fillFresh(job, source);
     if (request.verify !== 'nothing') {
       events.onStep?.('comparing it with the snapshot');
-      const image = OpenFile.open(names.fresh, 'r');
+      const image = openOwn(names.fresh, 'r');
       const compared = (run: Parameters<NonNullable<BackupEvents['onDifference']>>[0]): void =>
         events.onDifference?.(run, true);
       try {
@@ -163,7 +164,7 @@ const copyAll = (job: CopyJob): CopyOutcome => {
 const verifyAll = (job: CopyJob): number => {
   const { names, bytes, context, events, device } = job;
   events.onStep?.('comparing all of it with the snapshot');
-  const [source, image] = [OpenFile.open(snapshotNode(device.minor), 'r'), OpenFile.open(names.image, 'r')];
+  const [source, image] = [OpenFile.open(snapshotNode(device.minor), 'r'), openOwn(names.image, 'r')];
   try {
     const progress = (done: number): void => events.onProgress?.(done, bytes);
     const differing = compareWhole(

@@ -1,14 +1,23 @@
 /** The folder of a volume's images: names in it, what is remembered there, and its lock. */
 
 import { randomBytes } from 'node:crypto';
-import { closeSync, existsSync, linkSync, openSync, readFileSync, renameSync, rmSync, statSync } from 'node:fs';
+import { existsSync, linkSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { RefusalError, withErrno } from '../errors.js';
 import type { ImageFiles } from '../image-state.js';
-import { imageFiles, readState, replaceFile, syncFolder } from '../image-state.js';
+import { imageFiles, readState } from '../image-state.js';
 import { removeLeftovers } from '../previous.js';
+import {
+  lookAtOwn,
+  moveFile,
+  readOwn,
+  removeFile,
+  removeRegular,
+  replaceFile,
+  syncFolder,
+  withLockFile,
+} from '../safe-files.js';
 import type { Syscalls } from '../syscalls.js';
-import { isMissing } from './volume.js';
 
 /** Files in the folder. */
 export interface Names {
@@ -83,16 +92,11 @@ const fromJson = (text: string): Memory => {
  * Reads what a folder remembers.
  *
  * @returns undefined if nothing was backed up into it yet
- * @throws RefusalError STATE_UNREADABLE; SystemError if it cannot be read
+ * @throws RefusalError STATE_UNREADABLE, FILE_UNSAFE; SystemError if it cannot be read
  */
 export const readMemory = ({ memory }: Names): Memory | undefined => {
-  let text: string;
-  try {
-    text = withErrno('read', memory, () => readFileSync(memory, 'utf8'));
-  } catch (error) {
-    if (isMissing(error)) return undefined;
-    throw error;
-  }
+  const text = readOwn(memory);
+  if (text === undefined) return undefined;
   try {
     return fromJson(text);
   } catch (error) {
@@ -126,32 +130,43 @@ export const isOwnCow = ({ id }: Memory, name: string): boolean =>
 /**
  * Keeps other runs out while `run` runs, however that ends.
  *
- * @throws RefusalError BACKUP_RUNNING; SystemError if the lock cannot be opened
+ * @throws RefusalError BACKUP_RUNNING, FILE_UNSAFE; SystemError if the lock cannot be opened
  */
-export const withLock = <T>({ lock, folder }: Names, syscalls: Syscalls, run: () => T): T => {
-  const fd = withErrno('open', lock, () => openSync(lock, 'a', 0o600));
-  try {
-    if (!syscalls.lock(fd, lock)) {
-      throw new RefusalError('BACKUP_RUNNING', `Cannot back up into ${folder}: another run is at work there`);
-    }
+export const withLock = <T>(names: Names, syscalls: Syscalls, run: () => T): T => {
+  const { lock, folder } = names;
+  const refuse = (): Error =>
+    new RefusalError('BACKUP_RUNNING', `Cannot back up into ${folder}: another run is at work there`);
+  return withLockFile(lock, syscalls, refuse, () => {
+    // Those of the image are removed by whoever has the image's lock.
+    const isOurs = (path: string): boolean => path === names.memory || path.startsWith(`${names.fresh}.datto-`);
+    removeRegular(folder, (name, isUnfinished) => isUnfinished && isOurs(join(folder, name)));
     return run();
-  } finally {
-    closeSync(fd);
-  }
+  });
 };
 
 const filesOf = (image: string): ImageFiles => imageFiles(image, false, `${image}.datto-state`);
 
+/**
+ * Makes sure that nothing of what is used in the folder is somebody else's, or leads out of it.
+ *
+ * @throws RefusalError FILE_UNSAFE; SystemError
+ */
+export const requireOwnFiles = (names: Names): void => {
+  const images = [names.image, names.fresh, names.replaced].map(filesOf);
+  const companions = images.flatMap(({ state, manifest }) => [state, manifest]);
+  for (const path of [names.memory, names.image, names.fresh, names.replaced, ...companions]) lookAtOwn(path);
+};
+
 /** Gives one set of files, as far as they are there, the names of another. The state comes last: it says that all is done. */
 const moveCompanions = (from: ImageFiles, to: ImageFiles): void => {
   for (const name of ['manifest', 'state'] as const) {
-    if (existsSync(from[name])) withErrno('rename', from[name], () => renameSync(from[name], to[name]));
+    if (lookAtOwn(from[name])) moveFile(from[name], to[name]);
   }
 };
 
 export const removeWithCompanions = (image: string): void => {
   const files = filesOf(image);
-  for (const path of [files.state, files.manifest, image]) rmSync(path, { force: true });
+  for (const path of [files.state, files.manifest, image]) removeFile(path);
 };
 
 /** The whole copy is complete and on disk: it has a state, which is written last. */
@@ -182,8 +197,8 @@ export const swapIn = (names: Names): boolean => {
       syncFolder(names.folder);
     }
     // Before the image: later, one that is there may have been moved there already.
-    rmSync(image.manifest, { force: true });
-    withErrno('rename', names.fresh, () => renameSync(names.fresh, names.image));
+    removeFile(image.manifest);
+    moveFile(names.fresh, names.image);
     syncFolder(names.folder);
   }
   moveCompanions(fresh, image);

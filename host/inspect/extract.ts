@@ -11,11 +11,11 @@ import type { BlockRun, CowFile, IndexChunk } from '../cow-file.js';
 import { RefusalError } from '../errors.js';
 import type { OpenFile } from '../files.js';
 import { BLOCK_BYTES, BLOCK_SECTORS, ENTRY_BYTES, SECTION_ENTRIES, SECTOR_BYTES } from '../layout.js';
+import { NewFile } from '../safe-files.js';
 import type { Syscalls } from '../syscalls.js';
 import { checkCow } from './check.js';
 import { isClean } from './geometry.js';
 import { InspectedCow } from './inspected-cow.js';
-import { NewFile } from './new-file.js';
 import { originOfImage } from './origin-size.js';
 
 export interface ExtractRequest {
@@ -47,8 +47,6 @@ interface StoredPiece extends Piece {
 /** How many pieces are written between two looks at what else there is to do, such as a signal. */
 const PIECES_PER_TURN = 16;
 const ZEROS = Buffer.alloc(BLOCK_BYTES);
-/** An image holds everybody's files: it is its maker's only. */
-const PRIVATE = 0o600;
 
 /** Everything that can be wrong with the inputs, before anything is written. */
 const checkInputs = (request: ExtractRequest): InspectedCow => {
@@ -201,7 +199,7 @@ const copyAll = async (request: ExtractRequest, inspected: InspectedCow, output:
 export const extractSnapshot = async (request: ExtractRequest): Promise<ExtractResult> => {
   const inspected = checkInputs(request);
   requireOther(request);
-  const output = new NewFile(request.output, request.replace, PRIVATE);
+  const output = new NewFile(request.output, request.replace);
   try {
     const restoredBlocks = await copyAll(request, inspected, output);
     output.finish();

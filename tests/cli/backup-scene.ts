@@ -110,7 +110,7 @@ export const assertGood = (where = ''): void => {
   assert.equal([known.state, known.series, known.sequence], ['CLEAN', series, `${sequence}`], where);
   assert.equal(cowFiles(), [cow.slice(1)], where);
   assert.equal(
-    readdirSync(FOLDER).filter((name) => name.endsWith('.part') || name.startsWith('volume.img.new')),
+    readdirSync(FOLDER).filter((name) => /\.part(ial)?$/.test(name) || name.startsWith('volume.img.new')),
     [],
     where,
   );

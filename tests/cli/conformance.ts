@@ -135,7 +135,10 @@ const update = (command: string[], inputs: Record<string, string>, rest: Rest = 
     args: [SNAPSHOT, cow, image],
     fakes: UPDATE_FAKES,
   }),
-  ...{ leaves: /\.datto-(state|(undo|previous)-1)(\.part)?$/, announces: /^(snapshot is .*\ncopying blocks\n)?$/ },
+  ...{
+    leaves: /\.datto-(state|(undo|previous)-1)(\.[0-9a-f]{16}\.partial)?$/,
+    announces: /^(snapshot is .*\ncopying blocks\n)?$/,
+  },
   ...rest,
 });
 
@@ -155,7 +158,7 @@ const backup = (command: string[], prepare: () => void, rest: Rest = {}): Row =>
 const BACKUP_WRITES: Rest = {
   ...{ writes: true, proves: assertGood, announces: /^((whole copy of|incremental,) .*\n)?$/ },
   leaves:
-    /^(backups\/(volume\.img[a-z0-9.-]*|datto-backup\.json[a-z.]*)|machine\/mount\/\.datto-backup-[0-9a-f]+-\d+)$/,
+    /^(backups\/(\.?volume\.img[a-z0-9.-]*|\.?datto-backup\.json[a-z0-9.]*)|machine\/mount\/\.datto-backup-[0-9a-f]+-\d+)$/,
 };
 const makeChanges = (): void => {
   makeMachine();
@@ -166,7 +169,7 @@ const makeChanges = (): void => {
 const all = (inputs: Readonly<Record<string, string>>): string[] => Object.values(inputs);
 /** The image tells the origin's size, and is not read. */
 const SIZE_ONLY: Rest = { expects: { base: { badDisk: undefined } } };
-const PARTIAL = /^\..*\.partial$/;
+const PARTIAL = /^\..*\.[0-9a-f]{16}\.partial$/;
 
 export const rows: readonly Row[] = [
   ...SUB_COMMANDS.map(
@@ -216,7 +219,12 @@ export const rows: readonly Row[] = [
     prepare: () => void runTool('update-img', ['--keep-previous', SNAPSHOT, COW, IMAGE], UPDATE_FAKES),
     run: ({ image = '' }) => ({ args: [image] }),
     // It is written only. Once all is done, there is nothing to go back to.
-    ...{ expects: { image: { badDisk: undefined } }, writes: true, allDone: 22, leaves: /^image\.datto-state\.part$/ },
+    ...{
+      expects: { image: { badDisk: undefined } },
+      writes: true,
+      allDone: 22,
+      leaves: /^\.image\.datto-state\.[0-9a-f]{16}\.partial$/,
+    },
   },
   inspect('info', { cow: INC }, all),
   inspect('check', { cow: INC }, all, { expects: { cow: { truncated: 3 } } }),
@@ -262,7 +270,7 @@ export const rows: readonly Row[] = [
   ),
   verify('manifest', { image: at('kept') }, ({ image = '' }, output) => ({ args: ['--manifest', output, image] }), {
     writes: true,
-    leaves: /\.part$/,
+    leaves: PARTIAL,
     expects: { image: { truncated: undefined } },
   }),
 ];

@@ -12,15 +12,19 @@ export interface Outcome {
   readonly stderr: string;
 }
 
-/** Variables of fake-kernel.c, by name. */
+/** Variables of fake-kernel.c and fake-files.c, by name. */
 export type Fakes = Readonly<Record<`FAKE_${string}`, string>>;
 
 export const folder = mkdtempSync(join(tmpdir(), 'datto-tools-'));
 process.on('exit', () => rmSync(folder, { recursive: true, force: true }));
 
-const library = join(folder, 'fake-kernel.so');
-const source = fileURLToPath(new URL('fake-kernel.c', import.meta.url));
-execFileSync('gcc', ['-Wall', '-Werror', '-shared', '-fPIC', '-o', library, source, '-ldl']);
+const compile = (name: string): string => {
+  const library = join(folder, `${name}.so`);
+  const source = fileURLToPath(new URL(`${name}.c`, import.meta.url));
+  execFileSync('gcc', ['-Wall', '-Werror', '-shared', '-fPIC', '-o', library, source, '-ldl']);
+  return library;
+};
+const libraries = ['fake-files', 'fake-kernel'].map(compile);
 await buildTools(join(folder, 'tools'));
 
 /** Path of a file in the tests' folder. */
@@ -36,7 +40,7 @@ export const statefulDriver = join(folder, 'fake-driver.so');
 /** The environment in which a tool meets the fakes. */
 export const environment = (fakes: Fakes): Record<string, string | undefined> => ({
   PATH: process.env.PATH,
-  LD_PRELOAD: fakes.FAKE_MACHINE === undefined ? library : `${statefulDriver} ${library}`,
+  LD_PRELOAD: [...(fakes.FAKE_MACHINE === undefined ? [] : [statefulDriver]), ...libraries].join(' '),
   ...fakes,
 });
 
