@@ -62,11 +62,10 @@ const ownerOfNew = (folder: string): bigint | undefined => {
   }
 };
 
-const isOwn = ({ uid }: BigIntStats, folder: string): boolean =>
-  uid === 0n || uid === BigInt(process.geteuid?.() ?? 0) || uid === ownerOfNew(folder);
+const isTrusted = (uid: bigint): boolean => uid === 0n || uid === BigInt(process.geteuid?.() ?? 0);
 
 const requireOwner = (stat: BigIntStats, path: string): void => {
-  if (isOwn(stat, dirname(path))) return;
+  if (isTrusted(stat.uid) || stat.uid === ownerOfNew(dirname(path))) return;
   throw unsafe(
     path,
     `belongs to user ${stat.uid}`,
@@ -86,6 +85,25 @@ const requireOneName = ({ nlink }: BigIntStats, path: string): void => {
 /** lstat(2); undefined if there is nothing of that name. */
 const lookAt = (path: string): BigIntStats | undefined =>
   withErrno('stat', path, () => lstatSync(path, { bigint: true, throwIfNoEntry: false }));
+
+/** Whether there is a regular file of that name, of root or of whoever runs this, with no other name. */
+export const isOwnFile = (path: string): boolean => {
+  const stat = lookAt(path);
+  return stat?.isFile() === true && isTrusted(stat.uid) && stat.nlink === 1n;
+};
+
+/**
+ * Makes sure that only root, or whoever runs this, can change what is in a folder, if there is one.
+ *
+ * @throws RefusalError FILE_UNSAFE; SystemError
+ */
+export const requireOwnFolder = (path: string): void => {
+  const stat = lookAt(path);
+  if (!stat) return;
+  if (!stat.isDirectory()) throw unsafe(path, `is ${kindOf(stat)}`, 'a folder');
+  if (!isTrusted(stat.uid)) throw unsafe(path, `belongs to user ${stat.uid}`, 'root');
+  if ((stat.mode & OTHERS_WRITE) !== 0n) throw unsafe(path, 'can be written to by others', 'only root to');
+};
 
 const requireUsable = (stat: BigIntStats, path: string, access: Access): void => {
   requireOwn(stat, path);
@@ -173,8 +191,8 @@ export const followOwnLinks = (named: string): string => {
     if (!stat.isSymbolicLink()) return join(folder, basename(place));
     const { uid, mode } = withErrno('open', named, () => statSync(folder, { bigint: true }));
     const isOpen = (mode & OTHERS_WRITE) !== 0n && (mode & STICKY) === 0n;
-    const isForeign = [uid, stat.uid].some((owner) => owner !== 0n && owner !== BigInt(process.geteuid?.() ?? 0));
-    if (isOpen || isForeign) throw unsafe(place, 'is a symbolic link that others can change', 'a file');
+    if (isOpen || !isTrusted(uid) || !isTrusted(stat.uid))
+      throw unsafe(place, 'is a symbolic link that others can change', 'a file');
     path = resolve(
       folder,
       withErrno('open', named, () => readlinkSync(place)),

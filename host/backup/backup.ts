@@ -1,20 +1,20 @@
 /** Backs a volume up into a folder: a whole copy the first time, then what changed; from wherever the last run ended. */
-import { existsSync, rmSync } from 'node:fs';
+import { existsSync } from 'node:fs';
 import { basename, join } from 'node:path';
-import { ENOSPC, errnoOf, RefusalError, SystemError, withErrno } from '../errors.js';
+import { ENOSPC, errnoOf, RefusalError, SystemError } from '../errors.js';
 import type { ImageState } from '../image-state.js';
 import { readState } from '../image-state.js';
 import { BLOCK_BYTES } from '../layout.js';
 import { rollbackImage } from '../rollback.js';
-import { lookAtOwn } from '../safe-files.js';
+import { lookAtOwn, removeFile } from '../safe-files.js';
 import type { DeviceStatus } from '../status.js';
 import { describeState } from '../status.js';
 import { requireFolder, requireSpace, requireVolume } from './checks.js';
 import type { CopyJob } from './copy-snapshot.js';
 import { copySnapshot } from './copy-snapshot.js';
+import { closedCowFiles, cowParent, cowPath } from './cow-files.js';
 import type { Memory, Names } from './folder.js';
 import {
-  cowName,
   namesIn,
   newMemory,
   readMemory,
@@ -28,9 +28,9 @@ import type { Lists } from './links.js';
 import { afterRollback, listsOf, reasonForWhole } from './links.js';
 import type { BackupContext, BackupEvents, BackupPlan, BackupRequest, BackupResult, CopyOutcome } from './request.js';
 import { isGood } from './request.js';
-import { closedCowFiles, isSnapshot, requireHealthy, Tracking } from './tracking.js';
+import { isSnapshot, requireHealthy, Tracking } from './tracking.js';
 import type { Volume } from './volume.js';
-import { folderOnVolume, lookAtVolume } from './volume.js';
+import { lookAtVolume } from './volume.js';
 
 const RESTART =
   '--restart destroys it and begins anew with a whole copy beside the image, which stays until that is complete';
@@ -90,7 +90,7 @@ class Run {
       throw new RefusalError('WHOLE_COPY_NEEDED', message);
     }
     if (plan.kind === 'whole') this.#requireSpace();
-    const folder = this.#cowFolder();
+    const folder = cowParent(this.#memory, this.#request.cowFolder, this.#mountPoint);
     if (!device) this.#tracking.requireFree(this.#request.minor);
     this.#events.onPlan?.(plan);
     const snapshot = this.#takeSnapshot(device, folder);
@@ -251,22 +251,16 @@ class Run {
     } catch (error) {
       const old = closedCowFiles(this.#memory, this.#mountPoint, undefined);
       if (errnoOf(error) !== ENOSPC || old.length === 0) throw error;
-      for (const path of old) withErrno('remove', path, () => rmSync(path));
+      for (const path of old) removeFile(path);
       this.#tracking.setUp(cowFile, minor, cowMib);
     }
-  }
-
-  /** Folder for the next COW file, from the root of the volume's filesystem. */
-  #cowFolder(): string {
-    const { cowFolder } = this.#request;
-    return cowFolder === undefined ? '/' : folderOnVolume(cowFolder, this.#mountPoint);
   }
 
   /** A name that no COW file of this folder had. */
   #newCowFile(folder: string): string {
     const cowFolders = [...new Set([...this.#memory.cowFolders, folder])];
     this.#memory = writeMemory(this.#names, { ...this.#memory, cowNumber: this.#memory.cowNumber + 1, cowFolders });
-    return join(this.#mountPoint, folder, cowName(this.#memory, this.#memory.cowNumber));
+    return cowPath(this.#memory, join(this.#mountPoint, folder));
   }
 
   /** Copies a snapshot and gives it up, or leaves it where the next run can go on best. */
@@ -343,7 +337,7 @@ class Run {
     // Only this folder's: one that another folder named leads its image on.
     for (const path of closedCowFiles(this.#memory, this.#mountPoint, after)) {
       // Never the device's own, by whatever path.
-      if (basename(path) !== basename(after.cowFile)) withErrno('remove', path, () => rmSync(path));
+      if (basename(path) !== basename(after.cowFile)) removeFile(path);
     }
     if (dropReplaced) removeWithCompanions(this.#names.replaced);
     if (this.#memory.copy) {

@@ -49,7 +49,7 @@ export interface WholeCopy {
 
 /** What a folder remembers from run to run. What can be asked of the driver or the image's state is not in it. */
 export interface Memory {
-  /** Random, in the names of the COW files, by which a device is known to be this folder's. */
+  /** Random, in the paths of the COW files, by which a device is known to be this folder's. */
   readonly id: string;
   /** Id of the volume's filesystem, 32 hex digits. */
   readonly filesystem: string;
@@ -119,13 +119,6 @@ export const writeMemory = ({ memory }: Names, value: Memory): Memory => {
   replaceFile(memory, `${JSON.stringify(whole, undefined, 2)}\n`);
   return value;
 };
-
-/** Name of a COW file of this folder's backups, without its folder. */
-export const cowName = ({ id }: Memory, number: number): string => `.datto-backup-${id}-${number}`;
-
-/** True if the name is one of this folder's COW files. */
-export const isOwnCow = ({ id }: Memory, name: string): boolean =>
-  name.startsWith(`.datto-backup-${id}-`) && /^\d+$/.test(name.slice(`.datto-backup-${id}-`.length));
 
 /**
  * Keeps other runs out while `run` runs, however that ends.

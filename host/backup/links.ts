@@ -5,6 +5,7 @@ import { RefusalError, SystemError } from '../errors.js';
 import { OpenFile } from '../files.js';
 import type { ImageState } from '../image-state.js';
 import { SECTOR_BYTES } from '../layout.js';
+import { openOwn } from '../safe-files.js';
 import type { DeviceStatus } from '../status.js';
 import type { Syscalls } from '../syscalls.js';
 import { coreFor } from '../update-checks.js';
@@ -16,7 +17,7 @@ export type Lists = ReadonlyMap<bigint, string>;
 /**
  * Sorts COW files by their number.
  *
- * @param paths in any order; what is none of the series, or of incremental mode and whole, or cannot be read, is left out
+ * @param paths in any order; what is no file of root, none of the series, or of incremental mode and whole, or cannot be read, is left out
  * @param series 32 hex digits
  */
 export const listsOf = (paths: readonly string[], series: string, volume: Volume, syscalls: Syscalls): Lists => {
@@ -26,8 +27,9 @@ export const listsOf = (paths: readonly string[], series: string, volume: Volume
   try {
     const core = coreFor(source, volume.bytes);
     for (const path of paths) {
-      const file = OpenFile.open(path, 'r');
+      let file: OpenFile | undefined;
       try {
+        file = openOwn(path, 'r');
         const cow = new CowFile(core, syscalls, file, volume.bytes / SECTOR_BYTES);
         const { uuid, seqid } = cow.header();
         cow.requireChangeList();
@@ -36,7 +38,7 @@ export const listsOf = (paths: readonly string[], series: string, volume: Volume
         // A list that cannot be read is as good as none: everything is copied.
         if (!(error instanceof RefusalError || error instanceof SystemError)) throw error;
       } finally {
-        file.close();
+        file?.close();
       }
     }
   } finally {

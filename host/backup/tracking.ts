@@ -1,13 +1,11 @@
 /** The device that tracks a volume for a folder: found, and brought from state to state. */
-import { existsSync, readdirSync } from 'node:fs';
-import { basename, dirname, join } from 'node:path';
 import type { Driver } from '../driver.js';
-import { EBUSY, ENOENT, errnoOf, RefusalError, SystemError, withErrno } from '../errors.js';
+import { EBUSY, ENOENT, errnoOf, RefusalError, SystemError } from '../errors.js';
 import { CONTROL_NODE, SNAPSHOT_NODE_PREFIX, STATE_BIT_ACTIVE, STATE_BIT_UNVERIFIED, STATES } from '../layout.js';
 import type { DeviceStatus } from '../status.js';
 import { describeState, readStatus } from '../status.js';
+import { isOwnCow, makeCowFolder } from './cow-files.js';
 import type { Memory } from './folder.js';
-import { isOwnCow } from './folder.js';
 import type { Volume } from './volume.js';
 import { deviceNumber, isMissing } from './volume.js';
 
@@ -90,7 +88,7 @@ export class Tracking {
     const { path, number } = this.#volume;
     for (const device of devices()) {
       if (deviceNumber(device.blockDevice) !== number) continue;
-      const isOwn = isOwnCow(memory, basename(device.cowFile)) || (series !== undefined && device.uuid === series);
+      const isOwn = isOwnCow(memory, device.cowFile) || (series !== undefined && device.uuid === series);
       if (isOwn) return device;
       const remedy = `\`dbdctl destroy ${device.minor}\` ends that (is this the right folder, and is its disk mounted?)`;
       const message = `Cannot back up ${path}: minor ${device.minor} tracks it, and not for this folder; ${remedy}`;
@@ -107,9 +105,10 @@ export class Tracking {
     throw new RefusalError('MINOR_TAKEN', message);
   }
 
-  /** Starts a series. Throws a SystemError with the driver's errno. */
+  /** Starts a series. Throws a SystemError with the driver's errno; a RefusalError FILE_UNSAFE of the COW file's folder. */
   setUp(cowFile: string, minor: number | undefined, cowMib: number): void {
     const { path } = this.#volume;
+    makeCowFolder(cowFile);
     // The free minor may be taken by somebody else at this moment, and then is EBUSY.
     whileBusy('start a snapshot of', path, () =>
       this.#driver.setupSnapshot({
@@ -132,6 +131,7 @@ export class Tracking {
   }
 
   toSnapshot(minor: number, cowFile: string, cowMib: number): void {
+    makeCowFolder(cowFile);
     whileBusy('take the next snapshot of', this.#volume.path, () =>
       this.#driver.transitionToSnapshot(minor, cowFile, BigInt(cowMib)),
     );
@@ -145,22 +145,3 @@ export class Tracking {
     whileBusy('destroy', snapshotNode(minor), () => this.#driver.destroy(minor));
   }
 }
-
-/** COW files of a folder's backups, without that of the device: what is left of earlier links of the series. */
-export const closedCowFiles = (
-  memory: Memory,
-  mountPoint: string,
-  device: DeviceStatus | undefined,
-): readonly string[] => {
-  const folders = new Set(memory.cowFolders);
-  if (device) folders.add(dirname(device.cowFile));
-  const live = device && join(mountPoint, device.cowFile);
-  return [...folders].flatMap((folder) => {
-    const path = join(mountPoint, folder);
-    if (!existsSync(path)) return [];
-    return withErrno('read', path, () => readdirSync(path))
-      .filter((name) => isOwnCow(memory, name))
-      .map((name) => join(path, name))
-      .filter((file) => file !== live);
-  });
-};

@@ -1,7 +1,7 @@
 /** A volume, a driver that keeps state, and a folder for images: for runs of datto-backup. */
 import { execFileSync } from 'node:child_process';
 import { randomFillSync } from 'node:crypto';
-import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, lstatSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import * as assert from 'uvu/assert';
 import type { Fakes, Outcome } from './tool.js';
@@ -91,14 +91,19 @@ export const changeDevice = (change: Partial<FakeDevice>): void => {
 export const imageState = (): { state: string; series: string; sequence: string; previous?: { kind: string } } =>
   JSON.parse(readFileSync(`${IMAGE}.datto-state`, 'utf8')) as ReturnType<typeof imageState>;
 
-export const cowFiles = (): string[] => readdirSync(machine('mount'));
+/** COW files, by their paths from the root of the volume. */
+export const cowFiles = (): string[] =>
+  readdirSync(machine('mount'), { recursive: true, encoding: 'utf8' }).filter((name) =>
+    lstatSync(machine(`mount/${name}`)).isFile(),
+  );
 
 /** Names and content of everything that a run could change. */
 export const everything = (): ReadonlyArray<readonly [string, string]> =>
-  [FOLDER, machine('mount'), at('machine')].flatMap((folder) =>
-    readdirSync(folder, { withFileTypes: true })
-      .filter((entry) => entry.isFile() && entry.name !== 'status')
-      .map(({ name }) => [`${folder}/${name}`, readFileSync(`${folder}/${name}`, 'latin1')] as const),
+  [FOLDER, at('machine')].flatMap((folder) =>
+    readdirSync(folder, { recursive: true, encoding: 'utf8' })
+      .map((name) => `${folder}/${name}`)
+      .filter((path) => lstatSync(path).isFile() && path !== machine('status'))
+      .map((path) => [path, readFileSync(path, 'latin1')] as const),
   );
 
 /** The image is the volume; the device notes changes; nothing is left of what the run needed. */

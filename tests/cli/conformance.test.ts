@@ -22,9 +22,9 @@ const look = (): Map<string, string> =>
   new Map(
     ['.', 'backups', 'machine/mount']
       .flatMap((below) =>
-        readdirSync(at(below), { withFileTypes: true })
-          .filter((entry) => entry.isFile())
-          .map(({ name }) => join(below, name)),
+        readdirSync(at(below), { recursive: below !== '.', encoding: 'utf8' })
+          .map((name) => join(below, name))
+          .filter((name) => statSync(at(name)).isFile()),
       )
       // The lock of a folder of images stays, and says nothing.
       .filter((name) => !name.endsWith('.lock'))

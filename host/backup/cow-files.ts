@@ -1,0 +1,90 @@
+/**
+ * COW files of a folder's backups, on the volume: where they are made, and which of those that are there may be believed.
+ *
+ * They lie in a folder of their own, which only root can write to. Those of older versions lie beside it, under names of the
+ * same id.
+ */
+import { randomBytes } from 'node:crypto';
+import { mkdirSync, readdirSync } from 'node:fs';
+import { basename, dirname, join } from 'node:path';
+import { EEXIST, ENOENT, ENOTDIR, errnoOf, withErrno } from '../errors.js';
+import { isOwnFile, requireOwnFolder } from '../safe-files.js';
+import type { DeviceStatus } from '../status.js';
+import type { Memory } from './folder.js';
+import { folderOnVolume } from './volume.js';
+
+const ONLY_ROOT = 0o700;
+
+const folderName = ({ id }: Memory): string => `.datto-backup-${id}`;
+
+const isName = (name: string): boolean => /^\d+-[0-9a-f]{16}$/.test(name);
+
+const isOldName = ({ id }: Memory, name: string): boolean =>
+  name.startsWith(`.datto-backup-${id}-`) && /^\d+$/.test(name.slice(`.datto-backup-${id}-`.length));
+
+/** True if a path is that of a COW file of this folder's backups. */
+export const isOwnCow = (memory: Memory, path: string): boolean =>
+  isOldName(memory, basename(path)) || (isName(basename(path)) && basename(dirname(path)) === folderName(memory));
+
+/**
+ * The folder above that of the COW files, from the root of the volume's filesystem.
+ *
+ * @param named by the user; the root if undefined
+ * @throws RefusalError COW_FOLDER, FILE_UNSAFE; SystemError
+ */
+export const cowParent = (memory: Memory, named: string | undefined, mountPoint: string): string => {
+  const parent = named === undefined ? '/' : folderOnVolume(named, mountPoint);
+  requireOwnFolder(join(mountPoint, parent, folderName(memory)));
+  return parent;
+};
+
+/** A new name, which nobody can foresee. */
+export const cowPath = (memory: Memory, parent: string): string =>
+  join(parent, folderName(memory), `${memory.cowNumber}-${randomBytes(8).toString('hex')}`);
+
+/**
+ * Makes the folder that a new COW file lies in, if it is missing.
+ *
+ * @throws RefusalError FILE_UNSAFE if it is not root's own; SystemError
+ */
+export const makeCowFolder = (cowFile: string): void => {
+  const folder = dirname(cowFile);
+  try {
+    withErrno('make', folder, () => mkdirSync(folder, ONLY_ROOT));
+  } catch (error) {
+    if (errnoOf(error) !== EEXIST) throw error;
+  }
+  requireOwnFolder(folder);
+};
+
+const namesIn = (folder: string): readonly string[] => {
+  try {
+    return withErrno('read', folder, () => readdirSync(folder));
+  } catch (error) {
+    if (errnoOf(error) !== ENOENT && errnoOf(error) !== ENOTDIR) throw error;
+    return [];
+  }
+};
+
+/**
+ * COW files of a folder's backups, without that of the device: what is left of earlier links of the series. What is no regular
+ * file of root is none.
+ */
+export const closedCowFiles = (
+  memory: Memory,
+  mountPoint: string,
+  device: DeviceStatus | undefined,
+): readonly string[] => {
+  const folders = new Set(memory.cowFolders);
+  if (device) for (const folder of [dirname(device.cowFile), dirname(dirname(device.cowFile))]) folders.add(folder);
+  const live = device && join(mountPoint, device.cowFile);
+  return [...folders].flatMap((folder) => {
+    const parent = join(mountPoint, folder);
+    const own = join(parent, folderName(memory));
+    const old = namesIn(parent).filter((name) => isOldName(memory, name));
+    const files = namesIn(own).filter(isName);
+    return [...old.map((name) => join(parent, name)), ...files.map((name) => join(own, name))].filter(
+      (file) => file !== live && isOwnFile(file),
+    );
+  });
+};

@@ -1,0 +1,154 @@
+/** COW files of datto-backup on a volume where others may write too: which are made, and which are believed. */
+import { execFileSync } from 'node:child_process';
+import {
+  chmodSync,
+  chownSync,
+  copyFileSync,
+  linkSync,
+  lstatSync,
+  mkdirSync,
+  renameSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
+import { dirname } from 'node:path';
+import { test } from 'uvu';
+import * as assert from 'uvu/assert';
+import { makeCowFile } from '../host/cow-maker.js';
+import {
+  assertGood,
+  BLOCK,
+  backUp,
+  backup,
+  changeDevice,
+  cowFiles,
+  device,
+  everything,
+  IMAGE,
+  inFolder,
+  machine,
+  makeMachine,
+  NR_BLOCKS,
+  volume,
+  writeVolume,
+} from './backup-scene.js';
+import { at } from './tool.js';
+
+const NOBODY = 65534;
+const NEW_PATH = /^\/\.datto-backup-[0-9a-f]{8}\/\d+-[0-9a-f]{16}$/;
+
+const kindOf = (options: readonly string[] = []): string =>
+  (JSON.parse(backUp(['--json', ...options]).stdout) as { kind: string }).kind;
+
+/** Gives the device's COW file the name that older versions gave it. */
+const renameAsBefore = (): string => {
+  const { cow = '', sequence } = device() ?? {};
+  const old = `${dirname(cow)}-${sequence}`;
+  renameSync(machine(`mount${cow}`), machine(`mount${old}`));
+  changeDevice({ cow: old });
+  return machine(`mount${old}`);
+};
+
+test("COW files lie in a folder of root's own, under names that nobody can foresee", () => {
+  makeMachine();
+  const names = [1, 2, 3].map(() => {
+    backUp();
+    return device()?.cow ?? '';
+  });
+  for (const name of names) assert.match(name, NEW_PATH);
+  assert.is(new Set(names.map((name) => name.replace(/^.*-/, ''))).size, 3);
+  const { uid, mode } = lstatSync(machine(`mount${dirname(names[0] ?? '')}`));
+  assert.equal([uid, mode & 0o777], [0, 0o700]);
+});
+
+test("a folder of that name that is not root's own is refused, and nothing changes", () => {
+  makeMachine();
+  backUp();
+  const folder = machine(`mount${dirname(device()?.cow ?? '')}`);
+  const makes: ReadonlyArray<() => void> = [
+    () => chmodSync(folder, 0o770),
+    () => chownSync(folder, NOBODY, NOBODY),
+    () => {
+      renameSync(folder, at('elsewhere'));
+      symlinkSync(at('elsewhere'), folder);
+    },
+  ];
+  rmSync(at('elsewhere'), { recursive: true, force: true });
+  for (const make of makes) {
+    chmodSync(folder, 0o700);
+    chownSync(folder, 0, 0);
+    make();
+    const before = everything();
+    const { status, stderr } = backup();
+    assert.is(status, 22, stderr);
+    assert.match(stderr, /^datto-backup: Cannot use [^\n]*\/\.datto-backup-[0-9a-f]{8}: it [^\n]*, expected [^\n]*\n$/);
+    assert.equal(everything(), before);
+  }
+});
+
+test("a COW file of an older version's name that the driver reports is believed if it is root's own", () => {
+  makeMachine();
+  backUp();
+  writeVolume([3]);
+  renameAsBefore();
+  assert.is(kindOf(), 'incremental');
+  assertGood();
+  assert.match(device()?.cow ?? '', NEW_PATH);
+});
+
+/** What whoever may write to the root of the volume puts in the place of a list; it says that nothing changed. */
+const FORGED: Readonly<Record<string, (path: string, forged: string) => void>> = {
+  'a file of somebody else': (path, forged) => {
+    copyFileSync(forged, path);
+    chownSync(path, NOBODY, NOBODY);
+  },
+  'a link': (path, forged) => symlinkSync(forged, path),
+  'a hard link': (path, forged) => linkSync(forged, path),
+  'a FIFO': (path) => execFileSync('mkfifo', [path]),
+  'a folder': (path) => mkdirSync(path),
+};
+
+for (const [what, forge] of Object.entries(FORGED)) {
+  for (const isOld of [true, false]) {
+    test(`${what} is no list of changes, by ${isOld ? 'an older' : 'its'} name: everything is copied`, () => {
+      makeMachine();
+      backUp();
+      writeVolume([100, 101]);
+      const [list, sequence] = [isOld ? renameAsBefore() : machine(`mount${device()?.cow}`), device()?.sequence];
+      // The list is closed, and its snapshot given up: the next run would go on from it.
+      assert.is(backup([], { FAKE_BAD_WRITE: `${100 * BLOCK}` }).status, 5);
+      const uuid = Buffer.from(device()?.series ?? '', 'hex');
+      makeCowFile(at('forged'), { nrSectors: NR_BLOCKS * 8, uuid, seqid: BigInt(sequence ?? 0), entries: [] });
+      rmSync(list);
+      forge(list, at('forged'));
+      writeVolume([102]);
+      assert.is(kindOf(), 'whole');
+      assert.ok(volume().equals(execFileSync('cat', [IMAGE], { maxBuffer: 2 ** 30 })));
+      // It is left alone, too.
+      assert.ok(lstatSync(list));
+      rmSync(list, { recursive: true });
+      rmSync(at('forged'));
+      assertGood();
+    });
+  }
+}
+
+test('a folder with the name of a COW file does not stand in the way', () => {
+  makeMachine();
+  backUp();
+  const id = /"id": "([0-9a-f]+)"/.exec(
+    execFileSync('cat', [inFolder('datto-backup.json')], { encoding: 'utf8' }),
+  )?.[1];
+  mkdirSync(machine(`mount/.datto-backup-${id}-77`));
+  writeVolume([1]);
+  assert.is(kindOf(), 'incremental');
+  writeFileSync(machine(`mount/.datto-backup-${id}-77/file`), '');
+  assert.is(kindOf(), 'incremental');
+  assert.equal(
+    cowFiles().filter((name) => name.endsWith('/file')),
+    [`.datto-backup-${id}-77/file`],
+  );
+});
+
+test.run();
