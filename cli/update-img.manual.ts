@@ -24,7 +24,7 @@ export const manual: ToolManual = {
       'Blocks could not be copied, or `--verify` found differences; each is named on standard error. The image is of ' +
         'no snapshot until the command has been repeated with success.',
     ],
-    ['16', 'Another process is working on the image.'],
+    ['16', 'Another process is working on the image, or it is a block device that is mounted or in use.'],
     ['22', 'The command line is wrong, or the files do not belong together. Nothing was written.'],
     [
       'other',

@@ -2,13 +2,14 @@
  * update-img: brings an image up to the next snapshot of its series (ABI.md, F.4; docs/UPDATE-IMG.md).
  *
  * Exit status: 0; the errno of what could not be opened or read; 22 (EINVAL) for a wrong command line, files that do
- * not belong together, or an image that may not be updated; 16 (EBUSY) if another process is working on the image; 5 (EIO)
+ * not belong together, or an image that may not be updated; 16 (EBUSY) if another process is working on the image, or it is a device in use; 5 (EIO)
  * if blocks could not be copied, or verification found differences.
  */
 import { Command, InvalidArgumentError, Option } from 'commander';
 import type { CopyFailure } from '../host/copy.js';
 import type { BlockRun } from '../host/cow-file.js';
 import { Driver } from '../host/driver.js';
+import type { RefusalCode } from '../host/errors.js';
 import { EBUSY, EINVAL, EIO, errnoOf, errnoText, RefusalError } from '../host/errors.js';
 import { MIB_BYTES } from '../host/layout.js';
 import { imageStatus, rollbackImage } from '../host/rollback.js';
@@ -247,9 +248,11 @@ const status = (image: string, { json, state }: Options, streams: Streams): numb
   return 0;
 };
 
-/** Exit status of an error: its errno, 16 for a lock, 22 for a refusal. What is none of these is a bug, and also 22. */
+const IN_USE: ReadonlySet<RefusalCode> = new Set(['IMAGE_LOCKED', 'IMAGE_BUSY']);
+
+/** Exit status of an error: its errno, 16 for an image in use, 22 for a refusal. What is none of these is a bug, and also 22. */
 const exitStatus = (error: unknown): number =>
-  error instanceof RefusalError && error.code === 'IMAGE_LOCKED' ? EBUSY : errnoOf(error) || EINVAL;
+  error instanceof RefusalError && IN_USE.has(error.code) ? EBUSY : errnoOf(error) || EINVAL;
 
 const run = (args: readonly string[], options: Options, streams: Streams): number => {
   const [image = ''] = args;

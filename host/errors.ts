@@ -54,6 +54,8 @@ export type RefusalCode =
   | 'INTERRUPTED'
   /** Another process is writing the image. */
   | 'IMAGE_LOCKED'
+  /** The image is a block device that is mounted, or in use otherwise. */
+  | 'IMAGE_BUSY'
   /** The image's state file cannot be understood. */
   | 'STATE_UNREADABLE'
   /** The image is one of another series. */

@@ -5,7 +5,8 @@
 import { mkdirSync } from 'node:fs';
 import { dirname, join, resolve } from 'node:path';
 import { RefusalError, withErrno } from './errors.js';
-import { followOwnLinks, readOwn, replaceFile } from './safe-files.js';
+import { followOwnLinks } from './open-image.js';
+import { readOwn, replaceFile } from './safe-files.js';
 
 /** How the image before is kept. */
 export interface Previous {

@@ -5,8 +5,9 @@ import { manifestForUpdate, openManifest } from './image-manifest.js';
 import type { ImageFiles, ImageState, Previous } from './image-state.js';
 import { imageFiles, readState, stateInWords, writeState } from './image-state.js';
 import type { ManifestHeader } from './manifest.js';
+import { openImage, requireSole } from './open-image.js';
 import { removeLeftovers, restorePrevious } from './previous.js';
-import { lookAtOwn, moveFile, openImage, removeFile, requireSole } from './safe-files.js';
+import { lookAtOwn, moveFile, removeFile } from './safe-files.js';
 import type { Syscalls } from './syscalls.js';
 
 export interface RollbackRequest {

@@ -14,14 +14,11 @@ import {
   lstatSync,
   readdirSync,
   readFileSync,
-  readlinkSync,
-  realpathSync,
   renameSync,
-  statSync,
   unlinkSync,
   writeFileSync,
 } from 'node:fs';
-import { basename, dirname, join, resolve } from 'node:path';
+import { basename, dirname, join } from 'node:path';
 import { EEXIST, EINVAL, ELOOP, ENOENT, ENXIO, errnoOf, RefusalError, SystemError, withErrno } from './errors.js';
 import type { Access } from './files.js';
 import { ACCESS, kindOf, OpenFile, PRIVATE } from './files.js';
@@ -29,14 +26,11 @@ import type { Syscalls } from './syscalls.js';
 
 const NEW_FLAGS = constants.O_RDWR | constants.O_CREAT | constants.O_EXCL | constants.O_NOFOLLOW;
 const PUBLIC = 0o666;
-const OTHERS_WRITE = 0o022n;
-const STICKY = 0o1000n;
-/** More links than the kernel follows. */
-const LINKS_MAX = 40;
+export const OTHERS_WRITE = 0o022n;
 /** What the tools keep as text is far smaller. */
 const TEXT_MAX = 1048576n;
 
-const unsafe = (path: string, found: string, expected: string): RefusalError =>
+export const unsafe = (path: string, found: string, expected: string): RefusalError =>
   new RefusalError('FILE_UNSAFE', `Cannot use ${path}: it ${found}, expected ${expected}`);
 
 /** A name beside the final one that nobody can foresee. Killed runs leave it; removeRegular() knows it. */
@@ -62,9 +56,9 @@ const ownerOfNew = (folder: string): bigint | undefined => {
   }
 };
 
-const isTrusted = (uid: bigint): boolean => uid === 0n || uid === BigInt(process.geteuid?.() ?? 0);
+export const isTrusted = (uid: bigint): boolean => uid === 0n || uid === BigInt(process.geteuid?.() ?? 0);
 
-const requireOwner = (stat: BigIntStats, path: string): void => {
+export const requireOwner = (stat: BigIntStats, path: string): void => {
   if (isTrusted(stat.uid) || stat.uid === ownerOfNew(dirname(path))) return;
   throw unsafe(
     path,
@@ -78,7 +72,7 @@ const requireOwn = (stat: BigIntStats, path: string): void => {
   requireOwner(stat, path);
 };
 
-const requireOneName = ({ nlink }: BigIntStats, path: string): void => {
+export const requireOneName = ({ nlink }: BigIntStats, path: string): void => {
   if (nlink !== 1n) throw unsafe(path, `has ${nlink} names (hard links)`, 'one; `cp` it to have it by itself');
 };
 
@@ -124,7 +118,7 @@ export const lookAtOwn = (path: string, access: Access = 'r'): BigIntStats | und
 };
 
 /** Opens what is there under that very name, whatever it is. */
-const openUnfollowed = (path: string, flags: number, name: string, call: string): OpenFile => {
+export const openUnfollowed = (path: string, flags: number, name: string, call: string): OpenFile => {
   try {
     return OpenFile.openWith(path, flags | constants.O_NOFOLLOW, name, call);
   } catch (error) {
@@ -135,7 +129,7 @@ const openUnfollowed = (path: string, flags: number, name: string, call: string)
   }
 };
 
-const checked = (file: OpenFile, check: (stat: BigIntStats) => void): OpenFile => {
+export const checked = (file: OpenFile, check: (stat: BigIntStats) => void): OpenFile => {
   try {
     check(file.stat());
     return file;
@@ -175,50 +169,6 @@ export const readOwn = (path: string): string | undefined => {
   } finally {
     file.close();
   }
-};
-
-/**
- * The path of a file that a user names, its links followed. A link counts only where nobody else can have made it.
- *
- * @throws RefusalError FILE_UNSAFE; SystemError
- */
-export const followOwnLinks = (named: string): string => {
-  let path = named;
-  for (let links = 0; links <= LINKS_MAX; links++) {
-    const place = path;
-    const stat = withErrno('open', named, () => lstatSync(place, { bigint: true }));
-    const folder = withErrno('open', named, () => realpathSync(dirname(place)));
-    if (!stat.isSymbolicLink()) return join(folder, basename(place));
-    const { uid, mode } = withErrno('open', named, () => statSync(folder, { bigint: true }));
-    const isOpen = (mode & OTHERS_WRITE) !== 0n && (mode & STICKY) === 0n;
-    if (isOpen || !isTrusted(uid) || !isTrusted(stat.uid))
-      throw unsafe(place, 'is a symbolic link that others can change', 'a file');
-    path = resolve(
-      folder,
-      withErrno('open', named, () => readlinkSync(place)),
-    );
-  }
-  throw new SystemError(ELOOP, 'open', named);
-};
-
-/**
- * Opens the image that a user names, to write to it: a block device, or a regular file that is relied on.
- *
- * @throws RefusalError FILE_UNSAFE, IMAGE_KIND; SystemError
- */
-export const openImage = (named: string): OpenFile => {
-  const path = followOwnLinks(named);
-  const file = openUnfollowed(path, ACCESS['r+'], named, 'open');
-  return checked(file, () => {
-    const stat = file.requireContent();
-    if (stat.isFile()) requireOwner(stat, path);
-  });
-};
-
-/** An image that is written in place must have no other name, by which it may be somebody's file. */
-export const requireSole = (image: OpenFile): void => {
-  const stat = image.stat();
-  if (stat.isFile()) requireOneName(stat, image.path);
 };
 
 /**

@@ -17,9 +17,10 @@ import type { ImageFiles, ImageState, Previous } from './image-state.js';
 import { imageFiles, prepareFolder, readState, writeState } from './image-state.js';
 import { BLOCK_BYTES, MIB_BYTES, SECTOR_BYTES } from './layout.js';
 import type { Manifest } from './manifest.js';
+import { openImage, requireSole } from './open-image.js';
 import type { KeepRequest } from './previous.js';
 import { extendUndo, keepPrevious, removeLeftovers } from './previous.js';
-import { lookAtOwn, openImage, requireSole } from './safe-files.js';
+import { lookAtOwn } from './safe-files.js';
 import type { Syscalls } from './syscalls.js';
 import {
   coreFor,
