@@ -28,6 +28,17 @@ export function* mergeRuns(left: Iterable<BlockRun>, right: Iterable<BlockRun>):
   }
 }
 
+const mergeAll = ([first, ...more]: ReadonlyArray<Iterable<BlockRun>>): Iterable<BlockRun> =>
+  more.reduce((merged, runs) => mergeRuns(merged, runs), first ?? []);
+
+/** The same runs; the blocks of each are told as it comes by. */
+function* counted(runs: Iterable<BlockRun>, onBlocks: (count: number) => void): Generator<BlockRun> {
+  for (const run of runs) {
+    onBlocks(run.count);
+    yield run;
+  }
+}
+
 /** What there is to copy. */
 export class ChangeList {
   readonly #files: readonly CowFile[];
@@ -41,14 +52,20 @@ export class ChangeList {
    * Walks the files once, to know beforehand what there is to do and that it can be done.
    *
    * @param path of the files, for the error
-   * @throws RefusalError INDEX_BEYOND_END
+   * @throws RefusalError INDEX_BEYOND_END, COUNTER_MISMATCH
    */
   constructor(files: readonly CowFile[], path: string, bytes: number) {
     this.#files = files;
     this.#bytes = bytes;
     this.snapshotBlocks = Math.ceil(bytes / BLOCK_BYTES);
     let [changedBlocks, changedBytes] = [0, 0];
-    for (const { start, count } of this.runs()) {
+    const listed = files.map(() => 0);
+    const lists = files.map((file, index) =>
+      counted(file.changedRuns(), (count) => {
+        listed[index] = (listed[index] ?? 0) + count;
+      }),
+    );
+    for (const { start, count } of mergeAll(lists)) {
       if (start + count > this.snapshotBlocks) {
         const last = start + count - 1;
         const message = `Cannot use ${path}: it lists block ${last}, expected less than ${this.snapshotBlocks}`;
@@ -57,14 +74,14 @@ export class ChangeList {
       changedBlocks += count;
       changedBytes += Math.min((start + count) * BLOCK_BYTES, bytes) - start * BLOCK_BYTES;
     }
+    files.forEach((file, index) => file.requireCount(listed[index] ?? 0));
     this.changedBlocks = changedBlocks;
     this.changedBytes = changedBytes;
   }
 
   /** Ascending runs; neighbours may touch. */
   runs(): Iterable<BlockRun> {
-    const [first, ...more] = this.#files.map((file): Iterable<BlockRun> => file.changedRuns());
-    return more.reduce((merged, runs) => mergeRuns(merged, runs), first ?? []);
+    return mergeAll(this.#files.map((file) => file.changedRuns()));
   }
 
   /** Pieces to copy, those that end at or before `cursor` left out. */

@@ -6,6 +6,7 @@ import {
   BLOCK_SECTORS,
   BUFFER_BYTES,
   COW_HEADER_SIZE,
+  COW_VERSION_CHANGED_BLOCKS,
   ENTRY_BYTES,
   EXPECTATIONS,
   HEADER_BYTES,
@@ -100,6 +101,27 @@ export class CowFile {
   }
 
   /**
+   * Makes sure that the index lists as many blocks as the header has counted: that none of it is lost.
+   *
+   * @param listed blocks of changedRuns()
+   * @throws RefusalError COUNTER_MISMATCH
+   */
+  requireCount(listed: number): void {
+    const { version, nrChangedBlocks } = this.header();
+    if (version < COW_VERSION_CHANGED_BLOCKS) return;
+    const counted = Number(nrChangedBlocks);
+    // The last block without an entry is always listed, and may be counted.
+    if (counted === listed || (this.#tailWithoutEntry() && counted === listed - 1)) return;
+    const message = `Cannot use ${this.#file.path}: its header counts ${counted} changed blocks, and its index lists ${listed}; a full backup is needed`;
+    throw new RefusalError('COUNTER_MISMATCH', message);
+  }
+
+  #tailWithoutEntry(): boolean {
+    const wholeBlocks = Math.floor(this.#nrSectors / BLOCK_SECTORS);
+    return this.#nrSectors % BLOCK_SECTORS !== 0 && wholeBlocks % SECTION_ENTRIES === 0;
+  }
+
+  /**
    * The changed blocks, ascending. Neighbouring runs may touch.
    *
    * A partial last block that has no entry in the index counts as changed. Blocks beyond the end of the origin are
@@ -107,9 +129,7 @@ export class CowFile {
    */
   *changedRuns(): Generator<BlockRun> {
     for (const { runs } of this.indexChunks()) yield* runs;
-    const wholeBlocks = Math.floor(this.#nrSectors / BLOCK_SECTORS);
-    const partial = this.#nrSectors % BLOCK_SECTORS !== 0;
-    if (partial && wholeBlocks % SECTION_ENTRIES === 0) yield { start: wholeBlocks, count: 1 };
+    if (this.#tailWithoutEntry()) yield { start: Math.floor(this.#nrSectors / BLOCK_SECTORS), count: 1 };
   }
 
   /**

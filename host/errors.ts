@@ -24,6 +24,8 @@ export type RefusalCode =
   | 'NOT_INCREMENTAL'
   /** The COW file ends before its index does. */
   | 'INDEX_SHORT'
+  /** The index lists another number of blocks than the header counts. */
+  | 'COUNTER_MISMATCH'
   /** The index lists blocks beyond the end of the snapshot. */
   | 'INDEX_BEYOND_END'
   /** The image is neither a regular file nor a block device. */

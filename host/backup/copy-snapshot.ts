@@ -192,7 +192,10 @@ const copyChanges = (job: CopyJob): CopyOutcome => {
   const [cowFile, ...also] = chain(lists, readState(stateFile)?.sequence ?? 0n, sequence) ?? [];
   // The plan found them a moment ago.
   if (cowFile === undefined)
-    throw new RefusalError('WHOLE_COPY_NEEDED', `Cannot bring ${names.image} up to date: its lists are gone`);
+    throw new RefusalError(
+      'WHOLE_COPY_NEEDED',
+      `Cannot bring ${names.image} up to date: the list of what changed is gone, or not whole; the next run copies everything`,
+    );
   const { keepPrevious = 'clone', verify, sample = 1000, noteBytes } = request;
   events.onStep?.(`copying what changed to ${names.image}`);
   const result = updateImage(

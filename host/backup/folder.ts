@@ -57,6 +57,8 @@ export interface Memory {
   readonly cowNumber: number;
   /** Folders that COW files were put into, from the root of the volume's filesystem. */
   readonly cowFolders: readonly string[];
+  /** The list that is being closed, or was last: it has the blocks that the driver had counted before, and maybe more. */
+  readonly closing?: { readonly series: string; readonly sequence: string; readonly leastBlocks: number };
   readonly copy?: WholeCopy;
 }
 
@@ -66,12 +68,27 @@ const VERSION = 1;
 const isRecord = (value: unknown): value is Record<string, unknown> => typeof value === 'object' && value !== null;
 const isCount = (value: unknown): value is number => Number.isSafeInteger(value) && Number(value) >= 0;
 
+/** A snapshot and a count that goes with it. */
+const placeFrom = (
+  name: string,
+  value: unknown,
+  counter: string,
+): { series: string; sequence: string; count: number } => {
+  if (!isRecord(value)) throw new SyntaxError(`no ${name}`);
+  const { series, sequence, [counter]: count } = value;
+  const isPlace = typeof series === 'string' && typeof sequence === 'string' && isCount(count);
+  if (!isPlace || !/^[0-9a-f]{32}$/.test(series) || !/^\d+$/.test(sequence)) throw new SyntaxError(`no ${name}`);
+  return { series, sequence, count };
+};
+
 const copyFrom = (value: unknown): WholeCopy => {
-  if (!isRecord(value)) throw new SyntaxError('no copy');
-  const { series, sequence, cursor } = value;
-  const isPlace = typeof series === 'string' && typeof sequence === 'string' && isCount(cursor);
-  if (!isPlace || !/^[0-9a-f]{32}$/.test(series) || !/^\d+$/.test(sequence)) throw new SyntaxError('no copy');
-  return { series, sequence, cursor };
+  const { count: cursor, ...snapshot } = placeFrom('copy', value, 'cursor');
+  return { ...snapshot, cursor };
+};
+
+const closingFrom = (value: unknown): NonNullable<Memory['closing']> => {
+  const { count: leastBlocks, ...snapshot } = placeFrom('closing', value, 'leastBlocks');
+  return { ...snapshot, leastBlocks };
 };
 
 const fromJson = (text: string): Memory => {
@@ -79,13 +96,17 @@ const fromJson = (text: string): Memory => {
   if (!isRecord(value) || value.format !== FORMAT || value.version !== VERSION) {
     throw new SyntaxError(`no ${FORMAT} of version ${VERSION}`);
   }
-  const { id, filesystem, cowNumber, cowFolders, copy } = value;
+  const { id, filesystem, cowNumber, cowFolders, copy, closing } = value;
   if (typeof id !== 'string' || !/^[0-9a-f]{8}$/.test(id)) throw new SyntaxError('no id');
   if (typeof filesystem !== 'string') throw new SyntaxError('no filesystem');
   if (!isCount(cowNumber)) throw new SyntaxError('no cowNumber');
   const isFolder = (folder: unknown): folder is string => typeof folder === 'string' && folder.startsWith('/');
   if (!Array.isArray(cowFolders) || !cowFolders.every(isFolder)) throw new SyntaxError('no cowFolders');
-  return { id, filesystem, cowNumber, cowFolders, ...(copy === undefined ? {} : { copy: copyFrom(copy) }) };
+  return {
+    ...{ id, filesystem, cowNumber, cowFolders },
+    ...(closing === undefined ? {} : { closing: closingFrom(closing) }),
+    ...(copy === undefined ? {} : { copy: copyFrom(copy) }),
+  };
 };
 
 /**

@@ -1,5 +1,6 @@
 /** Whether and how an image can be brought up to date: the lists of changes that lead from it to a snapshot. */
 import { statSync } from 'node:fs';
+import { ChangeList } from '../change-list.js';
 import { CowFile } from '../cow-file.js';
 import { RefusalError, SystemError } from '../errors.js';
 import { OpenFile } from '../files.js';
@@ -9,20 +10,37 @@ import { openOwn } from '../safe-files.js';
 import type { DeviceStatus } from '../status.js';
 import type { Syscalls } from '../syscalls.js';
 import { coreFor } from '../update-checks.js';
+import type { Memory } from './folder.js';
 import type { Volume } from './volume.js';
 
 /** Closed COW files of a series by their number. */
 export type Lists = ReadonlyMap<bigint, string>;
 
+/** What was found of COW files. */
+export interface FoundLists {
+  readonly lists: Lists;
+  /** Lists of fewer blocks than the driver had counted. */
+  readonly short: readonly string[];
+}
+
 /**
  * Sorts COW files by their number.
  *
- * @param paths in any order; what is no file of root, none of the series, or of incremental mode and whole, or cannot be read, is left out
+ * @param paths in any order; what is no file of root, none of the series, not of incremental mode, not whole, or cannot be
+ * read, is left out
  * @param series 32 hex digits
+ * @param closing what is known of the list that was closed last
  */
-export const listsOf = (paths: readonly string[], series: string, volume: Volume, syscalls: Syscalls): Lists => {
+export const listsOf = (
+  paths: readonly string[],
+  series: string,
+  closing: Memory['closing'],
+  volume: Volume,
+  syscalls: Syscalls,
+): FoundLists => {
   const lists = new Map<bigint, string>();
-  if (paths.length === 0) return lists;
+  const short: string[] = [];
+  if (paths.length === 0) return { lists, short };
   const source = OpenFile.open(volume.path, 'r');
   try {
     const core = coreFor(source, volume.bytes);
@@ -32,8 +50,13 @@ export const listsOf = (paths: readonly string[], series: string, volume: Volume
         file = openOwn(path, 'r');
         const cow = new CowFile(core, syscalls, file, volume.bytes / SECTOR_BYTES);
         const { uuid, seqid } = cow.header();
+        if (uuid.toString('hex') !== series) continue;
         cow.requireChangeList();
-        if (uuid.toString('hex') === series) lists.set(seqid, path);
+        // Walks it, and so makes sure that it is whole.
+        const { changedBlocks } = new ChangeList([cow], path, volume.bytes);
+        const isLast = closing?.series === series && closing.sequence === `${seqid}`;
+        if (isLast && changedBlocks < closing.leastBlocks) short.push(path);
+        else lists.set(seqid, path);
       } catch (error) {
         // A list that cannot be read is as good as none: everything is copied.
         if (!(error instanceof RefusalError || error instanceof SystemError)) throw error;
@@ -44,7 +67,7 @@ export const listsOf = (paths: readonly string[], series: string, volume: Volume
   } finally {
     source.close();
   }
-  return lists;
+  return { lists, short };
 };
 
 /** Numbers from one to before the other. */

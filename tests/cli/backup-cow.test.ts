@@ -7,6 +7,7 @@ import {
   linkSync,
   lstatSync,
   mkdirSync,
+  readFileSync,
   renameSync,
   rmSync,
   symlinkSync,
@@ -133,6 +134,33 @@ for (const [what, forge] of Object.entries(FORGED)) {
     });
   }
 }
+
+test('a list that lost an entry is as good as none: everything is copied', () => {
+  makeMachine();
+  backUp();
+  writeVolume([100, 101]);
+  const list = machine(`mount${device()?.cow}`);
+  assert.is(backup([], { FAKE_BAD_WRITE: `${100 * BLOCK}` }).status, 5);
+  const content = readFileSync(list);
+  content.fill(0, BLOCK + 8 * 101, BLOCK + 8 * 102);
+  writeFileSync(list, content);
+  assert.is(kindOf(), 'whole');
+  assertGood();
+});
+
+test('a list that is shorter than the driver counted ends the run, and the next copies everything', () => {
+  makeMachine();
+  backUp();
+  writeVolume([100, 101]);
+  const before = readFileSync(IMAGE);
+  const { status, stderr } = backup([], { FAKE_FORGETS: '1' });
+  assert.is(status, 4, stderr);
+  assert.match(stderr, /the list of what changed is gone, or not whole; the next run copies everything\n$/);
+  assert.ok(readFileSync(IMAGE).equals(before));
+  assert.is(device()?.state, 2);
+  assert.is(kindOf(), 'whole');
+  assertGood();
+});
 
 test('a folder with the name of a COW file does not stand in the way', () => {
   makeMachine();

@@ -11,6 +11,7 @@
  * fail       optional: number of an ioctl, the errno that it fails with, and perhaps a path: as long as that is there
  * full       optional: reads of the snapshot fail, and the device is then found full
  *
+ * FAKE_FORGETS set: a list that is closed is empty, whatever was counted before.
  * FAKE_NO_DRIVER set: there is no /proc/datto-info. FAKE_DEVICE_ORIGIN: what minor 7 tracks, instead of the volume.
  *
  * Each ioctl that changes something is one of the changes that FAKE_KILL_AT of fake-kernel.c counts.
@@ -138,7 +139,8 @@ static void close_cow(const struct device *device)
 	snprintf(path, sizeof(path), "%s%s", in_machine("mount"), device->cow);
 	cow = fopen(path, "w");
 	series_bytes(device, header.uuid);
-	header.nr = compare_with_snapshot(cow);
+	if (!getenv("FAKE_FORGETS"))
+		header.nr = compare_with_snapshot(cow);
 	stat(in_machine("origin"), &st);
 	header.fsize = BLOCK + 8 * SECTION_BLOCKS *
 				       ((st.st_size / BLOCK + SECTION_BLOCKS - 1) / SECTION_BLOCKS);

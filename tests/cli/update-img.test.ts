@@ -10,7 +10,7 @@ import {
 } from 'node:fs';
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
-import { UUID } from '../host/cow-maker.js';
+import { makeCowFile, UUID } from '../host/cow-maker.js';
 import { at, readLog } from './tool.js';
 import type { Scene } from './update-scene.js';
 import { BLOCK, COW, expected, IMAGE, LOG, makeScene, run, SNAP, SNAPSHOT, update } from './update-scene.js';
@@ -191,6 +191,25 @@ test('a device that is no usable snapshot is refused', () => {
 test('an image of another size is refused, and told the size', () => {
   assertRefused({}, 22, /2096640 bytes, expected 2097152/, () => truncateSync(IMAGE, 2097152 - 512));
   assertRefused({}, 22, /2097153 bytes, expected 2097152/, () => truncateSync(IMAGE, 2097153));
+});
+
+test('a list that is not as long as its header says is refused', () => {
+  for (const counted of [0, 2, 4, 6])
+    assertRefused({ counted }, 22, /its header counts \d changed blocks, and its index lists 3; /);
+  const scene = makeScene();
+  makeCowFile(at('cow-0'), { nrSectors: 4096, seqid: 0n, entries: [[9, 1n]], counted: 2 });
+  assert.match(
+    update({}, ['--also', at('cow-0')]).stderr,
+    /cow-0: its header counts 2 changed blocks, and its index lists 1; /,
+  );
+  assert.ok(readFileSync(IMAGE).equals(scene.image));
+  // A last block without an entry may be counted or not.
+  const entries = [[5, 1n]] as const;
+  for (const counted of [1, 2]) {
+    makeScene({ nrSectors: 32768 + 3, entries, counted });
+    assert.is(update().status, 0);
+  }
+  assertRefused({ nrSectors: 32768 + 3, entries, counted: 3 }, 22, /its header counts 3 changed blocks/);
 });
 
 test('an image that is one of the inputs is refused', () => {

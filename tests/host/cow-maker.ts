@@ -9,6 +9,8 @@ export interface CowOptions {
   readonly flags?: number;
   readonly seqid?: bigint;
   readonly uuid?: Buffer;
+  /** Changed blocks that the header counts; as many as there are entries if left out. */
+  readonly counted?: number;
   /** Length of the file; the index's end if left out. */
   readonly bytes?: number;
 }
@@ -26,7 +28,7 @@ export const makeCowFile = (path: string, options: CowOptions): void => {
   header.writeBigUInt64LE(options.seqid ?? 1n, 24);
   (options.uuid ?? UUID).copy(header, 32);
   header.writeBigUInt64LE(1n, 48);
-  header.writeBigUInt64LE(BigInt(options.entries.length), 56);
+  header.writeBigUInt64LE(BigInt(options.counted ?? options.entries.length), 56);
   const fd = openSync(path, 'w');
   writeSync(fd, header, 0, 64, 0);
   const entry = Buffer.alloc(8);

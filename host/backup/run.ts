@@ -1,0 +1,362 @@
+/** One run of a backup: from wherever the last one ended, to an image of the volume as it is now. */
+import { existsSync } from 'node:fs';
+import { basename, join } from 'node:path';
+import { ENOSPC, errnoOf, RefusalError, SystemError } from '../errors.js';
+import type { ImageState } from '../image-state.js';
+import { readState } from '../image-state.js';
+import { BLOCK_BYTES } from '../layout.js';
+import { rollbackImage } from '../rollback.js';
+import { lookAtOwn, removeFile } from '../safe-files.js';
+import type { DeviceStatus } from '../status.js';
+import { describeState } from '../status.js';
+import { requireSpace } from './checks.js';
+import type { CopyJob } from './copy-snapshot.js';
+import { copySnapshot } from './copy-snapshot.js';
+import { closedCowFiles, cowParent, cowPath } from './cow-files.js';
+import type { Memory, Names } from './folder.js';
+import { removeWithCompanions, swapIn, writeMemory } from './folder.js';
+import type { Lists } from './links.js';
+import { afterRollback, listsOf, reasonForWhole } from './links.js';
+import type { BackupContext, BackupEvents, BackupPlan, BackupRequest, BackupResult, CopyOutcome } from './request.js';
+import { isGood } from './request.js';
+import { isSnapshot, requireHealthy, Tracking } from './tracking.js';
+import type { Volume } from './volume.js';
+
+const RESTART =
+  '--restart destroys it and begins anew with a whole copy beside the image, which stays until that is complete';
+
+/** What a run works on. */
+export interface Place {
+  readonly volume: Volume;
+  readonly mountPoint: string;
+  readonly names: Names;
+  readonly memory: Memory;
+}
+
+/** A run of the backup, once it is clear that it may go on. */
+export class Run {
+  readonly #request: BackupRequest;
+  readonly #context: BackupContext;
+  readonly #events: BackupEvents;
+  readonly #volume: Volume;
+  readonly #mountPoint: string;
+  readonly #names: Names;
+  readonly #tracking: Tracking;
+  #memory: Memory;
+  /** Why there is no device, if that is known. */
+  #lost: string | undefined;
+  /** The image before may be brought back, as far as was tried. */
+  #wayBack = true;
+  /** The COW file that the switch to a snapshot closed: it may have been named by somebody else. */
+  #justClosed: string | undefined;
+  /** It is no dry run. */
+  #mayChange = false;
+
+  constructor(request: BackupRequest, context: BackupContext, events: BackupEvents, place: Place) {
+    [this.#request, this.#context, this.#events] = [request, context, events];
+    [this.#volume, this.#mountPoint, this.#names] = [place.volume, place.mountPoint, place.names];
+    this.#memory = place.memory;
+    this.#tracking = new Tracking(context.driver, place.volume);
+  }
+
+  /** What would be done; nothing is changed. */
+  plan(): BackupPlan {
+    const device = this.#device();
+    if (device && this.#request.restart !== true) requireHealthy(device, RESTART);
+    const usable = device && (device.error ?? 0) === 0 ? device : undefined;
+    if (device && !usable) this.#lost = describeState(device.state, device.error);
+    const plan = this.#planFor(usable, this.#lists(usable), afterRollback(this.#imageState()));
+    if (plan.kind === 'whole') this.#requireSpace();
+    return plan;
+  }
+
+  run(): BackupResult {
+    this.#mayChange = true;
+    this.#recover();
+    // What is written in place, before a snapshot is taken for it.
+    lookAtOwn(this.#names.image, 'r+');
+    const finished = this.#finishInterrupted(this.#healthyDevice());
+    if (finished && !isGood(finished)) return finished;
+
+    const device = this.#device();
+    const plan = this.#planFor(device, this.#lists(device));
+    if (plan.kind === 'whole') this.#rollBack();
+    if (plan.kind === 'whole' && this.#request.whole === false) {
+      const message = `Cannot back up ${this.#volume.path} by its changes only: ${plan.reason}`;
+      throw new RefusalError('WHOLE_COPY_NEEDED', message);
+    }
+    if (plan.kind === 'whole') this.#requireSpace();
+    const folder = cowParent(this.#memory, this.#request.cowFolder, this.#mountPoint);
+    if (!device) this.#tracking.requireFree(this.#request.minor);
+    this.#events.onPlan?.(plan);
+    const snapshot = this.#takeSnapshot(device, folder);
+    const time = new Date();
+    const outcome = this.#copy(snapshot, plan.kind === 'whole');
+    const { reason } = plan;
+    return this.#result(snapshot, outcome, time, {
+      ...(reason === undefined ? {} : { reason }),
+      ...(finished ? { finished: finished.sequence } : {}),
+    });
+  }
+
+  #requireSpace(): void {
+    requireSpace(this.#volume, this.#mountPoint, this.#names, (text) => this.#events.onNotice?.(text));
+  }
+
+  #result(
+    device: DeviceStatus,
+    outcome: CopyOutcome,
+    time: Date,
+    more: Pick<BackupResult, 'reason' | 'finished'>,
+  ): BackupResult {
+    const { minor } = device;
+    return { ...outcome, image: this.#names.image, minor, volumeBytes: this.#volume.bytes, time, ...more };
+  }
+
+  #imageState(): ImageState | undefined {
+    return readState(this.#stateFile());
+  }
+
+  #stateFile(): string {
+    return `${this.#names.image}.datto-state`;
+  }
+
+  #device(): DeviceStatus | undefined {
+    return this.#tracking.find(this.#memory, this.#imageState()?.series);
+  }
+
+  #lists(device: DeviceStatus | undefined): Lists {
+    if (device?.uuid === undefined) return new Map();
+    const paths = new Set(closedCowFiles(this.#memory, this.#mountPoint, device));
+    if (this.#justClosed !== undefined) paths.add(this.#justClosed);
+    const { lists, short } = listsOf(
+      [...paths],
+      device.uuid,
+      this.#memory.closing,
+      this.#volume,
+      this.#context.syscalls,
+    );
+    // What the driver counted before is known until the next list is closed only.
+    if (this.#mayChange) for (const path of short) removeFile(path);
+    return lists;
+  }
+
+  #reasonForWhole(device: DeviceStatus | undefined, lists: Lists, state = this.#imageState()): string | undefined {
+    return reasonForWhole({ path: this.#names.image, state }, device, lists, this.#volume.bytes);
+  }
+
+  #planFor(device: DeviceStatus | undefined, lists: Lists, state = this.#imageState()): BackupPlan {
+    const { whole } = this.#request;
+    const needed = this.#reasonForWhole(device, lists, state) ?? (whole === true ? 'it was asked for' : undefined);
+    const lost = this.#lost === undefined ? undefined : `its device was no more of use: ${this.#lost}`;
+    const reason = needed === undefined ? undefined : (lost ?? needed);
+    const { bytes } = this.#volume;
+    const changed = Number(device?.nrChangedBlocks ?? 0n) * BLOCK_BYTES;
+    return {
+      kind: reason === undefined ? 'incremental' : 'whole',
+      ...(reason === undefined ? {} : { reason }),
+      finishFirst: device !== undefined && isSnapshot(device),
+      image: this.#names.image,
+      volumeBytes: bytes,
+      bytes: reason === undefined ? Math.min(changed, bytes) : bytes,
+    };
+  }
+
+  /** Finishes what needs no driver: a swap of images, a rollback. */
+  #recover(): void {
+    if (swapIn(this.#names))
+      this.#events.onNotice?.('the last run ended before its whole copy was in place; it is now');
+    if (this.#imageState()?.state === 'ROLLING_BACK') this.#rollBack();
+  }
+
+  /** Brings the last good image back, if the image is a mixture and there is something to bring back that can be used. */
+  #rollBack(): void {
+    const state = this.#imageState();
+    const { image } = this.#names;
+    if (!this.#wayBack || !state?.previous || state.state === 'CLEAN' || !existsSync(image)) return;
+    try {
+      const { sequence } = rollbackImage({ image, stateFile: this.#stateFile() }, this.#context.syscalls);
+      this.#events.onNotice?.(`${image} is snapshot ${sequence} again, the last that was complete`);
+    } catch (error) {
+      // That there is no way back must not bar the way on; somebody else who writes the image must.
+      const isKnown = error instanceof SystemError || error instanceof RefusalError;
+      if (!isKnown || ('code' in error && error.code === 'IMAGE_LOCKED')) throw error;
+      this.#wayBack = false;
+      this.#events.onNotice?.(error.message);
+    }
+  }
+
+  /** The device, if there is one that can be worked with; one that has failed is destroyed if that was asked for. */
+  #healthyDevice(): DeviceStatus | undefined {
+    const device = this.#device();
+    if (!device) return undefined;
+    try {
+      requireHealthy(device, RESTART);
+      return device;
+    } catch (error) {
+      const code = error instanceof RefusalError ? error.code : undefined;
+      this.#rollBack();
+      if (this.#request.restart !== true || (code !== 'DEVICE_FAILED' && code !== 'DEVICE_UNVERIFIED')) throw error;
+      this.#requireSpace();
+      this.#tracking.destroy(device.minor);
+      this.#lost = describeState(device.state, device.error);
+      this.#events.onNotice?.(`minor ${device.minor} is destroyed, as was asked for`);
+      return undefined;
+    }
+  }
+
+  /**
+   * Finishes the backup of a snapshot that is still there.
+   *
+   * @returns undefined if there was none to finish
+   */
+  #finishInterrupted(device: DeviceStatus | undefined): BackupResult | undefined {
+    if (!device || !isSnapshot(device)) return undefined;
+    const { seqId: sequence = 0n } = device;
+    const time = new Date();
+    const isWhole = this.#isBegun(device);
+    const state = this.#imageState();
+    const isDone = state?.state === 'CLEAN' && state.sequence === sequence;
+    const isOnItsWay = (): boolean => !isDone && this.#reasonForWhole(device, this.#lists(device)) === undefined;
+    let outcome: CopyOutcome | undefined;
+    // Where everything is copied anyway, the image stays what it is until then.
+    if (isWhole || (this.#request.whole !== true && isOnItsWay())) {
+      this.#events.onNotice?.(`the backup of snapshot ${sequence} was interrupted; it is finished first`);
+      outcome = this.#copy(device, isWhole);
+    } else {
+      this.#settle(device);
+    }
+    return outcome && this.#result(device, outcome, time, {});
+  }
+
+  /** A whole copy of this snapshot was begun, and can go on. */
+  #isBegun({ uuid, seqId }: DeviceStatus): boolean {
+    const { copy } = this.#memory;
+    return copy !== undefined && copy.series === uuid && copy.sequence === `${seqId}` && existsSync(this.#names.fresh);
+  }
+
+  /** Starts a series, or its next snapshot. */
+  #takeSnapshot(device: DeviceStatus | undefined, folder: string): DeviceStatus {
+    const cowFile = this.#newCowFile(folder, device);
+    if (device) {
+      this.#tracking.toSnapshot(device.minor, cowFile, this.#request.cowMib ?? 0);
+      this.#justClosed = join(this.#mountPoint, device.cowFile);
+    } else this.#setUp(cowFile);
+    const snapshot = this.#device();
+    if (!snapshot) throw new RefusalError('DEVICE_FAILED', `Cannot back up ${this.#volume.path}: its device went away`);
+    this.#events.onStep?.(`snapshot ${snapshot.seqId} of series ${snapshot.uuid} is /dev/datto${snapshot.minor}`);
+    return snapshot;
+  }
+
+  /** Where there is no space, COW files of series that have ended make room: no list of theirs leads anywhere any more. */
+  #setUp(cowFile: string): void {
+    const { minor, cowMib = 0 } = this.#request;
+    try {
+      this.#tracking.setUp(cowFile, minor, cowMib);
+    } catch (error) {
+      const old = closedCowFiles(this.#memory, this.#mountPoint, undefined);
+      if (errnoOf(error) !== ENOSPC || old.length === 0) throw error;
+      for (const path of old) removeFile(path);
+      this.#tracking.setUp(cowFile, minor, cowMib);
+    }
+  }
+
+  /** A name that no COW file of this folder had. */
+  #newCowFile(folder: string, device: DeviceStatus | undefined): string {
+    const cowFolders = [...new Set([...this.#memory.cowFolders, folder])];
+    const cowNumber = this.#memory.cowNumber + 1;
+    const { uuid: series, seqId = 0n, nrChangedBlocks = 0n } = device ?? {};
+    const closing = series && { series, sequence: `${seqId}`, leastBlocks: Number(nrChangedBlocks) };
+    this.#memory = writeMemory(this.#names, {
+      ...this.#memory,
+      cowNumber,
+      cowFolders,
+      ...(closing ? { closing } : {}),
+    });
+    return cowPath(this.#memory, join(this.#mountPoint, folder));
+  }
+
+  /** Copies a snapshot and gives it up, or leaves it where the next run can go on best. */
+  #copy(device: DeviceStatus, whole: boolean): CopyOutcome {
+    let outcome: CopyOutcome;
+    try {
+      const job: CopyJob = {
+        request: this.#request,
+        context: this.#context,
+        events: this.#events,
+        names: this.#names,
+        device,
+        bytes: this.#volume.bytes,
+        lists: this.#lists(device),
+        copy: this.#memory.copy,
+        remember: (copy) => this.#remember(copy),
+      };
+      outcome = copySnapshot(job, whole);
+    } catch (error) {
+      this.#afterFailure(device);
+      throw error;
+    }
+    if (!isGood(outcome)) {
+      this.#afterFailure(device);
+      return outcome;
+    }
+    try {
+      this.#settle(device, outcome.kind === 'incremental');
+    } catch (error) {
+      const { sequence } = outcome;
+      this.#events.onNotice?.(`${this.#names.image} is snapshot ${sequence}, complete; the next run ends the snapshot`);
+      throw error;
+    }
+    return outcome;
+  }
+
+  #remember(copy: Memory['copy']): void {
+    const { copy: _old, ...memory } = this.#memory;
+    this.#memory = writeMemory(this.#names, copy ? { ...memory, copy } : memory);
+  }
+
+  /**
+   * After a copy that failed.
+   *
+   * A whole copy can go on as long as there is its snapshot. A list of changes lasts: it is better to give the snapshot up than
+   * to let it grow, as the next run finds all lists since the image.
+   */
+  #afterFailure(device: DeviceStatus): void {
+    const { minor } = device;
+    const error = this.#device()?.error ?? 0;
+    if (error !== 0) {
+      this.#rollBack();
+      requireHealthy({ ...device, error }, RESTART);
+    }
+    if (this.#isBegun(device)) {
+      this.#events.onNotice?.(`/dev/datto${minor} stays, so that the next run can go on with it`);
+      return;
+    }
+    try {
+      this.#tracking.toIncremental(minor);
+    } catch (failure) {
+      if (!(failure instanceof SystemError)) throw failure;
+      this.#events.onNotice?.(failure.message);
+    }
+  }
+
+  /** Gives a snapshot up. Lists are removed once the image, on disk, is past them. */
+  #settle(device: DeviceStatus, dropReplaced = false): void {
+    this.#tracking.toIncremental(device.minor);
+    const state = this.#imageState();
+    const { uuid, seqId } = device;
+    if (state?.state !== 'CLEAN' || state.series !== uuid || state.sequence !== seqId) return;
+    const after = this.#device() ?? device;
+    // Only this folder's: one that another folder named leads its image on.
+    for (const path of closedCowFiles(this.#memory, this.#mountPoint, after)) {
+      // Never the device's own, by whatever path.
+      if (basename(path) !== basename(after.cowFile)) removeFile(path);
+    }
+    if (dropReplaced) removeWithCompanions(this.#names.replaced);
+    if (this.#memory.copy) {
+      // A whole copy that was begun, and is not needed any more.
+      removeWithCompanions(this.#names.fresh);
+      this.#remember(undefined);
+    }
+  }
+}
