@@ -14,6 +14,8 @@ export interface Step {
   /** Number of the snapshot. */
   readonly to: bigint;
   readonly changedBlocks: number;
+  /** Size of the snapshot. */
+  readonly bytes: number;
   /** Time of the image's last change, undefined for devices. */
   readonly mtime: bigint | undefined;
 }
@@ -92,7 +94,8 @@ export const decide = (state: ImageState | undefined, step: Step, adopt: boolean
     case 'UPDATING': {
       // The lists must cover all that the interrupted update touched.
       if (next === undefined || sequence < step.from || next > step.to) throw interrupted(state, step);
-      const sameList = next === step.to && state.changedBlocks === step.changedBlocks;
+      const sameSize = state.bytes === step.bytes;
+      const sameList = sameSize && next === step.to && state.changedBlocks === step.changedBlocks;
       return {
         action: 'resume',
         sequence,

@@ -7,6 +7,7 @@ import { dirname, join, resolve } from 'node:path';
 import { RefusalError, withErrno } from './errors.js';
 import { followOwnLinks } from './open-image.js';
 import { readOwn, replaceFile } from './safe-files.js';
+import { fromSummedJson, isCount, isRecord, toSummedJson } from './summed-json.js';
 
 /** How the image before is kept. */
 export interface Previous {
@@ -80,19 +81,9 @@ export const imageFiles = (image: string, isDevice: boolean, state?: string): Im
   };
 };
 
-const toJson = (state: ImageState): string => {
-  const value = { format: FORMAT, version: VERSION, ...state };
-  return `${JSON.stringify(value, (_key, field: unknown) => (typeof field === 'bigint' ? `${field}` : field), 2)}\n`;
-};
-
-const isRecord = (value: unknown): value is Record<string, unknown> => typeof value === 'object' && value !== null;
-
 /** Fields of a state file. Throws a SyntaxError at the first that is not as it must be. */
 const fromJson = (text: string): ImageState => {
-  const value: unknown = JSON.parse(text);
-  if (!isRecord(value) || value.format !== FORMAT || value.version !== VERSION) {
-    throw new SyntaxError(`no ${FORMAT} of version ${VERSION}`);
-  }
+  const value = fromSummedJson(FORMAT, VERSION, text);
   const integer = (record: Record<string, unknown>, key: string): bigint => {
     const field = record[key];
     if (typeof field === 'string' && /^\d+$/.test(field)) return BigInt(field);
@@ -100,7 +91,7 @@ const fromJson = (text: string): ImageState => {
   };
   const count = (key: string): number => {
     const field = value[key];
-    if (typeof field === 'number' && Number.isSafeInteger(field) && field >= 0) return field;
+    if (isCount(field)) return field;
     throw new SyntaxError(`no ${key}`);
   };
   const { state, series, time, previous } = value;
@@ -114,11 +105,11 @@ const fromJson = (text: string): ImageState => {
     if ((kind !== 'clone' && kind !== 'undo') || typeof keep !== 'boolean') throw new SyntaxError('no previous');
     return { kind, keep, sequence: integer(previous, 'sequence') };
   };
-  const update = (): Partial<ImageState> => ({
-    next: integer(value, 'next'),
-    cursor: count('cursor'),
-    changedBlocks: count('changedBlocks'),
-  });
+  const update = (): Partial<ImageState> => {
+    const cursor = count('cursor');
+    if (cursor > count('bytes')) throw new SyntaxError('cursor beyond the end of the image');
+    return { next: integer(value, 'next'), cursor, changedBlocks: count('changedBlocks') };
+  };
   return {
     state,
     series,
@@ -160,7 +151,7 @@ export const prepareFolder = ({ state }: ImageFiles): void => {
 /** Replaces a state file, as a whole and lastingly. */
 export const writeState = (path: string, state: Omit<ImageState, 'time'>): ImageState => {
   const whole = { ...state, time: new Date().toISOString() };
-  replaceFile(path, toJson(whole));
+  replaceFile(path, toSummedJson(FORMAT, VERSION, whole));
   return whole;
 };
 

@@ -120,7 +120,7 @@ const prepare = (
   const series = info.uuid.toString('hex');
   const [from, to] = [info.seqid - BigInt(cows.length), info.seqid];
   const { changedBlocks, changedBytes, snapshotBlocks } = changes;
-  const step = { image: request.image, series, from, to, changedBlocks, mtime: mtimeOf(image) };
+  const step = { image: request.image, series, from, to, changedBlocks, bytes, mtime: mtimeOf(image) };
   // Not only when it is opened: by then an update is under way.
   lookAtOwn(files.manifest, 'r+');
   const decision = decide(readState(files.state), step, request.adopt === true);

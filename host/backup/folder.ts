@@ -17,6 +17,7 @@ import {
   syncFolder,
   withLockFile,
 } from '../safe-files.js';
+import { fromSummedJson, isCount, isRecord, toSummedJson } from '../summed-json.js';
 import type { Syscalls } from '../syscalls.js';
 
 /** Files in the folder. */
@@ -65,9 +66,6 @@ export interface Memory {
 const FORMAT = 'dattobd backup';
 const VERSION = 1;
 
-const isRecord = (value: unknown): value is Record<string, unknown> => typeof value === 'object' && value !== null;
-const isCount = (value: unknown): value is number => Number.isSafeInteger(value) && Number(value) >= 0;
-
 /** A snapshot and a count that goes with it. */
 const placeFrom = (
   name: string,
@@ -92,10 +90,7 @@ const closingFrom = (value: unknown): NonNullable<Memory['closing']> => {
 };
 
 const fromJson = (text: string): Memory => {
-  const value: unknown = JSON.parse(text);
-  if (!isRecord(value) || value.format !== FORMAT || value.version !== VERSION) {
-    throw new SyntaxError(`no ${FORMAT} of version ${VERSION}`);
-  }
+  const value = fromSummedJson(FORMAT, VERSION, text);
   const { id, filesystem, cowNumber, cowFolders, copy, closing } = value;
   if (typeof id !== 'string' || !/^[0-9a-f]{8}$/.test(id)) throw new SyntaxError('no id');
   if (typeof filesystem !== 'string') throw new SyntaxError('no filesystem');
@@ -136,8 +131,7 @@ export const newMemory = (filesystem: string): Memory => ({
 
 /** Replaces what is remembered. It is on disk when this returns. */
 export const writeMemory = ({ memory }: Names, value: Memory): Memory => {
-  const whole = { format: FORMAT, version: VERSION, ...value, time: new Date().toISOString() };
-  replaceFile(memory, `${JSON.stringify(whole, undefined, 2)}\n`);
+  replaceFile(memory, toSummedJson(FORMAT, VERSION, { ...value, time: new Date().toISOString() }));
   return value;
 };
 

@@ -106,7 +106,10 @@ test('an image that is gone while it was a mixture is made anew', () => {
 test('a rollback that was interrupted is finished, and told by --dry-run as if it were; if it cannot be, all is copied', () => {
   breakUpdate(['--keep-previous', 'undo'], {});
   const rollBack = (): void =>
-    writeFileSync(`${IMAGE}.datto-state`, JSON.stringify({ ...imageState(), state: 'ROLLING_BACK', sequence: '2' }));
+    writeFileSync(
+      `${IMAGE}.datto-state`,
+      JSON.stringify({ ...imageState(), sum: undefined, state: 'ROLLING_BACK', sequence: '2' }),
+    );
   rollBack();
   assert.match(backUpPlan(['--dry-run', '--no-whole']), /^incremental/);
   assert.match(backUpPlan(['--no-whole']), /^incremental/);

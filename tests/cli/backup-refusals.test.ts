@@ -107,6 +107,7 @@ test('what a folder remembers is not used if it is damaged: status 22', () => {
     '[]',
     text.replace('"version": 1', '"version": 9'),
     text.replace(/"id": "./, '"id": "'),
+    text.replace(/"cowNumber": 1/, '"cowNumber": 2'),
   ]) {
     writeFileSync(inFolder('datto-backup.json'), damaged);
     assertRefused(22, /datto-backup\.json: it is damaged [^\n]*move it away/);

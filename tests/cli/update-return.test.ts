@@ -143,7 +143,7 @@ test('a rollback leaves the manifest of another image as it is, and says so', ()
   done(update({}, ['--keep-previous']));
   // Of an image of another snapshot: it has a number.
   const other = Buffer.from(readFileSync(MANIFEST));
-  writeFileSync(STATE, JSON.stringify({ ...state(), sequence: '7', previous: undefined }));
+  writeFileSync(STATE, JSON.stringify({ ...state(), sum: undefined, sequence: '7', previous: undefined }));
   done(runTool('datto-verify', ['manifest', IMAGE]));
   const seventh = readFileSync(MANIFEST);
   assert.not(seventh.equals(other));

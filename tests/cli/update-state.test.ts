@@ -39,7 +39,8 @@ test('a first update adopts the image, and a state file tells what it is from th
   makeScene();
   assert.match(run(['--status', IMAGE]).stdout, /: nothing is known of it\n$/);
   assert.is(update().status, 0);
-  const { mtime, time, ...rest } = state();
+  const { mtime, time, sum, ...rest } = state();
+  assert.match(`${sum}`, /^[0-9a-f]{64}$/);
   assert.equal(rest, {
     ...{ format: 'dattobd image state', version: 1, state: 'CLEAN' },
     ...{ series: UUID.toString('hex'), sequence: '2', bytes: 2097152 },
@@ -86,6 +87,29 @@ test('a state file that is damaged is refused, not guessed at', () => {
     writeFileSync(STATE, damaged);
     assertRefused(update(), /it is no state file/);
   }
+});
+
+test('a state file with a single wrong digit is refused; one without a sum is used as far as it can be right', () => {
+  const scene = interruptedScene(9, ['--cursor', '1']);
+  const text = readFileSync(STATE, 'utf8');
+  for (const [from, to] of [
+    [/"cursor": \d/, '"cursor": 9'],
+    [/"changedBlocks": 5/, '"changedBlocks": 4'],
+    [/"bytes": 2/, '"bytes": 3'],
+    [/"sequence": "1"/, '"sequence": "0"'],
+  ] as const) {
+    const damaged = text.replace(from, to);
+    assert.is.not(damaged, text);
+    writeFileSync(STATE, damaged);
+    assertRefused(update(), /it is no state file \(its sum does not fit\); move it away/);
+  }
+  const { sum: _sum, ...old } = JSON.parse(text) as Record<string, unknown>;
+  writeFileSync(STATE, JSON.stringify({ ...old, cursor: 1e15 }));
+  assertRefused(update(), /it is no state file \(cursor beyond the end of the image\)/);
+  // Not even if the size of the image is wrong too.
+  writeFileSync(STATE, JSON.stringify({ ...old, cursor: 1e15, bytes: 1e15 }));
+  assert.is(update().status, 0);
+  assert.ok(readFileSync(IMAGE).equals(scene.snapshot));
 });
 
 test('an update that was interrupted goes on, says so, and keeps its three lines', () => {
