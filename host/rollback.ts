@@ -113,7 +113,7 @@ export const rollbackImage = (
   const { image } = request;
   const file = openImage(image);
   try {
-    if (!syscalls.lock(file.fd, image)) {
+    if (!syscalls.lock(file.fd, image, 'exclusive')) {
       throw new RefusalError('IMAGE_LOCKED', `Cannot roll back ${image}: another process is working on it`);
     }
     requireSole(file);

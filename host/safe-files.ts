@@ -183,7 +183,7 @@ export const withLockFile = <T>(path: string, syscalls: Syscalls, refuse: () => 
     requireUsable(stat, path, 'r+'),
   );
   try {
-    if (!syscalls.lock(file.fd, path)) throw refuse();
+    if (!syscalls.lock(file.fd, path, 'exclusive')) throw refuse();
     return run();
   } finally {
     file.close();

@@ -41,11 +41,12 @@ export interface Syscalls {
   adviseDontNeed(fd: number): void;
 
   /**
-   * flock(2), exclusive and without waiting.
+   * flock(2), without waiting. An exclusive lock is for who writes: network filesystems have none for a descriptor that
+   * only reads, nor a shared one for a descriptor that does not.
    *
    * @returns false if another process has the lock
    */
-  lock(fd: number, subject: string): boolean;
+  lock(fd: number, subject: string, kind: 'exclusive' | 'shared'): boolean;
 
   /**
    * Makes a context of the kernel's asynchronous I/O (io_setup(2)).
@@ -88,6 +89,7 @@ const MADV_HUGEPAGE = 14;
 const POSIX_FADV_WILLNEED = 3;
 const POSIX_FADV_DONTNEED = 4;
 const SEEK_DATA = 3;
+const LOCK_SH = 1;
 const LOCK_EX = 2;
 const LOCK_NB = 4;
 const IO_EVENT_BYTES = 32;
@@ -171,8 +173,8 @@ export const nativeSyscalls = (): Syscalls => {
     adviseDontNeed(fd) {
       c().posix_fadvise(fd, 0, 0, POSIX_FADV_DONTNEED);
     },
-    lock(fd, subject) {
-      if (c().flock(fd, LOCK_EX | LOCK_NB) === 0) return true;
+    lock(fd, subject, kind) {
+      if (c().flock(fd, (kind === 'shared' ? LOCK_SH : LOCK_EX) | LOCK_NB) === 0) return true;
       return c().errno() === EAGAIN ? false : fail('lock', subject);
     },
     ioSetup(depth, subject) {

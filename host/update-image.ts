@@ -110,7 +110,7 @@ const prepare = (
   requireOtherFile(image, [snapshot, ...cowFiles], info.blockDevice);
   requireSole(image);
   requireImageSize(image, bytes, syscalls);
-  if (!syscalls.lock(image.fd, request.image)) {
+  if (!syscalls.lock(image.fd, request.image, 'exclusive')) {
     const message = `Cannot update ${request.image}: another process is working on it`;
     throw new RefusalError('IMAGE_LOCKED', message);
   }

@@ -149,7 +149,7 @@ export const makeManifest = (
 ): MadeManifest =>
   withFiles([request.image], (...[image]) => {
     if (!image) throw new RangeError('a file');
-    if (!syscalls.lock(image.fd, request.image)) {
+    if (!syscalls.lock(image.fd, request.image, 'shared')) {
       throw new RefusalError('IMAGE_LOCKED', `Cannot read ${request.image}: another process is working on it`);
     }
     const { state, path, bytes } = known(image, request, syscalls);
@@ -193,7 +193,7 @@ export const scrubImage = (
 ): ScrubResult =>
   withFiles([request.image], (...[image]) => {
     if (!image) throw new RangeError('a file');
-    if (!syscalls.lock(image.fd, request.image)) {
+    if (!syscalls.lock(image.fd, request.image, 'shared')) {
       throw new RefusalError('IMAGE_LOCKED', `Cannot read ${request.image}: another process is working on it`);
     }
     const { state, path, bytes } = known(image, request, syscalls);

@@ -1,4 +1,4 @@
-import { spawnSync } from 'node:child_process';
+import { spawn, spawnSync } from 'node:child_process';
 import { copyFileSync, readFileSync, rmSync, truncateSync, writeFileSync } from 'node:fs';
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
@@ -194,6 +194,24 @@ test('scrub refuses what is no manifest of the image, one that is missing, and o
   const { status, stderr } = verify('scrub', IMAGE);
   assert.is(status, 22);
   assert.match(stderr, /it is of snapshot 2, and the image is 3; make it anew/);
+});
+
+test('manifest and scrub share the image with others that read it, on network filesystems too', async () => {
+  const { image } = makeManifested(1048576);
+  for (const command of ['manifest', 'scrub']) {
+    const { status, stderr } = runTool('datto-verify', [command, image], { FAKE_NFS: '1' });
+    assert.equal([status, stderr], [0, ''], command);
+  }
+  const holder = spawn('flock', ['-s', image, 'sh', '-c', 'echo held; read line'], {
+    stdio: ['pipe', 'pipe', 'inherit'],
+  });
+  await new Promise((resolve) => holder.stdout.once('data', resolve));
+  try {
+    for (const command of ['manifest', 'scrub']) assert.is(verify(command, image).status, 0, command);
+  } finally {
+    holder.stdin.end('\n');
+    await new Promise((resolve) => holder.once('exit', resolve));
+  }
 });
 
 test('a wrong command line is 22, with words on standard error', () => {

@@ -4,6 +4,7 @@
  *
  * FAKE_OWNER   user to whom all regular files belong, as on a network filesystem that knows no other
  * FAKE_BLOCK   path of a file that is taken for a block device
+ * FAKE_NFS     set: there are exclusive locks only of files that are open for writing
  * FAKE_BUSY    set: that block device is in use, and cannot be opened with O_EXCL
  */
 #define _GNU_SOURCE
@@ -14,6 +15,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/sysmacros.h>
@@ -53,6 +55,16 @@ long syscall(long number, ...)
 	if (number == SYS_statx && !result)
 		change((struct statx *)a[4]);
 	return result;
+}
+
+int flock(int fd, int operation)
+{
+	if (getenv("FAKE_NFS") && (operation & LOCK_EX) &&
+	    (fcntl(fd, F_GETFL) & O_ACCMODE) == O_RDONLY) {
+		errno = EBADF;
+		return -1;
+	}
+	return NEXT(flock)(fd, operation);
 }
 
 int open(const char *path, int flags, ...)
