@@ -68,7 +68,7 @@ export const manual: ToolManual = {
           ],
         },
         'They must be regular files of root or of whoever runs this; links and files of others are refused.',
-        'On the volume, one at a time, with a new name for each run: `.datto-backup-<id>/<number>-<16 hex digits>`, the COW ' +
+        'On the volume, one at a time, with a new name for each run: `.datto-backup-files/<id>-<number>-<16 hex digits>`, the COW ' +
           "file, in a folder that must be root's own. A file there, or of an older version beside it, that is not a regular " +
           'file of root is not believed.',
         '`docs/systemd/` has a service and a timer for it.',

@@ -15,16 +15,18 @@ import { folderOnVolume } from './volume.js';
 
 const ONLY_ROOT = 0o700;
 
-const folderName = ({ id }: Memory): string => `.datto-backup-${id}`;
+/** One for the COW files of all backups of a volume. */
+const FOLDER = '.datto-backup-files';
 
-const isName = (name: string): boolean => /^\d+-[0-9a-f]{16}$/.test(name);
+const isName = ({ id }: Memory, name: string): boolean =>
+  name.startsWith(`${id}-`) && /^\d+-[0-9a-f]{16}$/.test(name.slice(id.length + 1));
 
 const isOldName = ({ id }: Memory, name: string): boolean =>
   name.startsWith(`.datto-backup-${id}-`) && /^\d+$/.test(name.slice(`.datto-backup-${id}-`.length));
 
 /** True if a path is that of a COW file of this folder's backups. */
 export const isOwnCow = (memory: Memory, path: string): boolean =>
-  isOldName(memory, basename(path)) || (isName(basename(path)) && basename(dirname(path)) === folderName(memory));
+  isOldName(memory, basename(path)) || (isName(memory, basename(path)) && basename(dirname(path)) === FOLDER);
 
 /**
  * The folder above that of the COW files, from the root of the volume's filesystem.
@@ -32,15 +34,15 @@ export const isOwnCow = (memory: Memory, path: string): boolean =>
  * @param named by the user; the root if undefined
  * @throws RefusalError COW_FOLDER, FILE_UNSAFE; SystemError
  */
-export const cowParent = (memory: Memory, named: string | undefined, mountPoint: string): string => {
+export const cowParent = (named: string | undefined, mountPoint: string): string => {
   const parent = named === undefined ? '/' : folderOnVolume(named, mountPoint);
-  requireOwnFolder(join(mountPoint, parent, folderName(memory)));
+  requireOwnFolder(join(mountPoint, parent, FOLDER));
   return parent;
 };
 
 /** A new name, which nobody can foresee. */
 export const cowPath = (memory: Memory, parent: string): string =>
-  join(parent, folderName(memory), `${memory.cowNumber}-${randomBytes(8).toString('hex')}`);
+  join(parent, FOLDER, `${memory.id}-${memory.cowNumber}-${randomBytes(8).toString('hex')}`);
 
 /**
  * Makes the folder that a new COW file lies in, if it is missing.
@@ -80,9 +82,9 @@ export const closedCowFiles = (
   const live = device && join(mountPoint, device.cowFile);
   return [...folders].flatMap((folder) => {
     const parent = join(mountPoint, folder);
-    const own = join(parent, folderName(memory));
+    const own = join(parent, FOLDER);
     const old = namesIn(parent).filter((name) => isOldName(memory, name));
-    const files = namesIn(own).filter(isName);
+    const files = namesIn(own).filter((name) => isName(memory, name));
     return [...old.map((name) => join(parent, name)), ...files.map((name) => join(own, name))].filter(
       (file) => file !== live && isOwnFile(file),
     );

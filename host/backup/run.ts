@@ -86,7 +86,7 @@ export class Run {
       throw new RefusalError('WHOLE_COPY_NEEDED', message);
     }
     if (plan.kind === 'whole') this.#requireSpace();
-    const folder = cowParent(this.#memory, this.#request.cowFolder, this.#mountPoint);
+    const folder = cowParent(this.#request.cowFolder, this.#mountPoint);
     if (!device) this.#tracking.requireFree(this.#request.minor);
     this.#events.onPlan?.(plan);
     const snapshot = this.#takeSnapshot(device, folder);

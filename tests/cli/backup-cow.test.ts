@@ -13,7 +13,7 @@ import {
   symlinkSync,
   writeFileSync,
 } from 'node:fs';
-import { dirname } from 'node:path';
+import { basename, dirname } from 'node:path';
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import { makeCowFile } from '../host/cow-maker.js';
@@ -37,7 +37,7 @@ import {
 import { at } from './tool.js';
 
 const NOBODY = 65534;
-const NEW_PATH = /^\/\.datto-backup-[0-9a-f]{8}\/\d+-[0-9a-f]{16}$/;
+const NEW_PATH = /^\/\.datto-backup-files\/[0-9a-f]{8}-\d+-[0-9a-f]{16}$/;
 
 const kindOf = (options: readonly string[] = []): string =>
   (JSON.parse(backUp(['--json', ...options]).stdout) as { kind: string }).kind;
@@ -45,7 +45,7 @@ const kindOf = (options: readonly string[] = []): string =>
 /** Gives the device's COW file the name that older versions gave it. */
 const renameAsBefore = (): string => {
   const { cow = '', sequence } = device() ?? {};
-  const old = `${dirname(cow)}-${sequence}`;
+  const old = `/.datto-backup-${basename(cow).slice(0, 8)}-${sequence}`;
   renameSync(machine(`mount${cow}`), machine(`mount${old}`));
   changeDevice({ cow: old });
   return machine(`mount${old}`);
@@ -83,7 +83,7 @@ test("a folder of that name that is not root's own is refused, and nothing chang
     const before = everything();
     const { status, stderr } = backup();
     assert.is(status, 22, stderr);
-    assert.match(stderr, /^datto-backup: Cannot use [^\n]*\/\.datto-backup-[0-9a-f]{8}: it [^\n]*, expected [^\n]*\n$/);
+    assert.match(stderr, /^datto-backup: Cannot use [^\n]*\/\.datto-backup-files: it [^\n]*, expected [^\n]*\n$/);
     assert.equal(everything(), before);
   }
 });
