@@ -138,7 +138,7 @@ export class SystemError extends Error {
 }
 
 export const { EAGAIN, EBUSY, EINTR, EINVAL, EIO, ENODEV, ENOSPC, ENOSYS, ENOTDIR, ENOTTY } = constants.errno;
-export const { EEXIST, ELOOP, ENXIO, ERANGE, EOPNOTSUPP, ENOENT, EXDEV } = constants.errno;
+export const { EEXIST, ELOOP, EMLINK, EPERM, ENXIO, ERANGE, EOPNOTSUPP, ENOENT, EXDEV } = constants.errno;
 
 /**
  * Text of an errno, as strerror(3) gives it in the C locale.

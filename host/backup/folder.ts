@@ -3,7 +3,7 @@
 import { randomBytes } from 'node:crypto';
 import { existsSync, linkSync, statSync } from 'node:fs';
 import { join } from 'node:path';
-import { RefusalError, withErrno } from '../errors.js';
+import { EMLINK, ENOSYS, EOPNOTSUPP, EPERM, errnoOf, RefusalError, withErrno } from '../errors.js';
 import type { ImageFiles } from '../image-state.js';
 import { imageFiles, readState } from '../image-state.js';
 import { removeLeftovers } from '../previous.js';
@@ -62,6 +62,9 @@ export interface Memory {
   readonly closing?: { readonly series: string; readonly sequence: string; readonly leastBlocks: number };
   readonly copy?: WholeCopy;
 }
+
+/** Errnos by which a filesystem says that it has no hard links. */
+const NO_LINKS = new Set([EPERM, EOPNOTSUPP, ENOSYS, EMLINK]);
 
 const FORMAT = 'dattobd backup';
 const VERSION = 1;
@@ -177,6 +180,17 @@ export const removeWithCompanions = (image: string): void => {
   for (const path of [files.state, files.manifest, image]) removeFile(path);
 };
 
+/** Gives a file a second name. Returns false where the filesystem has no hard links, such as vfat or SMB. */
+const tryLink = (from: string, to: string): boolean => {
+  try {
+    withErrno('link', from, () => linkSync(from, to));
+    return true;
+  } catch (error) {
+    if (NO_LINKS.has(errnoOf(error) ?? 0)) return false;
+    throw error;
+  }
+};
+
 /** The whole copy is complete and on disk: it has a state, which is written last. */
 const isComplete = ({ fresh }: Names): boolean => readState(filesOf(fresh).state)?.state === 'CLEAN';
 
@@ -184,7 +198,8 @@ const isComplete = ({ fresh }: Names): boolean => readState(filesOf(fresh).state
  * Puts a complete whole copy in the image's place; the image before gets the name `replaced`, if it is a snapshot.
  *
  * Done again after an interruption at any point, it ends the same; without a complete copy it does nothing. The image
- * is at no moment missing: its name changes from the old to the new one at once.
+ * is at no moment missing, its name changes from the old to the new one at once; where there are no hard links, one of the
+ * names `image` and `replaced` is there at every moment.
  *
  * @returns true if there was something to do
  */
@@ -198,11 +213,17 @@ export const swapIn = (names: Names): boolean => {
   if (existsSync(names.fresh)) {
     if (existsSync(names.image) && readState(image.state)?.state === 'CLEAN') {
       removeWithCompanions(names.replaced);
-      withErrno('link', names.image, () => linkSync(names.image, names.replaced));
-      withErrno('link', image.state, () => linkSync(image.state, replaced.state));
-      if (existsSync(image.manifest))
-        withErrno('link', image.manifest, () => linkSync(image.manifest, replaced.manifest));
+      if (tryLink(names.image, names.replaced)) {
+        tryLink(image.state, replaced.state);
+        if (existsSync(image.manifest)) tryLink(image.manifest, replaced.manifest);
+      } else {
+        moveFile(names.image, names.replaced);
+        moveCompanions(image, replaced);
+      }
       syncFolder(names.folder);
+    } else if (!existsSync(names.image) && existsSync(names.replaced) && !existsSync(replaced.state)) {
+      // Interrupted between two names, where there are no links.
+      moveCompanions(image, replaced);
     }
     // Before the image: later, one that is there may have been moved there already.
     removeFile(image.manifest);

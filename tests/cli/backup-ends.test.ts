@@ -16,11 +16,12 @@ import {
   inFolder,
   machine,
   makeMachine,
+  REPLACED,
   volume,
   writeVolume,
 } from './backup-scene.js';
 import type { Fakes } from './tool.js';
-import { runTool } from './tool.js';
+import { at, runTool } from './tool.js';
 
 const backUpPlan = (options: readonly string[] = [], fakes: Fakes = {}): string =>
   backUp(options, fakes).stdout.split('\n')[0] ?? '';
@@ -186,6 +187,36 @@ test('without what the folder remembers, the device is known by the image; what 
   assert.ok(cowFiles().includes(old));
   rmSync(machine(`mount/${old}`));
   assertGood();
+});
+
+test('where there are no hard links, a whole copy replaces the image all the same, killed at any moment or not', () => {
+  const NO_LINKS: Fakes = { FAKE_LINK_ERRNO: '1' };
+  const prepare = (): Buffer => {
+    makeMachine();
+    backUp(['--manifest']);
+    const before = volume();
+    writeVolume([60]);
+    return before;
+  };
+  let before = prepare();
+  backUp(['--whole'], { ...NO_LINKS, FAKE_STEPS: at('steps') });
+  assertGood();
+  assert.ok(readFileSync(REPLACED).equals(before));
+  assert.is(runTool('datto-verify', ['scrub', REPLACED]).status, 0);
+  assert.match(runTool('update-img', ['--status', REPLACED]).stdout, /snapshot 1 of series [0-9a-f]+, since [^;]*\n$/);
+  const steps = Number(readFileSync(at('steps'), 'utf8'));
+  for (let step = steps - 18; step <= steps; step++) {
+    before = prepare();
+    assert.is(backup(['--whole'], { ...NO_LINKS, FAKE_KILL_AT: `${step}` }).status, null);
+    const kept = [IMAGE, REPLACED].filter(existsSync).map((path) => readFileSync(path));
+    assert.ok(
+      kept.some((content) => content.equals(before)),
+      `step ${step}: the image before`,
+    );
+    const { kind } = JSON.parse(backUp(['--json'], NO_LINKS).stdout) as { kind: string };
+    assertGood(`step ${step}`);
+    if (kind === 'incremental') assert.not.ok(existsSync(REPLACED), `step ${step}`);
+  }
 });
 
 test.run();

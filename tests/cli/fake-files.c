@@ -5,6 +5,7 @@
  * FAKE_OWNER   user to whom all regular files belong, as on a network filesystem that knows no other
  * FAKE_BLOCK   path of a file that is taken for a block device
  * FAKE_NFS     set: there are exclusive locks only of files that are open for writing
+ * FAKE_LINK_ERRNO  there are no hard links: link fails with it
  * FAKE_BUSY    set: that block device is in use, and cannot be opened with O_EXCL
  */
 #define _GNU_SOURCE
@@ -65,6 +66,14 @@ int flock(int fd, int operation)
 		return -1;
 	}
 	return NEXT(flock)(fd, operation);
+}
+
+int link(const char *from, const char *to)
+{
+	if (!getenv("FAKE_LINK_ERRNO"))
+		return NEXT(link)(from, to);
+	errno = atoi(getenv("FAKE_LINK_ERRNO"));
+	return -1;
 }
 
 int open(const char *path, int flags, ...)
