@@ -43,7 +43,10 @@ export const manual: ToolManual = {
     ['19', 'The driver is not loaded.'],
     ['22', 'The command line is wrong, or the volume is none that can be backed up now: it must be mounted.'],
     ['28', 'There is no space: in the folder for the copy, or on the volume for the COW file.'],
-    ['other', 'The errno of what could not be opened, read or written, or that the driver answered.'],
+    [
+      'other',
+      'The errno of what could not be opened, read or written, or that the driver answered; 255 for one above that.',
+    ],
   ],
   sections: [
     {

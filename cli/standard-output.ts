@@ -8,6 +8,7 @@ const BATCH = 65536;
 const [STDOUT, STDERR] = [1, 2];
 const [EAGAIN, EPIPE] = [11, 32];
 const WAIT_MS = 5;
+const STATUS_MAX = 255;
 
 /** Whoever read standard output has closed it. */
 export class ReaderGoneError extends Error {}
@@ -48,6 +49,9 @@ export interface ProcessStreams extends Streams {
   readonly finish: (tool: string, status: number, failure?: number) => number;
 }
 
+/** A process has 8 bits for its status: an errno of the driver beyond them must not read as success, or as another one. */
+const clamp = (status: number): number => Math.min(status, STATUS_MAX);
+
 /** Streams of a tool whose work goes on whatever becomes of its output. */
 export const processStreams = (): ProcessStreams => {
   let trouble: unknown;
@@ -63,9 +67,9 @@ export const processStreams = (): ProcessStreams => {
     err: writeError,
     interactive: process.stderr.isTTY === true,
     finish: (tool, status, failure) => {
-      if (trouble === undefined || trouble instanceof ReaderGoneError) return status;
+      if (trouble === undefined || trouble instanceof ReaderGoneError) return clamp(status);
       writeError(`${tool}: ${errorLine(trouble)}\n`);
-      return status === 0 ? (failure ?? errnoOf(trouble) ?? 1) : status;
+      return clamp(status === 0 ? (failure ?? errnoOf(trouble) ?? 1) : status);
     },
   };
 };

@@ -29,7 +29,7 @@ export const manual: ToolManual = {
     [
       'other',
       'The errno of what could not be opened, read or written: 2 for a file that does not exist, 13 for one that must ' +
-        'not be opened, 28 if there is no space.',
+        'not be opened, 28 if there is no space; or of the driver, 255 for one above that.',
     ],
     ['130', 'Interrupted, as shells tell it. The state file says how far the update was; the same command goes on.'],
   ],

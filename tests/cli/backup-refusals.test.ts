@@ -170,6 +170,10 @@ test("the driver's refusals end the run with their errno", () => {
     first.stderr,
     /^datto-backup: Cannot start a snapshot of \/dev\/fake-origin: No space left on device\n$/,
   );
+  for (const errno of [256, 512, 524]) {
+    writeFileSync(machine('fail'), `1 ${errno}`);
+    assert.is(backup().status, 255);
+  }
   rmSync(machine('fail'));
   backUp();
   writeFileSync(machine('fail'), '6 12');

@@ -148,6 +148,8 @@ test('F4.5: only a snapshot node is a snapshot', () => {
 test('F4.6: what the driver answers is the exit status', () => {
   makeScene();
   assert.is(update({ FAKE_IOCTL_ERRNO: '6' }).status, 6);
+  // The exit status has 8 bits.
+  for (const errno of [255, 256, 257, 512, 524]) assert.is(update({ FAKE_IOCTL_ERRNO: `${errno}` }).status, 255);
   assert.is(update({ FAKE_CONTROL_ERRNO: '13' }).status, 13);
 });
 
