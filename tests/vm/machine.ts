@@ -86,6 +86,8 @@ function writeJob(job: Job, path: string, boot: number): void {
 
 /** A job is begun again so many times at most when the emulator failed its machine. */
 const EMULATOR_FAULTS = 2;
+/** A kernel that has not come to the script by then, and not to our module either, was failed by the emulator. */
+const BOOT_SECONDS = 120;
 
 /**
  * Boots a machine, runs its job and waits for its end; from the beginning again, and saying so, where the emulator is at fault.
@@ -96,8 +98,34 @@ const EMULATOR_FAULTS = 2;
 export async function runMachine(job: Job): Promise<Outcome> {
   for (let faults = 0; ; faults++) {
     const outcome = await runMachineOnce(job);
-    if (faults === EMULATOR_FAULTS || !emulatorFault(outcome.dmesg + outcome.console)) return outcome;
-    console.log(`${job.outDir}: QEMU stopped a CPU at a breakpoint that the kernel had taken away: it is begun again`);
+    const fault = outcome.stuck ? 'the machine did not boot' : emulatorFaultText(outcome);
+    if (faults === EMULATOR_FAULTS || fault === undefined) return outcome;
+    console.log(`${job.outDir}: ${fault}: it is begun again`);
+  }
+}
+
+const emulatorFaultText = ({ dmesg, console }: Outcome): string | undefined =>
+  emulatorFault(dmesg + console) ? 'QEMU stopped a CPU at a breakpoint that the kernel had taken away' : undefined;
+
+/** Watches one boot: whether the guest comes to its script. */
+class BootWatch {
+  readonly #deadline = new Deadline(BOOT_SECONDS);
+  readonly #times: string;
+  readonly #console: string;
+  readonly #boot: number;
+  #isUp = false;
+
+  /** @param boot number of this boot: so many lines "begin" are in the file of times once it is up */
+  constructor(outDir: string, boot: number) {
+    this.#times = join(outDir, 'times');
+    this.#console = join(outDir, 'console');
+    this.#boot = boot;
+  }
+
+  /** @returns whether the guest is stuck on its way there, where nothing of ours runs yet */
+  isStuck(): boolean {
+    this.#isUp ||= (readIfThere(this.#times).match(/^begin /gm) ?? []).length >= this.#boot;
+    return !this.#isUp && this.#deadline.over() && !readIfThere(this.#console).includes('dattobd');
   }
 }
 
@@ -147,14 +175,18 @@ async function runMachineOnce(job: Job): Promise<Outcome> {
     const next = (): string => readIfThere(at('next')).trim();
     const patience = new Patience(outDir, job.limitSeconds);
     let overdue = false;
+    let stuck = false;
+    let bootWatch: BootWatch;
     const shouldEnd = (): boolean => {
       follow();
       overdue ||= patience.over();
-      return overdue || next() === 'cut' || emulatorFault(readIfThere(at('console')));
+      stuck ||= bootWatch.isStuck();
+      return overdue || stuck || next() === 'cut' || emulatorFault(readIfThere(at('console')));
     };
     const began = Date.now();
     let cpuSeconds = 0;
-    for (let boot = 1; boot === 1 || (next() !== '' && !overdue); boot++) {
+    for (let boot = 1; boot === 1 || (next() !== '' && !overdue && !stuck); boot++) {
+      bootWatch = new BootWatch(outDir, boot);
       rmSync(at('next'), { force: true });
       writeJob(job, at('job'), boot);
       cpuSeconds += await runQemu({ kernel, initrd, disks, memoryMib, cpus, outDir }, at('console'), shouldEnd);
@@ -163,6 +195,7 @@ async function runMachineOnce(job: Job): Promise<Outcome> {
     const isScript = (command: string): boolean => command === `bash ${job.script}`;
     return {
       ...(status === '' || overdue ? {} : { status: Number(status) }),
+      stuck,
       ...(overdue ? { overdue: doing(readIfThere(at('processes')), isScript) } : {}),
       seconds: (Date.now() - began) / 1000,
       cpuSeconds,

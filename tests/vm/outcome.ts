@@ -6,6 +6,8 @@ export interface Outcome {
   readonly status?: number;
   /** what the guest was doing when its time was over, if that is how it ended */
   readonly overdue?: string;
+  /** the kernel did not come to the script, nor to our module */
+  readonly stuck: boolean;
   readonly seconds: number;
   /** time of this machine's CPUs that QEMU took */
   readonly cpuSeconds: number;

@@ -45,6 +45,7 @@ test('nor is what the kernel complained of before it', () => {
 
 const good: Outcome = {
   status: 0,
+  stuck: false,
   seconds: 1,
   cpuSeconds: 1,
   times: { boot: 0, waiting: 0 },
