@@ -126,6 +126,7 @@ export const manual: ToolManual = {
         {
           example: [
             'dbdctl setup-snapshot /dev/sda1 /data/.datto0 0',
+            'umask 077',
             'dd if=/dev/datto0 of=/backup/data.img bs=1M',
             'dbdctl transition-to-incremental 0',
           ],
@@ -134,8 +135,8 @@ export const manual: ToolManual = {
         {
           example: [
             'dbdctl transition-to-snapshot /data/.datto1 0',
-            'update-img /dev/datto0 /data/.datto0 /backup/data.img',
-            'rm -f /data/.datto0',
+            'update-img /dev/datto0 /data/.datto0 /backup/data.img &&',
+            'rm -f /data/.datto0 &&',
             'dbdctl transition-to-incremental 0',
           ],
         },

@@ -71,7 +71,7 @@ export const manual: ToolManual = {
             'dbdctl transition-to-snapshot /data/.datto1 0',
             'update-img --dry-run /dev/datto0 /data/.datto0 /backup/data.img',
             'update-img --keep-previous /dev/datto0 /data/.datto0 /backup/data.img',
-            'rm -f /data/.datto0',
+            'test $? = 0 && rm -f /data/.datto0',
           ],
         },
         'See what the image is, and go back to the one before:',
