@@ -112,18 +112,52 @@ static void note_log(struct dattobd_device *dev, u64 last, __be32 word)
 	}
 }
 
+static bool is_landing(const struct proof *proof)
+{
+	return time_before(jiffies, READ_ONCE(proof->noted) + LANDING);
+}
+
+/* First sector of @bio on its disk. */
+static sector_t first_sector(const struct bio *bio)
+{
+	return bio->bi_iter.bi_sector +
+	       (bio_flagged(bio, BIO_REMAPPED) ? 0 : bio->bi_bdev->bd_start_sect);
+}
+
+static bool is_in_log(const struct proof *proof, sector_t sector, sector_t nr_sectors)
+{
+	return sector >= proof->log_start && sector + nr_sectors <= proof->log_end;
+}
+
+bool proof_is_noted(struct dattobd_device *dev, struct bio *bio, sector_t sector,
+		    sector_t nr_sectors)
+{
+	struct proof *proof = dev->proof;
+	sector_t end = sector + nr_sectors - 1;
+	u64 last = end - proof->log_start;
+	__be32 word;
+	u32 cycle;
+
+	if (!is_in_log(proof, sector, nr_sectors) || !proof->log_known || !is_landing(proof) ||
+	    !bio_has_data(bio))
+		return false;
+	copy_data(bio, (dev->start + end - first_sector(bio)) * SECTOR_SIZE, &word, sizeof(word));
+	cycle = be32_to_cpu(word);
+	if (cycle == proof->log_cycle)
+		return last <= proof->log_last;
+	return cycle + 1 == proof->log_cycle && last > proof->log_last;
+}
+
 void proof_note(struct dattobd_device *dev, struct bio *bio, sector_t sector, sector_t nr_sectors)
 {
 	struct proof *proof = dev->proof;
-	bool in_log = sector >= proof->log_start && sector + nr_sectors <= proof->log_end;
-	sector_t from = bio->bi_iter.bi_sector, end, skip;
+	bool in_log = is_in_log(proof, sector, nr_sectors);
+	sector_t end, skip;
 	__be32 word;
 
 	if (likely(sector >= COW_BLOCK_SECTORS && !in_log))
 		return;
-	if (!bio_flagged(bio, BIO_REMAPPED))
-		from += bio->bi_bdev->bd_start_sect;
-	skip = dev->start + sector - from;
+	skip = dev->start + sector - first_sector(bio);
 	WRITE_ONCE(proof->noted, jiffies);
 	if (in_log) {
 		copy_data(bio, (skip + nr_sectors - 1) * SECTOR_SIZE, &word, sizeof(word));
@@ -233,11 +267,6 @@ int proof_learn(struct dattobd_device *dev, u64 *fingerprint)
 	raw_spin_unlock_irqrestore(&dev->core_lock, flags);
 	mutex_unlock(&proof->lock);
 	return ret;
-}
-
-static bool is_landing(const struct proof *proof)
-{
-	return time_before(jiffies, READ_ONCE(proof->noted) + LANDING);
 }
 
 /* Compare what was found with what was written here. Context: core_lock. */

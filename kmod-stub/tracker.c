@@ -116,7 +116,8 @@ bool tracker_take(struct dattobd_device *dev, struct bio *bio)
 	}
 
 	raw_spin_lock_irqsave(&dev->core_lock, flags);
-	if (unlikely(dev->seal || seal_is_shut(dev))) {
+	if (unlikely(dev->seal || seal_is_shut(dev)) &&
+	    !proof_is_noted(dev, bio, sector, nr_sectors)) {
 		held = seal_take(dev);
 	} else if (!dev->error && dev->snapshot_mode) {
 		held = !may_go(dev, bio, sector, nr_sectors);
