@@ -48,7 +48,7 @@ proven() {
 	same "$1: the image's snapshot" "$name" "$(device)"
 	[ -e "$truth/$name" ] || die "$1: nobody saw snapshot $name"
 	equal $image "$truth/$name" || die "$1: the image differs from the snapshot"
-	same "$1: COW files" "$(find $MOUNT -maxdepth 1 -name '.datto-backup-*' | wc -l)" 1
+	same "$1: COW files" "$(find $MOUNT/.datto-backup-files -type f | wc -l)" 1
 	step "$1: snapshot ${name%-*}: the image equals it in every byte"
 }
 

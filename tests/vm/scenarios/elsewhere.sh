@@ -2,7 +2,7 @@
 # something to it or nothing; it comes back. Each ends with an image that equals the snapshot, or with a refusal before anything was
 # written to the disk, every byte of which is then what the other path left. ELSEWHERE_ROUNDS and ELSEWHERE_SEED repeat and prolong it.
 . "$PROJECT/tests/vm/guest/lib.sh"
-ROUNDS=${ELSEWHERE_ROUNDS:-4}
+ROUNDS=${ELSEWHERE_ROUNDS:-$(rounds 3 30)}
 RANDOM=${ELSEWHERE_SEED:=$RANDOM}
 say "seed $ELSEWHERE_SEED, $ROUNDS rounds"
 make_scratch

@@ -12,7 +12,7 @@ make_origin
 load_module
 dbdctl setup-snapshot -f 100 $ORIGIN $MOUNT/cow 0
 fio --filename=$ORIGIN --allow_mounted_write=1 --rw=write --bs=4k --direct=1 --thread --time_based --runtime=600 --eta=never \
-	--output=/run/fio.log --name=one --offset=340M --size=40M --name=other --offset=380M --size=40M --thinktime=100ms &
+	--output=/run/fio.log --size=20M --name=a --offset=340M --name=b --offset=360M --name=c --offset=380M --thinktime=100ms --name=d --offset=400M --thinktime=50ms &
 fio=$!
 sleep 5
 begin=$(date +%s%3N)
