@@ -64,6 +64,9 @@ test('a machine passes only with status 0, in time, and a silent kernel', () => 
     whyOf({ ...silent, overdue: 'running: dd (D)', log: '[   1 s] first\n[   2 s] second\n' }),
     'killed after 1 s, after "[   2 s] second"; running: dd (D)',
   );
+  const late = { ...silent, overdue: 'running: dd', dmesg: '[1.0] sysrq: Show Blocked State\n[1.1] Call Trace:' };
+  assert.not.match(whyOf(late), /complained/);
+  assert.match(whyOf({ ...late, dmesg: `BUG: bad\n${late.dmesg}` }), /complained: BUG: bad/);
   assert.match(whyOf({ ...good, dmesg: oops('cc <0a>') }), /^the kernel complained: .*Oops/);
   assert.match(whyOf({ ...good, console: 'WARNING: CPU: 0 PID: 1 at fs/inode.c' }), /WARNING/);
   assert.equal(badLines('unpatched return thunk in use. This should not happen!\nBUG: bad'), ['BUG: bad']);

@@ -94,9 +94,15 @@ function badEnd({ status, overdue, seconds, log }: Outcome): string | undefined 
   return failed === undefined ? `status ${status}` : `status ${status}: ${failed}`;
 }
 
+/** A machine that is late is asked what is blocked: the traces that follow are no complaint. */
+const beforeLastWords = (log: string): string => log.split('sysrq: Show Blocked State')[0]!;
+
 /** Returns why a run failed, or undefined if it passed. */
 export function failure(outcome: Outcome): Failure | undefined {
-  const bad = [...new Set([...badLines(outcome.dmesg), ...badLines(outcome.console)])].map((line) => line.trim());
+  const logs = [outcome.dmesg, outcome.console].map((log) =>
+    outcome.overdue === undefined ? log : beforeLastWords(log),
+  );
+  const bad = [...new Set(logs.flatMap(badLines))].map((line) => line.trim());
   const end = badEnd(outcome);
   if (end === undefined && bad.length === 0) return undefined;
   const complaint = bad.length > 0 ? `the kernel complained: ${bad[0]}` : undefined;
