@@ -8,8 +8,8 @@
  *
  * Without --all each scenario runs once, on a kernel and a filesystem that its place in the table gives it (vm/scenarios.ts);
  * --kernel and --fs, which may be repeated as --scenario may, name others. With --all every scenario runs everywhere, and
- * what the unit tests do for seconds is done for minutes. As many tasks run at once as this machine has CPUs, unless --jobs
- * says otherwise; with --verbose, one. The last line is "N passed, N failed"; the exit status is 0 only if something ran and
+ * what the unit tests do for seconds is done for minutes. One task more runs at once than this machine has CPUs, since some wait for a
+ * disk or the clock, unless --jobs says otherwise; with --verbose, one. The last line is "N passed, N failed"; the exit status is 0 only if something ran and
  * nothing failed.
  */
 import { availableParallelism } from 'node:os';
@@ -95,7 +95,11 @@ function tasks(): Task[] {
 if (values.list) {
   for (const { scenario, kernel, fs } of places()) console.log(`${scenario.name} (${kernel} ${fs})`);
 } else {
-  const jobs = values.verbose ? 1 : values.jobs === undefined ? availableParallelism() : number('jobs', values.jobs);
+  const jobs = values.verbose
+    ? 1
+    : values.jobs === undefined
+      ? availableParallelism() + 1
+      : number('jobs', values.jobs);
   for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => process.exit(1));
   const began = Date.now();
   const results = await runTasks(tasks(), jobs, console.log);

@@ -2,8 +2,8 @@
 # flushed when; by that note the disk is made what it may be after the power failed at a random moment: what was not flushed is
 # there, lost or torn. UPDATE_POWER_CUT_SEED is what to repeat; the notes differ a little from run to run.
 . "$PROJECT/tests/vm/guest/lib.sh"
-UPDATES=$(rounds 10 20)	# power cuts
-ROLLBACKS=$(rounds 4 6)
+UPDATES=$(rounds 8 20)	# power cuts
+ROLLBACKS=$(rounds 3 6)
 IMAGES=/mnt/images
 IMAGE=$IMAGES/image
 SEED=${UPDATE_POWER_CUT_SEED:-$((RANDOM * 32768 + RANDOM))}
