@@ -48,6 +48,11 @@ export async function buildPrograms(): Promise<void> {
   }
 }
 
+/** Compiles wasm3 for Node: a guest cannot, where the project is read-only. */
+export async function buildWasm3(): Promise<void> {
+  await run(['npm', 'run', '-s', 'build:wasm3']);
+}
+
 /** Compiles the client of the C library, and the library. */
 export async function buildClient(): Promise<void> {
   const lib = join(projectDir, 'build/lib');

@@ -72,7 +72,7 @@ export const scenarios: readonly Scenario[] = [
   { name: 'hibernate', fileSystems: both, diskMib: [320], seconds: 40, cpus: 2 },
   { name: 'written-elsewhere', fileSystems: both, diskMib: [64, SCRATCH_MIB, 64], seconds: 200 },
   { name: 'boot-without-module', fileSystems: both, diskMib: [400, SCRATCH_MIB], seconds: 60 },
-  { name: 'log-end', fileSystems: xfs, diskMib: [320, SCRATCH_MIB], seconds: 100 },
+  { name: 'log-end', fileSystems: xfs, diskMib: [320, SCRATCH_MIB], seconds: 60 },
   {
     name: 'elsewhere',
     fileSystems: both,

@@ -7,6 +7,7 @@ import {
   buildErasable,
   buildModule,
   buildPrograms,
+  buildWasm3,
   erasablePath,
   modulePath,
   programsDir,
@@ -100,6 +101,7 @@ export function machineTasks(places: readonly Place[], options: MachineOptions, 
   const programs = buildStep('programs for the guests', 8, [], async () => {
     await buildPrograms();
     await buildClient();
+    await buildWasm3();
   });
   const names = [...new Set(places.map((place) => place.kernel))];
   return [programs, ...names.flatMap((name) => kernelTasks(kernel(name), places, options, [build, programs]))];
