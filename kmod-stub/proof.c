@@ -118,7 +118,7 @@ static bool is_landing(const struct proof *proof)
 }
 
 /* First sector of @bio on its disk. */
-static sector_t first_sector(const struct bio *bio)
+static sector_t first_sector(struct bio *bio)
 {
 	return bio->bi_iter.bi_sector +
 	       (bio_flagged(bio, BIO_REMAPPED) ? 0 : bio->bi_bdev->bd_start_sect);

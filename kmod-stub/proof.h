@@ -31,8 +31,9 @@ int proof_learn(struct dattobd_device *dev, u64 *fingerprint);
 void proof_note(struct dattobd_device *dev, struct bio *bio, sector_t sector, sector_t nr_sectors);
 
 /**
- * proof_is_noted() - Was this write noted, a moment ago? Device mapper submits one that wants a flush
- * first a second time, after the flush. To hold it then would be to wait for what it is to write.
+ * proof_is_noted() - Was this write noted, a moment ago? Device mapper submits one that wants a
+ * flush first a second time, after the flush. To hold it then would be to wait for what it is to
+ * write.
  *
  * Only records of an XFS log are known again; they are what is written so and noted.
  * Context: core_lock.
