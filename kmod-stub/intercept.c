@@ -1,6 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Interception of writes: submit_bio_noacct() is redirected with ftrace.
+ * Interception of writes: the function that hands bios to their disks is redirected with ftrace.
+ *
+ * From 5.18 on that is submit_bio_noacct_nocheck(): a bio comes there when blk-throttle lets it
+ * go, not when it begins to wait. Where only submit_bio_noacct() can be had, older kernels let a
+ * bio come by once more when it may go.
  *
  * Everything is decided inside the ftrace callback (tracker_take() neither sleeps nor allocates).
  * A write that may go is left alone: this module never stands on the stack of a task that sleeps
@@ -14,12 +18,17 @@
 #include <linux/rcupdate.h>
 #include "dattobd.h"
 
-static char intercepted[32] = "submit_bio_noacct";
+static char functions[][32] = { "submit_bio_noacct_nocheck", "submit_bio_noacct" };
 
 #ifdef DATTOBD_DEBUG_CORE
-/* With another function it is as in a kernel in which no bio comes by. */
-module_param_string(debug_intercept, intercepted, sizeof(intercepted), 0600);
-MODULE_PARM_DESC(debug_intercept, "function that is traced in place of submit_bio_noacct()");
+/* With other functions it is as in a kernel in which no bio comes by. */
+module_param_string(debug_intercept, functions[0], sizeof(functions[0]), 0600);
+MODULE_PARM_DESC(debug_intercept,
+		 "function that is traced in place of submit_bio_noacct_nocheck()");
+module_param_string(debug_intercept_else, functions[1], sizeof(functions[1]), 0600);
+MODULE_PARM_DESC(
+	debug_intercept_else,
+	"function that is traced in place of submit_bio_noacct(), if the first will not do");
 #endif
 
 static DEFINE_MUTEX(changes); /* guards what follows */
@@ -134,6 +143,7 @@ static unsigned long send_probe(struct bio *bio, bool own)
 static int self_test(struct block_device *bdev)
 {
 	struct page *page = alloc_page(GFP_KERNEL);
+	unsigned long other_call;
 	struct bio *bio;
 	int err = -ENXIO;
 
@@ -142,7 +152,9 @@ static int self_test(struct block_device *bdev)
 	bio = bio_alloc(bdev, 1, REQ_OP_READ, GFP_KERNEL);
 	__bio_add_page(bio, page, bdev_logical_block_size(bdev), 0);
 	own_call = send_probe(bio, true);
-	if (own_call && send_probe(bio, false))
+	other_call = own_call ? send_probe(bio, false) : 0;
+	/* The calls are told apart by where they return to. */
+	if (other_call && other_call != own_call)
 		err = 0;
 	else
 		own_call = 0;
@@ -151,7 +163,7 @@ static int self_test(struct block_device *bdev)
 	return err;
 }
 
-static int start(struct block_device *bdev)
+static int redirect(char *function)
 {
 	int err;
 
@@ -160,19 +172,14 @@ static int start(struct block_device *bdev)
 		.func = on_submit_bio,
 		.flags = FTRACE_OPS_FL_IPMODIFY | FTRACE_OPS_FL_PERMANENT | COMPAT_FTRACE_OPS_FL,
 	};
-	err = ftrace_set_filter(&ops, intercepted, strlen(intercepted), 0) ?:
-		      register_ftrace_function(&ops);
+	err = ftrace_set_filter(&ops, function, strlen(function), 0);
+	if (err == -EINVAL)
+		err = -ENXIO; /* this kernel has no such function */
+	if (!err)
+		err = register_ftrace_function(&ops);
 	registered = !err;
-	if (err) {
-		ftrace_free_filter(&ops);
-		pr_err("datto: submit_bio_noacct() cannot be intercepted (is another snapshot module or live patch loaded?): %d\n",
-		       err);
-		return err;
-	}
-	err = self_test(bdev);
 	if (err)
-		pr_err("datto: writes do not come by at submit_bio_noacct() in this kernel, nothing can be tracked: %d\n",
-		       err);
+		ftrace_free_filter(&ops);
 	return err;
 }
 
@@ -181,8 +188,7 @@ static void stop(void)
 	int err = unregister_ftrace_function(&ops);
 
 	if (err) {
-		pr_err("datto: submit_bio_noacct() is still intercepted, the module must stay: %d\n",
-		       err);
+		pr_err("datto: writes are still intercepted, the module must stay: %d\n", err);
 		__module_get(THIS_MODULE);
 		/* An unload that is under way cannot be refused any more. */
 		while (!module_is_live(THIS_MODULE))
@@ -193,6 +199,27 @@ static void stop(void)
 	ftrace_free_filter(&ops);
 	/* A task may have been preempted in bio_was_taken(), or on its way to it. */
 	synchronize_rcu_tasks();
+}
+
+static int start(struct block_device *bdev)
+{
+	int err = -ENXIO;
+	size_t i;
+
+	for (i = 0; i < ARRAY_SIZE(functions) && err == -ENXIO && !registered; i++) {
+		err = redirect(functions[i]);
+		if (!err)
+			err = self_test(bdev);
+		if (err && registered)
+			stop();
+	}
+	if (err == -ENXIO)
+		pr_err("datto: writes come by neither at %s() nor at %s() in this kernel, nothing can be tracked: %d\n",
+		       functions[0], functions[1], err);
+	else if (err)
+		pr_err("datto: writes cannot be intercepted (is another snapshot module or live patch loaded?): %d\n",
+		       err);
+	return err;
 }
 
 int intercept_enable(struct block_device *bdev)
@@ -206,8 +233,6 @@ int intercept_enable(struct block_device *bdev)
 		err = -ENXIO;
 	if (!err)
 		users++;
-	else if (registered)
-		stop();
 	mutex_unlock(&changes);
 	return err;
 }

@@ -80,6 +80,7 @@ export const scenarios: readonly Scenario[] = [
     diskMib: [64, SCRATCH_MIB],
     seconds: 50,
   },
+  { name: 'throttled', fileSystems: both, diskMib: [512, SCRATCH_MIB], seconds: 50 },
 ];
 
 /** Where a scenario runs. */

@@ -64,15 +64,21 @@ check_device $ORIGIN
 unload_module
 
 # A kernel in which no bio comes by where they are looked for is noticed at the first set-up.
-load_module debug_intercept=submit_bio_wait
+load_module debug_intercept=submit_bio_wait debug_intercept_else=submit_bio_wait
 mount $ORIGIN $MOUNT
 refused "No such device or address" dbdctl setup-snapshot -f 100 $ORIGIN $MOUNT/cow 0
-dmesg | matches "datto: writes do not come by at submit_bio_noacct" || die "nothing in the kernel's log of bios that do not come by"
+dmesg | matches "datto: writes come by neither at" || die "nothing in the kernel's log of bios that do not come by"
 same "devices" "$(field 0 state)" ""
 [ ! -e $MOUNT/cow ] || die "a set-up that was refused left its COW file behind"
 unload_module
-load_module
+
+# One that can only be intercepted where older kernels are.
+load_module debug_intercept=submit_bio_wait
 dbdctl setup-snapshot -f 100 $ORIGIN $MOUNT/cow 0
+before=$(checksum /dev/datto0)
+dd if=/dev/urandom of=$MOUNT/after bs=1M count=4 conv=fsync status=none
+same "a snapshot by submit_bio_noacct()" "$(checksum /dev/datto0)" "$before"
+[ "$(field 0 nr_changed_blocks)" -ge 1024 ] || die "nothing was copied"
 dbdctl destroy 0
 
 # A disk whose bios would go to a module that is gone is not tracked.

@@ -180,7 +180,9 @@ if [ "$FS" = xfs ]; then
 	same "a log of its own device, mounted: error" "$(field 0 error)" ""
 	dmesg -C
 	umount $MOUNT
-	sleep 9
+	said() { dmesg | matches "is on another device: there is no clean record"; }
+	until_true 60 "a word about the log" said
+	sleep 4 # looks of the watch
 	same "a log of its own device, unmounted: times it is said" "$(dmesg | grep -c "is on another device: there is no clean record")" 1
 	mount -o logdev=/dev/vdc "$ORIGIN" $MOUNT
 	echo x >>$MOUNT/file
