@@ -11,7 +11,7 @@
 
 import { BLOCK_BYTES, COW_HEADER_SIZE, ENTRY_BYTES, EINVAL, MODE_SNAPSHOT, SECTION_BYTES, SECTION_ENTRIES } from './layout';
 import { SECTION_READ, SECTION_READY, SECTION_WRITE, STATUS_MISS } from './layout';
-import { Area, Device, slots_allowed } from './memory';
+import { Area, bytes_wanted, Device, grow_slots, slots_allowed, slots_there } from './memory';
 
 const SLOT_MASK: u32 = 0x00ffffff;
 const ON_FILE: u32 = 1 << 30;
@@ -136,13 +136,14 @@ function hand_out(section: u64, slot: u32): void {
 
 /** Moves the clock's hand to a slot that is free or unused since the last turn. Ends within two turns. */
 function find_victim(): u32 {
+  const end = slots_there();
   let slot = Sections.hand;
   for (;;) {
     const at = owner_at(slot);
     const owner = load<u32>(at);
     if (!(owner & REFERENCED)) break;
     store<u32>(at, owner & ~REFERENCED);
-    slot = slot + 1 < Area.slots_in_use ? slot + 1 : 0;
+    slot = slot + 1 < end ? slot + 1 : 0;
   }
   Sections.hand = slot;
   return slot;
@@ -173,6 +174,16 @@ export function miss_section(): i64 {
 }
 
 /**
+ * Returns how much linear memory there should be before the next section is asked for. It then grows by itself; where it
+ * cannot, a section that is in memory has to go.
+ *
+ * @returns bytes, a multiple of a wasm page; less than there is in incremental mode, where the rest is not used any more
+ */
+export function memory_wanted(): i64 {
+  return bytes_wanted(Sections.nr_resident);
+}
+
+/**
  * Asks for a section to be in memory.
  *
  * @param section section, below NR_SECTIONS
@@ -185,6 +196,7 @@ export function section_request(section: i64): i64 {
   const entry = load<u32>(table_at(section));
   if (entry & SLOT_MASK) return SECTION_READY;
 
+  if (Sections.nr_resident >= slots_there()) grow_slots();
   const slot = find_victim();
   const owner = load<u32>(owner_at(slot));
   if (owner && load<u32>(table_at(owner - 1)) & DIRTY) {
@@ -204,7 +216,7 @@ export function section_request(section: i64): i64 {
 }
 
 /**
- * Sets the limit of the index cache: how many of the slots that init() made are in use, SLOTS_MIN at least.
+ * Sets the limit of the index cache: how many of the slots that init() allowed for may be used, SLOTS_MIN at least.
  *
  * @param cache_bytes limit for index sections in memory, in bytes
  * @returns SECTION_READY: it holds; SECTION_WRITE: do that I/O (io_*), report it, then ask again

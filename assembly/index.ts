@@ -8,6 +8,7 @@ export { plan_copy, plan_read } from './plan';
 export { commit_copy } from './commit';
 export {
   miss_section,
+  memory_wanted,
   section_request,
   set_cache,
   io_section,

@@ -67,6 +67,7 @@ export const RUNS_MAX: u32 = 16384;
 export const RUN_BYTES: u32 = 16;
 export const RANGE_BYTES: u32 = 16;
 export const SLOTS_MIN: u32 = 16;
+export const SLOTS_GROWTH: u32 = 16;
 export const MASK_CHUNK_BYTES: u32 = 32768;
 export const MASK_CHUNK_BLOCKS: u32 = 262144;
 export const STATUS_MISS: i64 = -4096;

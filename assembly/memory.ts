@@ -13,7 +13,8 @@
 //   Area.slots         SECTION_BYTES per slot         index sections, page aligned
 //
 // Both bitmaps are whole mask chunks long; bits past the last block are always zero. The memory up to RUNS' end is there
-// from the start, so buffer and runs can be used before init(); init() grows the rest, which is zero then.
+// from the start, so buffer and runs can be used before init(); init() grows what lies before the slots, and SLOTS_MIN of
+// them, which is zero then. More slots come as sections need them (grow_slots()).
 //
 // Static fields begin as literals everywhere: a name, even of a constant, would give the module a start function.
 
@@ -33,6 +34,7 @@ import {
   RUN_BYTES,
   SECTION_BYTES,
   SECTION_ENTRIES,
+  SLOTS_GROWTH,
   SLOTS_MIN,
 } from './layout';
 
@@ -69,8 +71,9 @@ export class Area {
   static sections: usize = 0;
   static slot_owners: usize = 0;
   static slots: usize = 0;
+  /** Entries of the slot table. */
   static nr_slots: u32 = 0;
-  /** Slots in use, from the first on; set_cache() changes it. */
+  /** Slots that may be used, from the first on; set_cache() changes it. */
   static slots_in_use: u32 = 0;
 }
 
@@ -147,6 +150,12 @@ function is_size(nr_sectors: u64): bool {
   return nr_sectors != 0 && nr_sectors <= ORIGIN_SECTORS_MAX;
 }
 
+/** Bytes of memory, in whole wasm pages, that hold so many slots. */
+@inline
+function bytes_with(slots: u64, nr_slots: u64): u64 {
+  return round_up(slots + nr_slots * SECTION_BYTES, PAGE_BYTES);
+}
+
 /**
  * Returns how much linear memory `init` takes.
  *
@@ -157,7 +166,7 @@ function is_size(nr_sectors: u64): bool {
 export function memory_needed(nr_sectors: i64, cache_bytes: i64): i64 {
   if (!is_size(nr_sectors)) return -EINVAL;
   const nr_slots = slots_of(nr_sectors, cache_bytes);
-  return round_up(slots_start(nr_sectors, nr_slots) + nr_slots * SECTION_BYTES, PAGE_BYTES);
+  return bytes_with(slots_start(nr_sectors, nr_slots), min<u64>(nr_slots, SLOTS_MIN));
 }
 
 /**
@@ -171,10 +180,7 @@ export function memory_needed(nr_sectors: i64, cache_bytes: i64): i64 {
 export function init(nr_sectors: i64, cache_bytes: i64, mode: i64): i64 {
   if (!is_size(nr_sectors) || Device.nr_sectors != 0) return -EINVAL;
   if (mode != MODE_SNAPSHOT && mode != MODE_INCREMENTAL) return -EINVAL;
-
-  const pages = <i32>(memory_needed(nr_sectors, cache_bytes) / PAGE_BYTES);
-  const missing = pages - memory.size();
-  if (missing > 0 && memory.grow(missing) < 0) return -ENOMEM;
+  if (!grow_to(memory_needed(nr_sectors, cache_bytes))) return -ENOMEM;
 
   const nr_slots = slots_of(nr_sectors, cache_bytes);
   Area.mask = CHANGED + <usize>bitmap_bytes(nr_sectors);
@@ -191,6 +197,40 @@ export function init(nr_sectors: i64, cache_bytes: i64, mode: i64): i64 {
   Device.data_offset = COW_HEADER_SIZE + Device.nr_sections * SECTION_BYTES;
   Device.mode = <u32>mode;
   return 0;
+}
+
+function grow_to(bytes: u64): bool {
+  const missing = <i32>(bytes / PAGE_BYTES) - memory.size();
+  return missing <= 0 || memory.grow(missing) >= 0;
+}
+
+/** Slots that may be used, and that memory is there for. */
+export function slots_there(): u32 {
+  const room = (<u64>memory.size() * PAGE_BYTES - Area.slots) / SECTION_BYTES;
+  return <u32>min<u64>(room, Area.slots_in_use);
+}
+
+/** Bytes of memory with some slots more, as far as the limit allows. */
+function more_slots(): u64 {
+  return bytes_with(Area.slots, min<u64>(slots_there() + SLOTS_GROWTH, Area.slots_in_use));
+}
+
+/** Grows memory by some slots, if it can be. */
+export function grow_slots(): void {
+  grow_to(more_slots());
+}
+
+/**
+ * Returns how much linear memory there should be.
+ *
+ * @param nr_resident sections in memory
+ * @returns bytes, a multiple of a wasm page: in snapshot mode what there is or, if every slot is taken, some more; what the
+ *   bitmaps and tables take in incremental mode, where there is no index
+ */
+export function bytes_wanted(nr_resident: u32): u64 {
+  if (Device.mode == MODE_INCREMENTAL) return bytes_with(Area.slots, 0);
+  const now = <u64>memory.size() * PAGE_BYTES;
+  return nr_resident < slots_there() ? now : max<u64>(now, more_slots());
 }
 
 /** Returns the address of the buffer. */

@@ -112,8 +112,9 @@ export const RUN_BYTES = 16;
 export const RANGE_BYTES = 16;
 /** The call needs an index section that is not in memory. Outside the range of errnos. */
 export const STATUS_MISS = -4096;
-/** Least number of slots for index sections, whatever the cache limit. */
+/** Slots for index sections: the least number, whatever the cache limit, and how many come when all are taken. */
 export const SLOTS_MIN = 16;
+export const SLOTS_GROWTH = 16;
 export const MASK_CHUNK_BYTES = 32768;
 export const MASK_CHUNK_BLOCKS = MASK_CHUNK_BYTES * 8;
 /** Largest origin, in sectors: 16 TiB. */
@@ -204,6 +205,7 @@ export const CORE_EXPORTS = [
   exported('commit_copy', 2),
   exported('plan_read', 2),
   exported('miss_section', 0),
+  exported('memory_wanted', 0),
   exported('section_request', 1),
   exported('set_cache', 1),
   exported('io_section', 0),

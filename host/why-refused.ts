@@ -7,7 +7,13 @@ import { constants } from 'node:os';
 import { dirname } from 'node:path';
 import { deviceNumber, filesystemNumber, mountPointOf } from './backup/volume.js';
 import { deviceErrorText } from './errors.js';
-import { SNAPSHOT_NODE_PREFIX, STATE_BIT_ACTIVE, STATE_BIT_SNAPSHOT, STATE_BIT_UNVERIFIED } from './layout.js';
+import {
+  ORIGIN_SECTORS_MAX,
+  SNAPSHOT_NODE_PREFIX,
+  STATE_BIT_ACTIVE,
+  STATE_BIT_SNAPSHOT,
+  STATE_BIT_UNVERIFIED,
+} from './layout.js';
 import { type DeviceStatus, readStatus } from './status.js';
 
 const { EBUSY, EFBIG, EINVAL, ELOOP, EMLINK, ENOSPC, EOPNOTSUPP, EPERM } = constants.errno;
@@ -42,6 +48,8 @@ export interface World {
   /** `major:minor` of the filesystem that a path lies on */
   filesystemNumber(path: string): string;
   kind(path: string): PathKind;
+  /** size of a block device, in sectors; 0 if it cannot be had. @param number its `major:minor` */
+  sectors(number: string): number;
 }
 
 const DEFAULT_MINORS = 24;
@@ -67,6 +75,13 @@ const thisMachine: World = {
   deviceNumber,
   filesystemNumber,
   kind: kindOf,
+  sectors: (number) => {
+    try {
+      return Number(readFileSync(`/sys/dev/block/${number}/size`, 'utf8'));
+    } catch {
+      return 0;
+    }
+  },
 };
 
 const SEE_STATUS = '`dbdctl status` lists what is tracked';
@@ -133,6 +148,7 @@ const ofNewDevice = (request: Request, errno: number, world: World): Reason | un
   }
   const tracked = devices.find((device) => world.deviceNumber(device.blockDevice) === number);
   if (tracked) return { reason: `${blockDevice} is tracked already, by minor ${tracked.minor}`, hint: SEE_STATUS };
+  if (world.sectors(number) > ORIGIN_SECTORS_MAX) return { reason: `${blockDevice} has more than 16 TiB` };
   if (request.command !== 'setup-snapshot') return ofReload(request, errno, world, number);
   const mounted = mountPointOf(world.mounts(), number);
   if (mounted === undefined)

@@ -2,9 +2,9 @@
 /*
  * The core in wasm3, one interpreter per device.
  *
- * Everything that allocates happens at load and in CORE_INIT: all functions are compiled at load,
- * and linear memory is frozen at the size that CORE_INIT gave it. So a call needs nothing but its
- * own stack, and addresses into linear memory stay valid.
+ * What a call needs beside its own stack is made ready before it: all functions are compiled at
+ * load, and linear memory grows in CORE_INIT, and later only where engine_prepare() has made more
+ * of it ready. So no call sleeps but CORE_INIT.
  *
  * A call writes its arguments where wasm3 keeps those of a function with one result (slot 0 of
  * the wasm stack is the result, arguments follow, 8 bytes each) and runs the compiled code,
@@ -24,6 +24,7 @@
 #include "m3_exec_defs.h"
 
 #define WASM_STACK_BYTES 2048 /* wasm recursion traps before it takes 3 KiB of the native stack */
+#define WASM_PAGES_MAX 65536
 #define MAX_ARGUMENTS 3
 
 static const struct core_export_type {
@@ -202,6 +203,8 @@ s64 engine_call(struct engine *engine, enum core_export export, u64 a, u64 b, u6
 		return engine->lie;
 #endif
 
+	if (unlikely(export == CORE_INIT))
+		memory->maxPages = WASM_PAGES_MAX;
 	/* What is not an argument is overwritten: the function clears its locals as it begins. */
 	stack[1] = a;
 	stack[2] = b;
@@ -210,8 +213,7 @@ s64 engine_call(struct engine *engine, enum core_export export, u64 a, u64 b, u6
 		       d_m3OpDefaultArgs);
 	if (unlikely(trap))
 		return fail_call(engine, export, trap);
-	if (unlikely(export == CORE_INIT) && !(s64)stack[0])
-		memory->maxPages = memory->numPages;
+	memory->maxPages = memory->numPages;
 	return stack[0];
 }
 
@@ -253,6 +255,36 @@ int engine_lie(struct engine *engine, const char *export, s64 returned)
 	return -ENOENT;
 }
 #endif
+
+u64 engine_memory_bytes(const struct engine *engine)
+{
+	return engine->runtime->memory.mallocated->length;
+}
+
+int engine_prepare(struct engine *engine, u64 bytes)
+{
+	return libc_prepare(engine->runtime->memory.mallocated, bytes + LIBC_HEADER_BYTES);
+}
+
+void engine_let_grow(struct engine *engine, u64 bytes)
+{
+	engine->runtime->memory.maxPages = bytes / d_m3MemPageSize;
+}
+
+void engine_cut(struct engine *engine, u64 bytes)
+{
+	M3Memory *memory = &engine->runtime->memory;
+
+	memory->mallocated = libc_change(memory->mallocated);
+	memory->mallocated->length = bytes;
+	memory->numPages = bytes / d_m3MemPageSize;
+	memory->maxPages = memory->numPages;
+}
+
+void engine_settle(struct engine *engine)
+{
+	libc_settle(engine->runtime->memory.mallocated);
+}
 
 void *engine_memory(struct engine *engine, u64 address, size_t len)
 {

@@ -57,11 +57,22 @@ int engine_lie(struct engine *engine, const char *export, s64 returned);
 #endif
 
 /**
- * engine_memory() - Kernel address of a piece of linear memory.
+ * engine_memory() - Kernel address of a piece of linear memory. Valid until core_lock is dropped.
  *
- * Valid until the engine is destroyed (after CORE_INIT, memory never moves).
  * Return: The address, or NULL if [address, address + len) is not inside linear memory.
  */
 void *engine_memory(struct engine *engine, u64 address, size_t len);
+
+/*
+ * Linear memory changes its size in steps: engine_prepare() makes the change ready, which may
+ * sleep. Under core_lock it is then made, by engine_cut(), or by a call of the core to which
+ * engine_let_grow() allows it. engine_settle() gives back what is left over, and may sleep. One
+ * change at a time; sizes are whole pages of 64 KiB.
+ */
+u64 engine_memory_bytes(const struct engine *engine);
+int engine_prepare(struct engine *engine, u64 bytes); /* 0, -%ENOMEM or -%EINVAL */
+void engine_let_grow(struct engine *engine, u64 bytes); /* for the next call only */
+void engine_cut(struct engine *engine, u64 bytes);
+void engine_settle(struct engine *engine);
 
 #endif

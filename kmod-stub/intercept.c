@@ -23,12 +23,9 @@ static char functions[][32] = { "submit_bio_noacct_nocheck", "submit_bio_noacct"
 #ifdef DATTOBD_DEBUG_CORE
 /* With other functions it is as in a kernel in which no bio comes by. */
 module_param_string(debug_intercept, functions[0], sizeof(functions[0]), 0600);
-MODULE_PARM_DESC(debug_intercept,
-		 "function that is traced in place of submit_bio_noacct_nocheck()");
+MODULE_PARM_DESC(debug_intercept, "function that is traced first");
 module_param_string(debug_intercept_else, functions[1], sizeof(functions[1]), 0600);
-MODULE_PARM_DESC(
-	debug_intercept_else,
-	"function that is traced in place of submit_bio_noacct(), if the first will not do");
+MODULE_PARM_DESC(debug_intercept_else, "function that is traced if that will not do");
 #endif
 
 static DEFINE_MUTEX(changes); /* guards what follows */

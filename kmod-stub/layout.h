@@ -28,6 +28,7 @@
 #define CORE_STATUS_MISS			(-4096)
 #define CORE_MASK_CHUNK_BYTES			32768
 #define CORE_MASK_CHUNK_BLOCKS			262144
+#define CORE_ORIGIN_SECTORS_MAX			34359738368ULL
 
 #define CORE_MODE_SNAPSHOT			0	/* old content is copied */
 #define CORE_MODE_INCREMENTAL			1	/* changed blocks are noted */
@@ -129,6 +130,7 @@ enum core_export {
 	CORE_COMMIT_COPY,
 	CORE_PLAN_READ,
 	CORE_MISS_SECTION,
+	CORE_MEMORY_WANTED,
 	CORE_SECTION_REQUEST,
 	CORE_SET_CACHE,
 	CORE_IO_SECTION,
@@ -180,6 +182,7 @@ enum core_export {
 	X(COMMIT_COPY, "commit_copy", 2)				\
 	X(PLAN_READ, "plan_read", 2)					\
 	X(MISS_SECTION, "miss_section", 0)				\
+	X(MEMORY_WANTED, "memory_wanted", 0)				\
 	X(SECTION_REQUEST, "section_request", 1)			\
 	X(SET_CACHE, "set_cache", 1)					\
 	X(IO_SECTION, "io_section", 0)					\

@@ -12,6 +12,14 @@
 #include "dattobd.h"
 
 #define LANDING (10 * HZ) /* a write that was noted is on disk by then */
+#define RECORDS 16 /* of a log that XFS has in flight at most: 8, each in one piece or two */
+
+/* One record of the log: where it ends, and in which cycle; and what wrote it. */
+struct log_record {
+	const struct bio *bio;
+	u64 last;
+	u32 cycle;
+};
 
 /*
  * struct proof
@@ -24,6 +32,7 @@
  * @log_start, @log_end: sectors of the XFS log; equal if there is none
  * @log_last, @log_cycle: last sector, from @log_start on, and cycle of the last record
  * @log_known: false if the log was overwritten here otherwise, and no record was written since
+ * @records: those that were noted last; @nr_records counts all
  * @noted: when, in jiffies
  */
 struct proof {
@@ -34,6 +43,8 @@ struct proof {
 	u64 log_start, log_end, log_last;
 	u32 log_cycle;
 	bool log_known;
+	struct log_record records[RECORDS];
+	unsigned int nr_records;
 	unsigned long noted;
 };
 
@@ -96,19 +107,19 @@ static bool is_newer(const struct dattobd_device *dev, u64 last, u32 cycle)
 					   (s32)(cycle - proof->log_cycle) > 0;
 }
 
-static void note_log(struct dattobd_device *dev, u64 last, __be32 word)
+static void note_log(struct dattobd_device *dev, const struct log_record *record)
 {
 	struct proof *proof = dev->proof;
-	u32 cycle = be32_to_cpu(word);
 
-	if (cycle == XFS_LOG_MAGIC)
+	if (record->cycle == XFS_LOG_MAGIC)
 		return; /* a mount stamps what lies behind the end */
-	if (!cycle) {
+	proof->records[proof->nr_records++ % RECORDS] = *record;
+	if (!record->cycle) {
 		proof->log_known = false;
-	} else if (is_newer(dev, last, cycle)) {
+	} else if (is_newer(dev, record->last, record->cycle)) {
 		proof->log_known = true;
-		proof->log_last = last;
-		proof->log_cycle = cycle;
+		proof->log_last = record->last;
+		proof->log_cycle = record->cycle;
 	}
 }
 
@@ -129,39 +140,54 @@ static bool is_in_log(const struct proof *proof, sector_t sector, sector_t nr_se
 	return sector >= proof->log_start && sector + nr_sectors <= proof->log_end;
 }
 
+/* The record that ends with these sectors of @bio. */
+static struct log_record record_of(struct dattobd_device *dev, struct bio *bio, sector_t sector,
+				   sector_t nr_sectors)
+{
+	sector_t end = sector + nr_sectors - 1;
+	__be32 word;
+
+	copy_data(bio, (dev->start + end - first_sector(bio)) * SECTOR_SIZE, &word, sizeof(word));
+	return (struct log_record){
+		.bio = bio,
+		.last = end - dev->proof->log_start,
+		.cycle = be32_to_cpu(word),
+	};
+}
+
 bool proof_is_noted(struct dattobd_device *dev, struct bio *bio, sector_t sector,
 		    sector_t nr_sectors)
 {
 	struct proof *proof = dev->proof;
-	sector_t end = sector + nr_sectors - 1;
-	u64 last = end - proof->log_start;
-	__be32 word;
-	u32 cycle;
+	struct log_record record;
+	unsigned int i;
 
-	if (!is_in_log(proof, sector, nr_sectors) || !proof->log_known || !is_landing(proof) ||
-	    !bio_has_data(bio))
+	if (!is_in_log(proof, sector, nr_sectors) || !is_landing(proof) || !bio_has_data(bio))
 		return false;
-	copy_data(bio, (dev->start + end - first_sector(bio)) * SECTOR_SIZE, &word, sizeof(word));
-	cycle = be32_to_cpu(word);
-	if (cycle == proof->log_cycle)
-		return last <= proof->log_last;
-	return cycle + 1 == proof->log_cycle && last > proof->log_last;
+	record = record_of(dev, bio, sector, nr_sectors);
+	for (i = 0; i < RECORDS; i++) {
+		const struct log_record *noted = &proof->records[i];
+
+		if (noted->bio == bio && noted->last == record.last && noted->cycle == record.cycle)
+			return true;
+	}
+	return false;
 }
 
 void proof_note(struct dattobd_device *dev, struct bio *bio, sector_t sector, sector_t nr_sectors)
 {
 	struct proof *proof = dev->proof;
 	bool in_log = is_in_log(proof, sector, nr_sectors);
+	struct log_record record;
 	sector_t end, skip;
-	__be32 word;
 
 	if (likely(sector >= COW_BLOCK_SECTORS && !in_log))
 		return;
 	skip = dev->start + sector - first_sector(bio);
 	WRITE_ONCE(proof->noted, jiffies);
 	if (in_log) {
-		copy_data(bio, (skip + nr_sectors - 1) * SECTOR_SIZE, &word, sizeof(word));
-		note_log(dev, sector + nr_sectors - 1 - proof->log_start, word);
+		record = record_of(dev, bio, sector, nr_sectors);
+		note_log(dev, &record);
 	} else {
 		end = min_t(sector_t, sector + nr_sectors, COW_BLOCK_SECTORS);
 		copy_data(bio, skip * SECTOR_SIZE, proof->seen + sector * SECTOR_SIZE,

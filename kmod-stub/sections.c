@@ -6,31 +6,66 @@
  */
 #include "sections.h"
 
+/* @engine is whose section it is: it may not be the device's any more when the I/O has ended. */
 struct section_io {
+	struct engine *engine;
 	s64 section;
 	s64 offset; /* in the COW file, bytes */
-	void *memory; /* the section's slot in the core */
 };
+
+/* The slot of the section that the core asked for last, or NULL after ending the core. */
+static void *io_memory(struct engine *engine)
+{
+	s64 address = engine_call(engine, CORE_IO_ADDRESS, 0, 0, 0);
+	void *memory = engine_memory(engine, address, COW_SECTION_BYTES);
+
+	if (!memory)
+		engine_distrust(engine, CORE_IO_ADDRESS, address);
+	return memory;
+}
 
 /*
  * What the core says of the section that it hands out, which must lie in the file's index, and in
- * its memory. Context: core_lock. Return: 0 or -%ENOTRECOVERABLE.
+ * its memory. What is to be written is copied. Context: core_lock. Return: 0 or
+ * -%ENOTRECOVERABLE.
  */
-static int get_io(struct dattobd_device *dev, struct section_io *io)
+static int get_io(struct dattobd_device *dev, bool write, struct section_io *io)
 {
 	struct engine *engine = dev->engine;
 	s64 offset = engine_call(engine, CORE_IO_OFFSET, 0, 0, 0);
-	s64 address = engine_call(engine, CORE_IO_ADDRESS, 0, 0, 0);
 	s64 section = engine_ask(engine, CORE_IO_SECTION, 0, 0, 0, core_nr_sections(dev) - 1);
+	void *memory = io_memory(engine);
 
 	if (section < 0)
 		return section;
+	io->engine = engine;
 	io->section = section;
 	io->offset = COW_HEADER_SIZE + section * COW_SECTION_BYTES;
 	if (offset != io->offset)
 		return engine_distrust(engine, CORE_IO_OFFSET, offset);
-	io->memory = engine_memory(engine, address, COW_SECTION_BYTES);
-	return io->memory ? 0 : engine_distrust(engine, CORE_IO_ADDRESS, address);
+	if (!memory)
+		return -ENOTRECOVERABLE;
+	if (write)
+		memcpy(dev->section_bounce, memory, COW_SECTION_BYTES);
+	return 0;
+}
+
+/*
+ * Make more memory ready if the core wants it for its next section. Without it the core puts a
+ * section out of memory for another one. Return: how much there may be then, or 0.
+ */
+static u64 make_room(struct dattobd_device *dev, struct engine *engine)
+{
+	unsigned long flags;
+	s64 bytes = 0;
+
+	raw_spin_lock_irqsave(&dev->core_lock, flags);
+	if (dev->snapshot_mode && !dev->error && dev->engine == engine)
+		bytes = engine_ask(engine, CORE_MEMORY_WANTED, 0, 0, 0, U32_MAX);
+	if (bytes <= (s64)engine_memory_bytes(engine))
+		bytes = 0;
+	raw_spin_unlock_irqrestore(&dev->core_lock, flags);
+	return bytes && !engine_prepare(engine, bytes) ? bytes : 0;
 }
 
 /*
@@ -40,34 +75,44 @@ static int get_io(struct dattobd_device *dev, struct section_io *io)
 static s64 request(struct dattobd_device *dev, enum core_export what, u64 value,
 		   struct section_io *io)
 {
+	struct engine *engine = READ_ONCE(dev->engine);
+	u64 room = what == CORE_SECTION_REQUEST ? make_room(dev, engine) : 0;
 	unsigned long flags;
 	s64 ret;
 	int err;
 
 	raw_spin_lock_irqsave(&dev->core_lock, flags);
-	ret = dev->error ?: engine_ask(dev->engine, what, value, 0, 0, CORE_SECTION_WRITE);
+	ret = dev->engine == engine ? dev->error : -ECANCELED;
+	if (!ret) {
+		if (room)
+			engine_let_grow(engine, room);
+		ret = engine_ask(engine, what, value, 0, 0, CORE_SECTION_WRITE);
+	}
 	if (ret > CORE_SECTION_READY) {
-		err = get_io(dev, io);
+		err = get_io(dev, ret == CORE_SECTION_WRITE, io);
 		if (err)
 			ret = err;
-		else if (ret == CORE_SECTION_WRITE)
-			memcpy(dev->section_bounce, io->memory, COW_SECTION_BYTES);
 	}
 	raw_spin_unlock_irqrestore(&dev->core_lock, flags);
+	if (room)
+		engine_settle(engine);
 	return ret;
 }
 
 static s64 report(struct dattobd_device *dev, enum core_export what, const struct section_io *io)
 {
+	void *memory = NULL;
 	unsigned long flags;
 	s64 ret;
 
 	raw_spin_lock_irqsave(&dev->core_lock, flags);
-	if (!dev->snapshot_mode) {
+	if (!dev->snapshot_mode || dev->engine != io->engine) {
 		ret = -ECANCELED; /* the index was dropped meanwhile */
 	} else {
 		if (what == CORE_SECTION_READ_DONE)
-			memcpy(io->memory, dev->section_bounce, COW_SECTION_BYTES);
+			memory = io_memory(dev->engine);
+		if (memory)
+			memcpy(memory, dev->section_bounce, COW_SECTION_BYTES);
 		ret = engine_ask(dev->engine, what, io->section, 0, 0, 0);
 	}
 	raw_spin_unlock_irqrestore(&dev->core_lock, flags);
@@ -114,9 +159,7 @@ static int next_dirty(struct dattobd_device *dev, u64 from, struct section_io *i
 		if (ret < (s64)from)
 			ret = engine_distrust(dev->engine, CORE_NEXT_DIRTY_SECTION, ret);
 		else
-			ret = get_io(dev, io);
-		if (!ret)
-			memcpy(dev->section_bounce, io->memory, COW_SECTION_BYTES);
+			ret = get_io(dev, true, io);
 	} else if (ret >= 0) {
 		ret = -ENODATA;
 	}
@@ -157,6 +200,31 @@ static int all_steps(struct dattobd_device *dev, enum core_export what, u64 valu
 int sections_load(struct dattobd_device *dev, u64 section)
 {
 	return all_steps(dev, CORE_SECTION_REQUEST, section);
+}
+
+/*
+ * In incremental mode there is no index. What is missing is memory for the new mapping of the old
+ * pages, and nothing is lost then but that.
+ */
+void sections_drop(struct dattobd_device *dev)
+{
+	struct engine *engine = dev->engine;
+	unsigned long flags;
+	s64 bytes;
+
+	mutex_lock(&dev->sections_lock);
+	raw_spin_lock_irqsave(&dev->core_lock, flags);
+	bytes = dev->error ? 0 : engine_ask(engine, CORE_MEMORY_WANTED, 0, 0, 0, U32_MAX);
+	if (bytes >= (s64)engine_memory_bytes(engine))
+		bytes = 0;
+	raw_spin_unlock_irqrestore(&dev->core_lock, flags);
+	if (bytes > 0 && !engine_prepare(engine, bytes)) {
+		raw_spin_lock_irqsave(&dev->core_lock, flags);
+		engine_cut(engine, bytes);
+		raw_spin_unlock_irqrestore(&dev->core_lock, flags);
+		engine_settle(engine);
+	}
+	mutex_unlock(&dev->sections_lock);
 }
 
 static void set_cache(struct work_struct *work)

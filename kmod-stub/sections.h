@@ -17,11 +17,14 @@ int sections_load(struct dattobd_device *dev, u64 section);
 /** sections_flush() - Write every dirty section to the COW file. Return: 0 or -errno. */
 int sections_flush(struct dattobd_device *dev);
 
+/** sections_drop() - Give back the memory of the index. Context: incremental mode. */
+void sections_drop(struct dattobd_device *dev);
+
 /**
  * sections_set_cache() - Set the limit of the index cache, writing back what it has no room for.
  *
- * The memory that the core got when it was started is never exceeded, nor given back. Goes on
- * behind a caller that was killed. By one caller at a time.
+ * The limit that the core was started with is never exceeded, and memory is not given back. Goes
+ * on behind a caller that was killed. By one caller at a time.
  * Return: 0 or -errno.
  */
 int sections_set_cache(struct dattobd_device *dev, u64 bytes);

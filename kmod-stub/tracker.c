@@ -107,7 +107,7 @@ bool tracker_take(struct dattobd_device *dev, struct bio *bio)
 {
 	sector_t sector, nr_sectors;
 	unsigned long flags;
-	bool held = false;
+	bool held = false, closed, again;
 
 	nr_sectors = tracker_range(dev, bio, &sector);
 	if (!nr_sectors) {
@@ -116,8 +116,9 @@ bool tracker_take(struct dattobd_device *dev, struct bio *bio)
 	}
 
 	raw_spin_lock_irqsave(&dev->core_lock, flags);
-	if (unlikely(dev->seal || seal_is_shut(dev)) &&
-	    !proof_is_noted(dev, bio, sector, nr_sectors)) {
+	closed = unlikely(dev->seal || seal_is_shut(dev));
+	again = closed && proof_is_noted(dev, bio, sector, nr_sectors);
+	if (closed && !again) {
 		held = seal_take(dev);
 	} else if (!dev->error && dev->snapshot_mode) {
 		held = !may_go(dev, bio, sector, nr_sectors);
@@ -136,7 +137,7 @@ bool tracker_take(struct dattobd_device *dev, struct bio *bio)
 		bio->bi_opf &= ~REQ_NOWAIT;
 		bio_list_add(&dev->held, bio);
 		dev->drain.held++;
-	} else {
+	} else if (!again) {
 		proof_note(dev, bio, sector, nr_sectors);
 	}
 	raw_spin_unlock_irqrestore(&dev->core_lock, flags);

@@ -12,6 +12,7 @@
 #include "expand.h"
 #include "next.h"
 #include "request.h"
+#include "sections.h"
 
 #define SWITCH_TRIES 16
 #define FROZEN_WAIT (60 * HZ) /* for anything while the filesystem is frozen */
@@ -186,7 +187,9 @@ int transition_to_incremental(struct dattobd_device *dev)
 	if (err)
 		return err;
 	/* Now, while it can be given up: the freeze waits for their writers whatever comes. */
-	err = auto_expand_pause(dev, MAX_SCHEDULE_TIMEOUT) ?: drain_held(dev, MAX_SCHEDULE_TIMEOUT);
+	err = auto_expand_pause(dev, MAX_SCHEDULE_TIMEOUT)		 ?:
+		      drain_work(&dev->cache_work, MAX_SCHEDULE_TIMEOUT) ?:
+		      drain_held(dev, MAX_SCHEDULE_TIMEOUT);
 	if (err)
 		goto stay;
 	err = freeze(dev);
@@ -213,6 +216,7 @@ int transition_to_incremental(struct dattobd_device *dev)
 		cow_file_unlink(dev->cow);
 		return err;
 	}
+	sections_drop(dev);
 	cut_data_area(dev);
 	pr_dev_debug(dev, "incremental");
 	return 0;

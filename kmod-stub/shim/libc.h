@@ -6,11 +6,11 @@
  * macros `not`, `and`, `or`. The standard header names beside this file only lead here.
  *
  * Memory is kvmalloc memory, except for blocks of LIBC_PAGED_BYTES and more that come from realloc(): wasm3 gets linear
- * memory that way, behind a header of LIBC_HEADER_BYTES. Such a block is laid out so that what follows the header
- * is page aligned, and any page of linear memory can go into a bio:
+ * memory that way, behind a header of LIBC_HEADER_BYTES. Such a block is made of single pages, mapped one after the other;
+ * what follows the header is page aligned:
  *
- *	vmalloc address       + 4096 - 24          + 4096
- *	| unused ............ | header (24 bytes)  | wasm address 0 ...
+ *	vmap address          + 4096 - 24          + 4096
+ *	| struct paged ...... | header (24 bytes)  | wasm address 0 ...
  *	                      ^ what realloc() returns
  */
 #ifndef SHIM_LIBC_H
@@ -32,6 +32,15 @@
 /* Defined in memory.c. All may sleep. */
 void *libc_realloc(void *old, size_t bytes, size_t old_bytes);
 void libc_free(void *block);
+
+/*
+ * Make a change of a large block's size ready: libc_change() then makes it at once, or the next realloc() to no more
+ * bytes. libc_settle() gives back what the change left over, or what was made ready and is not wanted. Beside all this
+ * the block may be used.
+ */
+int libc_prepare(void *block, size_t bytes);
+void *libc_change(void *block); /* does not sleep; returns where the block is now */
+void libc_settle(void *block);
 
 #define calloc(n, bytes) kvzalloc(array_size(n, bytes), GFP_KERNEL)
 #define free(block) libc_free(block)

@@ -109,8 +109,8 @@ export class Bench {
   readonly file = new Map<bigint, Uint8Array>();
   readonly #instance: Instance;
 
-  constructor(which: Engine, setup?: Setup) {
-    this.#instance = which.load();
+  constructor(which: Engine, setup?: Setup, core?: Uint8Array) {
+    this.#instance = which.load(core);
     if (!setup) return;
     assert.is(this.call('init', setup.nrSectors, setup.cacheBytes ?? 0n, setup.mode ?? SNAPSHOT), 0n);
     assert.is(this.call('header_create', setup.fsize ?? PLENTY, 1n), 0n);

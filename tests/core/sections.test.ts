@@ -3,6 +3,7 @@ import * as assert from 'uvu/assert';
 import {
   Bench,
   COW,
+  coreBytes,
   ENGINES,
   entriesOf,
   errno,
@@ -164,6 +165,40 @@ for (const engine of ENGINES) {
     assert.is(bench.stat('NR_RESIDENT'), 40n);
     while (bench.call('set_cache', 0n) === WRITE) bench.writeOut();
     assert.is(bench.stat('NR_SLOTS'), SLOTS);
+    bench.close();
+  });
+
+  test('memory grows as sections need it, and is not wanted any more in incremental mode', () => {
+    const bench = new Bench(engine, { nrSectors: 2097152n, cacheBytes: 40n * 32768n });
+    const least = BigInt(bench.memoryBytes);
+    const without = least - SLOTS * 32768n;
+    for (let section = 0n; section < 64n; section++) {
+      const wanted = bench.call('memory_wanted');
+      bench.loadSection(section);
+      assert.is(BigInt(bench.memoryBytes), wanted, `section ${section}`);
+    }
+    const grown = BigInt(bench.memoryBytes) - least;
+    assert.ok(grown > 22n * 32768n && grown <= 26n * 32768n, `${grown}`);
+    assert.is(bench.stat('NR_RESIDENT'), 40n);
+    bench.commit(0n, 1n);
+    assert.is(bench.call('to_incremental', 0n), 0n);
+    const wanted = bench.call('memory_wanted');
+    assert.ok(wanted >= without - 65536n && wanted <= without + 65536n, `${wanted}`);
+    bench.close();
+  });
+
+  test('where memory cannot grow, sections make room for others', () => {
+    const bytes = coreBytes(engine.build);
+    const at = bytes.indexOf(Buffer.from([0x05, 0x03, 0x01, 0x00, 0x09]));
+    // 20 pages, of which init() takes 18 here.
+    const limited = Buffer.from([0x05, 0x04, 0x01, 0x01, 0x09, 0x14]);
+    const core = Buffer.concat([bytes.subarray(0, at), limited, bytes.subarray(at + 5)]);
+    const bench = new Bench(engine, { nrSectors: 2097152n, cacheBytes: 64n * 32768n }, core);
+    for (let section = 0n; section < 40n; section++) bench.commit(section * SECTION_BLOCKS, 1n);
+    assert.is(bench.memoryBytes, 18 * 65536);
+    assert.is(bench.stat('NR_RESIDENT'), SLOTS + 1n);
+    for (let section = 0n; section < 40n; section++)
+      assert.equal(bench.planRead(section * SECTION_SECTORS, 8n), [[513 + Number(section), 1, COW]]);
     bench.close();
   });
 

@@ -81,6 +81,7 @@ export const scenarios: readonly Scenario[] = [
     seconds: 50,
   },
   { name: 'throttled', fileSystems: both, diskMib: [512, SCRATCH_MIB], seconds: 50 },
+  { name: 'memory', fileSystems: xfs, diskMib: [65536], seconds: 30 },
 ];
 
 /** Where a scenario runs. */
