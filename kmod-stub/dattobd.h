@@ -52,6 +52,7 @@ struct device_counters {
 	u64 fsize, seqid, version, nr_changed;
 };
 
+struct cut;
 struct snapshot;
 struct ring;
 struct free_space;
@@ -78,6 +79,7 @@ struct dattobd_device {
 	int error; /* first errno that failed the device; set once, by device_fail() */
 	struct snapshot *snap; /* in snapshot mode; NULL in incremental mode */
 	struct cow_file *cow;
+	struct cut *cut; /* under core_lock; see cut.h */
 
 	/*
 	 * copy.c, ring.c: reserves of their own, since the common one may be in the hands of

@@ -5,6 +5,7 @@
 #include <linux/slab.h>
 #include <linux/uaccess.h>
 #include <linux/vmalloc.h>
+#include "cut.h"
 #include "expand.h"
 #include "free_space.h"
 #include "sections.h"
@@ -297,6 +298,7 @@ void device_free(struct dattobd_device *dev)
 	free_page((unsigned long)dev->open_header);
 	free_page((unsigned long)dev->sealed_header);
 	proof_free(dev->proof);
+	cut_free(dev->cut);
 	kfree(dev->origin_path);
 	kfree(dev->origin_name);
 	kfree(dev->cow_name);

@@ -13,6 +13,7 @@
 #include <linux/sched/mm.h>
 #include <linux/slab.h>
 #include <linux/sort.h>
+#include "cut.h"
 #include "expand.h"
 #include "reads.h"
 #include "ring.h"
@@ -37,10 +38,22 @@ sector_t tracker_range(const struct dattobd_device *dev, struct bio *bio, sector
 	return to - from;
 }
 
-static void mark(struct dattobd_device *dev, sector_t sector, sector_t nr_sectors)
+/*
+ * Note that the blocks of a write change. A discard leaves those alone that read as zeros in every
+ * snapshot.
+ */
+static void mark(struct dattobd_device *dev, struct bio *bio, sector_t sector, sector_t nr_sectors)
 {
-	s64 ret = engine_ask(dev->engine, CORE_MARK, sector, nr_sectors, 0, S64_MAX);
+	u64 block = sector / COW_BLOCK_SECTORS;
+	u64 end = DIV_ROUND_UP_ULL(sector + nr_sectors, COW_BLOCK_SECTORS);
+	s64 ret;
 
+	if (bio_op(bio) != REQ_OP_DISCARD)
+		ret = engine_ask(dev->engine, CORE_MARK, sector, nr_sectors, 0, S64_MAX);
+	else if (!cut_claims(dev, bio, sector, nr_sectors))
+		ret = engine_ask(dev->engine, CORE_MARK_UNMASKED, block, end - block, 0, S64_MAX);
+	else
+		ret = 0;
 	if (ret < 0)
 		device_fail_locked(dev, ret, "the core could not record a write");
 }
@@ -124,7 +137,7 @@ bool tracker_take(struct dattobd_device *dev, struct bio *bio)
 		held = !may_go(dev, bio, sector, nr_sectors);
 	} else {
 		if (!dev->error && !fail_if_taken(dev, sector, nr_sectors))
-			mark(dev, sector, nr_sectors);
+			mark(dev, bio, sector, nr_sectors);
 		held = meets_cow_write(dev, sector, nr_sectors);
 	}
 	if (held) {
@@ -193,7 +206,7 @@ static bool release(struct dattobd_device *dev, struct bio *bio)
 	if (dev->error || fail_if_taken(dev, sector, nr_sectors)) {
 		blocked = meets_cow_write(dev, sector, nr_sectors);
 	} else if (!dev->snapshot_mode) {
-		mark(dev, sector, nr_sectors);
+		mark(dev, bio, sector, nr_sectors);
 	} else {
 		swallow = bio_op(bio) == REQ_OP_DISCARD;
 		blocked = !swallow && snapshot_reads_overlap(dev->snap, sector, nr_sectors);

@@ -9,6 +9,7 @@
  */
 #include <linux/uuid.h>
 #include <linux/slab.h>
+#include "cut.h"
 #include "expand.h"
 #include "next.h"
 #include "request.h"
@@ -140,7 +141,7 @@ static void cut_data_area(struct dattobd_device *dev)
 {
 	unsigned long flags;
 	s64 data_offset;
-	int err;
+	int err = 0;
 
 	raw_spin_lock_irqsave(&dev->core_lock, flags);
 	data_offset = engine_ask(dev->engine, CORE_STAT, CORE_STAT_DATA_OFFSET, 0, 0, S64_MAX);
@@ -150,9 +151,10 @@ static void cut_data_area(struct dattobd_device *dev)
 	if (data_offset < 0)
 		return;
 
-	err = cow_file_bytes(dev->cow) > (u64)data_offset ?
-		      cow_file_truncate(dev->cow, data_offset) :
-		      0;
+	if (cow_file_bytes(dev->cow) > (u64)data_offset) {
+		cut_begin(dev, data_offset);
+		err = cow_file_truncate(dev->cow, data_offset);
+	}
 	if (err) {
 		pr_dev_warn(dev, "the COW file %s could not be truncated: %d",
 			    cow_file_path(dev->cow), err);
@@ -342,6 +344,7 @@ int transition_to_snapshot(struct dattobd_device *dev, const char *cow, u64 fall
 	request_ignore_kill(); /* the index of before is wanted, whatever comes */
 	err = drain_old_writes(dev);
 	thaw(dev);
+	cut_end(dev);
 
 	lost = hand_over(dev, engine, old);
 	if (err)

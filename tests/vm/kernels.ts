@@ -2,8 +2,8 @@
  * Kernels to test on: Debian's own images and headers, downloaded with apt and unpacked side by side into one tree
  * under .cache/kernels/root. Nothing is installed on this machine.
  */
-import { execFileSync } from 'node:child_process';
-import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { execFileSync, spawnSync } from 'node:child_process';
+import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { workFolder } from '../../scripts/work-folder.mjs';
 
@@ -85,6 +85,36 @@ function download(release: string): void {
   rmSync(debs, { recursive: true, force: true });
 }
 
+/** How a kernel is compressed, by its first bytes, and what takes that apart; the end of a stream is not that of the file. */
+const COMPRESSIONS: readonly (readonly [magic: Buffer, command: string])[] = [
+  [Buffer.from([0xfd, 0x37, 0x7a, 0x58, 0x5a, 0x00]), 'xz'],
+  [Buffer.from([0x28, 0xb5, 0x2f, 0xfd]), 'zstd'],
+];
+const ELF = Buffer.from([0x7f, 0x45, 0x4c, 0x46]);
+
+/** The kernel in a bootable image; undefined if none is found. */
+function unpacked(image: Buffer): Buffer | undefined {
+  for (const [magic, command] of COMPRESSIONS) {
+    for (let at = image.indexOf(magic); at >= 0; at = image.indexOf(magic, at + 1)) {
+      const { stdout } = spawnSync(command, ['-dc'], { input: image.subarray(at), maxBuffer: 1 << 28 });
+      if (stdout?.subarray(0, ELF.length).equals(ELF)) return stdout;
+    }
+  }
+  return undefined;
+}
+
+/** The image that is booted: unpacked here, since an emulated CPU takes seconds for it at each boot. */
+function bootImage(release: string): string {
+  const image = join(kernelsRoot, 'boot', `vmlinuz-${release}`);
+  const plain = join(kernelsDir, `vmlinux-${release}`);
+  if (existsSync(plain)) return plain;
+  const kernelItself = unpacked(readFileSync(image));
+  if (kernelItself === undefined) return image;
+  writeFileSync(`${plain}.${process.pid}`, kernelItself);
+  renameSync(`${plain}.${process.pid}`, plain);
+  return plain;
+}
+
 function debianKernel(series: string): Kernel {
   const record = join(kernelsDir, `${series}.release`);
   mkdirSync(kernelsRoot, { recursive: true });
@@ -98,7 +128,7 @@ function debianKernel(series: string): Kernel {
   return {
     name: series,
     release,
-    image: join(kernelsRoot, 'boot', `vmlinuz-${release}`),
+    image: bootImage(release),
     root: kernelsRoot,
     buildEnv: { KROOT: kernelsRoot },
   };

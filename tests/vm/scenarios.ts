@@ -82,6 +82,7 @@ export const scenarios: readonly Scenario[] = [
   },
   { name: 'throttled', fileSystems: both, diskMib: [512, SCRATCH_MIB], seconds: 50 },
   { name: 'memory', fileSystems: xfs, diskMib: [65536], seconds: 30 },
+  { name: 'idle', fileSystems: both, diskMib: [512, SCRATCH_MIB], seconds: 30 },
 ];
 
 /** Where a scenario runs. */

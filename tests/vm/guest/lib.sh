@@ -25,7 +25,9 @@ dbdctl_tool() {
 	node "$PROJECT/dist/dbdctl.mjs" "$@" || return
 	udevadm settle
 }
-update_img() { node "$PROJECT/dist/update-img.mjs" "$@"; }
+# An image is brought up to date by a program of a few lines; by update-img itself where the tool is the point.
+update_img() { images update "$1" "$2" "$3"; }
+update_img_tool() { node "$PROJECT/dist/update-img.mjs" "$@"; }
 
 # rounds FEW MANY: how often the same is repeated, in npm test and in npm run test:all
 rounds() { if [ "${LONG:-}" ]; then echo "$2"; else echo "$1"; fi; }

@@ -8,6 +8,7 @@
  *	images zero-in A COW_FILE	the blocks of the file's extents, the header apart, are zeros in A
  *	images sum A			prints a sum of all its words and their places: another one for any change of some words
  *	images listed COW_FILE BYTES	prints how many blocks of an origin of BYTES bytes the index lists
+ *	images update A COW_FILE B	copies the blocks that the index of COW_FILE lists from A to B, and prints how many
  *
  * Ends with 0 if what is claimed holds, 1 if not, 2 if it cannot tell. Written from the format's description alone: it
  * shares nothing with the code that it checks.
@@ -203,6 +204,38 @@ static int sum(const char *path)
 	return 0;
 }
 
+static int update(const char *from, const char *cow_file, const char *to)
+{
+	int in = open_or_give_up(from, O_RDONLY | O_DIRECT), out = open_or_give_up(to, O_RDWR);
+	uint64_t size = size_of(in, from), n = 0;
+	struct bits listed = index_of(cow_file, (size + BLOCK - 1) / BLOCK);
+	char *run = pages(MIB);
+
+	for (uint64_t i = 0, count; i < listed.nr; i += count) {
+		uint64_t left = size - i * BLOCK;
+		size_t bytes;
+
+		for (count = 0; count < MIB_BLOCKS && has(&listed, i + count); count++)
+			n++;
+		if (!count) {
+			count = 1;
+			continue;
+		}
+		bytes = left < count * BLOCK ? left : count * BLOCK;
+		read_all(in, from, run, bytes, i * BLOCK);
+		if (pwrite(out, run, bytes, i * BLOCK) != (ssize_t)bytes) {
+			fprintf(stderr, "%s: cannot write block %llu\n", to, (unsigned long long)i);
+			return 2;
+		}
+	}
+	if (fsync(out) || close(out)) {
+		fprintf(stderr, "%s: cannot be written\n", to);
+		return 2;
+	}
+	printf("%llu blocks changed\n", (unsigned long long)n);
+	return 0;
+}
+
 int main(int argc, char **argv)
 {
 	const char *what = argc > 1 ? argv[1] : "";
@@ -217,12 +250,14 @@ int main(int argc, char **argv)
 		return zero_in(argv + 2);
 	if (!strcmp(what, "sum") && argc == 3)
 		return sum(argv[2]);
+	if (!strcmp(what, "update") && argc == 5)
+		return update(argv[2], argv[3], argv[4]);
 	if (!strcmp(what, "listed") && argc == 4) {
 		struct bits listed = index_of(argv[2], strtoull(argv[3], NULL, 10) / BLOCK);
 
 		printf("%llu\n", (unsigned long long)count_of(&listed));
 		return 0;
 	}
-	fprintf(stderr, "usage: images covers|differ|same-in|zero-in|sum|listed ...\n");
+	fprintf(stderr, "usage: images covers|differ|same-in|zero-in|sum|listed|update ...\n");
 	return 2;
 }

@@ -130,7 +130,7 @@ dbdctl transition-to-snapshot -f 128 $other/cow1 0
 umount $other
 mount $ORIGIN $MOUNT
 cp --reflink=always $SCRATCH/before $SCRATCH/image
-update_img /dev/datto0 $MOUNT/cow $SCRATCH/image
+update_img_tool /dev/datto0 $MOUNT/cow $SCRATCH/image
 equal $SCRATCH/image /dev/datto0 || die "the updated image differs from the snapshot"
 images covers $SCRATCH/before $SCRATCH/image $MOUNT/cow || die "a write was missed"
 dbdctl transition-to-incremental 0

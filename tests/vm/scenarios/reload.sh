@@ -70,7 +70,7 @@ dbdctl transition-to-snapshot $MOUNT/cow1 0
 state "the next snapshot" 3
 # Q13: not the size of the file before, which is as small as an index.
 same "the next snapshot: size in percent" "$(field 0 cow_size_current)" $(($(blockdev --getsize64 $ORIGIN) * 10 / 100))
-update_img /dev/datto0 $MOUNT/cow $SCRATCH/image
+update_img_tool /dev/datto0 $MOUNT/cow $SCRATCH/image
 equal $SCRATCH/image /dev/datto0 || die "the updated image differs from the snapshot"
 step "incremental across three reloads: the image is right"
 

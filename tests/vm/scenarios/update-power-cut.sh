@@ -36,8 +36,8 @@ cp $MOUNT/cow0 /run/cow0
 step "snapshots 1 and 2, $("$PROGRAMS/images" listed /run/cow0 "$(blockdev --getsize64 $ORIGIN)") blocks to update"
 
 datto_verify() { node "$PROJECT/dist/datto-verify.mjs" "$@"; }
-update() { update_img "$@" /dev/datto0 /run/cow0 $IMAGE; }
-rollback() { update_img --rollback $IMAGE; }
+update() { update_img_tool "$@" /dev/datto0 /run/cow0 $IMAGE; }
+rollback() { update_img_tool --rollback $IMAGE; }
 # A field of the state file.
 known() { sed -n "s/^  \"$1\": \"\([^\"]*\)\".*/\1/p" $IMAGE.datto-state; }
 # is N WHEN: the image is snapshot N, and is said to be

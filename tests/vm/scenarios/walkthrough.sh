@@ -40,7 +40,7 @@ for round in 2 3; do
 	same "seq_id" "$(field 0 seq_id)" $round
 	cp --reflink=always $image $before
 	began=$SECONDS
-	update_img /dev/datto0 "$old" $image | sed 's/^/         /'
+	update_img_tool /dev/datto0 "$old" $image | sed 's/^/         /'
 	changed=$(images listed "$old" "$size")
 	step "round $round: update-img: $changed blocks, $((changed * 4 / 1024)) MiB of $((size >> 20)) MiB, in $((SECONDS - began)) s"
 	[ "$changed" -gt 0 ] || die "round $round: nothing is listed as changed, under load"

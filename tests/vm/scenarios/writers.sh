@@ -86,7 +86,7 @@ block=$(filefrag -b4096 -v $MOUNT/whole-disk | awk '$1 == "0:" { sub(/\.\..*/, "
 dd if=/dev/urandom of=/dev/vdc bs=512 seek=$((start + block * 8 + 1000)) count=3 oflag=direct conv=notrunc status=none
 dbdctl transition-to-snapshot $MOUNT/cow.2 0
 cp --reflink=always $SCRATCH/before $SCRATCH/image
-update_img /dev/datto0 $MOUNT/cow $SCRATCH/image | tail -1
+update_img_tool /dev/datto0 $MOUNT/cow $SCRATCH/image | tail -1
 cmp $SCRATCH/image /dev/datto0 || die "the updated image differs from the snapshot"
 images covers $SCRATCH/before $SCRATCH/image $MOUNT/cow || die "a write was missed"
 rm $MOUNT/cow

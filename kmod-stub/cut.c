@@ -1,0 +1,95 @@
+// SPDX-License-Identifier: GPL-2.0-only
+#include <linux/mm.h>
+#include <linux/slab.h>
+#include "cut.h"
+#include "dattobd.h"
+
+/* @pieces: what no discard was seen of */
+struct cut {
+	unsigned int count;
+	struct cow_extent pieces[];
+};
+
+void cut_free(struct cut *cut)
+{
+	kvfree(cut);
+}
+
+/* The extents from position @from on. */
+static struct cut *pieces_from(const struct cow_file *cow, u64 from)
+{
+	unsigned int i, nr_extents;
+	const struct cow_extent *extents = cow_file_extents(cow, &nr_extents);
+	struct cut *cut = kvmalloc(struct_size(cut, pieces, nr_extents), GFP_KERNEL | __GFP_NOWARN);
+
+	if (!cut)
+		return NULL;
+	cut->count = 0;
+	for (i = 0; i < nr_extents; i++) {
+		struct cow_extent piece = extents[i];
+		u64 before = piece.position < from ? min(from - piece.position, piece.count) : 0;
+
+		piece.block += before;
+		piece.count -= before;
+		if (piece.count)
+			cut->pieces[cut->count++] = piece;
+	}
+	return cut;
+}
+
+static void replace(struct dattobd_device *dev, struct cut *cut)
+{
+	unsigned long flags;
+
+	raw_spin_lock_irqsave(&dev->core_lock, flags);
+	swap(dev->cut, cut);
+	raw_spin_unlock_irqrestore(&dev->core_lock, flags);
+	cut_free(cut);
+}
+
+void cut_begin(struct dattobd_device *dev, u64 bytes)
+{
+	replace(dev, pieces_from(dev->cow, DIV_ROUND_UP_ULL(bytes, COW_BLOCK_SIZE)));
+}
+
+void cut_end(struct dattobd_device *dev)
+{
+	replace(dev, NULL);
+}
+
+/* Take [@from, @to) off a piece. What lies before it, if it is in the middle, is given up. */
+static void take(struct cow_extent *piece, u64 from, u64 to)
+{
+	u64 end = piece->block + piece->count;
+
+	if (to < end) {
+		piece->block = to;
+		piece->count = end - to;
+	} else {
+		piece->count = from - piece->block;
+	}
+}
+
+bool cut_claims(struct dattobd_device *dev, struct bio *bio, sector_t sector, sector_t nr_sectors)
+{
+	u64 first = DIV_ROUND_UP_ULL(sector, COW_BLOCK_SECTORS);
+	u64 end = (sector + nr_sectors) / COW_BLOCK_SECTORS;
+	unsigned int i;
+
+	/* One that goes beyond the origin is nothing that its filesystem sent. */
+	if (!dev->cut || nr_sectors != bio_sectors(bio))
+		return false;
+	for (i = 0; i < dev->cut->count; i++) {
+		struct cow_extent *piece = &dev->cut->pieces[i];
+		u64 from = max(first, piece->block);
+		u64 to = min(end, piece->block + piece->count);
+
+		if (from >= to)
+			continue;
+		take(piece, from, to);
+		bio->bi_iter.bi_sector += from * COW_BLOCK_SECTORS - sector;
+		bio->bi_iter.bi_size = (to - from) * COW_BLOCK_SIZE;
+		return true;
+	}
+	return false;
+}
