@@ -7,6 +7,9 @@ import {
   ENTRY_BYTES,
   HEADER_BYTES,
   HEADER_FIELDS,
+  RECORD_FIELDS,
+  RECORD_MAGIC,
+  RECORD_VERSION,
   SECTION_BYTES,
   SECTION_ENTRIES,
 } from '../host/layout.js';
@@ -48,7 +51,7 @@ export const manual: TopicManual = {
           rows: HEADER_FIELDS.map(({ name, offset, bytes, doc }) => [hex(offset), typeOf(bytes), `\`${name}\``, doc]),
         },
         `COW_MAGIC is ${COW_MAGIC}, the bytes ${magicBytes}. The bytes from ${HEADER_BYTES} to the end of the ` +
-          `header are zero. ` +
+          `header are a clean record (see below), or zero. ` +
           'A position is in blocks, from the start of the file. In a file of version 0 the number of changed blocks ' +
           'is not kept.',
         'The flags:',
@@ -56,8 +59,24 @@ export const manual: TopicManual = {
           columns: ['mask', 'flag', 'meaning'],
           rows: COW_FLAGS.map(({ name, value, doc }) => [hex(value), name, doc]),
         },
-        'In a live file the header is as it was when the file was created or taken up again: CLEAN is not set, and ' +
-          'counter, size and INDEX_ONLY may be out of date.',
+        'In a live file the header is as it was when the file was created or taken up again, or when its last clean ' +
+          'record was written: CLEAN is not set, and counter, size and INDEX_ONLY may be out of date.',
+      ],
+    },
+    {
+      title: 'CLEAN RECORD',
+      blocks: [
+        'While the block device is tracked and nobody writes to it (it is unmounted, the module is unloaded, the machine ' +
+          'is down), the header block holds a clean record behind the header. With it `dbdctl reload-snapshot` and ' +
+          '`reload-incremental` go on from there. The first write to the block device removes it. CLEAN is not set: such ' +
+          'a file is no list of changes.',
+        {
+          columns: ['offset', 'type', 'field', 'meaning'],
+          rows: RECORD_FIELDS.map(({ name, offset, bytes, doc }) => [hex(offset), typeOf(bytes), `\`${name}\``, doc]),
+        },
+        `RECORD_MAGIC is ${RECORD_MAGIC}, the text DATTOREC; RECORD_VERSION is ${RECORD_VERSION}. The rest of the header block is zero.`,
+        'All that follows the header block of a file in use is written past the filesystem, which may show zeros in its ' +
+          'place. Only the driver reads it.',
       ],
     },
     {

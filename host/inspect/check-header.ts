@@ -11,9 +11,12 @@ import {
   HEADER_FIELDS,
   SECTION_BYTES,
 } from '../layout.js';
+import type { CleanRecord } from './clean-record.js';
+import { beginsRecord, RECORD_END } from './clean-record.js';
 import type { Findings } from './findings.js';
-import type { GeometryAnswer } from './geometry.js';
+import type { GeometryAnswer, OriginSize } from './geometry.js';
 import { assumption, isClean, isIncremental } from './geometry.js';
+import type { InspectedCow } from './inspected-cow.js';
 
 const KNOWN_FLAGS = COW_FLAGS.reduce((mask, { value }) => mask | value, 0);
 
@@ -29,14 +32,30 @@ export const reportMagic = (file: OpenFile, findings: Findings): void => {
   findings.add('magic', offset, () => ({ found: hex(found.readUInt32LE()), expected: hex(COW_MAGIC) }));
 };
 
-/** Bytes behind the header's fields, up to the index or the end of the file. */
-export const checkReserved = (file: OpenFile, findings: Findings): void => {
+/** Bytes behind the header's fields, up to the index or the end of the file: a clean record, or zeros. */
+export const checkReserved = (file: OpenFile, record: CleanRecord | undefined, findings: Findings): void => {
   const block = Buffer.alloc(COW_HEADER_SIZE);
   const got = file.read(block, 0);
-  for (let at = HEADER_BYTES; at < got; at++) {
+  const hasRecord = beginsRecord(block.subarray(0, got));
+  if (hasRecord && !record) {
+    const expected = 'a whole record in a file that is in use, or zeros';
+    findings.add('record', HEADER_BYTES, () => ({ found: 'a damaged record', expected }));
+  }
+  for (let at = hasRecord ? RECORD_END : HEADER_BYTES; at < got; at++) {
     const byte = block[at] ?? 0;
     if (byte !== 0) findings.add('reserved', at, () => ({ found: hex(byte), expected: 0 }));
   }
+};
+
+/** A record says how large the origin is. */
+export const checkRecordSize = (
+  { nrSectors }: CleanRecord,
+  origin: OriginSize | undefined,
+  findings: Findings,
+): void => {
+  if (!origin || origin.sectors === nrSectors) return;
+  const expected = `${origin.sectors}, as ${origin.source} has`;
+  findings.add('record', HEADER_BYTES, () => ({ found: `an origin of ${nrSectors} sectors`, expected }));
 };
 
 /** Fields that stand for themselves. */
@@ -135,7 +154,13 @@ export const checkHeader = (
 };
 
 /** What could not be checked, and what was assumed. */
-export const checkNotes = (header: CowHeader, answer: GeometryAnswer): string[] => {
+export const checkNotes = ({ header, answer, record }: InspectedCow): string[] => {
+  if (record) {
+    return [
+      'a clean record: the volume is tracked, and was not written to since; reload takes it up if nothing moved',
+      'the index was not checked: it is written past the filesystem, which may show zeros in its place',
+    ];
+  }
   const notes: string[] = [];
   if (!answer.geometry) notes.push(`the index was not checked: ${answer.basis}; give the origin's size`);
   const assumed = assumption(answer);

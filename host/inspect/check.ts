@@ -4,7 +4,7 @@ import { RefusalError } from '../errors.js';
 import type { OpenFile } from '../files.js';
 import { COW_HEADER_SIZE } from '../layout.js';
 import type { Syscalls } from '../syscalls.js';
-import { checkHeader, checkNotes, checkReserved, reportMagic } from './check-header.js';
+import { checkHeader, checkNotes, checkRecordSize, checkReserved, reportMagic } from './check-header.js';
 import { checkIndex } from './check-index.js';
 import type { Rule, Violation } from './findings.js';
 import { Findings } from './findings.js';
@@ -65,10 +65,11 @@ export const checkCow = (
   let nrEntries: number | undefined;
   // Behind a wrong magic there is no header to be judged.
   if (inspected) {
-    checkReserved(file, findings);
-    const { header, fileBytes, answer } = inspected;
+    const { header, fileBytes, answer, record } = inspected;
+    checkReserved(file, record, findings);
+    if (record) checkRecordSize(record, origin, findings);
     checkHeader(header, fileBytes, answer, answer.geometry ? inspected.nrBlocks() : 0, findings);
-    if (answer.geometry) {
+    if (answer.geometry && !record) {
       nrEntries = checkIndex(inspected.reader(), header, answer.geometry, fileBytes, findings);
     }
   }
@@ -80,6 +81,6 @@ export const checkCow = (
     violations: findings.kept,
     total: findings.total,
     counts: findings.counts(),
-    notes: inspected ? checkNotes(inspected.header, inspected.answer) : [],
+    notes: inspected ? checkNotes(inspected) : [],
   };
 };

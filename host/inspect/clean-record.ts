@@ -9,14 +9,21 @@ export interface CleanRecord {
   readonly nrSectors: number;
 }
 
+/** Where a record ends in the header block; zeros follow. */
+export const RECORD_END = Math.max(...RECORD_FIELDS.map(({ offset, bytes }) => offset + bytes));
+
 const offsetOf = (name: string): number => RECORD_FIELDS.find((field) => field.name === name)?.offset ?? NaN;
 const refusalOf = (name: string): number => REFUSALS.find((row) => row.name === name)?.value ?? NaN;
+
+/** Whether a header block looks as if it had a record, whole or not. */
+export const beginsRecord = (block: Buffer): boolean =>
+  block.length >= RECORD_END && block.readBigUInt64LE(offsetOf('magic')) === BigInt(RECORD_MAGIC);
 
 /** The record in a file's header block; undefined if there is none, or a damaged one. */
 export const cleanRecord = (file: OpenFile): CleanRecord | undefined => {
   const block = Buffer.alloc(COW_HEADER_SIZE);
   if (file.read(block, 0) < COW_HEADER_SIZE) return undefined;
-  if (block.readBigUInt64LE(offsetOf('magic')) !== BigInt(RECORD_MAGIC)) return undefined;
+  if (!beginsRecord(block)) return undefined;
   const nrSectors = Number(block.readBigUInt64LE(offsetOf('nr_sectors')));
   if (nrSectors < 1 || nrSectors > ORIGIN_SECTORS_MAX) return undefined;
   const incremental = block.readUInt32LE(offsetOf('mode')) === 1;

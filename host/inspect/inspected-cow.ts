@@ -102,6 +102,10 @@ export class InspectedCow {
    * @throws RefusalError NOT_CLEAN, ORIGIN_SIZE_UNKNOWN, ORIGIN_SIZE_MISMATCH, INDEX_SHORT
    */
   requireList({ allowUnclean }: ListOptions): void {
+    if (this.record) {
+      const found = 'its volume is tracked, and the index is not in the file as the filesystem shows it';
+      throw new RefusalError('NOT_CLEAN', `Cannot list ${this.path}: ${found}, expected a closed file`);
+    }
     if (!allowUnclean && !isClean(this.header)) {
       const found = 'it was not closed cleanly and may miss changes';
       const message = `Cannot list ${this.path}: ${found}, expected a closed file`;

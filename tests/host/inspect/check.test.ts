@@ -3,7 +3,7 @@ import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import type { Rule, Violation } from '../../../host/inspect/findings.js';
 import { makeCowFile } from '../cow-maker.js';
-import { check, refusal, sectors, temporaryFolder } from './files.js';
+import { check, recordBlock, refusal, sectors, temporaryFolder } from './files.js';
 import { makeIncremental, makeSnapshot, randomBlocks } from './golden.js';
 
 const at = temporaryFolder();
@@ -166,6 +166,34 @@ test('check() counts a partial last block that has no entry', () => {
   const path = edited(at('tail'), [56, 2n]);
   assert.equal(rules(check(path, sectors(nrSectors)).violations), []);
   assert.equal(rules(check(path).violations), ['counter'], 'which does not show without the size');
+});
+
+test('check() knows a clean record, and what is wrong with one', () => {
+  // As the filesystem shows such a file: all behind the header block is zeros.
+  const file = (incremental: boolean, spoil: (block: Buffer) => void = () => undefined): string => {
+    const bytes = incremental ? INDEX_BYTES : INDEX_BYTES + 2 ** 20;
+    const block = recordBlock(NR_SECTORS, incremental, bytes);
+    spoil(block);
+    writeFileSync(COPY, block);
+    truncateSync(COPY, bytes);
+    return COPY;
+  };
+  for (const incremental of [true, false]) {
+    for (const origin of [undefined, sectors(NR_SECTORS)]) {
+      const { violations, nrEntries, notes } = check(file(incremental), origin);
+      assert.equal([violations, nrEntries], [[], undefined]);
+      assert.match(notes.join('\n'), /^a clean record: .*\nthe index was not checked: /);
+    }
+    const spoilt = (spoil: (block: Buffer) => void): Rule[] =>
+      rules(check(file(incremental, spoil), sectors(NR_SECTORS)).violations);
+    assert.equal(
+      spoilt((block) => (block[120] = 1)),
+      ['record'],
+    );
+    assert.equal(rules(check(file(incremental), sectors(NR_SECTORS - 8)).violations), ['record']);
+    // A closed file has none.
+    assert.ok(spoilt((block) => (block[4] = (block[4] ?? 0) | 1)).includes('record'));
+  }
 });
 
 test('check() refuses what is no regular file', () => {

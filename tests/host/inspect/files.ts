@@ -7,6 +7,7 @@ import { RefusalError } from '../../../host/errors.js';
 import type { CheckReport } from '../../../host/inspect/check.js';
 import { checkCow } from '../../../host/inspect/check.js';
 import type { OriginSize } from '../../../host/inspect/geometry.js';
+import { coreFor } from '../../../host/inspect/geometry.js';
 import { InspectedCow, withFiles } from '../../../host/inspect/inspected-cow.js';
 import { nativeSyscalls } from '../../../host/syscalls.js';
 
@@ -26,6 +27,21 @@ export const check = (path: string, origin?: OriginSize, limit = 100): CheckRepo
 
 export const inspect = <T>(path: string, run: (cow: InspectedCow) => T, origin?: OriginSize): T =>
   withFiles([path], (file) => run(InspectedCow.of(file, syscalls, origin)));
+
+/** The header block of a core with a clean record, as the module writes it. */
+export const recordBlock = (nrSectors: number, isIncremental: boolean, fsize = 2 ** 30): Buffer => {
+  const core = coreFor(nrSectors, isIncremental);
+  core.buffer().fill(7, 0, 16); // the id
+  core.call('header_create', fsize, 1);
+  if (isIncremental) core.call('mark', 8, 80);
+  core.call('record_begin');
+  core.call('record_extent', 0, 1000, 129);
+  core.call('record_survey', 0);
+  core.call('record_plan');
+  while (core.call('record_next') !== 0n) core.call('record_export');
+  core.call('record_encode');
+  return Buffer.from(core.buffer().subarray(0, 4096));
+};
 
 /** Code of the refusal that `run` ends with; undefined if it ends well. */
 export const refusal = (run: () => unknown): RefusalCode | undefined => {
