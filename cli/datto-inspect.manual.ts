@@ -6,8 +6,8 @@ export const manual: ToolManual = {
   section: 1,
   description: [
     'COW files are what the driver keeps old blocks and lists of changed blocks in; `datto`(5) describes their format. ' +
-      'They are opened read-only. No sub-command but `extract`, and options that name a picture or a block map, write ' +
-      'anything, and those make new files only.',
+      'They are opened read-only. Only options that name a picture or a block map write anything, and ' +
+      'those make new files only.',
     'A COW file does not say how large its origin is. Where the number of sections does not follow from the file, or ' +
       'the exact size matters, `--blocks`, `--origin-size` or `--image` tells it.',
   ],
@@ -25,10 +25,6 @@ export const manual: ToolManual = {
         'which share of its blocks changed.',
     ],
     stat: ['The estimate is for `update-img`(8).'],
-    extract: [
-      'Blocks that the COW file keeps are taken from it, all others from the base image. For this the base must not ' +
-        'have been written to since the COW file was closed.',
-    ],
     files: ['Needs `debugfs`(8) for ext4 and `xfs_db`(8) for xfs.'],
   },
   exits: [
@@ -36,7 +32,6 @@ export const manual: ToolManual = {
     ['1', 'A file could not be read or made, or is not fit for the sub-command. A line on standard error says why.'],
     ['2', 'The command line is wrong.'],
     ['3', 'With `check`: the file breaks rules.'],
-    ['130', 'Interrupted; there is no new file under its name.'],
   ],
   sections: [
     {

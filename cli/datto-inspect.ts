@@ -1,11 +1,9 @@
 /**
  * datto-inspect: looks into COW files, on any machine.
  *
- * Exit status: 0; 1 for an error while working; 2 for a wrong command line; 3 if `check` found violations; 130 if
- * interrupted.
+ * Exit status: 0; 1 for an error while working; 2 for a wrong command line; 3 if `check` found violations.
  */
 import { CommanderError } from 'commander';
-import { RefusalError } from '../host/errors.js';
 import { inspectProgram } from './inspect-program.js';
 import { batchedStreams, ReaderGoneError } from './standard-output.js';
 import type { Streams } from './terminal.js';
@@ -13,12 +11,11 @@ import { errorLine, tellFailure, usageLine } from './terminal.js';
 
 const FAILED = 1;
 const USAGE = 2;
-const INTERRUPTED = 130;
 
 const report = (error: unknown, argv: readonly string[], streams: Streams): number => {
   if (error instanceof ReaderGoneError) return FAILED;
   tellFailure('datto-inspect', error, argv.includes('--json'), streams);
-  return error instanceof RefusalError && error.code === 'INTERRUPTED' ? INTERRUPTED : FAILED;
+  return FAILED;
 };
 
 /**
@@ -27,12 +24,12 @@ const report = (error: unknown, argv: readonly string[], streams: Streams): numb
  * @param argv arguments without the program
  * @returns the exit status
  */
-export const dattoInspect = async (argv: readonly string[], streams: Streams): Promise<number> => {
+export const dattoInspect = (argv: readonly string[], streams: Streams): number => {
   let status = 0;
   const program = inspectProgram(streams, (exitStatus) => (status = exitStatus));
   try {
     if (argv.length === 0) throw new CommanderError(USAGE, 'usage', 'no sub-command');
-    await program.parseAsync(argv, { from: 'user' });
+    program.parse(argv, { from: 'user' });
     return status;
   } catch (error) {
     if (!(error instanceof CommanderError)) return report(error, argv, streams);
@@ -44,7 +41,7 @@ export const dattoInspect = async (argv: readonly string[], streams: Streams): P
 
 const streams = batchedStreams();
 try {
-  process.exitCode = await dattoInspect(process.argv.slice(2), streams);
+  process.exitCode = dattoInspect(process.argv.slice(2), streams);
   streams.flush();
 } catch (error) {
   if (!(error instanceof ReaderGoneError)) streams.err(`datto-inspect: ${errorLine(error)}\n`);

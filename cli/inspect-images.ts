@@ -2,7 +2,6 @@
 
 import type { OwnedBlocks } from '../host/inspect/block-owners.js';
 import { findOwners } from '../host/inspect/block-owners.js';
-import { extractSnapshot } from '../host/inspect/extract.js';
 import { heatMapText, orderFor } from '../host/inspect/half-blocks.js';
 import { HeatMap } from '../host/inspect/heat-map.js';
 import type { InspectedCow } from '../host/inspect/inspected-cow.js';
@@ -15,7 +14,6 @@ import { writeNewFile } from '../host/safe-files.js';
 import type { CommonOptions } from './inspect-options.js';
 import { geometryJson, listOptions, noteAssumption, originOf, syscalls, withCow } from './inspect-options.js';
 import { percentText, table } from './inspect-text.js';
-import { Progress } from './progress.js';
 import { humanBytes } from './status-table.js';
 import type { Streams } from './terminal.js';
 import { printJson } from './terminal.js';
@@ -78,50 +76,6 @@ export const runMap = (path: string, options: MapOptions, streams: Streams): voi
     if (!picture) streams.out(heatMapText(map, useColour(options)));
     streams.out(`${title}\n`);
   });
-
-export const runExtract = async (
-  basePath: string,
-  path: string,
-  output: string,
-  options: CommonOptions & { force?: boolean },
-  streams: Streams,
-): Promise<void> => {
-  const controller = new AbortController();
-  const interrupt = (): void => controller.abort();
-  const signals = ['SIGINT', 'SIGTERM'] as const;
-  for (const signal of signals) process.once(signal, interrupt);
-  const progress = new Progress(streams);
-  const result = await withFiles([basePath, path], (base, cow) =>
-    extractSnapshot({
-      base,
-      cow,
-      output,
-      replace: options.force ?? false,
-      syscalls,
-      signal: controller.signal,
-      onProgress: (done, total) => progress.update(done, total),
-    }),
-  ).finally(() => {
-    for (const signal of signals) process.off(signal, interrupt);
-    progress.clear();
-  });
-  if (options.json) {
-    printJson(
-      {
-        image: output,
-        image_bytes: result.imageBytes,
-        restored_blocks: result.restoredBlocks,
-        tail_from_base: result.tailFromBase,
-      },
-      streams,
-    );
-    return;
-  }
-  streams.out(`${output}: ${result.imageBytes} bytes, ${result.restoredBlocks} blocks of them from ${path}\n`);
-  if (result.tailFromBase) {
-    streams.err('datto-inspect: note: the last, partial block is as in the base: the file has no entry for it\n');
-  }
-};
 
 const ownerRow = ({ kind, inode, name, blocks }: OwnedBlocks, blockBytes: number): string[] => [
   `${blocks}`,

@@ -1,7 +1,7 @@
 /** The command line of datto-inspect: sub-commands, arguments and options, and which function each runs. */
 import { Command, InvalidArgumentError, Option } from 'commander';
 import { parseDigits } from './digits.js';
-import { runExtract, runFiles, runMap } from './inspect-images.js';
+import { runFiles, runMap } from './inspect-images.js';
 import { runBlocks, runCheck, runDiff, runInfo, runStat } from './inspect-lists.js';
 import type { Streams } from './terminal.js';
 import { PACKAGE_VERSION } from './version.js';
@@ -103,11 +103,6 @@ const addImages = (program: Command, streams: Streams): void => {
         .default('auto'),
     )
     .action((path, options) => runMap(path, options, streams));
-  addForce(add(program, 'extract', 'rebuild the image of a snapshot, as a new file'))
-    .argument('<base image>', 'the origin as it was when the COW file was closed, or an image of that')
-    .argument('<cow file>', 'a .datto file of snapshot mode')
-    .argument('<new image>', 'file to make; it appears when it is whole')
-    .action((base, path, output, options) => runExtract(base, path, output, options, streams));
   addList(add(program, 'files', 'tell which files of an ext4 or xfs image the changed blocks belong to'))
     .argument(...COW)
     .argument('<image file>', 'image whose files are looked up')

@@ -40,10 +40,6 @@ export type RefusalCode =
   | 'ORIGIN_SIZE_UNKNOWN'
   /** The origin's size that was given, or that of another file, does not fit the COW file. */
   | 'ORIGIN_SIZE_MISMATCH'
-  /** The COW file is one of incremental mode, it holds no old content. */
-  | 'NOT_SNAPSHOT_MODE'
-  /** The COW file breaks a rule of its format. */
-  | 'FORMAT_VIOLATED'
   /** The file that is to be made exists already. */
   | 'OUTPUT_EXISTS'
   /** The image begins with no file system that is known. */
@@ -52,8 +48,6 @@ export type RefusalCode =
   | 'PROGRAM_MISSING'
   /** A program of another package failed. */
   | 'PROGRAM_FAILED'
-  /** The work was interrupted. */
-  | 'INTERRUPTED'
   /** Another process is writing the image. */
   | 'IMAGE_LOCKED'
   /** The image is a block device that is mounted, or in use otherwise. */

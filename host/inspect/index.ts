@@ -9,8 +9,6 @@ export { OpenFile } from '../files.js';
 export type { CheckReport } from './check.js';
 export { checkCow } from './check.js';
 export { countSides, diffCows } from './diff.js';
-export type { ExtractRequest, ExtractResult } from './extract.js';
-export { extractSnapshot } from './extract.js';
 export type { Rule, Violation } from './findings.js';
 export type { OriginSize } from './geometry.js';
 export type { CowInfo } from './info.js';

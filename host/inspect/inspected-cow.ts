@@ -150,16 +150,10 @@ export const requireRegular = (file: OpenFile): void => {
 /** Opens files, gives them to `run`, and closes them whatever happens. */
 export const withFiles = <T>(paths: readonly string[], run: (...files: OpenFile[]) => T): T => {
   const opened: OpenFile[] = [];
-  const close = (): void => opened.forEach((file) => file.close());
-  let result: T;
   try {
     for (const path of paths) opened.push(OpenFile.open(path, 'r'));
-    result = run(...opened);
-  } catch (error) {
-    close();
-    throw error;
+    return run(...opened);
+  } finally {
+    for (const file of opened) file.close();
   }
-  if (result instanceof Promise) return result.finally(close) as T;
-  close();
-  return result;
 };

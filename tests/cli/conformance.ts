@@ -42,8 +42,6 @@ export interface Row {
   readonly writes?: boolean;
   /** Exit status where it finds no space. */
   readonly full?: number;
-  /** Interrupted, it may be done before it notices. */
-  readonly mayFinish?: boolean;
   /** Exit status of a run that finds all done by one that was interrupted, if that is none of success. */
   readonly allDone?: number;
   /** What must be right after an interrupted run was followed by one that was not. */
@@ -249,9 +247,6 @@ export const rows: readonly Row[] = [
       },
     ),
   ),
-  inspect('extract --force', { base: BASE, cow: SNAPSHOT_MODE }, (inputs, output) => [...all(inputs), output], {
-    ...{ writes: true, mayFinish: true },
-  }),
   inspect('files', { cow: INC, image: EXT4 }, all),
   verify('compare', { snapshot: SNAP, image: at('kept') }, (inputs) => ({ args: all(inputs) })),
   verify(

@@ -151,7 +151,6 @@ const rows: readonly Row[] = [
     makeImage();
     succeed('datto-verify', ['manifest', image], {});
   }),
-  inspect('extract', [`${INSPECTED}.base`, `${INSPECTED}.snap`, OUTPUT]),
   inspect('map', ['--blocks', '4096', '--png', OUTPUT, `${INSPECTED}.inc`]),
   inspect('blocks', ['--image', `${INSPECTED}.base`, '--bmap', OUTPUT, `${INSPECTED}.inc`]),
   backup('first', [], [...companions('volume.img'), 'volume.img.new', 'datto-backup.json', 'datto-backup.lock'], {

@@ -12,7 +12,7 @@ test('files mutated from sound ones end in an answer or a refusal, and what is s
   const folder = fuzzFolder();
   const fuzzer = new Fuzzer(folder, seed);
   try {
-    await fuzzer.run(SECONDS);
+    fuzzer.run(SECONDS);
   } finally {
     fuzzer.stop();
     rmSync(folder, { recursive: true });
