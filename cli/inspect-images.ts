@@ -14,6 +14,7 @@ import { writeNewFile } from '../host/safe-files.js';
 import type { CommonOptions } from './inspect-options.js';
 import { geometryJson, listOptions, noteAssumption, originOf, syscalls, withCow } from './inspect-options.js';
 import { percentText, table } from './inspect-text.js';
+import { printable, printableBytes } from './printable.js';
 import { humanBytes } from './status-table.js';
 import type { Streams } from './terminal.js';
 import { printJson } from './terminal.js';
@@ -77,16 +78,24 @@ export const runMap = (path: string, options: MapOptions, streams: Streams): voi
     streams.out(`${title}\n`);
   });
 
-const ownerRow = ({ kind, inode, name, blocks }: OwnedBlocks, blockBytes: number): string[] => [
-  `${blocks}`,
-  humanBytes(BigInt(blocks * blockBytes)),
+/** Paths begin with a slash, as nothing else in this column does. */
+const nameColumn = ({ inode, name, nameBase64 }: OwnedBlocks): string => {
+  if (nameBase64 !== undefined) return printableBytes(Buffer.from(nameBase64, 'base64'));
+  return name === undefined ? (inode === undefined ? '' : `inode ${inode}, without a name`) : printable(name);
+};
+
+const ownerRow = (owner: OwnedBlocks, blockBytes: number): string[] => {
+  const { kind, blocks } = owner;
+  return [`${blocks}`, humanBytes(BigInt(blocks * blockBytes)), kind, nameColumn(owner)];
+};
+
+const ownerJson = ({ kind, inode, name, nameBase64, blocks }: OwnedBlocks): unknown => ({
   kind,
-  // A name may hold anything but a slash and a zero: what a terminal would obey is escaped.
-  (name ?? (inode === undefined ? '' : `inode ${inode}, without a name`)).replace(
-    /[\u0000-\u001f\u007f-\u009f\\]/g,
-    (sign) => (sign === '\\' ? '\\\\' : `\\x${sign.charCodeAt(0).toString(16).padStart(2, '0')}`),
-  ),
-];
+  inode,
+  name,
+  name_base64: nameBase64,
+  blocks,
+});
 
 export const runFiles = (path: string, imagePath: string, options: CommonOptions, streams: Streams): void =>
   withFiles([imagePath], (image) => {
@@ -98,7 +107,8 @@ export const runFiles = (path: string, imagePath: string, options: CommonOptions
         const { filesystem, owners } = findOwners(image, cow.changedRuns(listOptions(options)));
         if (options.json) {
           const { type, blockBytes } = filesystem;
-          printJson({ path, image: imagePath, filesystem: type, block_bytes: blockBytes, owners }, streams);
+          const json = { path, image: imagePath, filesystem: type, block_bytes: blockBytes };
+          printJson({ ...json, owners: owners.map(ownerJson) }, streams);
           return;
         }
         const rows = owners.map((owner) => ownerRow(owner, filesystem.blockBytes));

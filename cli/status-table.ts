@@ -4,6 +4,7 @@ import { explainDevice } from '../host/explain.js';
 import { STATES } from '../host/layout.js';
 import type { DeviceStatus, DriverStatus } from '../host/status.js';
 import { describeState } from '../host/status.js';
+import { printable } from './printable.js';
 import { jsonInteger } from './terminal.js';
 
 const UNITS = ['B', 'KiB', 'MiB', 'GiB', 'TiB'];
@@ -23,13 +24,13 @@ const HEADINGS = ['minor', 'origin', 'state', 'snapshot', 'changed blocks', 'COW
 
 const cells = (device: DeviceStatus): string[] => [
   `${device.minor}`,
-  device.blockDevice,
+  printable(device.blockDevice),
   describeState(device.state, device.error),
   device.seqId === undefined ? '-' : `${device.seqId}`,
   device.nrChangedBlocks === undefined ? '-' : `${device.nrChangedBlocks}`,
   device.cowSizeCurrent === undefined ? '-' : humanBytes(device.cowSizeCurrent),
   humanBytes(device.maxCache),
-  device.cowFile,
+  printable(device.cowFile),
 ];
 
 /** What each device's state means, and what to do next. */

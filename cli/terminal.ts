@@ -3,6 +3,7 @@
 import type { Command } from 'commander';
 import { CommanderError } from 'commander';
 import { EINVAL, errnoOf, RefusalError, SystemError } from '../host/errors.js';
+import { oneLine } from './printable.js';
 
 /** Standard streams of a tool, so that it can be run without a process. */
 export interface Streams {
@@ -28,7 +29,7 @@ export const printJson = (value: unknown, streams: Streams): void =>
 export const errorLine = (error: unknown): string => {
   if (!(error instanceof Error)) return String(error);
   const expected = error instanceof SystemError || error.name === 'RefusalError' || error instanceof SyntaxError;
-  return expected ? error.message : (error.stack ?? error.message);
+  return expected ? oneLine(error.message) : (error.stack ?? error.message);
 };
 
 /** One line about a command line that is wrong: what, and what was expected. */

@@ -44,6 +44,8 @@ export type RefusalCode =
   | 'OUTPUT_EXISTS'
   /** The image begins with no file system that is known. */
   | 'FILESYSTEM_UNKNOWN'
+  /** There is more of it than is looked at at once. */
+  | 'TOO_MUCH'
   /** A program of another package is needed and not installed. */
   | 'PROGRAM_MISSING'
   /** A program of another package failed. */
@@ -131,7 +133,7 @@ export class SystemError extends Error {
   }
 }
 
-export const { EAGAIN, EBUSY, EINTR, EINVAL, EIO, ENODEV, ENOSPC, ENOSYS, ENOTDIR, ENOTTY } = constants.errno;
+export const { EAGAIN, EBUSY, ENOBUFS, EINTR, EINVAL, EIO, ENODEV, ENOSPC, ENOSYS, ENOTDIR, ENOTTY } = constants.errno;
 export const { EEXIST, ELOOP, EMLINK, EPERM, ENXIO, ERANGE, EOPNOTSUPP, ENOENT, EXDEV } = constants.errno;
 
 /**

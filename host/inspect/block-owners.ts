@@ -1,10 +1,12 @@
 /** Which files of an image the changed blocks belong to. */
 import type { BlockRun } from '../cow-file.js';
+import { RefusalError } from '../errors.js';
 import type { OpenFile } from '../files.js';
 import { BLOCK_BYTES } from '../layout.js';
 import { ext4Owners } from './ext4-owners.js';
 import type { Filesystem } from './filesystem.js';
 import { blocksTouched, detectFilesystem } from './filesystem.js';
+import type { OwnerName } from './owner-names.js';
 import { xfsOwners } from './xfs-owners.js';
 
 /**
@@ -12,12 +14,11 @@ import { xfsOwners } from './xfs-owners.js';
  */
 export type OwnerKind = 'file' | 'metadata' | 'free';
 
-export interface BlockOwner {
+/** Its name is the path from the filesystem's root, or what kind of metadata it is; undefined if none was found. */
+export interface BlockOwner extends OwnerName {
   readonly kind: OwnerKind;
   /** Number of the inode, of a file. */
   readonly inode: number | undefined;
-  /** Path from the filesystem's root, or what kind of metadata it is; undefined if no name was found. */
-  readonly name: string | undefined;
 }
 
 export interface OwnedBlocks extends BlockOwner {
@@ -31,31 +32,43 @@ export interface OwnerReport {
   readonly owners: readonly OwnedBlocks[];
 }
 
-/** Answers the owner of each block that has one; what is left out is free. */
+/** Tells the owner of some blocks of `runs`, each block once; what is left out is free. */
 export type OwnerSource = (
   imagePath: string,
   filesystem: Filesystem,
   runs: readonly BlockRun[],
-) => ReadonlyMap<number, BlockOwner>;
+  add: (owner: BlockOwner, blocks: number) => void,
+) => void;
+
+/** Blocks that are looked up, at most: 256 GiB of them. */
+const BLOCKS_MAX = 2 ** 26;
 
 const FREE: BlockOwner = { kind: 'free', inode: undefined, name: undefined };
 const ORDER: readonly OwnerKind[] = ['file', 'metadata', 'free'];
 
-const sum = (runs: readonly BlockRun[], owners: ReadonlyMap<number, BlockOwner>): OwnedBlocks[] => {
-  const totals = new Map<string, { owner: BlockOwner; blocks: number }>();
-  for (const { start, count } of runs) {
-    for (let block = start; block < start + count; block++) {
-      const owner = owners.get(block) ?? FREE;
-      const key = `${owner.kind} ${owner.inode ?? ''} ${owner.name ?? ''}`;
-      const total = totals.get(key);
-      if (total) total.blocks++;
-      else totals.set(key, { owner, blocks: 1 });
-    }
+const countOf = (runs: readonly BlockRun[]): number => runs.reduce((sum, { count }) => sum + count, 0);
+
+/** Blocks by their owners. */
+class Totals {
+  readonly #totals = new Map<string, { owner: BlockOwner; blocks: number }>();
+  #blocks = 0;
+
+  add(owner: BlockOwner, blocks: number): void {
+    const key = `${owner.kind} ${owner.inode ?? ''} ${owner.nameBase64 ?? ''} ${owner.name ?? ''}`;
+    const total = this.#totals.get(key);
+    if (total) total.blocks += blocks;
+    else this.#totals.set(key, { owner, blocks });
+    this.#blocks += blocks;
   }
-  return [...totals.values()]
-    .map(({ owner, blocks }) => ({ ...owner, blocks }))
-    .sort((a, b) => ORDER.indexOf(a.kind) - ORDER.indexOf(b.kind) || b.blocks - a.blocks);
-};
+
+  /** Owners in their order; blocks that nobody owns are free. */
+  owned(blocks: number): OwnedBlocks[] {
+    if (blocks > this.#blocks) this.add(FREE, blocks - this.#blocks);
+    return [...this.#totals.values()]
+      .map(({ owner, blocks: own }) => ({ ...owner, blocks: own }))
+      .sort((a, b) => ORDER.indexOf(a.kind) - ORDER.indexOf(b.kind) || b.blocks - a.blocks);
+  }
+}
 
 /** Blocks of the origin as blocks of the filesystem, each once. */
 const toFilesystem = (filesystem: Filesystem, runs: Iterable<BlockRun>): BlockRun[] => {
@@ -76,12 +89,18 @@ const toFilesystem = (filesystem: Filesystem, runs: Iterable<BlockRun>): BlockRu
  * Asks the filesystem's own tools. The image is only read.
  *
  * @param runs ascending runs of changed blocks
- * @throws RefusalError FILESYSTEM_UNKNOWN, PROGRAM_MISSING, PROGRAM_FAILED
+ * @throws RefusalError FILESYSTEM_UNKNOWN, PROGRAM_MISSING, PROGRAM_FAILED, TOO_MUCH
  */
 export const findOwners = (image: OpenFile, runs: Iterable<BlockRun>): OwnerReport => {
   const filesystem = detectFilesystem(image);
-  const blocks = toFilesystem(filesystem, runs);
+  const found = toFilesystem(filesystem, runs);
+  const blocks = countOf(found);
+  if (blocks > BLOCKS_MAX) {
+    const message = `Cannot find the files of ${blocks} blocks in ${image.path}: expected up to ${BLOCKS_MAX}`;
+    throw new RefusalError('TOO_MUCH', message);
+  }
+  const totals = new Totals();
   const source = filesystem.type === 'xfs' ? xfsOwners : ext4Owners;
-  const owners = blocks.length === 0 ? new Map<number, BlockOwner>() : source(image.path, filesystem, blocks);
-  return { filesystem, owners: sum(blocks, owners) };
+  if (blocks > 0) source(image.path, filesystem, found, (owner, count) => totals.add(owner, count));
+  return { filesystem, owners: totals.owned(blocks) };
 };

@@ -1,35 +1,61 @@
 /** Questions to debugfs, which reads ext2 to ext4. */
 import { resolve } from 'node:path';
-import { runProgram } from './program.js';
+import { linesOf, runProgram } from './program.js';
 
 const DEBUGFS = { name: 'debugfs', package: 'e2fsprogs' };
 
 /** Largest argument of a program, less some room. Each command looks at every inode, so few are wanted. */
 const COMMAND_MAX = 120_000;
+/** Longest line that debugfs reads from a file of commands; it would take the rest for another command. */
+export const LINE_MAX = 8000;
+/** Lines of answers that one run is to print, about: they must be held. */
+const ANSWERS_MAX = 2 ** 22;
 
 /** One command with many numbers, as commands that are short enough. */
-const split = (command: string, numbers: Iterable<number>): string[] => {
-  const commands: string[] = [];
+function* split(command: string, numbers: Iterable<number>): Generator<string> {
   let current = command;
   for (const number of numbers) {
     if (current.length > COMMAND_MAX) {
-      commands.push(current);
+      yield current;
       current = command;
     }
     current += ` ${number}`;
   }
-  if (current !== command) commands.push(current);
-  return commands;
-};
+  if (current !== command) yield current;
+}
 
 /**
  * Asks one thing of many blocks or inodes.
  *
- * @returns lines of the answers
+ * @yields lines of the answers
  */
-export const ask = (image: string, command: string, numbers: Iterable<number>): string[] =>
-  split(command, numbers).flatMap((text) => runProgram(DEBUGFS, ['-R', text, resolve(image)], '').split('\n'));
+export function* ask(image: string, command: string, numbers: Iterable<number>): Generator<string> {
+  for (const text of split(command, numbers)) yield* linesOf(runProgram(DEBUGFS, ['-R', text, resolve(image)], ''));
+}
 
-/** Asks many short things at once; empty ones are left out. Returns the lines of the answers, with the commands. */
-export const askAll = (image: string, commands: readonly string[]): string[] =>
-  runProgram(DEBUGFS, ['-f', '-', resolve(image)], commands.map((text) => text && `${text}\n`).join('')).split('\n');
+/** A command of at most LINE_MAX characters. */
+export interface Question {
+  readonly command: string;
+  /** Lines that answer it, about. */
+  readonly answers: number;
+}
+
+/**
+ * Asks many short things.
+ *
+ * @yields lines of the answers, those of each command after a line with the command
+ */
+export function* askAll(image: string, questions: Iterable<Question>): Generator<string> {
+  let batch: string[] = [];
+  let answers = 0;
+  const run = (): Generator<string> =>
+    linesOf(runProgram(DEBUGFS, ['-f', '-', resolve(image)], batch.map((text) => `${text}\n`).join('')));
+  for (const question of questions) {
+    batch.push(question.command);
+    answers += question.answers;
+    if (answers < ANSWERS_MAX) continue;
+    yield* run();
+    [batch, answers] = [[], 0];
+  }
+  if (batch.length > 0) yield* run();
+}

@@ -8,71 +8,85 @@ import { ask, askAll } from './debugfs.js';
 
 /** Blocks of a sample. */
 const SAMPLE = 512;
+/** Extents of a large file, about. */
+const EXTENTS = 1000;
 /** A round goes on to the next one if it answered as many times the sample. */
 const WORTHWHILE = 4;
 
-const icheck = (image: string, blocks: Iterable<number>, inodes: Map<number, number>): Set<number> => {
-  const found = new Set<number>();
+/** Blocks, ascending, and the inode of each that is known; 0 is none. */
+class Found {
+  readonly blocks: readonly number[];
+  readonly inodes: Uint32Array;
+
+  constructor(blocks: readonly number[]) {
+    this.blocks = blocks;
+    this.inodes = new Uint32Array(blocks.length);
+  }
+
+  /** First index whose block is not below `wanted`. */
+  indexFrom(wanted: number): number {
+    let [low, high] = [0, this.blocks.length];
+    while (low < high) {
+      const middle = (low + high) >>> 1;
+      if ((this.blocks[middle] ?? Infinity) < wanted) low = middle + 1;
+      else high = middle;
+    }
+    return low;
+  }
+
+  /** Gives an inode to those of the blocks from `start` to `end`. */
+  note(start: number, end: number, inode: number): void {
+    for (let at = this.indexFrom(start); (this.blocks[at] ?? Infinity) <= end; at++) this.inodes[at] = inode;
+  }
+}
+
+const icheck = (image: string, blocks: Iterable<number>, found: Found): Set<number> => {
+  const inodes = new Set<number>();
   for (const line of ask(image, 'icheck', blocks)) {
     const match = /^(\d+)\t(\d+)$/.exec(line);
     if (!match) continue;
-    inodes.set(Number(match[1]), Number(match[2]));
-    found.add(Number(match[2]));
+    const [block, inode] = [Number(match[1]), Number(match[2])];
+    found.note(block, block, inode);
+    inodes.add(inode);
   }
-  return found;
+  return inodes;
 };
 
-/** First index of an ascending list whose value is not below `wanted`. */
-const lowerBound = (values: readonly number[], wanted: number): number => {
-  let [low, high] = [0, values.length];
-  while (low < high) {
-    const middle = (low + high) >>> 1;
-    if ((values[middle] ?? Infinity) < wanted) low = middle + 1;
-    else high = middle;
-  }
-  return low;
-};
-
-/** Gives inodes to those of the blocks that lie in their extents. Inodes without extents answer nothing. */
-const byExtents = (
-  image: string,
-  wanted: ReadonlySet<number>,
-  blocks: readonly number[],
-  inodes: Map<number, number>,
-): void => {
+/** Gives inodes to the blocks that lie in their extents. Inodes without extents answer nothing. */
+const byExtents = (image: string, wanted: ReadonlySet<number>, found: Found): void => {
   let inode = 0;
-  const commands = [...wanted].map((number) => `ex -l <${number}>`);
+  const commands = [...wanted].map((number) => ({ command: `ex -l <${number}>`, answers: EXTENTS }));
   for (const line of askAll(image, commands)) {
     const command = /ex -l <(\d+)>/.exec(line);
     if (command) inode = Number(command[1]);
     // Depth, number, logical blocks, physical blocks.
     const extent = /^ *\d+\/ *\d+ +\d+\/ *\d+ +\d+ - +\d+ +(\d+) - +(\d+) /.exec(line);
-    if (!extent) continue;
-    const [start, end] = [Number(extent[1]), Number(extent[2])];
-    for (let at = lowerBound(blocks, start); (blocks[at] ?? Infinity) <= end; at++) inodes.set(blocks[at] ?? 0, inode);
+    if (extent) found.note(Number(extent[1]), Number(extent[2]), inode);
   }
 };
 
 /**
  * Finds the inodes of blocks.
  *
- * @param blocks blocks above 0, in any order
- * @returns the inode of each block that has one
+ * @param blocks blocks above 0, ascending
+ * @returns the inode of each block; 0 if it has none
  */
-export const inodesOfBlocks = (image: string, blocks: readonly number[]): ReadonlyMap<number, number> => {
-  const inodes = new Map<number, number>();
-  const asked = new Set<number>();
-  let open = [...blocks].sort((a, b) => a - b);
+export const inodesOfBlocks = (image: string, blocks: readonly number[]): Uint32Array => {
+  const found = new Found(blocks);
+  const asked = new Uint8Array(blocks.length);
+  /** Indexes of blocks that nobody answered for yet. */
+  let open: number[] = blocks.map((_, index) => index);
+  const blocksOf = (indexes: readonly number[]): number[] => indexes.map((index) => blocks[index] ?? 0);
   while (open.length > WORTHWHILE * SAMPLE) {
     const step = Math.ceil(open.length / SAMPLE);
     const sample = open.filter((_, index) => index % step === 0);
-    sample.forEach((block) => asked.add(block));
-    byExtents(image, icheck(image, sample, inodes), open, inodes);
-    const left = open.filter((block) => !inodes.has(block) && !asked.has(block));
+    for (const index of sample) asked[index] = 1;
+    byExtents(image, icheck(image, blocksOf(sample), found), found);
+    const left = open.filter((index) => found.inodes[index] === 0 && asked[index] === 0);
     const worthwhile = open.length - left.length >= WORTHWHILE * SAMPLE;
     open = left;
     if (!worthwhile) break;
   }
-  icheck(image, open, inodes);
-  return inodes;
+  icheck(image, blocksOf(open), found);
+  return found.inodes;
 };

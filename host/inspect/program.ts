@@ -1,7 +1,7 @@
 /** Programs of other packages, run for their answer. */
 import { spawnSync } from 'node:child_process';
 import { delimiter } from 'node:path';
-import { errnoOf, RefusalError, withErrno } from '../errors.js';
+import { ENOBUFS, ENOENT, errnoOf, RefusalError, withErrno } from '../errors.js';
 
 export interface Program {
   readonly name: string;
@@ -9,8 +9,9 @@ export interface Program {
   readonly package: string;
 }
 
+/** More is asked for in parts. No string holds it: linesOf() cuts it up. */
 const OUTPUT_MAX = 1024 * 1024 * 1024;
-const ENOENT = 2;
+const NEWLINE = 0x0a;
 
 /** Programs of the administrator's are not on everybody's PATH. */
 const environment = (): NodeJS.ProcessEnv => ({
@@ -19,37 +20,53 @@ const environment = (): NodeJS.ProcessEnv => ({
   LC_ALL: 'C',
 });
 
+const failed = (name: string, how: string, said = ''): RefusalError =>
+  new RefusalError(
+    'PROGRAM_FAILED',
+    `Cannot run ${name}: it ${how}${said ? ` and said "${said}"` : ''}, expected ${how.includes('bytes') ? 'less' : '0'}`,
+  );
+
 /**
  * Runs a program to its end.
  *
- * @param input what it reads from standard input
+ * @param input what it reads from standard input; bytes as latin1
  * @param folder where it runs; that of this process if left out
  * @returns what it printed
  * @throws RefusalError PROGRAM_MISSING, PROGRAM_FAILED
  */
-export const runProgram = (program: Program, args: readonly string[], input: string, folder?: string): string => {
+export const runProgram = (program: Program, args: readonly string[], input: string, folder?: string): Buffer => {
   const { name } = program;
   const result = spawnSync(name, args, {
     ...(folder === undefined ? {} : { cwd: folder }),
-    input,
-    encoding: 'latin1',
+    input: Buffer.from(input, 'latin1'),
     maxBuffer: OUTPUT_MAX,
     env: environment(),
   });
-  if (result.error && errnoOf(result.error) === ENOENT) {
+  const { error } = result;
+  if (error && errnoOf(error) === ENOENT) {
     const message = `Cannot run ${name}: it is not installed, expected it from: apt-get install ${program.package}`;
     throw new RefusalError('PROGRAM_MISSING', message);
   }
-  const { error } = result;
+  if (error && errnoOf(error) === ENOBUFS) throw failed(name, `printed more than ${OUTPUT_MAX} bytes`);
   if (error)
     withErrno('run', name, () => {
       throw error;
     });
   if (result.status === 0) return result.stdout;
-  const [said] = result.stderr.trim().split('\n').slice(-1);
-  const how = result.status === null ? `it was ended by ${result.signal}` : `it ended with status ${result.status}`;
-  throw new RefusalError(
-    'PROGRAM_FAILED',
-    `Cannot run ${name}: ${how}${said ? ` and said "${said}"` : ''}, expected 0`,
+  const [said] = result.stderr.toString('latin1').trim().split('\n').slice(-1);
+  throw failed(
+    name,
+    result.status === null ? `was ended by ${result.signal}` : `ended with status ${result.status}`,
+    said,
   );
 };
+
+/** The lines of an output, one after the other; bytes as latin1. */
+export function* linesOf(output: Buffer): Generator<string> {
+  for (let at = 0; at < output.length; ) {
+    const found = output.indexOf(NEWLINE, at);
+    const end = found < 0 ? output.length : found;
+    yield output.toString('latin1', at, end);
+    at = end + 1;
+  }
+}

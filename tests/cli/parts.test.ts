@@ -1,8 +1,11 @@
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import { type DigitsError, parseDigits, U32_MAX, U64_MAX } from '../../cli/digits.js';
+import { printable, printableBytes } from '../../cli/printable.js';
 import { Progress } from '../../cli/progress.js';
 import { humanBytes, statusJson, statusTable } from '../../cli/status-table.js';
+import { errorLine } from '../../cli/terminal.js';
+import { RefusalError } from '../../host/errors.js';
 import { explainDevice } from '../../host/explain.js';
 
 const errnoOfDigits = (text: string, max: bigint): number | undefined => {
@@ -40,6 +43,23 @@ const UNVERIFIED = { minor: 12, cowFile: '/c', blockDevice: '/dev/sda1', maxCach
 test('statusTable() puts a dash for what a device does not show', () => {
   const table = statusTable({ version: '0.12.1', devices: [UNVERIFIED] });
   assert.match(table, /^12 +\/dev\/sda1 +unverified incremental +- +- +- +1 B +\/c$/m);
+});
+
+test('statusTable() shows a path on one line', () => {
+  const cowFile = '/a\n99  /dev/sdb\u001b[2J';
+  const table = statusTable({ version: '0.12.1', devices: [{ ...UNVERIFIED, cowFile }] });
+  assert.match(table, /1 B +\/a\\x0a99 {2}\/dev\/sdb\\x1b\[2J$/m);
+});
+
+test('names are shown so that they are taken for nothing else, and can be told from each other', () => {
+  assert.is(printable('/plain ünï 日本 "q"'), '/plain ünï 日本 "q"');
+  assert.is(printable('/a\n5  4 KiB  file  /b\t\r\u007f'), '/a\\x0a5  4 KiB  file  /b\\x09\\x0d\\x7f');
+  assert.is(printable('/a\u0085\u202e\u2028\u200b\ud800'), '/a\\u{85}\\u{202e}\\u{2028}\\u{200b}\\u{d800}');
+  assert.is(printable('/a\\x0a'), '/a\\\\x0a');
+  assert.is(printableBytes(Buffer.from('/caf\xe9 \xff\n', 'latin1')), '/caf\\xe9 \\xff\\x0a');
+  assert.is(printableBytes(Buffer.from('/日本 é')), '/日本 é');
+  const error = new RefusalError('IMAGE_KIND', 'Cannot use a\nb\\c\u001b[31m: it is a folder');
+  assert.is(errorLine(error), 'Cannot use a\\x0ab\\c\\x1b[31m: it is a folder');
 });
 
 test('statusJson() keeps integers that a number cannot hold', () => {

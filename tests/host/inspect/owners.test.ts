@@ -43,6 +43,11 @@ const proto = at('proto');
 execFileSync('cp', [join(TREE, 'sub folder', 'ünï cöde'), at('b')]);
 writeFileSync(proto, `/\n0 0\nd--755 0 0\na ---644 0 0 ${TREE}/a\nsub d--755 0 0\nb ---644 0 0 ${at('b')}\n$\n$\n`);
 
+const SPOOFED = 'b\nblock 9 (0) type data inode 131 x';
+/** A name of the same length that may stand in such a list. */
+const PLACEHOLDER = 'n'.repeat(SPOOFED.length);
+writeFileSync(at('spoof-proto'), `/\n0 0\nd--755 0 0\n${PLACEHOLDER} ---644 0 0 ${at('b')}\n$\n`);
+
 const IMAGES = {
   'ext4 with blocks of 4096 bytes': make(at('ext4'), 2 ** 26, 'mkfs.ext4', ['-q', '-F', '-b', '4096', '-d', TREE]),
   'ext4 with blocks of 1024 bytes': make(at('ext1'), 2 ** 26, 'mkfs.ext4', ['-q', '-F', '-b', '1024', '-d', TREE]),
@@ -110,6 +115,70 @@ test('findOwners() does without the log of an xfs image that xfs_db refuses for 
   assert.ok(readFileSync(path).equals(image));
 });
 
+test('findOwners() is not led astray by names that look like answers', () => {
+  const tree = at('spoof');
+  const [line, deep] = ['nl\n11\tlost', 'dir\n12\t'];
+  mkdirSync(join(tree, deep), { recursive: true });
+  const latin1 = Buffer.concat([Buffer.from(`${tree}/caf`), Buffer.from([0xe9])]);
+  const files: ReadonlyArray<readonly [path: string | Buffer, name: string]> = [
+    [join(tree, 'plain "quoted" file'), '/plain "quoted" file'],
+    [join(tree, line), `/${line}`],
+    [join(tree, deep, 'child'), `/${deep}/child`],
+    [latin1, '/caf\ufffd'],
+  ];
+  files.forEach(([path], number) => writeFileSync(path, Buffer.alloc(8192, `<${number}:0>`)));
+  const path = make(at('spoof-ext4'), 2 ** 24, 'mkfs.ext4', ['-q', '-F', '-b', '4096', '-d', tree]);
+  const nrBlocks = readFileSync(path).length / 4096;
+  const found = owners(path, [{ start: 0, count: nrBlocks }]).owners.filter(({ kind }) => kind === 'file');
+  const names = new Map(found.map(({ name, nameBase64, blocks }) => [name, { nameBase64, blocks }]));
+  for (const [, name] of files) assert.is(names.get(name)?.blocks, 2, JSON.stringify([...names.keys()]));
+  assert.is(names.get('/caf\ufffd')?.nameBase64, Buffer.from('/caf\xe9', 'latin1').toString('base64'));
+  assert.equal([...names.keys()].sort(), ['/', '/lost+found', `/${deep}`, ...files.map(([, name]) => name)].sort());
+});
+
+test('findOwners() takes the whole of an xfs name that has line ends', () => {
+  const options = ['-q', '-f', '-m', 'crc=0', '-p', at('spoof-proto')];
+  const path = make(at('spoof-xfs'), 320 * 2 ** 20, 'mkfs.xfs', options);
+  const image = readFileSync(path);
+  const found = image.indexOf(PLACEHOLDER);
+  const fd = openSync(path, 'r+');
+  writeSync(fd, Buffer.from(SPOOFED), 0, SPOOFED.length, found);
+  closeSync(fd);
+  assert.equal(owners(path, blocksOf(image, 1)).owners.map(brief), [['file', `/${SPOOFED}`, 300]]);
+});
+
+test('findOwners() asks a program for no more than it can hold, and refuses more than that', () => {
+  const path = at('huge');
+  copyFileSync(IMAGES['ext4 with blocks of 4096 bytes'], path);
+  const bin = at('bin');
+  mkdirSync(bin);
+  writeFileSync(
+    join(bin, 'debugfs'),
+    `#!/bin/sh\ncase $1 in -f) echo >>"${at('calls')}";; esac\nexec cat >/dev/null\n`,
+    {
+      mode: 0o755,
+    },
+  );
+  const block = Buffer.alloc(4);
+  const fd = openSync(path, 'r+');
+  block.writeUInt32LE(2 ** 27);
+  writeSync(fd, block, 0, 4, 1024 + 4);
+  closeSync(fd);
+  const before = process.env.PATH;
+  process.env.PATH = `${bin}:${before}`;
+  try {
+    const { owners: found } = owners(path, [{ start: 1, count: 2 ** 24 }]);
+    assert.equal(found.map(brief), [['free', undefined, 2 ** 24]]);
+    assert.is(readFileSync(at('calls'), 'utf8').length, 4);
+    assert.is(
+      refusal(() => owners(path, [{ start: 0, count: 2 ** 27 }])),
+      'TOO_MUCH',
+    );
+  } finally {
+    process.env.PATH = before;
+  }
+});
+
 test('findOwners() asks nobody if nothing changed', () => {
   assert.equal(owners(IMAGES.xfs, []).owners, []);
 });
@@ -137,7 +206,7 @@ test('findOwners() says so when the filesystem is broken', () => {
 test('runProgram() names the package of a program that is missing, and says how one failed', () => {
   const message = (name: string): string => {
     try {
-      return runProgram({ name, package: 'some-package' }, ['-c', 'echo words >&2; exit 3'], '');
+      return runProgram({ name, package: 'some-package' }, ['-c', 'echo words >&2; exit 3'], '').toString();
     } catch (error) {
       return (error as Error).message;
     }

@@ -1,0 +1,30 @@
+/** Text from elsewhere, so shown that it is taken for nothing else: no line, colour or direction of its own. */
+import { textOfBytes } from '../host/inspect/owner-names.js';
+
+/** What a terminal obeys, or does not show: controls, formats, halves of pairs, ends of lines. */
+const UNSEEN = /[\p{Cc}\p{Cf}\p{Cs}\p{Zl}\p{Zp}]/gu;
+
+const hex = (code: number): string => code.toString(16).padStart(2, '0');
+
+const escaped = (sign: string): string => {
+  const code = sign.codePointAt(0) ?? 0;
+  return code < 0x80 ? `\\x${hex(code)}` : `\\u{${hex(code)}}`;
+};
+
+/** One line of text; backslashes stay as they are. */
+export const oneLine = (text: string): string => text.replace(UNSEEN, escaped);
+
+/** One line of text that can be told from every other. */
+export const printable = (text: string): string => oneLine(text.replaceAll('\\', '\\\\'));
+
+/** The same of bytes; those that are no UTF-8 are shown one by one. */
+export const printableBytes = (bytes: Uint8Array): string => {
+  let text = '';
+  for (let at = 0; at < bytes.length; ) {
+    const ends = [at + 1, at + 2, at + 3, at + 4].filter((end) => end <= bytes.length);
+    const end = ends.find((candidate) => textOfBytes(bytes.subarray(at, candidate)) !== undefined);
+    text += end === undefined ? `\\x${hex(bytes[at] ?? 0)}` : printable(textOfBytes(bytes.subarray(at, end)) ?? '');
+    at = end ?? at + 1;
+  }
+  return text;
+};
