@@ -4,26 +4,54 @@ import type { Streams } from './terminal.js';
 /** Least time between two updates, in milliseconds. */
 const INTERVAL_MS = 100;
 const LOG_INTERVAL_MS = 5000;
+/** The time that is left is told from the last so many milliseconds, and from no fewer than that. */
+const WINDOW_MS = 30_000;
+const LEAST_MS = 2000;
+const SAMPLE_MS = 500;
+/** Beyond this it is no more than a guess. */
+const LEFT_MAX_SECONDS = 100 * 3600;
+
+interface Sample {
+  readonly time: number;
+  readonly done: number;
+}
+
+const twoDigits = (value: number): string => `${value}`.padStart(2, '0');
+
+/** Seconds as minutes and seconds, or as hours and minutes. */
+const duration = (seconds: number): string =>
+  seconds < 3600
+    ? `${Math.floor(seconds / 60)}:${twoDigits(seconds % 60)}`
+    : `${Math.floor(seconds / 3600)} h ${twoDigits(Math.floor((seconds % 3600) / 60))} min`;
 
 export class Progress {
   readonly #streams: Streams;
   readonly #wanted: boolean;
-  readonly #startedAt = Date.now();
+  readonly #now: () => number;
+  /** How far it was, oldest first. */
+  #samples: Sample[] = [];
+  #total = 0;
   #shownAt = 0;
   #shown = false;
 
-  /** @param wanted true: also where there is no terminal; false: never; undefined: on a terminal */
-  constructor(streams: Streams, wanted?: boolean) {
+  /**
+   * @param wanted true: also where there is no terminal; false: never; undefined: on a terminal
+   * @param now the time in milliseconds
+   */
+  constructor(streams: Streams, wanted?: boolean, now: () => number = Date.now) {
     this.#streams = streams;
     this.#wanted = wanted ?? streams.interactive;
+    this.#now = now;
   }
 
   /** Shows `done` of `total` bytes, if it is time to. */
   update(done: number, total: number): void {
+    if (!this.#wanted) return;
     const { interactive } = this.#streams;
-    const now = Date.now();
+    const now = this.#now();
+    this.#sample({ time: now, done }, total);
     const interval = interactive ? INTERVAL_MS : LOG_INTERVAL_MS;
-    if (!this.#wanted || (now - this.#shownAt < interval && done < total)) return;
+    if (now - this.#shownAt < interval && done < total) return;
     this.#shownAt = now;
     this.#shown = interactive;
     const percent = total === 0 ? 100 : Math.floor((done / total) * 100);
@@ -38,11 +66,21 @@ export class Progress {
     this.#shown = false;
   }
 
+  #sample(sample: Sample, total: number): void {
+    const last = this.#samples.at(-1);
+    // Something else has begun, whose speed is its own.
+    if (total !== this.#total || (last && sample.done < last.done)) this.#samples = [];
+    this.#total = total;
+    if (this.#samples.length > 0 && last && sample.time - last.time < SAMPLE_MS) return;
+    this.#samples.push(sample);
+    while (sample.time - (this.#samples[1]?.time ?? sample.time) >= WINDOW_MS) this.#samples.shift();
+  }
+
   /** Time that is left, once there is something to tell it from. */
   #left(now: number, done: number, total: number): string {
-    const elapsed = now - this.#startedAt;
-    if (elapsed < 2000 || done === 0 || done >= total) return '';
-    const seconds = Math.ceil(((elapsed / done) * (total - done)) / 1000);
-    return `, ${Math.floor(seconds / 60)}:${`${seconds % 60}`.padStart(2, '0')} left`;
+    const [first] = this.#samples;
+    if (!first || now - first.time < LEAST_MS || done <= first.done || done >= total) return '';
+    const seconds = Math.ceil((((now - first.time) / (done - first.done)) * (total - done)) / 1000);
+    return seconds > LEFT_MAX_SECONDS ? '' : `, ${duration(seconds)} left`;
   }
 }

@@ -86,4 +86,39 @@ test('Progress writes to a terminal only, and takes its line away', () => {
   }
 });
 
+test('Progress tells the time left from how fast it is now, of what is being done now', () => {
+  const written: string[] = [];
+  let now = 1_000_000;
+  const streams = {
+    out: () => assert.unreachable(),
+    err: (text: string) => void written.push(text),
+    interactive: true,
+  };
+  const progress = new Progress(streams, undefined, () => now);
+  const MIB = 1048576;
+  const show = (done: number, seconds: number, total = 1000): string => {
+    now += seconds * 1000;
+    progress.update(done * MIB, total * MIB);
+    return /left|MiB$/.exec(written.at(-1)?.slice(0, -3) ?? '')?.[0] === 'left'
+      ? (/, (.*) left/.exec(written.at(-1) ?? '')?.[1] ?? '')
+      : '';
+  };
+  // It goes on where another run was: what that had done took no time.
+  assert.is(show(500, 0), '');
+  assert.is(show(501, 1), '');
+  assert.is(show(504, 3), '8:16');
+  // Stuck for an hour, and then as fast as before: the hour is forgotten.
+  show(504, 3600);
+  for (let step = 1; step <= 40; step++) show(504 + step, 1);
+  assert.is(show(545, 1), '7:35');
+  // Something else begins, and its speed counts.
+  assert.is(show(0, 1), '');
+  assert.is(show(100, 2), '0:18');
+  assert.is(show(1, 1, 100_000), '');
+  assert.is(show(21, 2, 100_000), '2 h 46 min');
+  // A guess beyond all measure is none.
+  assert.is(show(0, 1, 1e6), '');
+  assert.is(show(1, 60, 1e6), '');
+});
+
 test.run();
