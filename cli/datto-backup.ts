@@ -16,6 +16,7 @@ import type { RefusalCode } from '../host/errors.js';
 import { EBUSY, EINVAL, EIO, ENODEV, ENOSPC, errnoOf, errnoText, RefusalError } from '../host/errors.js';
 import { MIB_BYTES } from '../host/layout.js';
 import { nativeSyscalls } from '../host/syscalls.js';
+import { withArguments } from './arguments.js';
 import { parseDigits, U32_MAX } from './digits.js';
 import { Progress } from './progress.js';
 import { processStreams } from './standard-output.js';
@@ -262,4 +263,7 @@ export const dattoBackup = (argv: readonly string[], streams: Streams): number =
 };
 
 const streams = processStreams();
-process.exitCode = streams.finish('datto-backup', dattoBackup(process.argv.slice(2), streams));
+process.exitCode = streams.finish(
+  'datto-backup',
+  withArguments('datto-backup', EINVAL, streams, (argv) => dattoBackup(argv, streams)),
+);

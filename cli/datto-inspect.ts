@@ -4,6 +4,7 @@
  * Exit status: 0; 1 for an error while working; 2 for a wrong command line; 3 if `check` found violations.
  */
 import { CommanderError } from 'commander';
+import { withArguments } from './arguments.js';
 import { inspectProgram } from './inspect-program.js';
 import { batchedStreams, ReaderGoneError } from './standard-output.js';
 import type { Streams } from './terminal.js';
@@ -41,7 +42,7 @@ export const dattoInspect = (argv: readonly string[], streams: Streams): number 
 
 const streams = batchedStreams();
 try {
-  process.exitCode = dattoInspect(process.argv.slice(2), streams);
+  process.exitCode = withArguments('datto-inspect', USAGE, streams, (argv) => dattoInspect(argv, streams));
   streams.flush();
 } catch (error) {
   if (!(error instanceof ReaderGoneError)) streams.err(`datto-inspect: ${errorLine(error)}\n`);

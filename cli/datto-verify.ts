@@ -11,6 +11,7 @@ import { EBUSY, EINVAL, errnoOf, errnoText, RefusalError } from '../host/errors.
 import type { Finding } from '../host/scrub.js';
 import { nativeSyscalls } from '../host/syscalls.js';
 import { compareImage, makeManifest, scrubImage } from '../host/verify-image.js';
+import { withArguments } from './arguments.js';
 import { parseDigits } from './digits.js';
 import { Progress } from './progress.js';
 import { processStreams } from './standard-output.js';
@@ -211,4 +212,7 @@ export const dattoVerify = (argv: readonly string[], streams: Streams): number =
 };
 
 const streams = processStreams();
-process.exitCode = streams.finish('datto-verify', dattoVerify(process.argv.slice(2), streams));
+process.exitCode = streams.finish(
+  'datto-verify',
+  withArguments('datto-verify', EINVAL, streams, (argv) => dattoVerify(argv, streams)),
+);

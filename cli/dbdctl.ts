@@ -8,6 +8,7 @@ import type { DriverStatus } from '../host/status.js';
 import { readStatus } from '../host/status.js';
 import { nativeSyscalls } from '../host/syscalls.js';
 import { type Request, reasonText, whyRefused } from '../host/why-refused.js';
+import { withArguments } from './arguments.js';
 import type { Arguments, Reading, SubCommand } from './commands.js';
 import { SUB_COMMANDS, synopsis, usage } from './commands.js';
 import { DigitsError, parseDigits, U32_MAX } from './digits.js';
@@ -217,4 +218,8 @@ export const dbdctl = (argv: readonly string[], streams: Streams): number => {
 };
 
 const streams = processStreams();
-process.exitCode = streams.finish('dbdctl', dbdctl(process.argv.slice(2), streams), FAILURE);
+process.exitCode = streams.finish(
+  'dbdctl',
+  withArguments('dbdctl', FAILURE, streams, (argv) => dbdctl(argv, streams)),
+  FAILURE,
+);

@@ -16,6 +16,7 @@ import { imageStatus, rollbackImage } from '../host/rollback.js';
 import { nativeSyscalls } from '../host/syscalls.js';
 import type { UpdatePlan, UpdateRequest, UpdateResult } from '../host/update-image.js';
 import { updateImage } from '../host/update-image.js';
+import { withArguments } from './arguments.js';
 import { parseDigits } from './digits.js';
 import { Progress } from './progress.js';
 import { processStreams } from './standard-output.js';
@@ -289,4 +290,7 @@ export const updateImg = (argv: readonly string[], streams: Streams): number => 
 };
 
 const streams = processStreams();
-process.exitCode = streams.finish('update-img', updateImg(process.argv.slice(2), streams));
+process.exitCode = streams.finish(
+  'update-img',
+  withArguments('update-img', EINVAL, streams, (argv) => updateImg(argv, streams)),
+);

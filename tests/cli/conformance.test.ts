@@ -242,7 +242,7 @@ test('every command of every tool has a row', async () => {
 });
 
 for (const tool of tools) {
-  test(`${tool}: version, and no argument at all`, () => {
+  test(`${tool}: version, no argument at all, and one that is no UTF-8`, () => {
     const row = rows.find((candidate) => candidate.tool === tool);
     assert.ok(row);
     for (const option of ['--version', '-V']) {
@@ -252,6 +252,14 @@ for (const tool of tools) {
     }
     covers(row, 'version');
     assertUsage(runTool(row.tool, []), row, 'no argument');
+    // Node makes U+FFFD of such bytes, which is the name of another file.
+    writeFileSync(at('caf\ufffd'), 'of somebody else');
+    const script = `exec "$0" ${row.command.join(' ')} $'caf\\xe9'`;
+    const options = { encoding: 'utf8', cwd: folder, env: environment({ FAKE_DRIVER: '1' }) } as const;
+    const { status, stdout, stderr } = spawnSync('bash', ['--norc', '-c', script, toolPath(row.tool)], options);
+    assert.equal([status, stdout], [row.statuses.usage, '']);
+    assert.is(stderr, `${tool}: Cannot use caf\\xe9: it is no UTF-8, expected a name that is; rename it\n`);
+    covers(row, 'argument that is no UTF-8');
   });
 }
 

@@ -276,6 +276,7 @@ export const CASES = [
   'version',
   'bad option',
   'missing argument',
+  'argument that is no UTF-8',
   'missing input',
   'forbidden input',
   'folder as input',
