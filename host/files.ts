@@ -1,8 +1,8 @@
 /** Files with their paths, and reads and writes that are never short. */
 
 import type { BigIntStats } from 'node:fs';
-import { closeSync, constants, fstatSync, fsyncSync, openSync, readSync, writeSync } from 'node:fs';
-import { EIO, errnoOf, RefusalError, SystemError, withErrno } from './errors.js';
+import { closeSync, constants, fstatSync, fsyncSync, openSync, readSync, statSync, writeSync } from 'node:fs';
+import { EIO, ENXIO, errnoOf, RefusalError, SystemError, withErrno } from './errors.js';
 import type { Syscalls } from './syscalls.js';
 
 /** ioctl for the size of a block device, in bytes as a u64. */
@@ -30,6 +30,9 @@ export const kindOf = (stat: BigIntStats): string => {
 const notContent = (path: string, kind: string): RefusalError =>
   new RefusalError('IMAGE_KIND', `Cannot use ${path}: it is ${kind}, expected a regular file or a block device`);
 
+/** Whether a path leads to a socket, which cannot be opened: ENXIO, as for a device that is not there. */
+export const isSocket = (path: string): boolean => statSync(path, { throwIfNoEntry: false })?.isSocket() === true;
+
 /** An open file and the path by which it was named. */
 export class OpenFile {
   readonly path: string;
@@ -43,10 +46,17 @@ export class OpenFile {
   /**
    * Opens an existing file, for what a user names: links are followed. What a tool relies on is opened by safe-files.ts.
    *
+   * @param call what is being done, a verb for errors
    * @throws SystemError if it cannot be opened; RefusalError IMAGE_KIND if it has no content at offsets, like a FIFO
    */
-  static open(path: string, flags: Access): OpenFile {
-    const file = OpenFile.openWith(path, ACCESS[flags]);
+  static open(path: string, flags: Access, call = 'open'): OpenFile {
+    let file: OpenFile;
+    try {
+      file = OpenFile.openWith(path, ACCESS[flags], path, call);
+    } catch (error) {
+      if (errnoOf(error) === ENXIO && isSocket(path)) throw notContent(path, 'a socket');
+      throw error;
+    }
     const kind = kindOf(file.stat());
     if (!STREAMS.has(kind)) return file;
     file.close();

@@ -21,7 +21,7 @@ import {
 import { basename, dirname, join } from 'node:path';
 import { EEXIST, EINVAL, ELOOP, ENOENT, ENXIO, errnoOf, RefusalError, SystemError, withErrno } from './errors.js';
 import type { Access } from './files.js';
-import { ACCESS, kindOf, OpenFile, PRIVATE } from './files.js';
+import { ACCESS, isSocket, kindOf, OpenFile, PRIVATE } from './files.js';
 import type { Syscalls } from './syscalls.js';
 
 const NEW_FLAGS = constants.O_RDWR | constants.O_CREAT | constants.O_EXCL | constants.O_NOFOLLOW;
@@ -124,7 +124,7 @@ export const openUnfollowed = (path: string, flags: number, name: string, call: 
   } catch (error) {
     const errno = errnoOf(error);
     if (errno === ELOOP) throw unsafe(name, 'is a symbolic link', 'a regular file');
-    if (errno === ENXIO) throw unsafe(name, 'is a socket', 'a regular file');
+    if (errno === ENXIO && isSocket(path)) throw unsafe(name, 'is a socket', 'a regular file');
     throw error;
   }
 };

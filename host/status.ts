@@ -1,6 +1,7 @@
 /** /proc/datto-info: what the driver shows of all its devices (ABI.md, D). */
 import { readFileSync } from 'node:fs';
 import { deviceErrorText, withErrno } from './errors.js';
+import { OpenFile } from './files.js';
 import { STATES, STATUS_FILE } from './layout.js';
 
 /** A device as /proc shows it. What a device in its state does not show is undefined. */
@@ -128,8 +129,14 @@ export const parseStatus = (source: string): DriverStatus => {
 };
 
 /** Reads the driver's status. Throws a SystemError if the driver is not there. */
-export const readStatus = (path = STATUS_FILE): DriverStatus =>
-  parseStatus(withErrno('read', path, () => readFileSync(path, 'utf8')));
+export const readStatus = (path = STATUS_FILE): DriverStatus => {
+  const file = OpenFile.open(path, 'r', 'read');
+  try {
+    return parseStatus(withErrno('read', path, () => readFileSync(file.fd, 'utf8')));
+  } finally {
+    file.close();
+  }
+};
 
 /** Plain words for a device's state, and for its error if it has one. */
 export const describeState = (state: number, error = 0): string => {

@@ -6,25 +6,12 @@ import type { Syscalls } from '../syscalls.js';
 import type { OriginSize } from './geometry.js';
 
 /**
- * Size of a file or block device in bytes.
- *
- * @throws RefusalError IMAGE_KIND
- */
-export const sizeOf = (file: OpenFile, syscalls: Syscalls): number => {
-  const stat = file.stat();
-  if (stat.isFile()) return Number(stat.size);
-  if (stat.isBlockDevice()) return file.blockDeviceBytes(syscalls);
-  const message = `Cannot use ${file.path}: it is neither, expected a regular file or a block device`;
-  throw new RefusalError('IMAGE_KIND', message);
-};
-
-/**
  * The size of the origin that an image is of.
  *
  * @throws RefusalError IMAGE_KIND; ORIGIN_SIZE_MISMATCH if it is no whole number of sectors
  */
 export const originOfImage = (file: OpenFile, syscalls: Syscalls): OriginSize => {
-  const bytes = sizeOf(file, syscalls);
+  const bytes = file.bytes(syscalls);
   if (bytes % SECTOR_BYTES === 0) return { sectors: bytes / SECTOR_BYTES, source: file.path };
   const message = `Cannot use ${file.path} as the origin's size: it has ${bytes} bytes, expected whole sectors of 512`;
   throw new RefusalError('ORIGIN_SIZE_MISMATCH', message);

@@ -132,7 +132,10 @@ for (const row of rows.filter((candidate) => nameOf(candidate).includes(only))) 
         const asFolder = runRow(row, inPlace(at('folder')));
         assert.ok([statuses.errno(EISDIR), statuses.refused].includes(asFolder.status ?? 0), asFolder.stderr);
         assertOneLine(asFolder, row, 'folder');
-        covers(row, 'folder as input', 'forbidden input');
+        // Nobody writes to it, and nobody listens: whoever waited for it would be ended.
+        for (const stream of ['fifo', 'socket'])
+          assertFailed(runRow(row, inPlace(at(`folder/${stream}`))), row, statuses.refused, stream);
+        covers(row, 'folder as input', 'FIFO or socket as input', 'forbidden input');
         assertFailed(runRow(row, row.inputs, { FAKE_DENIED: path }), row, statuses.errno(EACCES), 'denied');
         assertFault('badDisk', statuses.errno(EIO), () => runRow(row, row.inputs, { FAKE_BAD_DISK: path }));
         assertFault('truncated', statuses.refused, () => runRow(row, inPlace(SHORT)));

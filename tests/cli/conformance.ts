@@ -1,5 +1,5 @@
 /** Every tool and each of its commands, as rows of one table; conformance.test.ts puts each row through every case. */
-import { execFileSync } from 'node:child_process';
+import { execFileSync, spawnSync } from 'node:child_process';
 import { mkdirSync, readdirSync, readFileSync, rmSync, truncateSync, writeFileSync } from 'node:fs';
 import { SUB_COMMANDS } from '../../cli/commands.js';
 import { makeCowFile } from '../host/cow-maker.js';
@@ -95,7 +95,11 @@ const makeAll = (): void => {
   truncateSync(EXT4, NR_SECTORS * 512);
   execFileSync('mkfs.ext4', ['-q', '-F', '-b', '4096', EXT4]);
   writeFileSync(STATUS, '{\n\t"version": "0.12.1",\n\t"devices": [\n\n\t]\n}\n');
-  mkdirSync(at('folder'), { recursive: true });
+  rmSync(at('folder'), { recursive: true, force: true });
+  mkdirSync(at('folder'));
+  execFileSync('mkfifo', [at('folder/fifo')]);
+  const listen = "require('net').createServer().listen(process.argv[1], () => process.kill(process.pid, 'SIGKILL'))";
+  spawnSync(process.execPath, ['-e', listen, at('folder/socket')]);
   // The image of `compare` and `scrub`: not that of update-img, which one of the cases changes.
   for (const name of ['kept', 'kept.datto-manifest']) rmSync(at(name), { force: true });
   execFileSync('cp', [SNAP, at('kept')]);
@@ -280,6 +284,7 @@ export const CASES = [
   'missing input',
   'forbidden input',
   'folder as input',
+  'FIFO or socket as input',
   'unreadable input',
   'truncated input',
   'no space for output',
