@@ -22,41 +22,41 @@ export const randomNumbers = (seed: number): ((below: number) => number) => {
 };
 
 /**
- * Chooses blocks that are in none of the runs.
+ * Chooses blocks that are in none of the runs: one of each of `count` parts of them that are as long as each other. None of
+ * it is kept.
  *
  * @param runs ascending
+ * @param listedBlocks blocks of the runs
  * @param nrBlocks blocks in all
- * @param count how many to choose; fewer are chosen if there are no more
- * @returns runs of single blocks, ascending
+ * @param count how many to choose, up to as many as there are
+ * @param random answers an integer from 0 to below its argument
+ * @yields runs of single blocks, ascending
  */
-export const sampleUnlisted = (
+export function* sampleUnlisted(
   runs: Iterable<BlockRun>,
   listedBlocks: number,
   nrBlocks: number,
   count: number,
   random: (below: number) => number,
-): BlockRun[] => {
+): Generator<BlockRun> {
   const unlisted = nrBlocks - listedBlocks;
-  const ranks = new Set<number>();
-  if (count >= unlisted) for (let rank = 0; rank < unlisted; rank++) ranks.add(rank);
-  else while (ranks.size < count) ranks.add(random(unlisted));
-  const chosen: BlockRun[] = [];
-  const sorted = [...ranks].sort((a, b) => a - b);
-  let at = 0;
+  const step = unlisted / count;
+  const all = runs[Symbol.iterator]();
+  let next = all.next();
   // A rank counts unlisted blocks; blocks listed so far are what it is less than the block.
   let listed = 0;
-  const take = (before: number): void => {
-    for (; at < sorted.length && (sorted[at] ?? 0) + listed < before; at++) {
-      chosen.push({ start: (sorted[at] ?? 0) + listed, count: 1 });
-    }
-  };
-  for (const { start, count: length } of runs) {
-    take(start);
-    listed += length;
+  for (let part = 0, start = 0; part < count; part++) {
+    const end = part + 1 === count ? unlisted : Math.max(start + 1, Math.floor((part + 1) * step));
+    const rank = start + random(end - start);
+    for (; !next.done && next.value.start - listed <= rank; next = all.next()) listed += next.value.count;
+    yield { start: rank + listed, count: 1 };
+    start = end;
   }
-  take(nrBlocks);
-  return chosen;
-};
+}
+
+/** How many blocks sampleUnlisted() can choose of those that are asked for. */
+export const sampleSize = (listedBlocks: number, nrBlocks: number, asked: number): number =>
+  Math.min(asked, nrBlocks - listedBlocks);
 
 /**
  * Reads blocks of both files and compares them.

@@ -93,7 +93,8 @@ function* readAhead(pieces: Iterable<Piece>, source: OpenFile, syscalls: Syscall
   yield* queue;
 }
 
-const ZEROS = Buffer.alloc(PIECE_BYTES);
+/** As many as a piece has at most. Not to be written to. */
+export const ZEROS = Buffer.alloc(PIECE_BYTES);
 
 /** Joins failures of neighbouring blocks, so that a bad region is one failure. */
 class Failures {

@@ -133,11 +133,11 @@ export class Manifest {
    * @returns the root
    */
   finish(runs: Iterable<BlockRun>, identity: ManifestIdentity): Buffer {
-    let dirty = [...parents(runs)];
+    let dirty: Iterable<BlockRun> = parents(runs);
     this.levels.forEach((level, index) => {
       const above = this.levels[index + 1];
-      for (const { start, count } of dirty) this.#hashLevel(level, above, start, count);
-      dirty = [...parents(dirty)];
+      // The level above is read when this one is whole. What is dirty of it is a 128th, or as much.
+      dirty = [...parents(this.#hashed(level, above, dirty))];
     });
     this.sync();
     this.#writeHeader(identity, true);
@@ -161,6 +161,14 @@ export class Manifest {
 
   close(): void {
     this.#file.close();
+  }
+
+  /** The same runs, each once its digests are made. */
+  *#hashed(level: TreeLevel, above: TreeLevel | undefined, runs: Iterable<BlockRun>): Generator<BlockRun> {
+    for (const run of runs) {
+      this.#hashLevel(level, above, run.start, run.count);
+      yield run;
+    }
   }
 
   /** Digests of hash blocks, put where the level above has them; that of the top block is the root. */

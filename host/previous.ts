@@ -2,13 +2,13 @@
 import { statfsSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import type { ChangeList } from './change-list.js';
-import { Target } from './copy.js';
-import type { BlockRun } from './cow-file.js';
+import { Target, ZEROS } from './copy.js';
 import { EINVAL, ENOSPC, ENOTTY, EOPNOTSUPP, EXDEV, RefusalError, SystemError, withErrno } from './errors.js';
 import type { OpenFile } from './files.js';
 import type { ImageFiles, Previous } from './image-state.js';
 import { BLOCK_BYTES } from './layout.js';
 import type { Manifest } from './manifest.js';
+import { RunList } from './run-list.js';
 import { lookAtOwn, makeFile, openOwn, removeFile, removeRegular } from './safe-files.js';
 import type { Syscalls } from './syscalls.js';
 import type { UndoRecord } from './undo-log.js';
@@ -153,31 +153,16 @@ const undo = (
   imageBytes: number,
   manifest: Manifest | undefined,
   syscalls: Syscalls,
-): BlockRun[] => {
+): RunList => {
   const target = new Target(image, { syscalls, punchHoles: image.stat().isFile() });
-  const runs: BlockRun[] = [];
+  const runs = new RunList();
   for (const { offset, bytes, data } of readUndoLog(log, imageBytes)) {
-    const content = data ?? Buffer.alloc(bytes);
+    const content = data ?? ZEROS.subarray(0, bytes);
     target.put(content, offset);
     manifest?.put(content, offset);
-    runs.push({ start: offset / BLOCK_BYTES, count: Math.ceil(bytes / BLOCK_BYTES) });
+    runs.add({ start: offset / BLOCK_BYTES, count: Math.ceil(bytes / BLOCK_BYTES) });
   }
-  return mergeRuns(runs);
-};
-
-/** The blocks of runs in any order, ascending and each once. */
-const mergeRuns = (runs: readonly BlockRun[]): BlockRun[] => {
-  const merged: BlockRun[] = [];
-  for (const { start, count } of [...runs].sort((a, b) => a.start - b.start)) {
-    const last = merged.at(-1);
-    if (last && start <= last.start + last.count) {
-      const end = Math.max(last.start + last.count, start + count);
-      merged[merged.length - 1] = { start: last.start, count: end - last.start };
-    } else {
-      merged.push({ start, count });
-    }
-  }
-  return merged;
+  return runs;
 };
 
 /**
@@ -196,7 +181,7 @@ export const restorePrevious = (
   manifest: Manifest | undefined,
   begin: () => void,
   syscalls: Syscalls,
-): BlockRun[] | undefined => {
+): RunList | undefined => {
   requireKept(path);
   const file = openOwn(path, 'r');
   try {

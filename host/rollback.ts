@@ -92,8 +92,7 @@ const restore = (
     const mtime = stat.isFile() ? { mtime: stat.mtimeNs } : {};
     writeState(files.state, { state: 'CLEAN', series, sequence, bytes, ...mtime });
     removeLeftovers(files);
-    const blocks = runs && { blocks: runs.reduce((sum, { count }) => sum + count, 0) };
-    return { series, sequence, ...blocks };
+    return { series, sequence, ...(runs ? { blocks: runs.blocks } : {}) };
   } finally {
     manifest?.close();
   }

@@ -12,7 +12,7 @@
  */
 
 import type { Piece } from './copy.js';
-import { PIECE_BYTES } from './copy.js';
+import { PIECE_BYTES, ZEROS } from './copy.js';
 import { RefusalError } from './errors.js';
 import type { OpenFile } from './files.js';
 import { Xxh64 } from './hashing.js';
@@ -23,7 +23,6 @@ const VERSION = 1;
 const RECORD_MAGIC = 0x6f646e75;
 const RECORD_BYTES = 32;
 const KIND = { DATA: 1, ZEROS: 2, END: 3 } as const;
-const ZEROS = Buffer.alloc(PIECE_BYTES);
 
 /** Consecutive bytes and what they were; no data stands for zeros. */
 export interface UndoRecord extends Piece {

@@ -1,6 +1,6 @@
 /** Brings an image of a snapshot up to the next snapshot of its series. */
 import { ChangeList } from './change-list.js';
-import { compareRuns, randomNumbers, sampleUnlisted } from './compare.js';
+import { compareRuns, randomNumbers, sampleSize, sampleUnlisted } from './compare.js';
 import type { CopyOptions, CopyResult } from './copy.js';
 import { copyPieces } from './copy.js';
 import type { DirectCopy } from './copy-direct.js';
@@ -241,13 +241,11 @@ const verify = (job: Job, sample: number): { verified: Verification; unlisted: n
     events.onDifference?.(run, true);
   });
   const random = randomNumbers(Date.now());
-  const chosen = sampleUnlisted(changes.runs(), plan.changedBlocks, plan.snapshotBlocks, sample, random);
+  const { changedBlocks, snapshotBlocks } = plan;
+  const sampledBlocks = sampleSize(changedBlocks, snapshotBlocks, sample);
+  const chosen = sampleUnlisted(changes.runs(), changedBlocks, snapshotBlocks, sampledBlocks, random);
   const unlisted = compareRuns(snapshot, image, chosen, bytes, (run) => events.onDifference?.(run, false));
-  const verified = {
-    changedBlocks: plan.changedBlocks,
-    sampledBlocks: chosen.length,
-    differingBlocks: listed + unlisted,
-  };
+  const verified = { changedBlocks, sampledBlocks, differingBlocks: listed + unlisted };
   return { verified, unlisted, ...(firstListed === undefined ? {} : { firstListed }) };
 };
 

@@ -1,7 +1,7 @@
 /** What datto-verify does: an image against a snapshot, or against its own manifest. */
 
 import { ChangeList } from './change-list.js';
-import { compareRuns, randomNumbers, sampleUnlisted } from './compare.js';
+import { compareRuns, randomNumbers, sampleSize, sampleUnlisted } from './compare.js';
 import type { BlockRun } from './cow-file.js';
 import { CowFile } from './cow-file.js';
 import { RefusalError } from './errors.js';
@@ -93,14 +93,12 @@ export const compareImage = (request: CompareRequest, syscalls: Syscalls, events
     list.requireChangeList();
     const changes = new ChangeList([list], cow.path, bytes);
     const random = randomNumbers(request.seed);
-    const chosen = sampleUnlisted(changes.runs(), changes.changedBlocks, nrBlocks, request.sample, random);
-    const listed = compare(changes.runs(), changes.changedBytes, true);
-    const unlisted = compare(chosen, chosen.length * BLOCK_BYTES, false);
-    return {
-      comparedBlocks: changes.changedBlocks + chosen.length,
-      differingBlocks: listed + unlisted,
-      sampledBlocks: chosen.length,
-    };
+    const { changedBlocks, changedBytes } = changes;
+    const sampledBlocks = sampleSize(changedBlocks, nrBlocks, request.sample);
+    const chosen = sampleUnlisted(changes.runs(), changedBlocks, nrBlocks, sampledBlocks, random);
+    const listed = compare(changes.runs(), changedBytes, true);
+    const unlisted = compare(chosen, sampledBlocks * BLOCK_BYTES, false);
+    return { comparedBlocks: changedBlocks + sampledBlocks, differingBlocks: listed + unlisted, sampledBlocks };
   });
 };
 
