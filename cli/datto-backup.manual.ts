@@ -15,8 +15,9 @@ export const manual: ToolManual = {
     'A run can be killed at any moment. The next one finishes the backup of the snapshot that it finds, and then makes ' +
       'its own. At no moment is the last complete image given up for one that is not: a whole copy is made beside it and takes its ' +
       'place when it is complete and compared; before blocks of the image are overwritten, it is cloned, where the ' +
-      'filesystem of the folder can (xfs, btrfs). Where it cannot, `--keep-previous undo` has the same effect and ' +
-      'costs reading and writing what changes once more.',
+      'filesystem of the folder can (xfs, btrfs). Where it cannot, a notice on standard error says that ' +
+      'nothing is kept; `--keep-previous undo` has the same effect as a clone and costs reading and writing what changes once ' +
+      'more, and `--keep-previous nothing` ends the notice.',
     'Everything is copied anew, with the reason on standard output, if what changed is not known: the machine ' +
       'restarted or the module was unloaded (unless `dbdctl reload-incremental` took tracking up before the volume was ' +
       'mounted), something else wrote the image, the volume was resized. `--no-whole` ends the run with ' +

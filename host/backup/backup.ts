@@ -9,6 +9,16 @@ import { Run } from './run.js';
 import type { Volume } from './volume.js';
 import { lookAtVolume } from './volume.js';
 
+/** The same, and no notice twice: a run may copy more than one snapshot. */
+const noticeOnce = (events: BackupEvents): BackupEvents => {
+  const seen = new Set<string>();
+  const onNotice = (text: string): void => {
+    if (!seen.has(text)) events.onNotice?.(text);
+    seen.add(text);
+  };
+  return { ...events, onNotice };
+};
+
 const place = (volume: Volume, names: Names): Place => {
   requireOwnFiles(names);
   const memory = readMemory(names);
@@ -36,7 +46,8 @@ export const planBackup = (request: BackupRequest, context: BackupContext): Back
  *
  * @throws RefusalError; SystemError if something cannot be opened, read or written, or with the driver's errno
  */
-export const runBackup = (request: BackupRequest, context: BackupContext, events: BackupEvents = {}): BackupResult => {
+export const runBackup = (request: BackupRequest, context: BackupContext, told: BackupEvents = {}): BackupResult => {
+  const events = noticeOnce(told);
   const volume = lookAtVolume(request.volume, context.syscalls);
   requireFolder(request.folder, volume);
   const names = namesIn(request.folder);

@@ -185,6 +185,18 @@ const verifyAll = (job: CopyJob): number => {
   }
 };
 
+/** Whether the image is to be kept as it is now; by default, where that costs next to nothing. */
+const keepsPrevious = ({ names, context, request, events }: CopyJob): boolean => {
+  const { keepPrevious = 'clone' } = request;
+  if (keepPrevious !== 'clone') return keepPrevious === 'undo';
+  const can = canClone(names, context.syscalls);
+  if (!can) {
+    const what = `files in ${names.folder} cannot be cloned, so the previous image is not kept`;
+    events.onNotice?.(`${what}; hint: --keep-previous undo keeps it, --keep-previous nothing says that it need not be`);
+  }
+  return can;
+};
+
 const copyChanges = (job: CopyJob): CopyOutcome => {
   const { names, bytes, context, request, events, device, lists } = job;
   const { series, sequence } = snapshotOf(job);
@@ -196,7 +208,7 @@ const copyChanges = (job: CopyJob): CopyOutcome => {
       'WHOLE_COPY_NEEDED',
       `Cannot bring ${names.image} up to date: the list of what changed is gone, or not whole; the next run copies everything`,
     );
-  const { keepPrevious = 'clone', verify, sample = 1000, noteBytes } = request;
+  const { verify, sample = 1000, noteBytes } = request;
   events.onStep?.(`copying what changed to ${names.image}`);
   const result = updateImage(
     {
@@ -206,7 +218,7 @@ const copyChanges = (job: CopyJob): CopyOutcome => {
       image: names.image,
       stateFile,
       dryRun: false,
-      keepPrevious: keepPrevious === 'undo' || (keepPrevious === 'clone' && canClone(names, context.syscalls)),
+      keepPrevious: keepsPrevious(job),
       manifest: request.manifest === true,
       ...(verify === 'nothing' ? {} : { verifySample: sample }),
       ...(noteBytes === undefined ? {} : { cursorBytes: noteBytes }),

@@ -57,8 +57,10 @@ test('later runs copy what changed, with a new COW file each time', () => {
   const names = new Set([device()?.cow]);
   for (const sequence of [2, 3, 4]) {
     writeVolume([3, 4, 700 + sequence]);
-    const { kind, copied_bytes, compared_blocks, previous } = backUpJson();
+    const { kind, copied_bytes, compared_blocks, previous, notices } = backUpJson();
     assert.equal([kind, copied_bytes, previous], ['incremental', 3 * BLOCK, undefined]);
+    assert.is(notices.length, 1);
+    assert.match(notices[0] ?? '', /cannot be cloned, so the previous image is not kept; hint: --keep-previous undo /);
     assert.is(compared_blocks, 3 + 1000);
     assertGood(`run ${sequence}`);
     assert.is(device()?.sequence, sequence);
@@ -70,12 +72,16 @@ test('later runs copy what changed, with a new COW file each time', () => {
 test('the image before is kept as a clone where files can be cloned, as an undo log if asked for', () => {
   const before = volume();
   writeVolume([9]);
-  assert.match(backUpJson([], CLONES).previous ?? '', /volume\.img\.datto-previous-4$/);
+  const cloned = backUpJson([], CLONES);
+  assert.match(cloned.previous ?? '', /volume\.img\.datto-previous-4$/);
+  assert.equal(cloned.notices, []);
   assert.ok(readFileSync(inFolder('volume.img.datto-previous-4')).equals(before));
   writeVolume([10]);
   assert.match(backUpJson(['--keep-previous', 'undo']).previous ?? '', /volume\.img\.datto-undo-5$/);
   writeVolume([11]);
   assert.is(backUpJson(['--keep-previous', 'nothing'], CLONES).previous, undefined);
+  writeVolume([12]);
+  assert.equal(backUpJson(['--keep-previous', 'nothing']).notices, []);
   assertGood();
   assert.equal(readdirSync(FOLDER).sort(), [
     'datto-backup.json',
