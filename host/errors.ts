@@ -62,6 +62,8 @@ export type RefusalCode =
   | 'IMAGE_SEQUENCE'
   /** The image was written by something else since its last update. */
   | 'IMAGE_CHANGED'
+  /** The image's device is another than at its last update. */
+  | 'IMAGE_OTHER_DEVICE'
   /** The image was found to differ from its snapshot where nothing was listed as changed. */
   | 'IMAGE_DIFFERS'
   /** An update was interrupted, and cannot be finished with this snapshot and COW file. */

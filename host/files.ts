@@ -27,6 +27,13 @@ export const kindOf = (stat: BigIntStats): string => {
   return stat.isBlockDevice() ? 'a block device' : 'a character device';
 };
 
+/** `major:minor` of a device, as sysfs names it; what stat(2) tells has them in pieces (makedev(3)). */
+export const majorMinor = (device: bigint): string => {
+  const major = ((device >> 8n) & 0xfffn) | ((device >> 32n) & 0xfffff000n);
+  const minor = (device & 0xffn) | ((device >> 12n) & 0xffffff00n);
+  return `${major}:${minor}`;
+};
+
 const notContent = (path: string, kind: string): RefusalError =>
   new RefusalError('IMAGE_KIND', `Cannot use ${path}: it is ${kind}, expected a regular file or a block device`);
 

@@ -4,6 +4,8 @@
  */
 import { mkdirSync } from 'node:fs';
 import { dirname, join, resolve } from 'node:path';
+import type { DeviceIdentity } from './device-identity.js';
+import { identityFrom, identityInWords } from './device-identity.js';
 import { RefusalError, withErrno } from './errors.js';
 import { followOwnLinks } from './open-image.js';
 import { readOwn, replaceFile } from './safe-files.js';
@@ -39,6 +41,8 @@ export interface ImageState {
   readonly bytes: number;
   /** Time of the image's last change when the file was written, in nanoseconds; devices have none. */
   readonly mtime?: bigint;
+  /** By what a block device is known again. */
+  readonly device?: DeviceIdentity;
   readonly previous?: Previous;
   /** Time of the last change of this state, for people. */
   readonly time: string;
@@ -105,6 +109,10 @@ const fromJson = (text: string): ImageState => {
     if ((kind !== 'clone' && kind !== 'undo') || typeof keep !== 'boolean') throw new SyntaxError('no previous');
     return { kind, keep, sequence: integer(previous, 'sequence') };
   };
+  const device = (): DeviceIdentity => {
+    if (!isRecord(value.device)) throw new SyntaxError('no device');
+    return identityFrom(value.device, count('bytes'));
+  };
   const update = (): Partial<ImageState> => {
     const cursor = count('cursor');
     if (cursor > count('bytes')) throw new SyntaxError('cursor beyond the end of the image');
@@ -117,6 +125,7 @@ const fromJson = (text: string): ImageState => {
     bytes: count('bytes'),
     ...(state === 'UPDATING' ? update() : {}),
     ...(value.mtime === undefined ? {} : { mtime: integer(value, 'mtime') }),
+    ...(value.device === undefined ? {} : { device: device() }),
     ...(previous === undefined ? {} : { previous: kept() }),
     time: typeof time === 'string' ? time : '',
   };
@@ -159,8 +168,9 @@ export const writeState = (path: string, state: Omit<ImageState, 'time'>): Image
 export const stateInWords = (image: string, state: ImageState | undefined): string => {
   if (!state) return `${image}: nothing is known of it`;
   const { sequence, next, series, time, previous } = state;
+  const bound = state.device ? `, on ${identityInWords(state.device)}` : '';
   const kept = previous ? `; snapshot ${previous.sequence} is kept and can be had back` : '';
-  const of = `of series ${series}`;
+  const of = `of series ${series}${bound}`;
   switch (state.state) {
     case 'CLEAN':
       return `${image}: snapshot ${sequence} ${of}, since ${time}${kept}`;

@@ -1,4 +1,5 @@
 /** Brings back the image as it was before its last update, and tells what is known of an image. */
+import { identify } from './device-identity.js';
 import { RefusalError } from './errors.js';
 import { OpenFile } from './files.js';
 import { manifestForUpdate, openManifest } from './image-manifest.js';
@@ -9,6 +10,7 @@ import { openImage, requireSole } from './open-image.js';
 import { removeLeftovers, restorePrevious } from './previous.js';
 import { lookAtOwn, moveFile, removeFile } from './safe-files.js';
 import type { Syscalls } from './syscalls.js';
+import { requireSameDevice } from './update-checks.js';
 
 export interface RollbackRequest {
   readonly image: string;
@@ -73,6 +75,7 @@ const restore = (
   const { sequence } = previous;
   const identity = { series: Buffer.from(series, 'hex'), sequence };
   const latest = state.next ?? state.sequence;
+  const device = state.device ? { device: state.device } : {};
   const manifest =
     previous.kind === 'undo'
       ? manifestForUpdate(files.manifest, bytes, identity.series, [sequence, latest], onNotice)
@@ -81,7 +84,7 @@ const restore = (
     const begin = (): void => {
       // Before the first byte changes: what cannot be used later.
       for (const path of [files.manifest, files.manifestPrevious(sequence)]) lookAtOwn(path);
-      writeState(files.state, { state: 'ROLLING_BACK', series, sequence: latest, bytes, previous });
+      writeState(files.state, { state: 'ROLLING_BACK', series, sequence: latest, bytes, ...device, previous });
       manifest?.begin(identity);
     };
     const runs = restorePrevious(file, bytes, files.previous(previous), previous, manifest, begin, syscalls);
@@ -89,8 +92,10 @@ const restore = (
     if (runs) manifest?.finish(runs, identity);
     else restoreManifest(files, bytes, sequence);
     const stat = file.stat();
-    const mtime = stat.isFile() ? { mtime: stat.mtimeNs } : {};
-    writeState(files.state, { state: 'CLEAN', series, sequence, bytes, ...mtime });
+    const mark = stat.isFile()
+      ? { mtime: stat.mtimeNs }
+      : { device: identify(file, bytes, runs ?? [], runs?.blocks ?? 0, syscalls) };
+    writeState(files.state, { state: 'CLEAN', series, sequence, bytes, ...mark });
     removeLeftovers(files);
     return { series, sequence, ...(runs ? { blocks: runs.blocks } : {}) };
   } finally {
@@ -129,6 +134,11 @@ export const rollbackImage = (
       throw new RefusalError('IMAGE_SIZE', message);
     }
     requireUnchanged(request, file, state);
+    if (request.adopt !== true && file.stat().isBlockDevice()) {
+      // Of a mixture, only what does not change with it is known.
+      const mixed = state.state === 'CLEAN' || state.state === 'DIFFERS' ? [] : [{ start: 0, count: Infinity }];
+      requireSameDevice(file, state.bytes, state, mixed, 'roll back', syscalls);
+    }
     return restore(file, files, state, previous, syscalls, onNotice);
   } finally {
     file.close();

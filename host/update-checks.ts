@@ -1,9 +1,12 @@
 /** What must hold before an image is brought up to date: inputs that belong together (ABI.md, F.4, then ours). */
 import { realpathSync, statSync } from 'node:fs';
 import { Core } from './core.js';
+import type { BlockRun } from './cow-file.js';
+import { reasonForOther } from './device-identity.js';
 import type { DeviceInfo } from './driver.js';
 import { errnoOf, RefusalError, withErrno } from './errors.js';
 import type { OpenFile } from './files.js';
+import type { ImageState } from './image-state.js';
 import { MODES, SECTOR_BYTES, SNAPSHOT_NODE_PREFIX, STATE_BIT_SNAPSHOT, STATE_BIT_UNVERIFIED } from './layout.js';
 import { describeState } from './status.js';
 import type { Syscalls } from './syscalls.js';
@@ -82,6 +85,29 @@ export const requireImageSize = (image: OpenFile, bytes: number, syscalls: Sysca
   if (size === bytes || (stat.isBlockDevice() && size > bytes)) return;
   const message = `Cannot write ${image.path}: it has ${size} bytes, expected ${bytes} as the snapshot has`;
   throw new RefusalError('IMAGE_SIZE', message);
+};
+
+/**
+ * An image on a block device must be on the one that its state is of.
+ *
+ * @param written blocks that may have been written since
+ * @param call what is being done, a verb
+ * @throws RefusalError IMAGE_OTHER_DEVICE
+ */
+export const requireSameDevice = (
+  image: OpenFile,
+  bytes: number,
+  { device, time }: ImageState,
+  written: Iterable<BlockRun>,
+  call: string,
+  syscalls: Syscalls,
+): void => {
+  const reason = device && reasonForOther(image, bytes, device, written, syscalls);
+  if (reason === undefined) return;
+  const hint =
+    'name disks by /dev/disk/by-id, or give each a --state of its own; if it is right all the same, say --adopt';
+  const message = `Cannot ${call} ${image.path}: it is not as it was at ${time}: ${reason}; hint: ${hint}`;
+  throw new RefusalError('IMAGE_OTHER_DEVICE', message);
 };
 
 /** A core for an origin as large as the snapshot. */

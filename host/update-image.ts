@@ -6,6 +6,8 @@ import { copyPieces } from './copy.js';
 import type { DirectCopy } from './copy-direct.js';
 import { closeDirect, copyPiecesDirect, openDirect } from './copy-direct.js';
 import { CowFile } from './cow-file.js';
+import type { DeviceIdentity } from './device-identity.js';
+import { identify } from './device-identity.js';
 import type { DeviceInfo, Driver } from './driver.js';
 import { RefusalError, SystemError } from './errors.js';
 import { estimateCopy } from './estimate-copy.js';
@@ -27,6 +29,7 @@ import {
   requireImageSize,
   requireOtherFile,
   requirePlace,
+  requireSameDevice,
   requireUsable,
   snapshotMinor,
 } from './update-checks.js';
@@ -52,6 +55,8 @@ interface Job {
   readonly decision: Decision;
   readonly files: ImageFiles;
   readonly seriesId: Buffer;
+  /** Of an image on a block device: by what it was known before this update. */
+  readonly device?: DeviceIdentity;
 }
 
 /** Opens files in the order in which their absence is told (ABI.md, F4.2 on), all closed together. */
@@ -93,6 +98,25 @@ const mtimeOf = (image: OpenFile): bigint | undefined => {
   return stat.isFile() ? stat.mtimeNs : undefined;
 };
 
+/** What is known of the image's device, which must still be that one; nothing of a regular file. */
+const deviceFor = (
+  image: OpenFile,
+  bytes: number,
+  known: ImageState | undefined,
+  adopt: boolean,
+  changes: ChangeList,
+  syscalls: Syscalls,
+): Pick<Job, 'device'> => {
+  if (!image.stat().isBlockDevice()) return {};
+  if (!known?.device || adopt) {
+    const { changedBlocks } = changes;
+    return { device: identify(image, bytes, changes.runs(), changedBlocks, syscalls) };
+  }
+  const written = known.state === 'UPDATING' ? changes.runs() : [];
+  requireSameDevice(image, bytes, known, written, 'update', syscalls);
+  return { device: known.device };
+};
+
 /** Opens and checks everything; nothing is written. */
 const prepare = (
   request: UpdateRequest,
@@ -123,10 +147,13 @@ const prepare = (
   const step = { image: request.image, series, from, to, changedBlocks, bytes, mtime: mtimeOf(image) };
   // Not only when it is opened: by then an update is under way.
   lookAtOwn(files.manifest, 'r+');
-  const decision = decide(readState(files.state), step, request.adopt === true);
+  const known = readState(files.state);
+  const decision = decide(known, step, request.adopt === true);
   const { action, sequence, cursor } = decision;
+  const device = deviceFor(image, bytes, known, request.adopt === true, changes, syscalls);
   const plan = { snapshotBlocks, changedBlocks, changedBytes, action, series, from: sequence, to, cursor };
-  return { request, events, syscalls, snapshot, image, bytes, changes, plan, decision, files, seriesId: info.uuid };
+  const seriesId = info.uuid;
+  return { request, events, syscalls, snapshot, image, bytes, changes, plan, decision, files, seriesId, ...device };
 };
 
 /** What is kept for an update that goes on, still leading back when that changes more than it was to. */
@@ -166,6 +193,7 @@ const updatingState = (job: Job, cursor: number, previous?: Previous): Omit<Imag
   cursor,
   changedBlocks: job.plan.changedBlocks,
   bytes: job.bytes,
+  ...(job.device ? { device: job.device } : {}),
   ...(previous ? { previous } : {}),
 });
 
@@ -258,6 +286,9 @@ const finishManifest = (job: Job, manifest: Manifest | undefined): string | unde
   return buildManifest(image, bytes, files.manifest, identity).toString('hex');
 };
 
+const identityOf = ({ image, bytes, changes, plan, syscalls }: Job): DeviceIdentity =>
+  identify(image, bytes, changes.runs(), plan.changedBlocks, syscalls);
+
 const cleanState = (job: Job, state: 'CLEAN' | 'DIFFERS', previous?: Previous): Omit<ImageState, 'time'> => {
   const mtime = mtimeOf(job.image);
   return {
@@ -265,7 +296,7 @@ const cleanState = (job: Job, state: 'CLEAN' | 'DIFFERS', previous?: Previous): 
     series: job.plan.series,
     sequence: job.plan.to,
     bytes: job.bytes,
-    ...(mtime === undefined ? {} : { mtime }),
+    ...(mtime === undefined ? { device: identityOf(job) } : { mtime }),
     ...(previous ? { previous } : {}),
   };
 };

@@ -2,7 +2,7 @@
 import { readFileSync, realpathSync, statSync } from 'node:fs';
 import { join, relative } from 'node:path';
 import { ENOENT, errnoOf, RefusalError, SystemError, withErrno } from '../errors.js';
-import { OpenFile } from '../files.js';
+import { majorMinor, OpenFile } from '../files.js';
 import type { Syscalls } from '../syscalls.js';
 
 const MOUNTS = '/proc/self/mountinfo';
@@ -24,15 +24,9 @@ export interface Volume {
   readonly filesystem: string | undefined;
 }
 
-const numberOf = (dev: bigint): string => {
-  const major = ((dev >> 8n) & 0xfffn) | ((dev >> 32n) & ~0xfffn);
-  const minor = (dev & 0xffn) | ((dev >> 12n) & ~0xffn);
-  return `${major}:${minor}`;
-};
-
 /** `major:minor` of the filesystem that a path lies on. */
 export const filesystemNumber = (path: string): string =>
-  numberOf(withErrno('stat', path, () => statSync(path, { bigint: true })).dev);
+  majorMinor(withErrno('stat', path, () => statSync(path, { bigint: true })).dev);
 
 /**
  * `major:minor` of a block device.
@@ -53,7 +47,7 @@ export const deviceNumber = (path: string): string | undefined => {
   }
   try {
     const stat = statSync(path, { bigint: true });
-    return stat.isBlockDevice() ? numberOf(stat.rdev) : undefined;
+    return stat.isBlockDevice() ? majorMinor(stat.rdev) : undefined;
   } catch (error) {
     if (errnoOf(error) === ENOENT) return undefined;
     return withErrno('stat', path, () => {
