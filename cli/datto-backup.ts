@@ -167,6 +167,7 @@ const resultJson = (result: BackupResult, troubles: Troubles): unknown => ({
   sequence: result.sequence,
   time: result.time.toISOString(),
   copied_bytes: result.copiedBytes,
+  punched_bytes: result.punchedBytes,
   failed_blocks: result.failedBlocks,
   compared_blocks: result.comparedBlocks,
   differing_blocks: result.differingBlocks,
@@ -176,8 +177,10 @@ const resultJson = (result: BackupResult, troubles: Troubles): unknown => ({
 });
 
 const resultLines = (result: BackupResult, volume: string): string => {
-  const { image, sequence, series, time, copiedBytes, comparedBlocks, differingBlocks, failedBlocks } = result;
-  const counts = `${humanBytes(BigInt(copiedBytes))} copied, ${comparedBlocks} blocks compared`;
+  const { image, sequence, series, time, copiedBytes, punchedBytes, comparedBlocks, differingBlocks, failedBlocks } =
+    result;
+  const zeros = punchedBytes > 0 ? `, ${humanBytes(BigInt(punchedBytes))} of it zeros` : '';
+  const counts = `${humanBytes(BigInt(copiedBytes))} copied${zeros}, ${comparedBlocks} blocks compared`;
   if (!isGood(result)) return `${image} is no snapshot: ${counts}, ${failedBlocks} errors, ${differingBlocks} differ\n`;
   const lines = [`${image} is ${volume} as of ${time.toISOString()}, snapshot ${sequence} of series ${series}`, counts];
   if (result.previous !== undefined) lines.push(`the image before is kept: ${result.previous}`);

@@ -120,10 +120,23 @@ class Pipeline {
     return this.#direct.files.target !== undefined && bytes >= DIRECT_WRITE_BYTES;
   }
 
+  /** Writes what lies around holes, through the page cache: it is short. */
+  #putAround(data: Buffer, offset: number): Stage {
+    try {
+      this.#copying.target.put(data, offset);
+      return 'done';
+    } catch (error) {
+      if (error instanceof SystemError) return 'failed';
+      throw error;
+    }
+  }
+
   #put(number: number, { piece: { offset, bytes }, at }: Slot): Stage {
     const { target } = this.#copying;
     const { queue, files } = this.#direct;
-    if (queue.beginsWithZeros(at) && target.putHole(queue.buffer(at, bytes), offset)) return 'done';
+    const data = queue.buffer(at, bytes);
+    if (queue.beginsWithZeros(at) && target.putHole(data, offset)) return 'done';
+    if (target.hasHole(data)) return this.#putAround(data, offset);
     const isDirect = this.#isDirect(bytes);
     if (!isDirect) this.#nrCached++;
     const { fd } = isDirect && files.target ? files.target : target.file;

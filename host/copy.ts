@@ -95,6 +95,11 @@ function* readAhead(pieces: Iterable<Piece>, source: OpenFile, syscalls: Syscall
 
 /** As many as a piece has at most. Not to be written to. */
 export const ZEROS = Buffer.alloc(PIECE_BYTES);
+/** Least run of zeros, within other bytes, that is worth a hole. */
+export const HOLE_BYTES = 65536;
+
+/** memcmp: on other data it ends at the first words. */
+const areZeros = (data: Buffer): boolean => data.equals(ZEROS.subarray(0, data.length));
 
 /** Joins failures of neighbouring blocks, so that a bad region is one failure. */
 class Failures {
@@ -138,13 +143,35 @@ export class Target {
   }
 
   put(data: Buffer, offset: number): void {
-    if (!this.putHole(data, offset)) this.file.writeFull(data, offset);
+    if (this.putHole(data, offset)) return;
+    let start = 0;
+    for (let at = 0; at < data.length; at += HOLE_BYTES) {
+      const part = data.subarray(at, at + HOLE_BYTES);
+      if (!this.#isHole(part) || !this.#punch(offset + at, part.length)) continue;
+      this.#write(data.subarray(start, at), offset + start);
+      start = at + part.length;
+    }
+    this.#write(data.subarray(start), offset + start);
+  }
+
+  /** Whether a part of the bytes is to become a hole. */
+  hasHole(data: Buffer): boolean {
+    for (let at = 0; at < data.length; at += HOLE_BYTES)
+      if (this.#isHole(data.subarray(at, at + HOLE_BYTES))) return true;
+    return false;
   }
 
   /** Makes a hole if the bytes are zeros and holes are allowed; else returns false. */
   putHole(data: Buffer, offset: number): boolean {
-    // memcmp: on other data it ends at the first words.
-    return this.#punchHoles && data.equals(ZEROS.subarray(0, data.length)) && this.#punch(offset, data.length);
+    return this.#punchHoles && areZeros(data) && this.#punch(offset, data.length);
+  }
+
+  #isHole(part: Buffer): boolean {
+    return this.#punchHoles && part.length === HOLE_BYTES && areZeros(part);
+  }
+
+  #write(data: Buffer, offset: number): void {
+    if (data.length > 0) this.file.writeFull(data, offset);
   }
 
   #punch(offset: number, bytes: number): boolean {

@@ -147,6 +147,7 @@ const copyAll = (job: CopyJob): CopyOutcome => {
     series,
     sequence,
     copiedBytes,
+    punchedBytes: 0,
     failedBlocks: 0,
     comparedBlocks,
     differingBlocks,
@@ -231,7 +232,7 @@ const copyChanges = (job: CopyJob): CopyOutcome => {
       onDifference: (run, listed) => events.onDifference?.(run, listed),
     },
   );
-  const { copiedBytes, failedBlocks, verified, previous, root } = result;
+  const { copiedBytes, punchedBytes, failedBlocks, verified, previous, root } = result;
   let comparedBlocks = verified ? verified.changedBlocks + verified.sampledBlocks : 0;
   let differingBlocks = verified?.differingBlocks ?? 0;
   if (verify === 'all' && failedBlocks === 0 && differingBlocks === 0) {
@@ -244,6 +245,7 @@ const copyChanges = (job: CopyJob): CopyOutcome => {
     series,
     sequence,
     copiedBytes,
+    punchedBytes,
     failedBlocks,
     comparedBlocks,
     differingBlocks,

@@ -71,6 +71,8 @@ export interface CopyOutcome {
   readonly series: string;
   readonly sequence: bigint;
   readonly copiedBytes: number;
+  /** Of these, zeros that became holes of the image; a whole copy leaves them out. */
+  readonly punchedBytes: number;
   /** Blocks that could not be copied; if there are any, the image is no snapshot. */
   readonly failedBlocks: number;
   readonly comparedBlocks: number;

@@ -1,16 +1,12 @@
 /** A whole copy of a snapshot, sparse, which goes on where an interrupted one was. */
 import { ftruncateSync } from 'node:fs';
 import { compareRuns } from '../compare.js';
-import { PIECE_BYTES, WINDOW_BYTES } from '../copy.js';
+import { HOLE_BYTES, PIECE_BYTES, WINDOW_BYTES, ZEROS } from '../copy.js';
 import type { BlockRun } from '../cow-file.js';
 import { withErrno } from '../errors.js';
 import type { OpenFile } from '../files.js';
 import { BLOCK_BYTES } from '../layout.js';
 import type { Syscalls } from '../syscalls.js';
-
-/** Least run of zeros that stays a hole. */
-const HOLE_BYTES = 65536;
-const ZEROS = Buffer.alloc(HOLE_BYTES);
 
 export interface WholeCopyOptions {
   readonly syscalls: Syscalls;

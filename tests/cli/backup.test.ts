@@ -69,15 +69,25 @@ test('later runs copy what changed, with a new COW file each time', () => {
   assert.is(names.size, 4);
 });
 
+test('what became zeros is copied as holes, and told apart', () => {
+  const content = volume();
+  content.fill(0, 32 * BLOCK, 64 * BLOCK);
+  writeFileSync(machine('origin'), content);
+  const before = statSync(IMAGE).blocks;
+  assert.match(backUp().stdout, /^128 KiB copied, 128 KiB of it zeros, /m);
+  assert.ok(statSync(IMAGE).blocks < before);
+  assertGood();
+});
+
 test('the image before is kept as a clone where files can be cloned, as an undo log if asked for', () => {
   const before = volume();
   writeVolume([9]);
   const cloned = backUpJson([], CLONES);
-  assert.match(cloned.previous ?? '', /volume\.img\.datto-previous-4$/);
+  assert.match(cloned.previous ?? '', /volume\.img\.datto-previous-5$/);
   assert.equal(cloned.notices, []);
-  assert.ok(readFileSync(inFolder('volume.img.datto-previous-4')).equals(before));
+  assert.ok(readFileSync(inFolder('volume.img.datto-previous-5')).equals(before));
   writeVolume([10]);
-  assert.match(backUpJson(['--keep-previous', 'undo']).previous ?? '', /volume\.img\.datto-undo-5$/);
+  assert.match(backUpJson(['--keep-previous', 'undo']).previous ?? '', /volume\.img\.datto-undo-6$/);
   writeVolume([11]);
   assert.is(backUpJson(['--keep-previous', 'nothing'], CLONES).previous, undefined);
   writeVolume([12]);

@@ -185,6 +185,30 @@ test('copyPieces() punches zeros only, and writes them if that fails', () => {
   assert.ok(result.target.subarray(BLOCK).equals(source.subarray(BLOCK)));
 });
 
+test('copyPieces() makes holes of long zeros among other bytes, and writes the rest', () => {
+  const KIB = 1024;
+  const source = randomFillSync(Buffer.alloc(512 * KIB));
+  const [first, second, last] = [
+    [64 * KIB, 192 * KIB],
+    [256 * KIB, 300 * KIB],
+    [448 * KIB, 512 * KIB],
+  ] as const;
+  for (const [from, to] of [first, second, last]) source.fill(0, from, to);
+  const holes: number[] = [];
+  const punchHole = (_fd: number, offset: number, bytes: number): void => void holes.push(offset, bytes);
+  const target = Buffer.alloc(source.length, 7);
+  const options = { punchHoles: true, syscalls: { ...quiet, punchHole } };
+  const result = copy(source, target, [{ offset: 0, bytes: source.length }], options);
+  assert.equal(
+    holes,
+    [64, 128, 448].flatMap((at) => [at * KIB, 64 * KIB]),
+  );
+  assert.equal([result.copiedBytes, result.punchedBytes], [512 * KIB, 192 * KIB]);
+  // The stand-in punched nothing.
+  for (const [from, to] of [first, last]) source.fill(7, from, to);
+  assert.ok(result.target.equals(source));
+});
+
 test('copyPieces() asks for every piece beforehand, but never for more than a window', () => {
   const advised: number[] = [];
   const blocks = (3 * WINDOW_BYTES) / BLOCK;
