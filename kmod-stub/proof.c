@@ -199,6 +199,7 @@ void proof_note(struct dattobd_device *dev, struct bio *bio, sector_t sector, se
 static s64 call(struct dattobd_device *dev, enum core_export export, u64 argument, const void *data,
 		size_t bytes)
 {
+	s64 max = export == CORE_PROOF_NEXT ? device_nr_blocks(dev) - 1 : 0;
 	unsigned long flags;
 	void *buffer;
 	s64 ret = -EAGAIN;
@@ -208,7 +209,8 @@ static s64 call(struct dattobd_device *dev, enum core_export export, u64 argumen
 		buffer = engine_memory(dev->engine, dev->buffer_address, bytes);
 		if (buffer && bytes)
 			memcpy(buffer, data, bytes);
-		ret = buffer ? engine_call(dev->engine, export, argument, 0, 0) : -ENOTRECOVERABLE;
+		ret = buffer ? engine_ask(dev->engine, export, argument, 0, 0, max) :
+			       -ENOTRECOVERABLE;
 	}
 	raw_spin_unlock_irqrestore(&dev->core_lock, flags);
 	return ret;

@@ -6,47 +6,77 @@
 #include "dattobd.h"
 #include "record.h"
 
-/* Call the core as long as the device lives. */
-static s64 call(struct dattobd_device *dev, enum core_export export, u64 a, u64 b, u64 c)
+/* Call the core as long as the device lives. What it answers is @max at most. */
+static s64 call(struct dattobd_device *dev, enum core_export export, u64 a, u64 b, u64 c, s64 max)
 {
 	unsigned long flags;
 	s64 ret;
 
 	raw_spin_lock_irqsave(&dev->core_lock, flags);
-	ret = dev->error ?: engine_call(dev->engine, export, a, b, c);
+	ret = dev->error ?: engine_ask(dev->engine, export, a, b, c, max);
 	raw_spin_unlock_irqrestore(&dev->core_lock, flags);
 	return ret;
 }
 
-/* Call an export that leaves its result, in bytes, in the buffer. */
-static s64 call_out(struct dattobd_device *dev, enum core_export export, u64 argument, void *to)
+/* The core's buffer, or NULL after ending the core. Context: core_lock. */
+static void *buffer_of(struct dattobd_device *dev, size_t bytes)
 {
+	void *buffer = engine_memory(dev->engine, dev->buffer_address, bytes);
+
+	if (!buffer)
+		engine_distrust(dev->engine, CORE_BUFFER_ADDRESS, dev->buffer_address);
+	return buffer;
+}
+
+/* Call an export that leaves its result, in bytes, in the buffer: @size at most. */
+static s64 call_out(struct dattobd_device *dev, enum core_export export, u64 argument, void *to,
+		    size_t size)
+{
+	const void *buffer;
 	unsigned long flags;
 	s64 ret;
 
 	raw_spin_lock_irqsave(&dev->core_lock, flags);
-	ret = dev->error ?: engine_call(dev->engine, export, argument, 0, 0);
-	if (ret > 0)
-		memcpy(to, engine_memory(dev->engine, dev->buffer_address, ret), ret);
+	ret = dev->error ?: engine_ask(dev->engine, export, argument, 0, 0, size);
+	if (ret > 0) {
+		buffer = buffer_of(dev, ret);
+		if (buffer)
+			memcpy(to, buffer, ret);
+		else
+			ret = -ENOTRECOVERABLE;
+	}
 	raw_spin_unlock_irqrestore(&dev->core_lock, flags);
 	return ret;
 }
 
-/* Call an export that takes @bytes bytes in the buffer. */
-static s64 call_in(struct dattobd_device *dev, enum core_export export, u64 argument,
-		   const void *from, size_t bytes)
+/* Call an export that takes @bytes bytes in the buffer, and answers 0 or a refusal. */
+static s64 call_in(struct dattobd_device *dev, enum core_export export, const void *from,
+		   size_t bytes)
 {
 	unsigned long flags;
+	void *buffer;
 	s64 ret;
 
 	raw_spin_lock_irqsave(&dev->core_lock, flags);
 	ret = dev->error;
 	if (!ret) {
-		memcpy(engine_memory(dev->engine, dev->buffer_address, bytes), from, bytes);
-		ret = engine_call(dev->engine, export, argument, 0, 0);
+		buffer = buffer_of(dev, bytes);
+		if (buffer)
+			memcpy(buffer, from, bytes);
+		ret = buffer ? engine_ask(dev->engine, export, 0, 0, 0, S64_MAX) : -ENOTRECOVERABLE;
 	}
 	raw_spin_unlock_irqrestore(&dev->core_lock, flags);
 	return ret;
+}
+
+/* The next piece of a record, which lies in the COW file. Return: its bytes, 0 at the end. */
+static s64 next_piece(struct dattobd_device *dev, s64 *offset)
+{
+	s64 bytes = call(dev, CORE_RECORD_NEXT, 0, 0, 0, COW_SECTION_BYTES);
+
+	if (bytes > 0)
+		*offset = call(dev, CORE_RECORD_OFFSET, 0, 0, 0, cow_file_bytes(dev->cow) - bytes);
+	return bytes > 0 && *offset < 0 ? *offset : bytes;
 }
 
 /* Contiguous extents count as one, however the filesystem or the map divides them. */
@@ -64,41 +94,42 @@ static s64 tie_to_extents(struct dattobd_device *dev)
 			continue;
 		}
 		if (run.count)
-			ret = call(dev, CORE_RECORD_EXTENT, run.position, run.block, run.count);
+			ret = call(dev, CORE_RECORD_EXTENT, run.position, run.block, run.count,
+				   S64_MAX);
 		run = extents[i];
 	}
-	return ret < 0 ? ret : call(dev, CORE_RECORD_EXTENT, run.position, run.block, run.count);
+	return ret < 0 ? ret :
+			 call(dev, CORE_RECORD_EXTENT, run.position, run.block, run.count, S64_MAX);
 }
 
 static s64 begin(struct dattobd_device *dev)
 {
-	s64 ret = call(dev, CORE_RECORD_BEGIN, 0, 0, 0);
+	s64 ret = call(dev, CORE_RECORD_BEGIN, 0, 0, 0, S64_MAX);
 
 	return ret < 0 ? ret : tie_to_extents(dev);
 }
 
 static s64 plan(struct dattobd_device *dev)
 {
-	s64 chunks = call(dev, CORE_STAT, CORE_STAT_MASK_CHUNKS, 0, 0);
+	u64 most = DIV_ROUND_UP_ULL(device_nr_blocks(dev), CORE_MASK_CHUNK_BLOCKS);
+	s64 chunks = call(dev, CORE_STAT, CORE_STAT_MASK_CHUNKS, 0, 0, most);
 	s64 chunk, ret = min_t(s64, chunks, 0);
 
 	for (chunk = 0; chunk < chunks && ret >= 0; chunk++)
-		ret = call(dev, CORE_RECORD_SURVEY, chunk, 0, 0);
-	return ret < 0 ? ret : call(dev, CORE_RECORD_PLAN, 0, 0, 0);
+		ret = call(dev, CORE_RECORD_SURVEY, chunk, 0, 0, S64_MAX);
+	return ret < 0 ? ret : call(dev, CORE_RECORD_PLAN, 0, 0, 0, S64_MAX);
 }
 
 static s64 write_pieces(struct dattobd_device *dev)
 {
-	s64 bytes, offset, err;
+	s64 bytes, offset = 0, err;
 
 	for (;;) {
-		bytes = call(dev, CORE_RECORD_NEXT, 0, 0, 0);
+		bytes = next_piece(dev, &offset);
 		if (bytes <= 0)
 			return bytes;
-		offset = call(dev, CORE_RECORD_OFFSET, 0, 0, 0);
-		if (offset < 0)
-			return offset;
-		bytes = call_out(dev, CORE_RECORD_EXPORT, 0, dev->section_bounce);
+		bytes = call_out(dev, CORE_RECORD_EXPORT, 0, dev->section_bounce,
+				 COW_SECTION_BYTES);
 		if (bytes < 0)
 			return bytes;
 		err = cow_file_raw(dev->cow, REQ_OP_WRITE, offset, dev->section_bounce, bytes);
@@ -135,10 +166,10 @@ int record_withdraw(struct dattobd_device *dev)
 /* All that the record speaks of is durable before it is. */
 static s64 write_header(struct dattobd_device *dev)
 {
-	s64 ret = call_out(dev, CORE_HEADER_ENCODE, false, dev->open_header);
+	s64 ret = call_out(dev, CORE_HEADER_ENCODE, false, dev->open_header, COW_HEADER_SIZE);
 
 	if (ret >= 0)
-		ret = call_out(dev, CORE_RECORD_ENCODE, 0, dev->section_bounce);
+		ret = call_out(dev, CORE_RECORD_ENCODE, 0, dev->section_bounce, COW_HEADER_SIZE);
 	if (ret < 0)
 		return ret;
 	memcpy(dev->sealed_header, dev->section_bounce, COW_HEADER_SIZE);
@@ -167,18 +198,15 @@ int record_write(struct dattobd_device *dev)
 
 static s64 read_pieces(struct dattobd_device *dev)
 {
-	s64 bytes, offset, ret = 0;
+	s64 bytes, offset = 0, ret = 0;
 
 	while (!ret) {
-		bytes = call(dev, CORE_RECORD_NEXT, 0, 0, 0);
+		bytes = next_piece(dev, &offset);
 		if (bytes <= 0)
 			return bytes;
-		offset = call(dev, CORE_RECORD_OFFSET, 0, 0, 0);
-		if (offset < 0)
-			return offset;
 		ret = cow_file_raw(dev->cow, REQ_OP_READ, offset, dev->section_bounce, bytes);
 		if (!ret)
-			ret = call_in(dev, CORE_RECORD_IMPORT, 0, dev->section_bounce, bytes);
+			ret = call_in(dev, CORE_RECORD_IMPORT, dev->section_bounce, bytes);
 		cond_resched();
 	}
 	return ret;
@@ -193,12 +221,12 @@ int record_read(struct dattobd_device *dev)
 	if (!ret)
 		memcpy(dev->sealed_header, dev->section_bounce, COW_HEADER_SIZE);
 	if (!ret)
-		ret = call_in(dev, CORE_RECORD_CHECK, 0, dev->section_bounce, COW_HEADER_SIZE);
+		ret = call_in(dev, CORE_RECORD_CHECK, dev->section_bounce, COW_HEADER_SIZE);
 	if (!ret)
 		ret = read_pieces(dev);
 	if (!ret)
-		ret = call(dev, CORE_RECORD_ACCEPT, 0, 0, 0);
+		ret = call(dev, CORE_RECORD_ACCEPT, 0, 0, 0, S64_MAX);
 	if (!ret)
-		ret = call_out(dev, CORE_HEADER_ENCODE, false, dev->open_header);
+		ret = call_out(dev, CORE_HEADER_ENCODE, false, dev->open_header, COW_HEADER_SIZE);
 	return ret == COW_HEADER_SIZE ? 0 : ret;
 }

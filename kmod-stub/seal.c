@@ -194,10 +194,10 @@ static int prepare(struct dattobd_device *dev)
 	raw_spin_lock_irqsave(&dev->core_lock, flags);
 	ret = dev->error;
 	if (!ret && dev->snapshot_mode) {
-		ret = engine_call(dev->engine, CORE_IS_COPIED, sector, COW_BLOCK_SECTORS, 0);
-		room = engine_call(dev->engine, CORE_STAT, CORE_STAT_ROOM, 0, 0);
+		ret = engine_ask(dev->engine, CORE_IS_COPIED, sector, COW_BLOCK_SECTORS, 0, 1);
+		room = engine_ask(dev->engine, CORE_STAT, CORE_STAT_ROOM, 0, 0, S64_MAX);
 	} else if (!ret) {
-		ret = engine_call(dev->engine, CORE_MARK, sector, COW_BLOCK_SECTORS, 0);
+		ret = engine_ask(dev->engine, CORE_MARK, sector, COW_BLOCK_SECTORS, 0, 1);
 	}
 	raw_spin_unlock_irqrestore(&dev->core_lock, flags);
 	if (ret < 0 || !dev->snapshot_mode)

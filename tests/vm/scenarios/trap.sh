@@ -35,7 +35,7 @@ lie() {
 	dbdctl setup-snapshot -f 100 $ORIGIN $MOUNT/cow 0
 	echo "0 $export $returned" >/sys/module/dattobd/parameters/debug_lie
 	"$@" || die "'$*' went wrong where $export returns $returned"
-	until_true 20 "the failure of a device whose $export returns $returned" failed
+	until_true 60 "the failure of a device whose $export returns $returned" failed
 	[ "$(wrong "$export")" -gt "$before" ] || die "nothing in the kernel's log of $export"
 	dbdctl destroy 0
 }
@@ -48,6 +48,11 @@ lie is_copied 7 overwrite
 lie plan_read 16385 read_snapshot
 lie plan_read 16384 read_snapshot		# most of them of no blocks
 lie stat -9223372036854775808 field 0 state
+seal() { umount $MOUNT; }
+lie record_next 40000 seal			# a piece that is larger than what it is copied to
+mount $ORIGIN $MOUNT
+lie proof_next 99999999 seal			# a block that is not on the volume
+mount $ORIGIN $MOUNT
 dbdctl setup-snapshot -f 100 $ORIGIN $MOUNT/cow 0
 dbdctl transition-to-incremental 0
 overwrite
