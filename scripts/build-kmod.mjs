@@ -8,9 +8,8 @@
 //                   files of the stub only; result: build/kmod/<release>/test-<name of the folder>/dattobd.ko
 //   KROOT=<folder>  where lib/modules/ and usr/src/ of unpacked kernel packages lie, instead of /
 //   KDIR=<folder>   a kernel's own build tree, instead of installed headers
-//   KMOD_OUT=<folder>  instead of build/kmod
 //   CORE_WASM=<file>   instead of build/core.wasm or build/core.debug.wasm
-//   C=1             run sparse too
+//   C=1             run sparse too, on what is compiled; C=2: on all
 
 import { spawnSync } from 'node:child_process';
 import {
@@ -180,7 +179,7 @@ function build() {
     allowPositionals: true,
     options: { 'debug-core': { type: 'boolean' }, test: { type: 'string' }, stub: { type: 'string' } },
   });
-  const out = resolve(process.env.KMOD_OUT ?? workFolder('build/kmod'));
+  const out = workFolder('build/kmod');
   const { release, kernel } = findKernel(positionals[0], out);
   checkPrograms(kernel);
 

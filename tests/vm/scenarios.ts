@@ -64,7 +64,7 @@ export const scenarios: readonly Scenario[] = [
   },
   { name: 'backup', fileSystems: both, diskMib: [256, SCRATCH_MIB], seconds: 170 },
   { name: 'reload-module', fileSystems: ext4, diskMib: [512], seconds: 35, cpus: 2 },
-  { name: 'walkthrough', fileSystems: both, diskMib: [1024, SCRATCH_MIB], seconds: 105 },
+  { name: 'walkthrough', fileSystems: both, diskMib: [640, SCRATCH_MIB], seconds: 75 },
   { name: 'errors-panic', fileSystems: ext4, diskMib: [512], seconds: 40 },
   { name: 'taken', fileSystems: both, diskMib: [320], seconds: 30 },
   { name: 'renamed', fileSystems: both, diskMib: [384, SCRATCH_MIB], seconds: 40 },
