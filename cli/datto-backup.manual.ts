@@ -18,12 +18,12 @@ export const manual: ToolManual = {
       'filesystem of the folder can (xfs, btrfs). Where it cannot, a notice on standard error says that ' +
       'nothing is kept; `--keep-previous undo` has the same effect as a clone and costs reading and writing what changes once ' +
       'more, and `--keep-previous nothing` ends the notice.',
-    'Everything is copied anew, with the reason on standard output, if what changed is not known: the machine ' +
-      'restarted or the module was unloaded (unless `dbdctl reload-incremental` took tracking up before the volume was ' +
-      'mounted), something else wrote the image, the volume was resized. `--no-whole` ends the run with ' +
-      'status 4 instead.',
-    'A device that has failed (`dbdctl status` tells why; mostly more changed during the copy than the COW file holds) is ' +
-      'left alone, and the image brought back to the last one that was complete. `--restart` destroys the device and ' +
+    'Everything is copied anew, with the reason on standard output, if what changed is not known: the power failed, the machine ' +
+      'restarted or the module was unloaded (unless tracking was taken up before the volume was mounted, see FILES), ' +
+      'something else wrote the image or the volume, the volume was resized. A device that this cost its use is destroyed. ' +
+      '`--no-whole` ends the run with status 4 instead.',
+    'A device that has failed in snapshot mode (`dbdctl status` tells why; mostly more changed during the copy than the COW file ' +
+      'holds) is left alone, and the image brought back to the last one that was complete. `--restart` destroys the device and ' +
       'begins anew. Give it to runs that nobody watches, and a larger `--cow-size` if it is needed often.',
   ],
   exits: [
@@ -35,7 +35,7 @@ export const manual: ToolManual = {
     ],
     [
       '4',
-      'Nothing goes on until somebody decides: the device has failed or was never taken up (`--restart`), somebody else ' +
+      'Nothing goes on until somebody decides: the device has failed in snapshot mode or was never taken up (`--restart`), somebody else ' +
         'tracks the volume, the folder is of another filesystem, or everything would have to be copied and `--no-whole` ' +
         'was given. The line on standard error says which, and what to do.',
     ],
@@ -75,6 +75,8 @@ export const manual: ToolManual = {
         'On the volume, one at a time, with a new name for each run: `.datto-backup-files/<id>-<number>-<16 hex digits>`, the COW ' +
           "file, in a folder that must be root's own. A file there, or of an older version beside it, that is not a regular " +
           'file of root is not believed.',
+        '`/etc/datto/dla/reload_backup-<filesystem id>` announces the volume to the driver at boot, before it is mounted, where the boot hooks ' +
+          'are installed. It is written after each transition, and removed with the device; `DATTO_SCRIPTS` names another folder.',
         '`docs/systemd/` has a service and a timer for it.',
       ],
     },

@@ -17,9 +17,10 @@ import type { Memory, Names } from './folder.js';
 import { removeWithCompanions, swapIn, writeMemory } from './folder.js';
 import type { Lists } from './links.js';
 import { afterRollback, listsOf, reasonForWhole } from './links.js';
+import { keepReloadScript } from './reload-script.js';
 import type { BackupContext, BackupEvents, BackupPlan, BackupRequest, BackupResult, CopyOutcome } from './request.js';
 import { isGood } from './request.js';
-import { isSnapshot, requireHealthy, Tracking } from './tracking.js';
+import { isLost, isSnapshot, requireHealthy, Tracking } from './tracking.js';
 import type { Volume } from './volume.js';
 
 const RESTART =
@@ -62,7 +63,7 @@ export class Run {
   /** What would be done; nothing is changed. */
   plan(): BackupPlan {
     const device = this.#device();
-    if (device && this.#request.restart !== true) requireHealthy(device, RESTART);
+    if (device && this.#request.restart !== true && !isLost(device)) requireHealthy(device, RESTART);
     const usable = device && (device.error ?? 0) === 0 ? device : undefined;
     if (device && !usable) this.#lost = describeState(device.state, device.error);
     const plan = this.#planFor(usable, this.#lists(usable), afterRollback(this.#imageState()));
@@ -186,7 +187,10 @@ export class Run {
     }
   }
 
-  /** The device, if there is one that can be worked with; one that has failed is destroyed if that was asked for. */
+  /**
+   * The device, if there is one that can be worked with. One that has failed is destroyed if that was asked for, or if it can
+   * only be done without: there is nothing of it to keep.
+   */
   #healthyDevice(): DeviceStatus | undefined {
     const device = this.#device();
     if (!device) return undefined;
@@ -196,11 +200,14 @@ export class Run {
     } catch (error) {
       const code = error instanceof RefusalError ? error.code : undefined;
       this.#rollBack();
-      if (this.#request.restart !== true || (code !== 'DEVICE_FAILED' && code !== 'DEVICE_UNVERIFIED')) throw error;
+      const isAsked = this.#request.restart === true && (code === 'DEVICE_FAILED' || code === 'DEVICE_UNVERIFIED');
+      if (!isAsked && !isLost(device)) throw error;
       this.#requireSpace();
       this.#tracking.destroy(device.minor);
+      this.#keepScript();
       this.#lost = describeState(device.state, device.error);
-      this.#events.onNotice?.(`minor ${device.minor} is destroyed, as was asked for`);
+      const why = isAsked ? 'as was asked for' : `it has failed: ${this.#lost}`;
+      this.#events.onNotice?.(`minor ${device.minor} is destroyed, ${why}`);
       return undefined;
     }
   }
@@ -242,6 +249,7 @@ export class Run {
       this.#tracking.toSnapshot(device.minor, cowFile, this.#request.cowMib ?? 0);
       this.#justClosed = join(this.#mountPoint, device.cowFile);
     } else this.#setUp(cowFile);
+    this.#keepScript();
     const snapshot = this.#device();
     if (!snapshot) throw new RefusalError('DEVICE_FAILED', `Cannot back up ${this.#volume.path}: its device went away`);
     this.#events.onStep?.(`snapshot ${snapshot.seqId} of series ${snapshot.uuid} is /dev/datto${snapshot.minor}`);
@@ -274,6 +282,21 @@ export class Run {
       ...(closing ? { closing } : {}),
     });
     return cowPath(this.#memory, join(this.#mountPoint, folder));
+  }
+
+  /** After a reboot the next run goes on from here, if the script can be written; else it copies everything. */
+  #keepScript(): void {
+    try {
+      keepReloadScript(this.#volume, this.#device());
+    } catch (error) {
+      if (!(error instanceof SystemError) && !(error instanceof RefusalError)) throw error;
+      this.#events.onNotice?.(`${error.message}: after a reboot everything will be copied anew`);
+    }
+  }
+
+  #toIncremental(minor: number): void {
+    this.#tracking.toIncremental(minor);
+    this.#keepScript();
   }
 
   /** Copies a snapshot and gives it up, or leaves it where the next run can go on best. */
@@ -333,7 +356,7 @@ export class Run {
       return;
     }
     try {
-      this.#tracking.toIncremental(minor);
+      this.#toIncremental(minor);
     } catch (failure) {
       if (!(failure instanceof SystemError)) throw failure;
       this.#events.onNotice?.(failure.message);
@@ -342,7 +365,7 @@ export class Run {
 
   /** Gives a snapshot up. Lists are removed once the image, on disk, is past them. */
   #settle(device: DeviceStatus, dropReplaced = false): void {
-    this.#tracking.toIncremental(device.minor);
+    this.#toIncremental(device.minor);
     const state = this.#imageState();
     const { uuid, seqId } = device;
     if (state?.state !== 'CLEAN' || state.series !== uuid || state.sequence !== seqId) return;

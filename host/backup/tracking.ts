@@ -1,7 +1,14 @@
 /** The device that tracks a volume for a folder: found, and brought from state to state. */
 import type { Driver } from '../driver.js';
 import { EBUSY, ENOENT, errnoOf, RefusalError, SystemError } from '../errors.js';
-import { CONTROL_NODE, SNAPSHOT_NODE_PREFIX, STATE_BIT_ACTIVE, STATE_BIT_UNVERIFIED, STATES } from '../layout.js';
+import {
+  CONTROL_NODE,
+  SNAPSHOT_NODE_PREFIX,
+  STATE_BIT_ACTIVE,
+  STATE_BIT_SNAPSHOT,
+  STATE_BIT_UNVERIFIED,
+  STATES,
+} from '../layout.js';
 import type { DeviceStatus } from '../status.js';
 import { describeState, readStatus } from '../status.js';
 import { isOwnCow, makeCowFolder } from './cow-files.js';
@@ -66,6 +73,13 @@ export const requireHealthy = ({ minor, state, error = 0, blockDevice }: DeviceS
     throw new RefusalError('VOLUME_NOT_MOUNTED', `${about}; mount the volume read-write`);
   }
 };
+
+/**
+ * A device that has failed and holds no snapshot, or was not taken up after a reboot: a power cut, a volume written to elsewhere. What
+ * changed is not known, and only a whole copy helps. One that failed in snapshot mode may do so again, and somebody should know.
+ */
+export const isLost = ({ state, error = 0 }: DeviceStatus): boolean =>
+  error !== 0 && ((state & STATE_BIT_SNAPSHOT) === 0 || (state & STATE_BIT_UNVERIFIED) !== 0);
 
 /** The folder's hold on a volume through the driver. */
 export class Tracking {

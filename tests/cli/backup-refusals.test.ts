@@ -135,15 +135,13 @@ test("somebody else's device is left alone, with --restart too: status 4", () =>
   assertRefused(4, /not for this folder/, restart);
 });
 
-test('a device that has failed stays as it is unless --restart is given: status 4', () => {
+test('a device that has failed in snapshot mode stays as it is unless --restart is given: status 4', () => {
   makeMachine();
   backUp();
   writeVolume([8]);
-  for (const state of [2, 3]) {
-    changeDevice({ state, error: -27 });
-    assertRefused(4, /failed: COW file full; --restart destroys it and begins anew/);
-    assertRefused(4, /--restart/, () => backup(['--dry-run']));
-  }
+  changeDevice({ state: 3, error: -27 });
+  assertRefused(4, /failed: COW file full; --restart destroys it and begins anew/);
+  assertRefused(4, /--restart/, () => backup(['--dry-run']));
   assert.is(restart().status, 0);
   assert.is(device()?.sequence, 1);
 });

@@ -295,4 +295,45 @@ test('the examples of datto-backup(8) work', () => {
   assert.ok(readFileSync(inFolder('data/volume.img')).equals(volume()));
 });
 
+test('a script says how to take tracking up after a reboot, as of each transition', () => {
+  makeMachine();
+  backUp();
+  const script = (): string => readdirSync(at('scripts')).at(-1) ?? '';
+  const text = (): string => readFileSync(at(`scripts/${script()}`), 'utf8');
+  rmSync(at('scripts'), { recursive: true });
+  writeVolume([4]);
+  backUp();
+  assert.match(script(), /^reload_backup-/);
+  const says = (command: string): string => `dbdctl ${command} '${VOLUME}' '${device()?.cow}' 7\n`;
+  assert.ok(text().endsWith(says('reload-incremental')), text());
+  writeVolume([5]);
+  backUp();
+  assert.ok(text().endsWith(says('reload-incremental')), text());
+  rmSync(at('scripts'), { recursive: true });
+  writeFileSync(at('scripts'), '');
+  writeVolume([6]);
+  assert.match(backUp().stderr, /scripts[^\n]*: after a reboot everything will be copied anew/);
+  rmSync(at('scripts'));
+  writeVolume([7]);
+  backUp();
+  assert.ok(text().endsWith(says('reload-incremental')), text());
+  assertGood();
+});
+
+test('a device that was not taken up after a reboot, or failed while it noted changes, is done without', () => {
+  for (const state of [4, 5, 2]) {
+    writeVolume([8]);
+    changeDevice({ state, error: -116 });
+    assert.match(backup(['--dry-run']).stdout, /whole/);
+    const { kind, reason, notices } = backUpJson();
+    assert.is(kind, 'whole');
+    assert.match(reason ?? '', /its device was no more of use: /);
+    assert.ok(
+      notices.some((text) => /^minor 7 is destroyed, it has failed: /.test(text)),
+      notices.join('\n'),
+    );
+    assertGood(`state ${state}`);
+  }
+});
+
 test.run();

@@ -41,6 +41,7 @@ export const statefulDriver = join(folder, 'fake-driver.so');
 export const environment = (fakes: Fakes): Record<string, string | undefined> => ({
   PATH: process.env.PATH,
   LD_PRELOAD: [...(fakes.FAKE_MACHINE === undefined ? [] : [statefulDriver]), ...libraries].join(' '),
+  DATTO_SCRIPTS: at('scripts'),
   ...fakes,
 });
 

@@ -48,6 +48,10 @@ proven() {
 	same "$1: the image's snapshot" "$name" "$(device)"
 	[ -e "$truth/$name" ] || die "$1: nobody saw snapshot $name"
 	equal $image "$truth/$name" || die "$1: the image differs from the snapshot"
+	case $(tail -n 1 /etc/datto/dla/reload_backup-*) in
+		"dbdctl reload-incremental '/dev/"*"' '$(field 0 cow_file)' 0") ;;
+		*) die "$1: at boot is announced: $(tail -n 1 /etc/datto/dla/reload_backup-*)" ;;
+	esac
 	same "$1: COW files" "$(find $MOUNT/.datto-backup-files -type f | wc -l)" 1
 	step "$1: snapshot ${name%-*}: the image equals it in every byte"
 }

@@ -1,0 +1,59 @@
+/**
+ * The script that announces a volume to the driver after a reboot, before it is mounted (boot/datto-reload runs it). What it says
+ * changes with each transition: it is written after each.
+ */
+import { mkdirSync } from 'node:fs';
+import { join } from 'node:path';
+import { EEXIST, errnoOf, withErrno } from '../errors.js';
+import { STATE_BIT_SNAPSHOT } from '../layout.js';
+import { readOwn, removeFile, replaceFile, requireOwnFolder } from '../safe-files.js';
+import type { DeviceStatus } from '../status.js';
+import { deviceNumber, type Volume } from './volume.js';
+
+/** Where datto-reload looks, unless it is told another folder by the same variable. */
+const scriptFolder = (): string => process.env.DATTO_SCRIPTS ?? '/etc/datto/dla';
+
+const quoted = (text: string): string => `'${text.replaceAll("'", `'\\''`)}'`;
+
+/** A name that is the same disk's after a reboot, if there is one: that of its filesystem. */
+const lastingName = ({ path, number, filesystem }: Volume): string => {
+  const uuid = filesystem?.replace(/^(.{8})(.{4})(.{4})(.{4})(.{12})$/, '$1-$2-$3-$4-$5');
+  const byUuid = `/dev/disk/by-uuid/${uuid}`;
+  return deviceNumber(byUuid) === number ? byUuid : path;
+};
+
+const makeFolder = (path: string): void => {
+  try {
+    withErrno('make', path, () => mkdirSync(path, { recursive: true, mode: 0o755 }));
+  } catch (error) {
+    if (errnoOf(error) !== EEXIST) throw error;
+  }
+  requireOwnFolder(path);
+};
+
+const textOf = (volume: Volume, { state, cowFile, minor }: DeviceStatus): string => {
+  const command = (state & STATE_BIT_SNAPSHOT) === 0 ? 'reload-incremental' : 'reload-snapshot';
+  return [
+    '#!/bin/sh',
+    '# Written by datto-backup after each transition. It removes this when it no longer tracks the volume.',
+    `dbdctl ${command} ${quoted(lastingName(volume))} ${quoted(cowFile)} ${minor}`,
+    '',
+  ].join('\n');
+};
+
+/**
+ * Makes the script say how a volume is tracked now. There is one for each volume: it is tracked for one folder at a time.
+ *
+ * @param device undefined if nothing tracks the volume: the script is removed
+ * @throws RefusalError FILE_UNSAFE; SystemError
+ */
+export const keepReloadScript = (volume: Volume, device: DeviceStatus | undefined): void => {
+  const path = join(scriptFolder(), `reload_backup-${volume.filesystem}`);
+  if (device === undefined) {
+    removeFile(path);
+    return;
+  }
+  makeFolder(scriptFolder());
+  const text = textOf(volume, device);
+  if (readOwn(path) !== text) replaceFile(path, text);
+};
