@@ -76,8 +76,8 @@ bool cut_claims(struct dattobd_device *dev, struct bio *bio, sector_t sector, se
 	u64 end = (sector + nr_sectors) / COW_BLOCK_SECTORS;
 	unsigned int i;
 
-	/* One that goes beyond the origin is nothing that its filesystem sent. */
-	if (!dev->cut || nr_sectors != bio_sectors(bio))
+	/* While it is not mounted, or beyond the origin, it is nothing that its filesystem sent. */
+	if (!dev->cut || dev->shut || nr_sectors != bio_sectors(bio))
 		return false;
 	for (i = 0; i < dev->cut->count; i++) {
 		struct cow_extent *piece = &dev->cut->pieces[i];

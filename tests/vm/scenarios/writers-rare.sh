@@ -94,7 +94,10 @@ for n in 0 1 2 3; do
 	dir=/mnt/${names[n]}
 	dbdctl transition-to-snapshot "$dir"/cow.2 $n
 	cp --reflink=always $SCRATCH/before.$n $SCRATCH/image.$n
-	update_img /dev/datto$n "$dir"/cow $SCRATCH/image.$n >/run/update-img
+	# The tool knows of the last block of the second one, which has no entry in the index.
+	update=update_img
+	[ $n != 1 ] || update=update_img_tool
+	$update /dev/datto$n "$dir"/cow $SCRATCH/image.$n >/run/update-img
 	equal $SCRATCH/image.$n /dev/datto$n || die "${names[n]}: the updated image differs from the snapshot"
 	# A block without an entry counts as changed, and is in no list that could be looked at.
 	[ $n = 1 ] || images covers $SCRATCH/before.$n $SCRATCH/image.$n "$dir"/cow || die "${names[n]}: a write was missed"
