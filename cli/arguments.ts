@@ -1,11 +1,11 @@
-/** The command line of this process, as far as Node tells it right. */
+/** The command line of this process, if Node decoded it without loss. */
 import { readFileSync } from 'node:fs';
 import { errnoOf } from '../host/errors.js';
 import { textOfBytes } from '../host/inspect/owner-names.js';
 import { printableBytes } from './printable.js';
 import type { Streams } from './terminal.js';
 
-/** The arguments' bytes, of which Node makes text; undefined where the kernel does not tell them. */
+/** The bytes of the arguments, which Node decodes to text; undefined if /proc does not show them. */
 const bytesOf = (argv: readonly string[]): readonly Buffer[] | undefined => {
   let line: Buffer;
   try {

@@ -18,13 +18,13 @@ export const manual: ToolManual = {
       'filesystem of the folder can (xfs, btrfs). Where it cannot, a notice on standard error says that ' +
       'nothing is kept; `--keep-previous undo` has the same effect as a clone and costs reading and writing what changes once ' +
       'more, and `--keep-previous nothing` ends the notice.',
-    'Everything is copied anew, with the reason on standard output, if what changed is not known: the power failed, the machine ' +
-      'restarted or the module was unloaded (unless tracking was taken up before the volume was mounted, see FILES), ' +
-      'something else wrote the image or the volume, the volume was resized. A device that this cost its use is destroyed. ' +
+    'A run copies everything, and prints the reason, if the list of changes is lost: the power failed, the machine ' +
+      'restarted or the module was unloaded (unless the volume was reloaded before it was mounted, see FILES), ' +
+      'something else wrote the image or the volume, the volume was resized. A device that failed for this reason is destroyed. ' +
       '`--no-whole` ends the run with status 4 instead.',
-    'A device that has failed in snapshot mode (`dbdctl status` tells why; mostly more changed during the copy than the COW file ' +
-      'holds) is left alone, and the image brought back to the last one that was complete. `--restart` destroys the device and ' +
-      'begins anew. Give it to runs that nobody watches, and a larger `--cow-size` if it is needed often.',
+    'A device that failed in snapshot mode (`dbdctl status` shows the error; most often the COW file was full) is left as it is, ' +
+      'and the last complete image is restored. `--restart` destroys the device and ' +
+      'starts a new series. Give it to runs that nobody watches, and a larger `--cow-size` if it is needed often.',
   ],
   exits: [
     ['0', 'The image is the volume, as of this run.'],

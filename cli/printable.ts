@@ -14,7 +14,7 @@ const escaped = (sign: string): string => {
 /** One line of text; backslashes stay as they are. */
 export const oneLine = (text: string): string => text.replace(UNSEEN, escaped);
 
-/** One line of text that can be told from every other. */
+/** Text on one line; different inputs give different lines. */
 export const printable = (text: string): string => oneLine(text.replaceAll('\\', '\\\\'));
 
 /** The same of bytes; those that are no UTF-8 are shown one by one. */

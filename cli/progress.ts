@@ -4,7 +4,7 @@ import type { Streams } from './terminal.js';
 /** Least time between two updates, in milliseconds. */
 const INTERVAL_MS = 100;
 const LOG_INTERVAL_MS = 5000;
-/** The time that is left is told from the last so many milliseconds, and from no fewer than that. */
+/** Window in milliseconds whose rate the estimate of the time left uses; before that there is no estimate. */
 const WINDOW_MS = 30_000;
 const LEAST_MS = 2000;
 const SAMPLE_MS = 500;

@@ -134,19 +134,21 @@ static bool plan_fits(const struct dattobd_device *dev, const struct core_run *r
 static s64 plan_locked(struct dattobd_device *dev, const struct core_range *ranges,
 		       unsigned int count, unsigned int space)
 {
-	void *buffer = engine_memory(dev->engine, dev->buffer_address, count * sizeof(*ranges));
+	void *buffer = engine_memory(dev->engine, CORE_BUFFER_ADDRESS, dev->buffer_address,
+				     count * sizeof(*ranges));
 	const void *runs;
 	s64 ret;
 
 	if (!buffer)
-		return engine_distrust(dev->engine, CORE_BUFFER_ADDRESS, dev->buffer_address);
+		return -ENOTRECOVERABLE;
 	memcpy(buffer, ranges, count * sizeof(*ranges));
 	ret = engine_ask(dev->engine, CORE_PLAN_COPY, count, space, 0, space);
 	if (ret <= 0)
 		return ret;
-	runs = engine_memory(dev->engine, dev->runs_address, ret * sizeof(*dev->runs));
+	runs = engine_memory(dev->engine, CORE_RUNS_ADDRESS, dev->runs_address,
+			     ret * sizeof(*dev->runs));
 	if (!runs)
-		return engine_distrust(dev->engine, CORE_RUNS_ADDRESS, dev->runs_address);
+		return -ENOTRECOVERABLE;
 	memcpy(dev->runs, runs, ret * sizeof(*dev->runs));
 	return plan_fits(dev, dev->runs, ret, space) ?
 		       ret :

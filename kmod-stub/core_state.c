@@ -18,15 +18,12 @@ static s64 locked_call(struct dattobd_device *dev, enum core_export export, u64 
 	return ret;
 }
 
-/* The core's buffer, or NULL after ending the core. */
+/* The core's buffer, or NULL: see engine_memory(). */
 static void *buffer_of(struct engine *engine)
 {
 	s64 address = engine_call(engine, CORE_BUFFER_ADDRESS, 0, 0, 0);
-	void *buffer = engine_memory(engine, address, CORE_BUFFER_BYTES);
 
-	if (!buffer)
-		engine_distrust(engine, CORE_BUFFER_ADDRESS, address);
-	return buffer;
+	return engine_memory(engine, CORE_BUFFER_ADDRESS, address, CORE_BUFFER_BYTES);
 }
 
 /* Exchange a piece of data with the core by its buffer. Return: 0 or -%ENOTRECOVERABLE. */
@@ -143,11 +140,11 @@ u64 core_nr_sections(const struct dattobd_device *dev)
 int core_read_plan(struct dattobd_device *dev, struct core_run *runs, unsigned int count, u64 head)
 {
 	size_t bytes = count * sizeof(*runs);
-	const void *from = engine_memory(dev->engine, dev->runs_address, bytes);
+	const void *from = engine_memory(dev->engine, CORE_RUNS_ADDRESS, dev->runs_address, bytes);
 	unsigned int i;
 
 	if (!from)
-		return engine_distrust(dev->engine, CORE_RUNS_ADDRESS, dev->runs_address);
+		return -ENOTRECOVERABLE;
 	memcpy(runs, from, bytes);
 	for (i = 0; i < count; i++) {
 		u64 start = le64_to_cpu(runs[i].start), run = le32_to_cpu(runs[i].count);

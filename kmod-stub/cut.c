@@ -1,10 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0-only
-#include <linux/mm.h>
 #include <linux/slab.h>
 #include "cut.h"
 #include "dattobd.h"
 
-/* @pieces: what no discard was seen of */
+/* They are searched with interrupts off. The discards of further ones count as changes. */
+#define PIECES_MAX 512
+
+/* @pieces: parts of the old data area of which no discard was seen */
 struct cut {
 	unsigned int count;
 	struct cow_extent pieces[];
@@ -12,7 +14,7 @@ struct cut {
 
 void cut_free(struct cut *cut)
 {
-	kvfree(cut);
+	kfree(cut);
 }
 
 /* The extents from position @from on. */
@@ -20,12 +22,12 @@ static struct cut *pieces_from(const struct cow_file *cow, u64 from)
 {
 	unsigned int i, nr_extents;
 	const struct cow_extent *extents = cow_file_extents(cow, &nr_extents);
-	struct cut *cut = kvmalloc(struct_size(cut, pieces, nr_extents), GFP_KERNEL | __GFP_NOWARN);
+	struct cut *cut = kmalloc(struct_size(cut, pieces, PIECES_MAX), GFP_KERNEL | __GFP_NOWARN);
 
 	if (!cut)
 		return NULL;
 	cut->count = 0;
-	for (i = 0; i < nr_extents; i++) {
+	for (i = 0; i < nr_extents && cut->count < PIECES_MAX; i++) {
 		struct cow_extent piece = extents[i];
 		u64 before = piece.position < from ? min(from - piece.position, piece.count) : 0;
 

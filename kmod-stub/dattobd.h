@@ -280,13 +280,13 @@ void control_exit(void);
 int status_init(void);
 void status_exit(void);
 
-/* intercept.c: submit_bio_noacct() redirected for writes to tracked disks */
+/* intercept.c: the function that hands bios to disks, redirected for writes to tracked ones */
 
 void intercept_add(struct dattobd_device *dev);
 void intercept_remove(struct dattobd_device *dev);
 
 /**
- * intercept_enable() - Take part in submit_bio_noacct(). Counted; undone by intercept_disable().
+ * intercept_enable() - Redirect that function. Counted; undone by intercept_disable().
  * @bdev: for the self-test, which does no I/O if it succeeds
  *
  * Return: 0; -%EBUSY if another owner (a live patch, another snapshot module) redirects it already;

@@ -286,11 +286,12 @@ void engine_settle(struct engine *engine)
 	libc_settle(engine->runtime->memory.mallocated);
 }
 
-void *engine_memory(struct engine *engine, u64 address, size_t len)
+void *engine_memory(struct engine *engine, enum core_export export, u64 address, size_t len)
 {
 	M3MemoryHeader *memory = engine->runtime->memory.mallocated;
 
-	if (address > memory->length || len > memory->length - address)
-		return NULL;
-	return m3MemData(memory) + address;
+	if (address <= memory->length && len <= memory->length - address)
+		return m3MemData(memory) + address;
+	engine_distrust(engine, export, address);
+	return NULL;
 }

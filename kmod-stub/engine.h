@@ -58,10 +58,11 @@ int engine_lie(struct engine *engine, const char *export, s64 returned);
 
 /**
  * engine_memory() - Kernel address of a piece of linear memory. Valid until core_lock is dropped.
+ * @export: which export returned @address
  *
- * Return: The address, or NULL if [address, address + len) is not inside linear memory.
+ * Return: The address, or NULL after engine_distrust() if the piece is not inside linear memory.
  */
-void *engine_memory(struct engine *engine, u64 address, size_t len);
+void *engine_memory(struct engine *engine, enum core_export export, u64 address, size_t len);
 
 /*
  * Linear memory changes its size in steps: engine_prepare() makes the change ready, which may

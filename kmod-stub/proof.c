@@ -206,7 +206,8 @@ static s64 call(struct dattobd_device *dev, enum core_export export, u64 argumen
 
 	raw_spin_lock_irqsave(&dev->core_lock, flags);
 	if (dev->engine == dev->proof->engine) {
-		buffer = engine_memory(dev->engine, dev->buffer_address, bytes);
+		buffer =
+			engine_memory(dev->engine, CORE_BUFFER_ADDRESS, dev->buffer_address, bytes);
 		if (buffer && bytes)
 			memcpy(buffer, data, bytes);
 		ret = buffer ? engine_ask(dev->engine, export, argument, 0, 0, max) :

@@ -18,14 +18,10 @@ static s64 call(struct dattobd_device *dev, enum core_export export, u64 a, u64 
 	return ret;
 }
 
-/* The core's buffer, or NULL after ending the core. Context: core_lock. */
+/* The core's buffer, or NULL: see engine_memory(). Context: core_lock. */
 static void *buffer_of(struct dattobd_device *dev, size_t bytes)
 {
-	void *buffer = engine_memory(dev->engine, dev->buffer_address, bytes);
-
-	if (!buffer)
-		engine_distrust(dev->engine, CORE_BUFFER_ADDRESS, dev->buffer_address);
-	return buffer;
+	return engine_memory(dev->engine, CORE_BUFFER_ADDRESS, dev->buffer_address, bytes);
 }
 
 /* Call an export that leaves its result, in bytes, in the buffer: @size at most. */

@@ -13,15 +13,12 @@ struct section_io {
 	s64 offset; /* in the COW file, bytes */
 };
 
-/* The slot of the section that the core asked for last, or NULL after ending the core. */
+/* The slot of the section that the core asked for last, or NULL: see engine_memory(). */
 static void *io_memory(struct engine *engine)
 {
 	s64 address = engine_call(engine, CORE_IO_ADDRESS, 0, 0, 0);
-	void *memory = engine_memory(engine, address, COW_SECTION_BYTES);
 
-	if (!memory)
-		engine_distrust(engine, CORE_IO_ADDRESS, address);
-	return memory;
+	return engine_memory(engine, CORE_IO_ADDRESS, address, COW_SECTION_BYTES);
 }
 
 /*

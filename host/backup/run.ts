@@ -188,8 +188,8 @@ export class Run {
   }
 
   /**
-   * The device, if there is one that can be worked with. One that has failed is destroyed if that was asked for, or if it can
-   * only be done without: there is nothing of it to keep.
+   * The device, if there is one in a good state. A failed device is destroyed with --restart, or if isLost(): its list of
+   * changes is of no use.
    */
   #healthyDevice(): DeviceStatus | undefined {
     const device = this.#device();
@@ -201,7 +201,8 @@ export class Run {
       const code = error instanceof RefusalError ? error.code : undefined;
       this.#rollBack();
       const isAsked = this.#request.restart === true && (code === 'DEVICE_FAILED' || code === 'DEVICE_UNVERIFIED');
-      if (!isAsked && !isLost(device)) throw error;
+      // A run that may not copy everything has no use for that.
+      if (!isAsked && (!isLost(device) || this.#request.whole === false)) throw error;
       this.#requireSpace();
       this.#tracking.destroy(device.minor);
       this.#keepScript();
@@ -290,7 +291,7 @@ export class Run {
       keepReloadScript(this.#volume, this.#device());
     } catch (error) {
       if (!(error instanceof SystemError) && !(error instanceof RefusalError)) throw error;
-      this.#events.onNotice?.(`${error.message}: after a reboot everything will be copied anew`);
+      this.#events.onNotice?.(`${error.message}: the first run after a reboot will copy everything`);
     }
   }
 

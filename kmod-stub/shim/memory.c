@@ -2,8 +2,8 @@
 /*
  * Memory for wasm3: see libc.h for the layout of the large blocks.
  *
- * The pages of a large block stay what they are when its size changes; they are only mapped anew. So
- * a change can be made ready, which takes memory and time, before the moment in which it is made.
+ * When its size changes, the pages of a large block keep their content, and are mapped at another
+ * address. So the part that takes memory and time can be done before the change itself.
  */
 
 #include <linux/gfp.h>
@@ -78,7 +78,7 @@ static int map(struct mapping *mapping, const struct mapping *old, unsigned long
 		.nr_pages = kept,
 	};
 	if (!mapping->pages)
-		return -ENOMEM;
+		goto failed;
 	for (i = 0; i < kept; i++)
 		mapping->pages[i] = old->pages[i];
 	for (; i < nr_pages; i++) {

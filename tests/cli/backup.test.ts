@@ -312,7 +312,7 @@ test('a script says how to take tracking up after a reboot, as of each transitio
   rmSync(at('scripts'), { recursive: true });
   writeFileSync(at('scripts'), '');
   writeVolume([6]);
-  assert.match(backUp().stderr, /scripts[^\n]*: after a reboot everything will be copied anew/);
+  assert.match(backUp().stderr, /scripts[^\n]*: the first run after a reboot will copy everything/);
   rmSync(at('scripts'));
   writeVolume([7]);
   backUp();
@@ -325,6 +325,8 @@ test('a device that was not taken up after a reboot, or failed while it noted ch
     writeVolume([8]);
     changeDevice({ state, error: -116 });
     assert.match(backup(['--dry-run']).stdout, /whole/);
+    assert.is(backup(['--no-whole']).status, 4);
+    assert.is(device()?.error, -116);
     const { kind, reason, notices } = backUpJson();
     assert.is(kind, 'whole');
     assert.match(reason ?? '', /its device was no more of use: /);

@@ -70,7 +70,8 @@ export async function buildClient(): Promise<void> {
  */
 export async function buildModule(kernel: Kernel, debugCore: boolean): Promise<string> {
   const options = debugCore ? ['--debug-core'] : [];
-  await run(['npm', 'run', '-s', 'build:kmod', '--', kernel.release, ...options], kernel.buildEnv);
+  const env = { KCFLAGS: '-Werror', ...kernel.buildEnv };
+  await run(['npm', 'run', '-s', 'build:kmod', '--', kernel.release, ...options], env);
   return modulePath(kernel, debugCore);
 }
 
