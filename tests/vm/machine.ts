@@ -20,6 +20,7 @@ import {
 import { join } from 'node:path';
 import { Deadline } from '../runner/clock.js';
 import { doing } from '../runner/processes.js';
+import { accelerator } from './accelerator.js';
 import { guestDir, type RootDisk, writeInitrd, writeRootDisk } from './initrd.js';
 import { cacheDir, type Kernel, projectDir } from './kernels.js';
 import type { Outcome } from './outcome.js';
@@ -79,6 +80,7 @@ function writeJob(job: Job, path: string, boot: number): void {
     MODULES_ROOT: job.kernel.root ?? '',
     ROOT_FS: job.root?.fs ?? '',
     BOOT: String(boot),
+    EMULATED: accelerator(job.kernel) === 'tcg' ? 'yes' : '',
   };
   const lines = Object.entries(env).map(([name, value]) => `${name}=${shellQuote(value)}\n`);
   writeFileSync(path, lines.join(''));

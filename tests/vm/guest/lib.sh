@@ -20,9 +20,19 @@ dbdctl() {
 	"$PROGRAMS/dbdctl" "$@" || return
 	udevadm settle
 }
-# dbdctl itself, which takes a second to start here: where the tool is the point.
+# dbdctl itself: where the tool is the point. It takes a second to start here, in a process of its own.
+dbdctl_process() { node "$PROJECT/dist/dbdctl.mjs" "$@"; }
 dbdctl_tool() {
-	node "$PROJECT/dist/dbdctl.mjs" "$@" || return
+	local status questions=/run/dbdctl.questions answers=/run/dbdctl.answers
+	if [ ! -e $questions ]; then
+		mkfifo $questions $answers
+		(cd / && exec setsid node "$PROJECT/tests/vm/guest/dbdctl-loop.mjs" "$PROJECT/dist/dbdctl.mjs" $questions $answers) >/run/dbdctl.log 2>&1 &
+	fi
+	{
+		printf '%s\0' /proc/$BASHPID/fd/{8,9} "$PWD" $# "$@" >$questions
+		read -rt 300 status <$answers || die "dbdctl has not ended: $(cat /run/dbdctl.log)"
+	} 8>&1 9>&2
+	[ "$status" = 0 ] || return "$status"
 	udevadm settle
 }
 # An image is brought up to date by a program of a few lines; by update-img itself where the tool is the point.

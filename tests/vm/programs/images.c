@@ -6,7 +6,7 @@
  *	images differ A B [FILE...]	prints how many blocks differ, leaving out those in the extents of the FILEs
  *	images same-in A B FILE		the blocks of FILE's extents are equal in A and B
  *	images zero-in A COW_FILE	the blocks of the file's extents, the header apart, are zeros in A
- *	images sum A			prints a sum of all its words and their places: another one for any change of some words
+ *	images sum A...			prints, for each, a sum of all its words and their places: another one for any change of some words
  *	images listed COW_FILE BYTES	prints how many blocks of an origin of BYTES bytes the index lists
  *	images update A COW_FILE B	copies the blocks that the index of COW_FILE lists from A to B, and prints how many
  *
@@ -181,7 +181,7 @@ static int zero_in(char **arg)
 }
 
 /* Fast where CPUs are emulated. Four sums, as each step waits for the one before; words of 8 bytes. */
-static int sum(const char *path)
+static void sum(const char *path)
 {
 	static const uint64_t odd = 0x9e3779b97f4a7c15;
 	uint64_t sums[4] = { 1, 2, 3, 4 }, *words = pages(MIB), size, at;
@@ -201,7 +201,7 @@ static int sum(const char *path)
 	printf("%016llx%016llx%016llx%016llx\n", (unsigned long long)sums[0],
 	       (unsigned long long)sums[1], (unsigned long long)sums[2],
 	       (unsigned long long)sums[3]);
-	return 0;
+	free(words);
 }
 
 static int update(const char *from, const char *cow_file, const char *to)
@@ -248,8 +248,11 @@ int main(int argc, char **argv)
 		return same_in(argv + 2);
 	if (!strcmp(what, "zero-in") && argc == 4)
 		return zero_in(argv + 2);
-	if (!strcmp(what, "sum") && argc == 3)
-		return sum(argv[2]);
+	if (!strcmp(what, "sum") && argc >= 3) {
+		for (int i = 2; i < argc; i++)
+			sum(argv[i]);
+		return 0;
+	}
 	if (!strcmp(what, "update") && argc == 5)
 		return update(argv[2], argv[3], argv[4]);
 	if (!strcmp(what, "listed") && argc == 4) {

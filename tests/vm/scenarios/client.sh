@@ -83,7 +83,7 @@ info_is_proc() {
 	same "$where: info" "$info" "$after"
 }
 
-# dbdctl takes a second for each row. What asks the same in every state, it asks in one.
+# What asks the same in every state, dbdctl asks in one.
 every_state() { [ "$by" = library ] || [ "$where" = "state 3" ]; }
 # taken: minor and origin have their device, of which the info request tells what /proc tells
 taken() {

@@ -7,12 +7,7 @@ images=()
 wrapped=0
 # Little is changed at each turn, and all of it comes to the log.
 churn() {
-	local n
-	for n in $(seq 32); do
-		mkdir -p $MOUNT/d."$n"
-		(cd $MOUNT/d."$n" && seq -f "a-name-that-takes-some-room-$1-%g" 60 | xargs touch)
-		[ $((n % 8)) != 0 ] || sync -f $MOUNT
-	done
+	"$PROGRAMS/names" $MOUNT 32 60 "$1"
 	rm -rf $MOUNT/d.*
 	sync -f $MOUNT
 }

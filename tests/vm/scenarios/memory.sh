@@ -20,12 +20,12 @@ touch_sections() {
 dbdctl setup-snapshot -f 300 $ORIGIN $MOUNT/cow 0
 idle=$(taken)
 below "an idle snapshot" "$idle" 9000
-before=$(dd if=/dev/datto0 bs=4k skip="$block" count=1024 iflag=direct status=none | sha256sum)
+before=$(dd if=/dev/datto0 bs=1M skip=$((block * 4096)) count=4 iflag=direct,skip_bytes status=none | sha256sum)
 touch_sections 0 100
 some=$(taken)
 [ "$some" -gt $((idle + 2000)) ] || die "100 sections: $some KiB are taken, as good as when idle ($idle)"
 below "100 sections" "$some" $((idle + 4500))
-same "the snapshot" "$(dd if=/dev/datto0 bs=4k skip="$block" count=1024 iflag=direct status=none | sha256sum)" "$before"
+same "the snapshot" "$(dd if=/dev/datto0 bs=1M skip=$((block * 4096)) count=4 iflag=direct,skip_bytes status=none | sha256sum)" "$before"
 dbdctl transition-to-incremental 0
 none=$(taken)
 below "incremental" "$none" $((idle - 400))

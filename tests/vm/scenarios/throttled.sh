@@ -23,7 +23,7 @@ slow_write() {
 	sleep 1
 }
 waits() { kill -0 $WRITER 2>/dev/null || die "$1: the writer has ended already, nothing was tried"; }
-area() { dd if="$1" bs=4k skip="$block" count=2048 iflag=direct status=none | sha256sum; }
+area() { dd if="$1" bs=1M skip=$((block * 4096)) count=8 iflag=direct,skip_bytes status=none | sha256sum; }
 has_all() { cmp -n 2097152 -i $((block * 4096 + $1 * 1048576)):0 $ORIGIN /run/new || die "what was written at $1 MiB is not there"; }
 
 slow_write 0

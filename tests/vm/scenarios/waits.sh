@@ -59,7 +59,7 @@ overwrite() {
 
 # The file in the snapshot. Not all of it: free space that the COW file grows into reads as zeros.
 take_before() { before=$(file_now); }
-file_now() { dd if=/dev/datto0 bs=4k skip="$first" count=4096 iflag=direct status=none | md5sum; }
+file_now() { dd if=/dev/datto0 bs=1M skip=$((first * 4096)) count=16 iflag=direct,skip_bytes status=none | md5sum; }
 unmoved() { same "the file in the snapshot" "$(file_now)" "$before"; }
 
 # A freeze that comes in the middle of a set-up waits while the file is being made. Then the set-up fails and waits for the thaw, to
