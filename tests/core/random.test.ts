@@ -6,7 +6,7 @@ import { type Engine, V8_DEBUG, V8_RELEASE, WASM3_RELEASE } from './harness.js';
 import { OPERATION_NAMES, type OperationName, Pair } from './random-operations.js';
 
 const SEED = Number(process.env.SEED ?? (Date.now() ^ (process.pid << 16)) >>> 1);
-const OPERATIONS = Number(process.env.OPERATIONS ?? 200_000);
+const OPERATIONS = Number(process.env.OPERATIONS ?? 100_000);
 /** Operations on one core, from init() on. */
 const SEQUENCE = 4000;
 

@@ -5,6 +5,8 @@ import type { Task } from './task.js';
 interface Check {
   readonly name: string;
   readonly command: readonly string[];
+  /** what is added to the environment */
+  readonly env?: Readonly<Record<string, string>>;
   readonly seconds: number;
 }
 
@@ -23,6 +25,12 @@ const CHECKS: readonly Check[] = [
 /** The long forms of what the unit tests do for seconds. Each prints its seed. */
 const LONG_FORMS: readonly Check[] = [
   { name: 'fuzz for 10 minutes', command: ['npx', '--no-install', 'tsx', 'tests/fuzz/datto.ts', '600'], seconds: 610 },
+  {
+    name: '1,000,000 random operations on the core',
+    command: ['npx', '--no-install', 'tsx', 'tests/core/random.test.ts'],
+    env: { OPERATIONS: '1000000' },
+    seconds: 300,
+  },
   {
     name: 'update-img killed 200 times',
     command: ['npx', '--no-install', 'tsx', 'tests/cli/kill-rounds.ts', '200'],
@@ -50,7 +58,11 @@ const asTask = (check: Check, root: string, after: readonly Task[]): Task => ({
   after,
   run: async () => {
     const limitSeconds = Math.max(LEAST_LIMIT_SECONDS, check.seconds * PATIENCE);
-    const { status, output, seconds, overdue } = await runCommand(check.command, { cwd: root, limitSeconds });
+    const { status, output, seconds, overdue } = await runCommand(check.command, {
+      cwd: root,
+      env: { ...process.env, ...check.env },
+      limitSeconds,
+    });
     if (overdue === undefined && status === 0) return { passed: 1, failed: 0 };
     const ending = overdue === undefined ? `status ${status}` : `killed after ${seconds.toFixed(0)} s; ${overdue}`;
     return { passed: 0, failed: 1, why: `${ending}\n${output}` };

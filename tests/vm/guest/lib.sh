@@ -23,14 +23,15 @@ dbdctl() {
 # dbdctl itself: where the tool is the point. It takes a second to start here, in a process of its own.
 dbdctl_process() { node "$PROJECT/dist/dbdctl.mjs" "$@"; }
 dbdctl_tool() {
-	local status questions=/run/dbdctl.questions answers=/run/dbdctl.answers
+	local status questions=/run/tool.questions answers=/run/tool.answers program=$PROJECT/dist/dbdctl.mjs
 	if [ ! -e $questions ]; then
 		mkfifo $questions $answers
-		(cd / && exec setsid node "$PROJECT/tests/vm/guest/dbdctl-loop.mjs" "$PROJECT/dist/dbdctl.mjs" $questions $answers) >/run/dbdctl.log 2>&1 &
+		(cd / && exec setsid node "$PROJECT/tests/cli/tool-loop.mjs" $questions $answers) >/run/tool.log 2>&1 &
+		read -r status <$answers
 	fi
 	{
-		printf '%s\0' /proc/$BASHPID/fd/{8,9} "$PWD" $# "$@" >$questions
-		read -rt 300 status <$answers || die "dbdctl has not ended: $(cat /run/dbdctl.log)"
+		printf '%s\0' /proc/$BASHPID/fd/{8,9} "$PWD" 0 $(($# + 1)) "$program" "$@" >$questions
+		read -rt 300 status <$answers || die "dbdctl has not ended: $(cat /run/tool.log)"
 	} 8>&1 9>&2
 	[ "$status" = 0 ] || return "$status"
 	udevadm settle
