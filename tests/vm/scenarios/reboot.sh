@@ -1,7 +1,7 @@
-# The root filesystem is the origin. Four or ten clean reboots in incremental mode, with writes before, during and after each: the updated
+# The root filesystem is the origin. Two or ten clean reboots in incremental mode, with writes before, during and after each: the updated
 # image equals the snapshot in every byte. Then a snapshot outlives two reboots, and a reboot without a shutdown makes nothing wrong.
 . "$PROJECT/tests/vm/guest/lib.sh"
-REBOOTS=$(rounds 4 10)
+REBOOTS=$(rounds 2 10)
 image=$SCRATCH/image
 
 # Run by the initramfs of the next boot.

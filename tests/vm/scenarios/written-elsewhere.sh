@@ -19,7 +19,7 @@ new_data() { dd if=/run/data of="$1" bs=1M conv=fsync status=none; }
 # begin MODE [SETUP_OPTION...]: a new filesystem, tracked
 begin() {
 	make_origin "$force" >/dev/null
-	fallocate -l 100M $MOUNT/file
+	fallocate -l 170M $MOUNT/file
 	dd if=/run/data of=$MOUNT/file conv=notrunc,fsync bs=1M status=none
 	dbdctl setup-snapshot -f 60 "${@:2}" "$ORIGIN" $MOUNT/cow 0
 	block=$(block_of $MOUNT/file)
