@@ -11,7 +11,7 @@
  *   proof.lock            one look at the origin's filesystem at a time, with its I/O (proof.c)
  *   device.core_lock      calls into the core, and the decision whether a write may go; irq-safe,
  *                         raw because it is taken inside an ftrace callback
- *   snapshot.reads_lock   snapshot reads in flight; irq-safe, leaf
+ *   snapshot.reads_lock   snapshot reads in flight; irq-safe, raw because core_lock is, leaf
  *   ring.lock             copies not yet on disk; irq-safe, leaf
  */
 #ifndef DATTOBD_H

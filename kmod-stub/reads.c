@@ -18,11 +18,11 @@ bool snapshot_reads_overlap(struct snapshot *snap, sector_t sector, sector_t nr_
 	struct snapshot_read *read;
 	unsigned long flags;
 
-	spin_lock_irqsave(&snap->reads_lock, flags);
+	raw_spin_lock_irqsave(&snap->reads_lock, flags);
 	read = reads_tree_iter_first(&snap->reads, sector, last);
 	while (read && read->number >= snap->divide)
 		read = reads_tree_iter_next(read, sector, last);
-	spin_unlock_irqrestore(&snap->reads_lock, flags);
+	raw_spin_unlock_irqrestore(&snap->reads_lock, flags);
 	return read;
 }
 
@@ -30,9 +30,9 @@ void snapshot_reads_divide(struct snapshot *snap)
 {
 	unsigned long flags;
 
-	spin_lock_irqsave(&snap->reads_lock, flags);
+	raw_spin_lock_irqsave(&snap->reads_lock, flags);
 	snap->divide = snap->next_read;
-	spin_unlock_irqrestore(&snap->reads_lock, flags);
+	raw_spin_unlock_irqrestore(&snap->reads_lock, flags);
 }
 
 void snapshot_wait_reads(struct snapshot *snap, sector_t sector, sector_t nr_sectors)
@@ -46,9 +46,9 @@ u64 snapshot_reads_begun(struct snapshot *snap)
 	unsigned long flags;
 	u64 number;
 
-	spin_lock_irqsave(&snap->reads_lock, flags);
+	raw_spin_lock_irqsave(&snap->reads_lock, flags);
 	number = snap->next_read;
-	spin_unlock_irqrestore(&snap->reads_lock, flags);
+	raw_spin_unlock_irqrestore(&snap->reads_lock, flags);
 	return number;
 }
 
@@ -57,10 +57,10 @@ bool snapshot_older_reads(struct snapshot *snap, u64 number)
 	struct rb_node *node;
 	bool found = false;
 
-	spin_lock_irq(&snap->reads_lock);
+	raw_spin_lock_irq(&snap->reads_lock);
 	for (node = rb_first_cached(&snap->reads); node && !found; node = rb_next(node))
 		found = rb_entry(node, struct snapshot_read, rb)->number < number;
-	spin_unlock_irq(&snap->reads_lock);
+	raw_spin_unlock_irq(&snap->reads_lock);
 	return found;
 }
 
@@ -75,11 +75,13 @@ struct snapshot_read *read_begin(struct snapshot *snap, struct bio *bio)
 	read->start = bio->bi_iter.bi_sector;
 	read->last = bio_end_sector(bio) - 1;
 	atomic_set(&read->pending, 1);
-	spin_lock_irq(&snap->reads_lock);
+	spin_lock_irq(&snap->reads_wait.lock);
+	snap->nr_reads++;
+	spin_unlock_irq(&snap->reads_wait.lock);
+	raw_spin_lock_irq(&snap->reads_lock);
 	read->number = snap->next_read++;
 	reads_tree_insert(read, &snap->reads);
-	snap->nr_reads++;
-	spin_unlock_irq(&snap->reads_lock);
+	raw_spin_unlock_irq(&snap->reads_lock);
 	return read;
 }
 
@@ -100,11 +102,14 @@ void read_put(struct snapshot_read *read)
 	bio->bi_status = read->status;
 	bio_endio(bio);
 
-	/* All inside the lock: once nr_reads is seen to be 0, the snapshot may go. */
-	spin_lock_irqsave(&snap->reads_lock, flags);
+	raw_spin_lock_irqsave(&snap->reads_lock, flags);
 	reads_tree_remove(read, &snap->reads);
+	raw_spin_unlock_irqrestore(&snap->reads_lock, flags);
 	mempool_free(read, &snap->read_pool);
+
+	/* Inside the lock: once nr_reads is seen to be 0, the snapshot may go. */
+	spin_lock_irqsave(&snap->reads_wait.lock, flags);
 	snap->nr_reads--;
-	wake_up_all(&snap->reads_wait);
-	spin_unlock_irqrestore(&snap->reads_lock, flags);
+	wake_up_all_locked(&snap->reads_wait);
+	spin_unlock_irqrestore(&snap->reads_wait.lock, flags);
 }

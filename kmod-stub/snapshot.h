@@ -22,12 +22,12 @@ struct snapshot {
 	struct work_struct work;
 	struct workqueue_struct *wq;
 
-	spinlock_t reads_lock; /* reads, nr_reads, next_read, divide */
+	raw_spinlock_t reads_lock; /* reads, next_read, divide; taken inside core_lock */
 	struct rb_root_cached reads; /* in flight, by sector */
-	unsigned int nr_reads;
 	u64 next_read; /* number of the next */
 	u64 divide; /* reads from this number on began after the last commit */
-	wait_queue_head_t reads_wait;
+	wait_queue_head_t reads_wait; /* its lock: nr_reads */
+	unsigned int nr_reads;
 	mempool_t read_pool;
 	struct bio_set clones;
 };

@@ -227,7 +227,7 @@ int snapshot_reads_init(struct snapshot *snap)
 {
 	int err;
 
-	spin_lock_init(&snap->reads_lock);
+	raw_spin_lock_init(&snap->reads_lock);
 	INIT_LIST_HEAD(&snap->queue);
 	INIT_WORK(&snap->work, serve_queue);
 	snap->reads = RB_ROOT_CACHED;
@@ -262,9 +262,9 @@ static bool reads_ended(struct snapshot *snap)
 {
 	bool ended;
 
-	spin_lock_irq(&snap->reads_lock);
+	spin_lock_irq(&snap->reads_wait.lock);
 	ended = !snap->nr_reads;
-	spin_unlock_irq(&snap->reads_lock);
+	spin_unlock_irq(&snap->reads_wait.lock);
 	return ended;
 }
 

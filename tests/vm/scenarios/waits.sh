@@ -216,10 +216,19 @@ late_for 0 $for_ever
 request reconfigure -c 65536 0
 waits "reconfigure, writing the cache back" drain_work
 same "a reconfigure that was killed: error" "$(field 0 error)" ""
+# What it left at work uses the index, which goes with a switch.
+request transition-to-incremental 0
+waits "transition to incremental, behind what a reconfigure began" drain_work
+same "the state after it" "$(field 0 state)" 3
 late_for 0
 dbdctl reconfigure -c 65536 0
 unmoved
+dbdctl transition-to-incremental 0
+dbdctl transition-to-snapshot -f 20 $MOUNT/cow2 0
+same "both switches after it: error" "$(field 0 error)" ""
+node "$PROJECT/dist/datto-inspect.mjs" check $MOUNT/cow1
 dbdctl destroy 0
+rm $MOUNT/cow1
 step "reconfigure behind a write that does not end"
 
 # Copies on their way to the COW file; the write that they were made for has ended.
