@@ -44,6 +44,7 @@ const outcome = await runMachine({
     MOUNT_OPTIONS: 'defaults',
     LOAD_SCALE: '15',
     COW_MIB: '128',
+    COMPARE: 'cmp',
     PROGRAMS: programsDir,
     DATTOBD_KO: modulePath(on, false),
     DATTOBD_DEBUG_KO: '',

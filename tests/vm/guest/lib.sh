@@ -20,10 +20,10 @@ dbdctl() {
 	"$PROGRAMS/dbdctl" "$@" || return
 	udevadm settle
 }
-# dbdctl itself: where the tool is the point. It takes a second to start here, in a process of its own.
-dbdctl_process() { node "$PROJECT/dist/dbdctl.mjs" "$@"; }
-dbdctl_tool() {
-	local status questions=/run/tool.questions answers=/run/tool.answers program=$PROJECT/dist/dbdctl.mjs
+# tool NAME ARGUMENTS...: one of the tools, as it is shipped. To start Node takes a second here: all runs share one process.
+tool() {
+	local status questions=/run/tool.questions answers=/run/tool.answers program=$PROJECT/dist/$1.mjs
+	shift
 	if [ ! -e $questions ]; then
 		mkfifo $questions $answers
 		(cd / && exec setsid node "$PROJECT/tests/cli/tool-loop.mjs" $questions $answers) >/run/tool.log 2>&1 &
@@ -31,14 +31,18 @@ dbdctl_tool() {
 	fi
 	{
 		printf '%s\0' /proc/$BASHPID/fd/{8,9} "$PWD" 0 $(($# + 1)) "$program" "$@" >$questions
-		read -rt 300 status <$answers || die "dbdctl has not ended: $(cat /run/tool.log)"
+		read -rt 600 status <$answers || die "$program has not ended: $(cat /run/tool.log)"
 	} 8>&1 9>&2
-	[ "$status" = 0 ] || return "$status"
+	return "$status"
+}
+# dbdctl itself: where the tool is the point.
+dbdctl_tool() {
+	tool dbdctl "$@" || return
 	udevadm settle
 }
 # An image is brought up to date by a program of a few lines; by update-img itself where the tool is the point.
 update_img() { images update "$1" "$2" "$3"; }
-update_img_tool() { node "$PROJECT/dist/update-img.mjs" "$@"; }
+update_img_tool() { tool update-img "$@"; }
 
 # rounds FEW MANY: how often the same is repeated, in npm test and in npm run test:all
 rounds() { if [ "${LONG:-}" ]; then echo "$2"; else echo "$1"; fi; }

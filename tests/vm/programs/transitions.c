@@ -91,10 +91,10 @@ static void run(const char *format, ...)
 		wrong("'%s' failed", command);
 }
 
-/* udev looks at a new node, which keeps it busy for a moment. */
+/* udev looks at a new node, which keeps it busy for a moment; on a slow kernel it may give no answer for once. */
 static void settle(void)
 {
-	run("udevadm settle");
+	run("udevadm settle || { sleep 2; udevadm settle; }");
 }
 
 static int answer(unsigned long command, void *argument)

@@ -3,8 +3,8 @@
 folder=$SCRATCH/backup
 image=$folder/volume.img
 truth=$SCRATCH/truth
-tool=(node "$PROJECT/dist/datto-backup.mjs" --cow-size 32)
-datto_backup() { "${tool[@]}" "$@"; }
+options=(--cow-size 32)
+datto_backup() { tool datto-backup "${options[@]}" "$@"; }
 
 # What is asked for again and again forks nothing, which is slow here.
 mkfifo /run/never
@@ -68,7 +68,7 @@ exits() {
 # killed POINT: a run, killed as soon as the function POINT says so
 killed() {
 	local status=0 victim
-	"${tool[@]}" --note 1 $ORIGIN $folder >/run/said 2>&1 &
+	node "$PROJECT/dist/datto-backup.mjs" "${options[@]}" --note 1 $ORIGIN $folder >/run/said 2>&1 &
 	victim=$!
 	until "$1" || ! kill -0 $victim 2>/dev/null; do nap; done
 	kill -9 $victim 2>/dev/null || true
@@ -126,7 +126,7 @@ for round in 1 2 3; do
 	datto_backup "${manifest[@]}" $ORIGIN $folder | sed 's/^/         /'
 	proven "round $round"
 done
-node "$PROJECT/dist/datto-verify.mjs" scrub $image >/dev/null || die "the manifest is not of the image"
+tool datto-verify scrub $image >/dev/null || die "the manifest is not of the image"
 equal $image.datto-previous-2 "$truth/2-$(known series)" || die "what is kept of snapshot 2 is not it"
 step "the image before is kept, and the manifest is right"
 

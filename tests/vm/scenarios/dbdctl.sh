@@ -1,7 +1,7 @@
 # dbdctl's exit status and words, against the driver itself (ABI.md F2).
 . "$PROJECT/tests/vm/guest/lib.sh"
 # Some rows have a process of their own, as users have: that shows that it makes no difference.
-dbdctl() { dbdctl_process "$@"; }
+dbdctl() { node "$PROJECT/dist/dbdctl.mjs" "$@"; }
 make_origin
 dd if=/dev/urandom of=$MOUNT/file bs=1M count=20 conv=fsync status=none
 cd /run

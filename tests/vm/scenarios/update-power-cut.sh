@@ -35,7 +35,7 @@ copy_device /dev/datto0 $SCRATCH/snapshot2
 cp $MOUNT/cow0 /run/cow0
 step "snapshots 1 and 2, $("$PROGRAMS/images" listed /run/cow0 "$(blockdev --getsize64 $ORIGIN)") blocks to update"
 
-datto_verify() { node "$PROJECT/dist/datto-verify.mjs" "$@"; }
+datto_verify() { tool datto-verify "$@"; }
 update() { update_img_tool "$@" /dev/datto0 /run/cow0 $IMAGE; }
 rollback() { update_img_tool --rollback $IMAGE; }
 # A field of the state file.

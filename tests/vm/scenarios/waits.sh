@@ -226,7 +226,7 @@ unmoved
 dbdctl transition-to-incremental 0
 dbdctl transition-to-snapshot -f 20 $MOUNT/cow2 0
 same "both switches after it: error" "$(field 0 error)" ""
-node "$PROJECT/dist/datto-inspect.mjs" check $MOUNT/cow1
+tool datto-inspect check $MOUNT/cow1
 dbdctl destroy 0
 rm $MOUNT/cow1
 step "reconfigure behind a write that does not end"
@@ -255,7 +255,7 @@ same "a transition that was killed after its switch: error" "$(field 0 error)" "
 same "a transition that was killed after its switch: state" "$(field 0 state)" 3
 late_for 0
 over
-node "$PROJECT/dist/datto-inspect.mjs" check $MOUNT/cow
+tool datto-inspect check $MOUNT/cow
 take_before
 unmoved
 dbdctl transition-to-incremental 0

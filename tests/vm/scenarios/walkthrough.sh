@@ -6,8 +6,8 @@ size=$(blockdev --getsize64 $ORIGIN)
 
 # proof ROUND: the image equals the snapshot, and is a sound filesystem
 proof() {
-	cmp $image /dev/datto0 || die "round $1: the image differs from the snapshot"
-	step "round $1: cmp finds no difference in $((size >> 20)) MiB"
+	"${COMPARE:-equal}" $image /dev/datto0 || die "round $1: the image differs from the snapshot"
+	step "round $1: ${COMPARE:-images} finds no difference in $((size >> 20)) MiB"
 	check_filesystem $image
 	step "round $1: the image is a clean $FS after its log is replayed"
 	load_alive || die "the load ended early"

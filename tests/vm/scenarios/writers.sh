@@ -87,7 +87,7 @@ dd if=/dev/urandom of=/dev/vdc bs=512 seek=$((start + block * 8 + 1000)) count=3
 dbdctl transition-to-snapshot $MOUNT/cow.2 0
 cp --reflink=always $SCRATCH/before $SCRATCH/image
 update_img_tool /dev/datto0 $MOUNT/cow $SCRATCH/image | tail -1
-cmp $SCRATCH/image /dev/datto0 || die "the updated image differs from the snapshot"
+equal $SCRATCH/image /dev/datto0 || die "the updated image differs from the snapshot"
 images covers $SCRATCH/before $SCRATCH/image $MOUNT/cow || die "a write was missed"
 rm $MOUNT/cow
 dbdctl destroy 0
