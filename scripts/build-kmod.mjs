@@ -3,7 +3,7 @@
 // The sources stay as they are: the build folder gets links to them, to wasm3's sources, and core_wasm.c, and is then built by
 // a plain `make -C <kernel> M=<folder>`. Result: build/kmod/<release>/dattobd.ko (see work-folder.mjs).
 //
-//   --debug-core    embed core.debug.wasm; result: build/kmod/<release>/debug-core/dattobd.ko
+//   --debug-core    embed core.debug.wasm, which takes little more than to link; result: build/kmod/<release>/debug-core/dattobd.ko
 //   --test <folder> a test module: the sources of that folder in place of main.c, or with --stub, beside these
 //                   files of the stub only; result: build/kmod/<release>/test-<name of the folder>/dattobd.ko
 //   KROOT=<folder>  where lib/modules/ and usr/src/ of unpacked kernel packages lie, instead of /
@@ -13,7 +13,6 @@
 
 import { spawnSync } from 'node:child_process';
 import {
-  copyFileSync,
   existsSync,
   lstatSync,
   mkdirSync,
@@ -171,7 +170,7 @@ function prepare(folder, options) {
   linkAll(join(folder, 'shim'), filesOf(join(stub, 'shim')));
   linkAll(join(folder, 'probes'), filesOf(join(stub, 'probes')));
   linkAll(join(folder, 'wasm3'), filesOf(wasm3));
-  update(join(folder, 'core_wasm.c'), embed(wasm));
+  update(join(folder, options['debug-core'] ? 'core_debug_wasm.c' : 'core_wasm.c'), embed(wasm));
 }
 
 function build() {
@@ -183,10 +182,11 @@ function build() {
   const { release, kernel } = findKernel(positionals[0], out);
   checkPrograms(kernel);
 
-  const variant = [options.test && `test-${basename(options.test)}`, options['debug-core'] && 'debug-core'];
-  const result = join(out, release, ...variant.filter(Boolean));
-  const folder = join(result, 'obj');
+  const place = options.test ? join(out, release, `test-${basename(options.test)}`) : join(out, release);
+  const result = options['debug-core'] ? join(place, 'debug-core') : place;
+  const folder = join(place, 'obj');
   prepare(folder, options);
+  mkdirSync(result, { recursive: true });
 
   // A module's BTF would need pahole and the kernel's vmlinux, and nothing reads ours.
   const variables = [
@@ -195,23 +195,14 @@ function build() {
     ...(options['debug-core'] ? ['DATTOBD_DEBUG_CORE=1'] : []),
     ...(process.env.C ? [`C=${process.env.C}`] : []),
   ];
-  const { status } = spawnSync(
-    'flock',
-    [
-      join(folder, '.lock'),
-      'make',
-      `-j${availableParallelism()}`,
-      '--no-print-directory',
-      '-C',
-      kernel,
-      ...variables,
-      'modules',
-    ],
-    { stdio: 'inherit' },
-  );
+  const make = ['make', `-j${availableParallelism()}`, '--no-print-directory', '-C', kernel, ...variables, 'modules'];
+  // Nobody else may build in this folder before the module is copied.
+  const script = 'from=$1 to=$2; shift 2; "$@" && cp "$from" "$to.new" && mv "$to.new" "$to"';
+  const [built, module] = [join(folder, 'dattobd.ko'), join(result, 'dattobd.ko')];
+  const command = [join(folder, '.lock'), 'sh', '-c', script, 'sh', built, module, ...make];
+  const { status } = spawnSync('flock', command, { stdio: 'inherit' });
   if (status !== 0) process.exit(status ?? 1);
-  copyFileSync(join(folder, 'dattobd.ko'), join(result, 'dattobd.ko'));
-  console.log(join(result, 'dattobd.ko'));
+  console.log(module);
 }
 
 try {

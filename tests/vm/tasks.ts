@@ -114,7 +114,7 @@ function kernelTasks(on: Kernel, places: readonly Place[], options: MachineOptio
     const module = buildStep(`module for ${on.release}`, 30, [before[0]!], () => buildModule(on, false));
     steps.push(module);
     if (here.some(({ scenario }) => scenario.debugCore))
-      steps.push(buildStep(`module for ${on.release}, debug core`, 28, [module], () => buildModule(on, true)));
+      steps.push(buildStep(`module for ${on.release}, debug core`, 5, [module], () => buildModule(on, true)));
     if (here.some(({ scenario }) => scenario.erasable))
       steps.push(buildStep(`erasable disk for ${on.release}`, 5, [module], () => buildErasable(on)));
   }

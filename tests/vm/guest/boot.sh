@@ -8,14 +8,15 @@ set -a
 # Of AVX, which OpenSSL takes where it is, an emulated CPU makes a call for each instruction: hashing is three times as fast without.
 [ -z "$EMULATED" ] || export OPENSSL_ia32cap=0
 set +a
+B=/bin/busybox	# one program for all: each one that is new here takes a tenth of a second
 dmesg --follow >>/out/dmesg 2>/dev/null &
 if [ -n "$MODULES_ROOT" ]; then
-	mkdir -p /lib/modules
-	mount --bind "$MODULES_ROOT/lib/modules" /lib/modules
+	$B mkdir -p /lib/modules
+	$B mount -o bind "$MODULES_ROOT/lib/modules" /lib/modules
 fi
-ln -sfn /proc/self/fd /dev/fd
-ip link set lo up
-mkdir -p /run/udev /run/lock
+$B ln -sfn /proc/self/fd /dev/fd
+$B ip link set lo up
+$B mkdir -p /run/udev /run/lock
 # A guest that boots often looks at new devices only.
 if /lib/systemd/systemd-udevd --daemon 2>/dev/null && [ -z "$ROOT_FS" ]; then
 	udevadm trigger --action=add --subsystem-match=block --subsystem-match=misc	# other hardware is not used
