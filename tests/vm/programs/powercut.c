@@ -130,7 +130,7 @@ static uint64_t put(int disk, const char *disk_path, const struct write *w, uint
 int main(int argc, char **argv)
 {
 	uint64_t from, to, cut, flushed = 0, lost = 0, kept = 0;
-	unsigned int quarters = 0;
+	unsigned int quarters = 0, is_begun = 1;
 	int disk, whole;
 
 	if (argc != 6) {
@@ -155,7 +155,13 @@ int main(int argc, char **argv)
 	for (uint64_t i = 0; i < cut; i++)
 		if (writes[i].entry.flags & FLUSH)
 			flushed = i;
-	for (uint64_t i = 0; i <= cut; i++) {
+	/* Of the write under way nothing is there before the flush that it begins with is over. */
+	if (writes[cut].entry.flags & FLUSH) {
+		is_begun = any(2);
+		if (is_begun)
+			flushed = cut;
+	}
+	for (uint64_t i = 0; i < cut + is_begun; i++) {
 		const struct entry *e = &writes[i].entry;
 		int is_durable = i < flushed || (i < cut && e->flags & FUA);
 		uint64_t unit = whole || is_durable ? e->nr_sectors : 1, n;
