@@ -13,12 +13,15 @@ say() { printf '%s\n' "$*"; }
 step() { printf '[%4d s] %s\n' "$SECONDS" "$*"; }
 die() { trap - ERR; printf 'FAILED: %s\n' "$*"; exit 1; }
 
+# Waits until udev has looked at what is new. It may, once in many hundred times, give no answer ("Broken pipe").
+settle() { udevadm settle || { sleep 1; udevadm settle; }; }
+
 # images, race, load, ioctls: built on the host from tests/vm/programs
 images() { "$PROGRAMS/images" "$@"; }
 # The driver's requests, by programs/dbdctl.c. udev looks at a new node, which keeps it busy for a moment.
 dbdctl() {
 	"$PROGRAMS/dbdctl" "$@" || return
-	udevadm settle
+	settle
 }
 # tool NAME ARGUMENTS...: one of the tools, as it is shipped. To start Node takes a second here: all runs share one process.
 tool() {
@@ -38,7 +41,7 @@ tool() {
 # dbdctl itself: where the tool is the point.
 dbdctl_tool() {
 	tool dbdctl "$@" || return
-	udevadm settle
+	settle
 }
 # An image is brought up to date by a program of a few lines; by update-img itself where the tool is the point.
 update_img() { images update "$1" "$2" "$3"; }
@@ -82,8 +85,8 @@ field() {
 		here && $1 == key { sub(/^[^:]*: /, ""); sub(/,$/, ""); gsub(/"/, ""); print; exit }' $PROC
 }
 
-load_module() { insmod "$DATTOBD_KO" "$@"; udevadm settle; }
-unload_module() { udevadm settle; rmmod dattobd; }
+load_module() { insmod "$DATTOBD_KO" "$@"; settle; }
+unload_module() { settle; rmmod dattobd; }
 
 # make_ext4 DEVICE [MKFS_OPTION...]: blocks of 4 KiB also where it is small, and nothing left for the kernel to initialize: what it
 # writes for that, some seconds after the mount, would be in the snapshot that is taken then, and can be more than its COW file holds.

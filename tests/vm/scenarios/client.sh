@@ -8,7 +8,7 @@ ldd "$client" | matches "libdattobd.so.1 => /" || die "the client does not use t
 modprobe dm-mod
 sectors=$(($(blockdev --getsz /dev/vda) - 65536))
 dmsetup create origin --table "0 $sectors linear /dev/vda 0"
-udevadm settle
+settle
 ORIGIN=/dev/mapper/origin
 make_origin
 C=$MOUNT/cow
@@ -49,7 +49,7 @@ answers() {
 	rows=$((rows + 1))
 	if [ "$by" = library ]; then
 		got=$("$client" "dattobd_$1" "${@:2}" | tail -1)
-		udevadm settle
+		settle
 		if [ "$wanted" = 0 ]; then same "$where: $*" "$got" "0 0"
 		else same "$where: $*" "$got" "-1 ${numbers[$wanted]}"; fi
 	elif [[ " $* " != *" - "* ]]; then

@@ -52,7 +52,7 @@ uuid=$(field 0 uuid)
 echo "$uuid" | grep -Eq '^[0-9a-f]{12}4[0-9a-f]{19}$' || die "D2.8 uuid: $uuid"
 ten_percent=$((size * 10 / 100))
 is_proc "$(devices "$(device 0 /cow $((ten_percent >> 20 << 20)) $ten_percent 1 3)")"
-udevadm settle
+settle
 same "C4 mode of the snapshot's node" "$(stat -c '%a %U:%G %F' /dev/datto0)" "660 root:disk block special file"
 same "C4 minor" "$(stat -c %T /dev/datto0)" 0
 same "C6 capacity" "$(cat /sys/block/datto0/size)" $((size / 512))

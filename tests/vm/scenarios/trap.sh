@@ -89,7 +89,7 @@ dbdctl destroy 0
 # A disk whose bios would go to a module that is gone is not tracked.
 truncate -s 16M /run/stale
 stale=$(losetup --find --show /run/stale)
-udevadm settle
+settle
 printf %s "$stale" >/sys/module/dattobd/parameters/debug_stale
 refused "No such device or address" dbdctl reload-incremental "$stale" /cow 0
 dmesg | matches "bios for $(basename "$stale") go to a module that is not loaded" || die "nothing in the kernel's log of a stale disk"

@@ -80,7 +80,7 @@ note() {
 		dmsetup message noted 0 mark $((++nr))
 	done
 	umount $IMAGES
-	udevadm settle
+	settle
 	dmsetup remove noted
 	losetup -d "$log"
 }

@@ -164,7 +164,7 @@ mkdir -p /run/other.mounted
 mount "$other" /run/other.mounted
 timeout 60 "$PROGRAMS/dbdctl" setup-snapshot -f 8 "$other" /run/other.mounted/cow 1
 same "another device meanwhile" "$(field 1 state)" 3
-udevadm settle
+settle
 timeout 60 "$PROGRAMS/dbdctl" destroy 1
 umount /run/other.mounted
 losetup -d "$other"

@@ -18,7 +18,7 @@ dmsetup create origin --table "0 $(blockdev --getsz /dev/vdc) linear /dev/vdc 0"
 truncate -s 320M $SCRATCH/loop
 devices=(/dev/nullb0p1 /dev/nullb0p2 /dev/mapper/origin "$(losetup --find --show --direct-io=on $SCRATCH/loop)")
 names=(polled neighbour mapped-device loop)
-udevadm settle
+settle
 
 ways=(uring queue polled raw dsync flush mapped)
 for n in 0 1 2 3; do
@@ -111,7 +111,7 @@ modprobe -r null_blk
 
 # Erased securely: preserved, recorded, and erased all the same.
 insmod "$ERASABLE_KO"
-udevadm settle
+settle
 ORIGIN=/dev/erasable MOUNT=/mnt/erasable
 make_origin
 dd if=/dev/urandom of=$MOUNT/file bs=1M count=4 conv=fsync status=none

@@ -5,7 +5,7 @@ make_scratch
 # The origin is a partition, so that it can be written through the whole disk too.
 echo '2048,900000' | sfdisk -q --no-reread --no-tell-kernel /dev/vdc
 until_true 60 "reading the partition table" blockdev --rereadpt /dev/vdc
-udevadm settle
+settle
 ORIGIN=/dev/vdc1
 start=$(cat /sys/class/block/vdc1/start)
 # Left uninitialized, until the snapshot is there.
