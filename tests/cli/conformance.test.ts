@@ -16,7 +16,7 @@ const { EACCES, EIO, EISDIR, ENOENT, ENOSPC } = constants.errno;
 const OUTPUT = at('output');
 const SHORT = at('short');
 
-/** A file of this size is compared by its times, which every write changes, and not by its content too. */
+/** A larger file is compared by its inode, size and times only, since every write changes its times. */
 const LARGE_BYTES = 65536;
 const contentOf = (path: string, size: bigint): string => (size > LARGE_BYTES ? '' : readFileSync(path, 'latin1'));
 

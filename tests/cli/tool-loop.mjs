@@ -46,7 +46,7 @@ const UNCAUGHT = 1;
 async function run(program, number) {
   process.exitCode = undefined;
   try {
-    // Another name for the module each time: it is evaluated anew.
+    // A new name for each run, so that Node evaluates the module again.
     await import(`${pathToFileURL(program)}?run=${number}`);
     return process.exitCode ?? 0;
   } catch (error) {

@@ -36,7 +36,10 @@ class Loop {
     this.#pid = child.pid!;
     this.#answers = openSync(answers, constants.O_RDONLY | constants.O_NONBLOCK);
     const ready = this.#answer(true);
-    if (ready !== 'ready') throw new Error(`Cannot start ${LOOP}: it says '${ready}', expected 'ready'`);
+    if (ready !== 'ready') {
+      child.kill('SIGKILL');
+      throw new Error(`Cannot start ${LOOP}: it says '${ready}', expected 'ready'`);
+    }
     this.#questions = openSync(questions, 'w');
   }
 

@@ -22,8 +22,8 @@ const POLL_MS = 200;
 
 /**
  * An emulated CPU may stand still for many seconds while the host does something else: that is no lockup, and no timer that
- * does not work. It takes half a second for ACPI's tables of interrupts, and with a kernel for finding bugs longer than these
- * wait. What the emulator has translated is found again by its address: programs lie at the same ones in each process. Its TSC is
+ * does not work. Interrupts by ACPI's tables take half a second to set up, and with a kernel for finding bugs longer than ACPI
+ * waits. What the emulator has translated is found again by its address: programs lie at the same ones in each process. Its TSC is
  * one for all CPUs.
  */
 function commandLine(kernel: Kernel): string {

@@ -23,7 +23,8 @@ dbdctl() {
 	"$PROGRAMS/dbdctl" "$@" || return
 	settle
 }
-# tool NAME ARGUMENTS...: one of the tools, as it is shipped. To start Node takes a second here: all runs share one process.
+# tool NAME ARGUMENTS...: one of the tools, as it is shipped. Node takes a second to start here, so all runs share one process, which is
+# in the mount namespace of the first.
 tool() {
 	local status questions=/run/tool.questions answers=/run/tool.answers program=$PROJECT/dist/$1.mjs
 	shift

@@ -1,7 +1,9 @@
 # dbdctl's exit status and words, against the driver itself (ABI.md F2).
 . "$PROJECT/tests/vm/guest/lib.sh"
-# Some rows have a process of their own, as users have: that shows that it makes no difference.
-dbdctl() { node "$PROJECT/dist/dbdctl.mjs" "$@"; }
+# The first and the last rows have a process of their own, as users have; the others share one.
+own_process() { node "$PROJECT/dist/dbdctl.mjs" "$@"; }
+run=own_process
+dbdctl() { "$run" "$@"; }
 make_origin
 dd if=/dev/urandom of=$MOUNT/file bs=1M count=20 conv=fsync status=none
 cd /run
@@ -23,7 +25,7 @@ says() { matches "$1" </run/stderr || die "expected '$1', got: $(cat /run/stderr
 
 row "F2.13 driver absent" 255 "" ": Invalid argument" destroy 0
 row "F2.8 driver absent: help" 255 "" ": Invalid argument" help
-dbdctl() { dbdctl_tool "$@"; }
+run=dbdctl_tool
 row "F2.8 no arguments come first" 255 "Usage:" ""
 load_module
 row "F2.6 help" 0 "Usage:" "" help
@@ -71,6 +73,7 @@ same "F1.21 transition -f" "$(field 0 cow_size_current)" $((5 << 20))
 dd if=/dev/urandom of=$MOUNT/file bs=1M count=20 conv=notrunc,fsync status=none
 dbdctl status >/run/status
 grep -q "COW file full" /run/status || die "status of a full COW file: $(cat /run/status)"
+run=own_process
 row "F2.10 failed device" 255 "" ": Invalid argument" transition-to-incremental 0
 says "minor 0 has failed: COW file full"
 row "F2.14 destroy says nothing" 0 "" "" destroy 0

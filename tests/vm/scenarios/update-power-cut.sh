@@ -20,8 +20,8 @@ sync -f $MOUNT
 dbdctl setup-snapshot -f 4 $ORIGIN $MOUNT/cow0 0
 truncate -s 320M $SCRATCH/disk
 disk=$(losetup --find --show $SCRATCH/disk)
-# Of a commit block of ext4's journal, too, some sectors may be there and some not. With a sum over it the kernel takes that for damage,
-# and mounts no more; without, for what it is.
+# A commit block of ext4's journal may be torn, too. With a checksum over it (metadata_csum) the kernel then refuses to mount the
+# filesystem; without, it replays the transactions that are whole.
 if [ "$FS" = ext4 ]; then mkfs.ext4 -q -b 4096 -O ^metadata_csum "$disk"; else mkfs.xfs -q -m reflink=1 "$disk"; fi
 mkdir -p $IMAGES
 mount "$disk" $IMAGES
