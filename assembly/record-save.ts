@@ -2,6 +2,7 @@
 
 import {
   BLOCK_BYTES,
+  BLOCK_SECTORS,
   COW_HEADER_SIZE,
   EINVAL,
   ENOSPC,
@@ -39,13 +40,18 @@ export function record_begin(): i64 {
 /**
  * Ties the record to a piece of where the COW file lies: to all of them, in file order, contiguous ones joined.
  *
- * @param position first block of it in the file
- * @param block the same block of the origin
- * @param count number of blocks
+ * What is folded are blocks, or sectors where it is not of whole blocks: then the top bit of the count is set.
+ *
+ * @param offset first sector of it in the file
+ * @param sector the same sector of the origin
+ * @param count number of sectors
  * @returns 0
  */
-export function record_extent(position: i64, block: i64, count: i64): i64 {
-  Record.extents = fold(fold(fold(Record.extents, position), block), count);
+export function record_extent(offset: i64, sector: i64, count: i64): i64 {
+  const isOdd = (offset | sector | count) % <i64>BLOCK_SECTORS != 0;
+  const unit: i64 = isOdd ? 1 : BLOCK_SECTORS;
+  const length = (count / unit) | (isOdd ? i64.MIN_VALUE : 0);
+  Record.extents = fold(fold(fold(Record.extents, offset / unit), sector / unit), length);
   return 0;
 }
 

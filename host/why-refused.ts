@@ -182,7 +182,7 @@ const ofCowFile = (request: Request, errno: number, world: World, number: string
     return { reason: 'the volume has no room for that COW file', hint: 'ask for less with -f, or free space' };
   if (errno === EOPNOTSUPP) {
     const { type = 'this filesystem', options = '' } = mountOf(mounts, number) ?? {};
-    const hint = 'expected ext4 or xfs with blocks of 4096 bytes, without data=journal, nodelalloc, encryption or DAX';
+    const hint = 'expected ext4 or xfs, without data=journal, nodelalloc, dioread_lock, encryption or DAX';
     return { reason: `no COW file can lie on ${type} (${options})`, hint };
   }
   return undefined;

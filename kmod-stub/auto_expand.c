@@ -65,7 +65,7 @@ static bool arm(struct dattobd_device *dev, bool failed)
 	bool wanted, full;
 	u64 low;
 
-	raw_spin_lock_irqsave(&dev->core_lock, flags);
+	core_lock(dev, flags);
 	fill = fill_of(dev);
 	low = low_mark(dev, &fill);
 	wanted = own->step_mib && !dev->error && !own->paused;
@@ -75,7 +75,7 @@ static bool arm(struct dattobd_device *dev, bool failed)
 		own->next = fill.used + clamp_t(u64, room(&fill) / 4, 1, RETRY_MAX);
 	else if (wanted && !full)
 		own->next = fill.end - low;
-	raw_spin_unlock_irqrestore(&dev->core_lock, flags);
+	core_unlock(dev, flags);
 	return full;
 }
 
@@ -86,10 +86,10 @@ static u64 steps(struct dattobd_device *dev)
 	unsigned long flags;
 	struct fill fill;
 
-	raw_spin_lock_irqsave(&dev->core_lock, flags);
+	core_lock(dev, flags);
 	fill = fill_of(dev);
 	missing = low_mark(dev, &fill) - min(low_mark(dev, &fill), room(&fill));
-	raw_spin_unlock_irqrestore(&dev->core_lock, flags);
+	core_unlock(dev, flags);
 	if (step > LOW_MAX * COW_BLOCK_SIZE)
 		return step;
 	return max(DIV64_U64_ROUND_UP(missing * COW_BLOCK_SIZE, step), 1ULL) * step;
@@ -141,9 +141,9 @@ static bool is_scarce(struct dattobd_device *dev)
 	unsigned long flags;
 	struct fill fill;
 
-	raw_spin_lock_irqsave(&dev->core_lock, flags);
+	core_lock(dev, flags);
 	fill = fill_of(dev);
-	raw_spin_unlock_irqrestore(&dev->core_lock, flags);
+	core_unlock(dev, flags);
 	return room(&fill) < low_mark(dev, &fill) / 4;
 }
 
@@ -169,7 +169,7 @@ void auto_expand_init(struct dattobd_device *dev)
 void auto_expand_wake_locked(struct dattobd_device *dev)
 {
 	dev->auto_expand.next = U64_MAX;
-	queue_work(system_unbound_wq, &dev->auto_expand.work);
+	queue_work(COMPAT_UNBOUND_WQ, &dev->auto_expand.work);
 }
 
 int auto_expand_set(struct dattobd_device *dev, u64 step_mib, u64 reserved_mib)
@@ -199,10 +199,10 @@ void auto_expand_resume(struct dattobd_device *dev)
 {
 	unsigned long flags;
 
-	raw_spin_lock_irqsave(&dev->core_lock, flags);
+	core_lock(dev, flags);
 	dev->auto_expand.paused = false;
 	auto_expand_wake_locked(dev);
-	raw_spin_unlock_irqrestore(&dev->core_lock, flags);
+	core_unlock(dev, flags);
 }
 
 int auto_expand_pause(struct dattobd_device *dev, long timeout)
@@ -210,10 +210,10 @@ int auto_expand_pause(struct dattobd_device *dev, long timeout)
 	struct auto_expand *own = &dev->auto_expand;
 	unsigned long flags;
 
-	raw_spin_lock_irqsave(&dev->core_lock, flags);
+	core_lock(dev, flags);
 	WRITE_ONCE(own->paused, true);
 	own->next = U64_MAX; /* and so nobody queues it */
-	raw_spin_unlock_irqrestore(&dev->core_lock, flags);
+	core_unlock(dev, flags);
 	return drain_work(&own->work, timeout);
 }
 

@@ -55,7 +55,7 @@ static void read_run(struct dattobd_device *dev, struct reading *reading, u64 bl
 
 	while (count) {
 		unsigned int in_bio = min_t(unsigned int, count, BIO_MAX_VECS);
-		struct bio *bio = bio_alloc_bioset(origin_bdev(dev), in_bio, REQ_OP_READ, GFP_NOIO,
+		struct bio *bio = compat_bio_alloc(origin_bdev(dev), in_bio, REQ_OP_READ, GFP_NOIO,
 						   &dev->read_bios);
 
 		bio->bi_iter.bi_sector = block * COW_BLOCK_SECTORS;
@@ -67,7 +67,7 @@ static void read_run(struct dattobd_device *dev, struct reading *reading, u64 bl
 			unsigned int bytes = block_bytes(dev, block++);
 
 			zero_tail(page, bytes);
-			ring_add_page(ring, bio, position++, bytes);
+			ring_add_page(ring, bio, position++, 0, bytes);
 		}
 		atomic_inc(&reading->pending);
 		intercept_submit(bio);
@@ -78,6 +78,20 @@ static void zero_run(struct ring *ring, unsigned int count, u64 position)
 {
 	while (count--)
 		memzero_page(ring_page(ring, position++), 0, COW_BLOCK_SIZE);
+}
+
+/* What is the COW file's of blocks that it shares reads as zeros, however it is read. */
+static void zero_odd_parts(struct dattobd_device *dev, u64 block, unsigned int count, u64 position)
+{
+	struct ring *ring = snapshot_ring(dev->snap);
+	u64 start = block * COW_BLOCK_SECTORS, end = start + (u64)count * COW_BLOCK_SECTORS;
+	u64 at = start, first, owned;
+
+	for (; (owned = cow_file_odd_part(dev->cow, at, end - at, &first)); at = first + owned) {
+		for (at = first; at < first + owned; at++)
+			memzero_page(ring_page(ring, position + (at - start) / COW_BLOCK_SECTORS),
+				     (at - start) % COW_BLOCK_SECTORS * SECTOR_SIZE, SECTOR_SIZE);
+	}
 }
 
 static int read_runs(struct dattobd_device *dev, const struct core_run *runs, unsigned int nr_runs)
@@ -102,6 +116,14 @@ static int read_runs(struct dattobd_device *dev, const struct core_run *runs, un
 	blk_finish_plug(&plug);
 	reading_put(&reading);
 	wait_for_completion_io(&reading.done);
+
+	for (i = 0, position = ring_head(ring); i < nr_runs; i++) {
+		unsigned int count = le32_to_cpu(runs[i].count);
+
+		if (le32_to_cpu(runs[i].kind) != CORE_RUN_ZERO)
+			zero_odd_parts(dev, le64_to_cpu(runs[i].start), count, position);
+		position += count;
+	}
 	return blk_status_to_errno(reading.status);
 }
 
@@ -165,10 +187,10 @@ static s64 plan(struct dattobd_device *dev, const struct core_range *ranges, uns
 	unsigned long flags;
 	s64 ret = 0;
 
-	raw_spin_lock_irqsave(&dev->core_lock, flags);
+	core_lock(dev, flags);
 	if (wanted(dev))
 		ret = plan_locked(dev, ranges, count, space);
-	raw_spin_unlock_irqrestore(&dev->core_lock, flags);
+	core_unlock(dev, flags);
 	return ret;
 }
 
@@ -183,7 +205,7 @@ static int commit_run(struct dattobd_device *dev, u64 block, unsigned int count)
 		unsigned long flags;
 		s64 ret = 0;
 
-		raw_spin_lock_irqsave(&dev->core_lock, flags);
+		core_lock(dev, flags);
 		if (wanted(dev)) {
 			ret = engine_ask(dev->engine, CORE_COMMIT_COPY, block, count, 0, count);
 			if (!ret)
@@ -196,7 +218,7 @@ static int commit_run(struct dattobd_device *dev, u64 block, unsigned int count)
 		} else if (ret == CORE_STATUS_MISS) {
 			section = engine_call(dev->engine, CORE_MISS_SECTION, 0, 0, 0);
 		}
-		raw_spin_unlock_irqrestore(&dev->core_lock, flags);
+		core_unlock(dev, flags);
 
 		if (ret > 0) {
 			block += ret;
@@ -218,10 +240,10 @@ static void fail_copy(struct dattobd_device *dev, int error, const char *what)
 {
 	unsigned long flags;
 
-	raw_spin_lock_irqsave(&dev->core_lock, flags);
+	core_lock(dev, flags);
 	if (wanted(dev))
 		device_fail_locked(dev, error, what);
-	raw_spin_unlock_irqrestore(&dev->core_lock, flags);
+	core_unlock(dev, flags);
 }
 
 /*

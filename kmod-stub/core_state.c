@@ -12,9 +12,9 @@ static s64 locked_call(struct dattobd_device *dev, enum core_export export, u64 
 	unsigned long flags;
 	s64 ret;
 
-	raw_spin_lock_irqsave(&dev->core_lock, flags);
+	core_lock(dev, flags);
 	ret = dev->error ?: engine_call(dev->engine, export, a, b, 0);
-	raw_spin_unlock_irqrestore(&dev->core_lock, flags);
+	core_unlock(dev, flags);
 	return ret;
 }
 
@@ -70,17 +70,7 @@ struct engine *core_start(struct dattobd_device *dev, u64 cache_bytes, u64 fsize
 	return ERR_PTR(ret);
 }
 
-/*
- * The header block is left out: it is written through the filesystem only, like any other file's.
- */
-static void own_extent(const struct cow_extent *extent, u64 *block, u64 *count)
-{
-	u64 skip = extent->position ? 0 : 1;
-
-	*block = extent->block + skip;
-	*count = extent->count - skip;
-}
-
+/* Blocks that the file shares with somebody else are not masked: see cow_file_odd_part(). */
 int core_mask_cow(struct engine *engine, const struct cow_file *cow)
 {
 	unsigned int i, nr_extents;
@@ -89,7 +79,7 @@ int core_mask_cow(struct engine *engine, const struct cow_file *cow)
 	s64 ret = 0;
 
 	for (i = 0; i < nr_extents && !ret; i++) {
-		own_extent(&extents[i], &block, &count);
+		cow_file_blocks(&extents[i], true, &block, &count);
 		ret = engine_ask(engine, CORE_MASK_EXTENT, block, count, 0, 0);
 	}
 	return ret;
@@ -107,7 +97,7 @@ static s64 list_next_cow(struct dattobd_device *dev, const struct cow_file *cow)
 	s64 ret = 0;
 
 	for (i = 0; i < nr_extents && ret >= 0; i++) {
-		own_extent(&extents[i], &block, &count);
+		cow_file_blocks(&extents[i], false, &block, &count);
 		for (; count && ret >= 0; block += piece, count -= piece) {
 			piece = min_t(u64, count, CORE_MASK_CHUNK_BLOCKS); /* interrupts are off */
 			ret = locked_call(dev, CORE_MARK_UNMASKED, block, piece);
@@ -116,19 +106,45 @@ static s64 list_next_cow(struct dattobd_device *dev, const struct cow_file *cow)
 	return ret;
 }
 
+/* Mark the blocks at either end of an extent that are not the store's whole. */
+static s64 mark_ends(struct dattobd_device *dev, const struct cow_extent *extent)
+{
+	u64 whole, nr_whole, block, count;
+	s64 ret = 0;
+
+	cow_file_blocks(extent, true, &whole, &nr_whole);
+	cow_file_blocks(extent, false, &block, &count);
+	if (count && (!nr_whole || block < whole))
+		ret = locked_call(dev, CORE_MARK_UNMASKED, block, 1);
+	if (ret >= 0 && count && (!nr_whole || block + count > whole + nr_whole))
+		ret = locked_call(dev, CORE_MARK_UNMASKED, block + count - 1, 1);
+	return ret;
+}
+
+int core_mark_shared(struct dattobd_device *dev)
+{
+	unsigned int i, nr_extents;
+	const struct cow_extent *extents = cow_file_extents(dev->cow, &nr_extents);
+	s64 ret = 0;
+
+	for (i = 0; i < nr_extents && ret >= 0; i++)
+		ret = mark_ends(dev, &extents[i]);
+	return min_t(s64, ret, 0);
+}
+
 static s64 hand_mask_chunk(struct dattobd_device *dev, struct engine *next, u64 chunk)
 {
 	const void *buffer;
 	unsigned long flags;
 	s64 ret;
 
-	raw_spin_lock_irqsave(&dev->core_lock, flags);
+	core_lock(dev, flags);
 	ret = dev->error ?: engine_ask(dev->engine, CORE_MASK_EXPORT, chunk, 0, 0, S64_MAX);
 	if (ret >= 0) {
 		buffer = buffer_of(dev->engine);
 		ret = buffer ? to_buffer(next, buffer, CORE_MASK_CHUNK_BYTES) : -ENOTRECOVERABLE;
 	}
-	raw_spin_unlock_irqrestore(&dev->core_lock, flags);
+	core_unlock(dev, flags);
 	return ret < 0 ? ret : engine_ask(next, CORE_MASK_IMPORT, chunk, 0, 0, 0);
 }
 

@@ -45,6 +45,13 @@ int core_mask_cow(struct engine *engine, const struct cow_file *cow);
 int core_succeed(struct dattobd_device *dev, struct engine *next, const struct cow_file *cow,
 		 u64 *changed);
 
+/**
+ * core_mark_shared() - Mark the blocks of which the COW file has a part: copies have gone there.
+ *
+ * Context: incremental mode. Return: 0 or -errno.
+ */
+int core_mark_shared(struct dattobd_device *dev);
+
 /** core_nr_sections() - Sections of a device's index, at most. */
 u64 core_nr_sections(const struct dattobd_device *dev);
 

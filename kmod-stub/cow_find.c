@@ -84,7 +84,7 @@ static struct super_block *super_activate(struct block_device *origin)
 static int check_device(const struct block_device *origin, const char *name)
 {
 	dev_t number;
-	int err = lookup_bdev(name, &number);
+	int err = compat_lookup_bdev(name, &number);
 
 	if (err)
 		return err;

@@ -72,12 +72,12 @@ struct cow_file {
  * @extents: result: array of the caller's, freed by kvfree()
  * @count: result: its length
  *
- * A filesystem that allocates in smaller pieces than a block may leave the last, partial block of
- * the file without a whole block on disk; the extents then end before it.
+ * A filesystem with small blocks may leave the last, partial block of the file without a whole
+ * block on disk; the extents then end within it.
  *
  * Context: A kernel thread (see scratch_map()). May sleep.
  * Return: 0; -%EOPNOTSUPP if some part cannot be reached by raw I/O (a hole, shared, encoded,
- * encrypted, inline, delayed, or not aligned to blocks on the device); -%ENOMEM; the filesystem's
+ * encrypted, inline, delayed, or not aligned to sectors of the device); -%ENOMEM; the filesystem's
  * error.
  */
 int extents_read(struct inode *inode, u64 bytes, struct cow_extent **extents, unsigned int *count);
@@ -144,13 +144,13 @@ int cow_find_mounted(struct cow_file *cow, struct path *path);
 
 /**
  * cow_map_set() - Let a file lie at these extents from now on.
- * @extents: in file order, without holes, from position 0 on; freed with the file, or by a failure
+ * @extents: in file order, without holes, from offset 0 on; freed with the file, or by a failure
  *
  * Return: 0 or -%ENOMEM.
  */
 int cow_map_set(struct cow_file *cow, struct cow_extent *extents, unsigned int count);
 
-/** cow_map_cut() - Forget what lies behind position @end. Return: 0 or -%ENOMEM. */
+/** cow_map_cut() - Forget what lies behind sector @end of the file. Return: 0 or -%ENOMEM. */
 int cow_map_cut(struct cow_file *cow, u64 end);
 
 void cow_map_free(struct cow_file *cow);

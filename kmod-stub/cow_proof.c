@@ -77,7 +77,7 @@ int cow_prove(struct cow_file *cow, struct file *file, const void *header)
 	unsigned int count;
 	const struct cow_extent *extents = cow_file_extents(cow, &count);
 	const struct cow_extent *last = &extents[count - 1];
-	u64 end = min(last->position + last->count,
+	u64 end = min((last->offset + last->count) / COW_BLOCK_SECTORS,
 		      cow->bytes / COW_BLOCK_SIZE); /* of whole blocks */
 	u8 *pages = vmalloc(3 * COW_BLOCK_SIZE);
 	int err;
@@ -87,7 +87,7 @@ int cow_prove(struct cow_file *cow, struct file *file, const void *header)
 	err = expect_raw(cow, header, 0, pages);
 	if (!err && end > 1)
 		err = prove_position(cow, file, end - 1, pages, pages + COW_BLOCK_SIZE);
-	if (!err && extents[0].count >= 3 && end > 3)
+	if (!err && extents[0].count >= 3 * COW_BLOCK_SECTORS && end > 3)
 		err = prove_neighbour(cow, file, 1, pages, pages + COW_BLOCK_SIZE);
 	vfree(pages);
 	return err;

@@ -32,7 +32,7 @@ static bool begins_as_mapped(const struct cow_file *cow, const struct cow_extent
 	if (count < nr_known)
 		return false;
 	for (i = 0; i < nr_known; i++) {
-		if (extents[i].position != known[i].position || extents[i].block != known[i].block)
+		if (extents[i].offset != known[i].offset || extents[i].sector != known[i].sector)
 			return false;
 		if (extents[i].count != known[i].count &&
 		    (i + 1 < nr_known || extents[i].count < known[i].count))
@@ -227,7 +227,7 @@ int cow_file_truncate(struct cow_file *cow, u64 bytes)
 	if (err)
 		return err;
 	/* First: what is cut off may become somebody else's at once. */
-	err = cow_map_cut(cow, DIV_ROUND_UP(bytes, COW_BLOCK_SIZE));
+	err = cow_map_cut(cow, round_up(bytes, i_blocksize(d_inode(path.dentry))) / SECTOR_SIZE);
 	if (!err)
 		err = cut(&path, bytes);
 	if (!err)

@@ -13,6 +13,7 @@
 #include <linux/namei.h>
 #include <linux/security.h>
 #include <linux/slab.h>
+#include <linux/uio.h>
 #include "cow_private.h"
 #include "request.h"
 
@@ -61,7 +62,7 @@ static int create_in(const struct path *folder, const char *last, struct path *p
 	int err = 0;
 
 	inode_lock_nested(inode, I_MUTEX_PARENT);
-	dentry = lookup_one_len(last, folder->dentry, strlen(last));
+	dentry = compat_lookup(last, folder->dentry);
 	if (IS_ERR(dentry)) {
 		err = PTR_ERR(dentry);
 	} else if (d_is_symlink(dentry)) {
@@ -126,7 +127,7 @@ static int check_there(const char *name, const struct path *path, const struct b
 		return refuse(name, "it belongs to another user", -EPERM);
 	if (inode->i_nlink != 1)
 		return refuse(name, "it has several names", -EMLINK);
-	return path_permission(path, MAY_WRITE);
+	return compat_path_permission(path, MAY_WRITE);
 }
 
 int cow_want_file(const char *name, const struct block_device *origin, struct path *path,
@@ -185,12 +186,31 @@ int cow_allocate(struct file *file, u64 offset, u64 bytes)
 	return file->f_op->fallocate(file, 0, offset, bytes);
 }
 
+/* As kernel_write(), but below sb_start_write(). */
+static ssize_t write_some(struct file *file, const void *data, size_t bytes, loff_t *offset)
+{
+	struct kvec vec = { .iov_base = (void *)data, .iov_len = bytes };
+	struct iov_iter iter;
+	struct kiocb kiocb;
+	ssize_t written;
+
+	if (!file->f_op->write_iter)
+		return -EOPNOTSUPP;
+	init_sync_kiocb(&kiocb, file);
+	kiocb.ki_pos = *offset;
+	iov_iter_kvec(&iter, WRITE, &vec, 1, bytes);
+	written = file->f_op->write_iter(&kiocb, &iter);
+	if (written > 0)
+		*offset += written;
+	return written;
+}
+
 int cow_file_write(struct file *file, const void *data, size_t bytes, loff_t offset)
 {
 	ssize_t written;
 
 	while (bytes) {
-		written = __kernel_write(file, data, bytes, &offset);
+		written = write_some(file, data, bytes, &offset);
 		if (written <= 0)
 			return written ? (int)written : -EIO;
 		data += written;

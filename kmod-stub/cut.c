@@ -6,10 +6,15 @@
 /* They are searched with interrupts off. The discards of further ones count as changes. */
 #define PIECES_MAX 512
 
+/* A run of whole blocks of the origin. */
+struct piece {
+	u64 block, count;
+};
+
 /* @pieces: parts of the old data area of which no discard was seen */
 struct cut {
 	unsigned int count;
-	struct cow_extent pieces[];
+	struct piece pieces[];
 };
 
 void cut_free(struct cut *cut)
@@ -17,7 +22,7 @@ void cut_free(struct cut *cut)
 	kfree(cut);
 }
 
-/* The extents from position @from on. */
+/* The blocks that are the file's whole, from sector @from of the file on. */
 static struct cut *pieces_from(const struct cow_file *cow, u64 from)
 {
 	unsigned int i, nr_extents;
@@ -28,11 +33,14 @@ static struct cut *pieces_from(const struct cow_file *cow, u64 from)
 		return NULL;
 	cut->count = 0;
 	for (i = 0; i < nr_extents && cut->count < PIECES_MAX; i++) {
-		struct cow_extent piece = extents[i];
-		u64 before = piece.position < from ? min(from - piece.position, piece.count) : 0;
+		struct cow_extent extent = extents[i];
+		u64 before = extent.offset < from ? min(from - extent.offset, extent.count) : 0;
+		struct piece piece;
 
-		piece.block += before;
-		piece.count -= before;
+		extent.offset += before;
+		extent.sector += before;
+		extent.count -= before;
+		cow_file_blocks(&extent, true, &piece.block, &piece.count);
 		if (piece.count)
 			cut->pieces[cut->count++] = piece;
 	}
@@ -43,15 +51,15 @@ static void replace(struct dattobd_device *dev, struct cut *cut)
 {
 	unsigned long flags;
 
-	raw_spin_lock_irqsave(&dev->core_lock, flags);
+	core_lock(dev, flags);
 	swap(dev->cut, cut);
-	raw_spin_unlock_irqrestore(&dev->core_lock, flags);
+	core_unlock(dev, flags);
 	cut_free(cut);
 }
 
 void cut_begin(struct dattobd_device *dev, u64 bytes)
 {
-	replace(dev, pieces_from(dev->cow, DIV_ROUND_UP_ULL(bytes, COW_BLOCK_SIZE)));
+	replace(dev, pieces_from(dev->cow, DIV_ROUND_UP_ULL(bytes, SECTOR_SIZE)));
 }
 
 void cut_end(struct dattobd_device *dev)
@@ -60,7 +68,7 @@ void cut_end(struct dattobd_device *dev)
 }
 
 /* Take [@from, @to) off a piece. What lies before it, if it is in the middle, is given up. */
-static void take(struct cow_extent *piece, u64 from, u64 to)
+static void take(struct piece *piece, u64 from, u64 to)
 {
 	u64 end = piece->block + piece->count;
 
@@ -82,7 +90,7 @@ bool cut_claims(struct dattobd_device *dev, struct bio *bio, sector_t sector, se
 	if (!dev->cut || dev->shut || nr_sectors != bio_sectors(bio))
 		return false;
 	for (i = 0; i < dev->cut->count; i++) {
-		struct cow_extent *piece = &dev->cut->pieces[i];
+		struct piece *piece = &dev->cut->pieces[i];
 		u64 from = max(first, piece->block);
 		u64 to = min(end, piece->block + piece->count);
 

@@ -10,9 +10,10 @@
  *   device.sections_lock  one section load or write-back at a time, with its I/O (sections.c)
  *   proof.lock            one look at the origin's filesystem at a time, with its I/O (proof.c)
  *   device.core_lock      calls into the core, and the decision whether a write may go; irq-safe,
- *                         raw because it is taken inside an ftrace callback
- *   snapshot.reads_lock   snapshot reads in flight; irq-safe, raw because core_lock is, leaf
+ *                         taken inside an ftrace callback (compat/lock.h)
+ *   snapshot.reads_lock   snapshot reads in flight; irq-safe, of the same kind, leaf
  *   ring.lock             copies not yet on disk; irq-safe, leaf
+ *   late.lock             writes that are not decided about yet; irq-safe, raw, leaf
  */
 #ifndef DATTOBD_H
 #define DATTOBD_H
@@ -29,6 +30,7 @@
 #include "cow_file.h"
 #include "drain.h"
 #include "engine.h"
+#include "late.h"
 #include "layout.h"
 #include "proof.h"
 #include "seal.h"
@@ -44,6 +46,9 @@
 		if (debug)                                    \
 			pr_dev_info(dev, fmt, ##__VA_ARGS__); \
 	} while (0)
+
+#define core_lock(dev, flags) compat_lock_irqsave(&(dev)->core_lock, flags)
+#define core_unlock(dev, flags) compat_unlock_irqrestore(&(dev)->core_lock, flags)
 
 /* device.c: one tracked origin */
 
@@ -72,7 +77,7 @@ struct dattobd_device {
 	 * rests on: mode, error and the registered reads. Interrupts are off under it, so that a
 	 * write may be submitted from any context.
 	 */
-	raw_spinlock_t core_lock;
+	compat_lock_t core_lock;
 	struct engine *engine;
 	u64 buffer_address, runs_address; /* the core's two areas, the same for every engine */
 	bool snapshot_mode; /* else incremental */
@@ -91,6 +96,7 @@ struct dattobd_device {
 
 	/* tracker.c */
 	struct bio_list held; /* under core_lock */
+	struct late late;
 	struct work_struct work;
 	struct core_range *ranges; /* COPY_RANGES, the worker's */
 	struct core_run *runs; /* COPY_BLOCKS, the worker's */
@@ -337,6 +343,9 @@ bool tracker_take(struct dattobd_device *dev, struct bio *bio);
  * Return: number of sectors, 0 if none.
  */
 sector_t tracker_range(const struct dattobd_device *dev, struct bio *bio, sector_t *sector);
+
+/* tracker_outgrown() - Fail a device: there is no bit for what its origin has grown by. */
+void tracker_outgrown(struct dattobd_device *dev);
 
 void tracker_work(struct work_struct *work);
 

@@ -19,11 +19,11 @@ static void make_trap(struct dattobd_device *dev)
 	unsigned long flags;
 	s64 ret;
 
-	raw_spin_lock_irqsave(&dev->core_lock, flags);
+	core_lock(dev, flags);
 	ret = engine_call(dev->engine, CORE_DEBUG_OUT_OF_BOUNDS, 0, 0, 0);
 	if (ret < 0)
 		device_fail_locked(dev, ret, "its core was made to trap");
-	raw_spin_unlock_irqrestore(&dev->core_lock, flags);
+	core_unlock(dev, flags);
 }
 
 static int set_debug_trap(const char *value, const struct kernel_param *param)
@@ -54,9 +54,9 @@ static int set_debug_lie(const char *value, const struct kernel_param *param)
 		return -EINVAL;
 	mutex_lock(&devices_lock);
 	if (minor < max_snap_devices && devices[minor]) {
-		raw_spin_lock_irqsave(&devices[minor]->core_lock, flags);
+		core_lock(devices[minor], flags);
 		err = engine_lie(devices[minor]->engine, export, returned);
-		raw_spin_unlock_irqrestore(&devices[minor]->core_lock, flags);
+		core_unlock(devices[minor], flags);
 	}
 	mutex_unlock(&devices_lock);
 	return err;

@@ -20,10 +20,10 @@ static void end_work(struct dattobd_device *dev)
 {
 	unsigned long flags;
 
-	raw_spin_lock_irqsave(&dev->core_lock, flags);
+	core_lock(dev, flags);
 	if (!dev->error)
 		WRITE_ONCE(dev->error, -ESHUTDOWN);
-	raw_spin_unlock_irqrestore(&dev->core_lock, flags);
+	core_unlock(dev, flags);
 }
 
 void transition_dismantle(struct dattobd_device *dev, bool keep_cow)

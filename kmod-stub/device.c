@@ -24,9 +24,9 @@ void device_fail(struct dattobd_device *dev, int error, const char *what)
 {
 	unsigned long flags;
 
-	raw_spin_lock_irqsave(&dev->core_lock, flags);
+	core_lock(dev, flags);
 	device_fail_locked(dev, error, what);
-	raw_spin_unlock_irqrestore(&dev->core_lock, flags);
+	core_unlock(dev, flags);
 }
 
 bool device_cow_write_begin(struct dattobd_device *dev)
@@ -34,11 +34,11 @@ bool device_cow_write_begin(struct dattobd_device *dev)
 	unsigned long flags;
 	bool allowed;
 
-	raw_spin_lock_irqsave(&dev->core_lock, flags);
+	core_lock(dev, flags);
 	allowed = !dev->error;
 	if (allowed)
 		atomic_inc(&dev->nr_cow_writes);
-	raw_spin_unlock_irqrestore(&dev->core_lock, flags);
+	core_unlock(dev, flags);
 	return allowed;
 }
 
@@ -99,7 +99,7 @@ void device_counters(struct dattobd_device *dev, struct device_counters *counter
 	struct device_counters now;
 	unsigned long flags;
 
-	raw_spin_lock_irqsave(&dev->core_lock, flags);
+	core_lock(dev, flags);
 	if (dev->error != -ENOTRECOVERABLE) {
 		now.fsize = stat(dev, CORE_STAT_FSIZE, S64_MAX);
 		now.seqid = engine_call(dev->engine, CORE_STAT, CORE_STAT_SEQID, 0, 0);
@@ -110,7 +110,7 @@ void device_counters(struct dattobd_device *dev, struct device_counters *counter
 	if (dev->error != -ENOTRECOVERABLE)
 		dev->counters = now;
 	*counters = dev->counters;
-	raw_spin_unlock_irqrestore(&dev->core_lock, flags);
+	core_unlock(dev, flags);
 }
 
 /*
@@ -220,7 +220,8 @@ static int alloc_parts(struct dattobd_device *dev)
 	dev->proof = proof_create();
 	dev->section_bounce = (void *)__get_free_pages(GFP_KERNEL, get_order(COW_SECTION_BYTES));
 	/* Bound: the writer's CPU is warm and about to be free, another would have to be woken. */
-	dev->wq = alloc_workqueue("datto_cow%u", WQ_MEM_RECLAIM | WQ_HIGHPRI, 1, dev->minor);
+	dev->wq = alloc_workqueue("datto_cow%u", WQ_MEM_RECLAIM | WQ_HIGHPRI | COMPAT_WQ_BOUND, 1,
+				  dev->minor);
 	if (!dev->ranges || !dev->runs || !dev->open_header || !dev->sealed_header || !dev->proof ||
 	    !dev->section_bounce || !dev->wq)
 		return -ENOMEM;
@@ -236,7 +237,7 @@ struct dattobd_device *device_new(unsigned int minor, const char *origin, bool m
 	if (!dev)
 		return ERR_PTR(-ENOMEM);
 	dev->minor = minor;
-	raw_spin_lock_init(&dev->core_lock);
+	compat_lock_init(&dev->core_lock);
 	mutex_init(&dev->expand_mutex);
 	auto_expand_init(dev);
 	sections_init(dev);
@@ -244,6 +245,7 @@ struct dattobd_device *device_new(unsigned int minor, const char *origin, bool m
 	INIT_LIST_HEAD(&dev->copy_requests);
 	INIT_LIST_HEAD(&dev->claim);
 	bio_list_init(&dev->held);
+	late_init(&dev->late);
 	INIT_WORK(&dev->work, tracker_work);
 	INIT_DELAYED_WORK(&dev->watch, watch_work);
 	init_waitqueue_head(&dev->cow_writes_wait);
@@ -251,8 +253,8 @@ struct dattobd_device *device_new(unsigned int minor, const char *origin, bool m
 	err = compat_bdev_open(origin, &dev->origin);
 	if (err)
 		goto free;
-	dev->start = origin_bdev(dev)->bd_start_sect;
-	dev->nr_sectors = bdev_nr_sectors(origin_bdev(dev));
+	dev->start = get_start_sect(origin_bdev(dev));
+	dev->nr_sectors = compat_bdev_nr_sectors(origin_bdev(dev));
 	err = check_origin(dev, mounted);
 	if (err)
 		goto close;
@@ -315,10 +317,10 @@ void device_drop_snapshot(struct dattobd_device *dev)
 	if (!snap)
 		return;
 	mutex_lock(&devices_lock);
-	raw_spin_lock_irqsave(&dev->core_lock, flags);
+	core_lock(dev, flags);
 	WRITE_ONCE(dev->snap, NULL);
 	dev->publish_wanted = false; /* of a reloaded snapshot that the watch has not seen */
-	raw_spin_unlock_irqrestore(&dev->core_lock, flags);
+	core_unlock(dev, flags);
 	mutex_unlock(&devices_lock);
 	tracker_drain(dev); /* the worker may have looked at it before */
 	snapshot_destroy(snap);

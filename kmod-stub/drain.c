@@ -51,9 +51,10 @@ int drain_held(struct dattobd_device *dev, long timeout)
 	long left;
 	u64 held;
 
-	raw_spin_lock_irqsave(&dev->core_lock, flags);
+	late_decide(dev);
+	core_lock(dev, flags);
 	held = drain->held;
-	raw_spin_unlock_irqrestore(&dev->core_lock, flags);
+	core_unlock(dev, flags);
 	left = wait_event_killable_timeout(drain->wait, READ_ONCE(drain->gone) >= held, timeout);
 	return result(left);
 }

@@ -22,8 +22,12 @@
 
 #define COPY_PIECE 1024 /* blocks, so that writes get their turn */
 
+/*
+ * A run of whole blocks of the origin, the last of which ends, with what lies before it in the
+ * file, at sector @end of the file; or one block of which the file has a part: it is preserved.
+ */
 struct piece {
-	u64 position, block, count;
+	u64 block, count, end;
 	bool was_free;
 };
 
@@ -39,12 +43,17 @@ static u64 present_bytes(struct dattobd_device *dev)
 void expand_prepare(struct dattobd_device *dev)
 {
 	struct free_space *space;
+	struct block_device *disk;
 	char node[32];
 
 	if (dev->free_space)
 		return;
 	snprintf(node, sizeof(node), "/dev/datto%u", dev->minor);
-	space = free_space_read(dev->snap->disk->part0, cow_file_type(dev->cow), node);
+	disk = compat_disk_bdev_get(dev->snap->disk);
+	space = IS_ERR(disk) ? ERR_CAST(disk) :
+			       free_space_read(disk, cow_file_type(dev->cow), node);
+	if (!IS_ERR(disk))
+		compat_disk_bdev_put(disk);
 	if (IS_ERR(space))
 		pr_dev_warn(dev, "which blocks were free is not known, all are preserved: %ld",
 			    PTR_ERR(space));
@@ -67,12 +76,12 @@ static int fit(struct dattobd_device *dev, struct piece *piece)
 	s64 room, ret;
 
 	piece->count = min_t(u64, piece->count, COPY_PIECE);
-	raw_spin_lock_irqsave(&dev->core_lock, flags);
+	core_lock(dev, flags);
 	room = engine_ask(dev->engine, CORE_STAT, CORE_STAT_ROOM, 0, 0, S64_MAX);
 	ret = dev->error ?:
 			   engine_ask(dev->engine, CORE_IS_COPIED, sector,
 				      piece->count * COW_BLOCK_SECTORS, 0, 1);
-	raw_spin_unlock_irqrestore(&dev->core_lock, flags);
+	core_unlock(dev, flags);
 	if (ret || room <= 0)
 		return ret ? min_t(s64, ret, 0) : room ?: -ENOSPC;
 	/* The other half is for writes that come in meanwhile. */
@@ -96,7 +105,7 @@ static int part_from_snapshot(struct dattobd_device *dev, const struct piece *pi
 	unsigned long flags;
 	s64 ret;
 
-	raw_spin_lock_irqsave(&dev->core_lock, flags);
+	core_lock(dev, flags);
 	ret = dev->error;
 	if (!ret && piece->was_free)
 		ret = engine_ask(dev->engine, CORE_MASK_EXTENT, piece->block, piece->count, 0, 0);
@@ -104,13 +113,13 @@ static int part_from_snapshot(struct dattobd_device *dev, const struct piece *pi
 				    piece->count * COW_BLOCK_SECTORS, 0, 1) != 1)
 		ret = -EIO; /* never: who could not copy failed the device */
 	*reads = snapshot_reads_begun(dev->snap);
-	raw_spin_unlock_irqrestore(&dev->core_lock, flags);
+	core_unlock(dev, flags);
 	return ret;
 }
 
 static int take(struct dattobd_device *dev, const struct piece *piece, u64 bytes)
 {
-	u64 end = piece->position + piece->count, reads;
+	u64 end = piece->end / COW_BLOCK_SECTORS, reads;
 	unsigned long flags;
 	int err = part_from_snapshot(dev, piece, &reads);
 
@@ -118,36 +127,60 @@ static int take(struct dattobd_device *dev, const struct piece *piece, u64 bytes
 		return err;
 	/* Whatever comes now, it stays in the file, so that expand_end() lists it. */
 	if (piece->was_free)
-		dev->masked_end = max(dev->masked_end, end);
+		dev->masked_end =
+			max(dev->masked_end, DIV_ROUND_UP_ULL(piece->end, COW_BLOCK_SECTORS));
 	err = drain_reads(dev, reads);
 	if (err)
 		return err;
-	raw_spin_lock_irqsave(&dev->core_lock, flags);
+	core_lock(dev, flags);
 	err = dev->error;
 	if (!err) {
 		cow_file_take(dev->cow, end);
 		engine_call(dev->engine, CORE_SET_FSIZE, min(bytes, end * COW_BLOCK_SIZE), 0, 0);
 	}
-	raw_spin_unlock_irqrestore(&dev->core_lock, flags);
+	core_unlock(dev, flags);
 	return err;
+}
+
+/* The next piece of the file, from sector @offset of it on. Return: false at its end. */
+static bool next_piece(struct dattobd_device *dev, u64 offset, struct piece *piece)
+{
+	u64 sector, count = cow_file_map(dev->cow, offset, &sector), covered;
+
+	if (!count)
+		return false;
+	piece->block = sector / COW_BLOCK_SECTORS;
+	piece->count = 1;
+	piece->was_free = false;
+	covered = min(count, COW_BLOCK_SECTORS - sector % COW_BLOCK_SECTORS);
+	if (covered == COW_BLOCK_SECTORS) {
+		count = min_t(u64, count / COW_BLOCK_SECTORS, CORE_MASK_CHUNK_BLOCKS);
+		piece->count =
+			free_space_run(dev->free_space, piece->block, count, &piece->was_free);
+		covered = piece->count * COW_BLOCK_SECTORS;
+	}
+	piece->end = offset + covered;
+	return true;
+}
+
+/* Cut a piece of whole blocks as fit() did. */
+static void set_end(struct piece *piece, u64 offset)
+{
+	piece->end = min(piece->end, offset + piece->count * COW_BLOCK_SECTORS);
 }
 
 /* Make the store's what the file has from @position on. */
 static int take_all(struct dattobd_device *dev, u64 position, u64 bytes)
 {
-	struct piece piece = { .position = position };
+	u64 offset = position * COW_BLOCK_SECTORS;
+	struct piece piece;
 	int err = 0;
 
-	for (; !err; piece.position += piece.count) {
-		piece.count = cow_file_map(dev->cow, piece.position, &piece.block);
-		if (!piece.count)
-			return 0;
-		piece.count = min_t(u64, piece.count, CORE_MASK_CHUNK_BLOCKS);
-		piece.count =
-			free_space_run(dev->free_space, piece.block, piece.count, &piece.was_free);
+	for (; !err && next_piece(dev, offset, &piece); offset = piece.end) {
 		err = expand_interrupted(dev);
 		if (!err && !piece.was_free)
 			err = preserve(dev, &piece);
+		set_end(&piece, offset);
 		if (!err)
 			err = take(dev, &piece, bytes);
 		cond_resched();
@@ -194,20 +227,18 @@ int expand_cow_file(struct dattobd_device *dev, u64 bytes, u64 reserve)
 /* Interrupts are off in each call. */
 static s64 mark_grown(struct dattobd_device *dev)
 {
-	u64 position = dev->grown_from, block, count;
+	u64 offset = dev->grown_from * COW_BLOCK_SECTORS, sector, count;
 	unsigned long flags;
 	s64 ret = 0;
 
-	for (; ret >= 0; position += count) {
-		count = cow_file_map(dev->cow, position, &block);
+	for (; ret >= 0; offset += count) {
+		count = cow_file_map(dev->cow, offset, &sector);
 		if (!count)
 			return 0;
-		count = min_t(u64, count, CORE_MASK_CHUNK_BLOCKS);
-		raw_spin_lock_irqsave(&dev->core_lock, flags);
-		ret = dev->error ?:
-				   engine_call(dev->engine, CORE_MARK, block * COW_BLOCK_SECTORS,
-					       count * COW_BLOCK_SECTORS, 0);
-		raw_spin_unlock_irqrestore(&dev->core_lock, flags);
+		count = min_t(u64, count, CORE_MASK_CHUNK_BLOCKS * COW_BLOCK_SECTORS);
+		core_lock(dev, flags);
+		ret = dev->error ?: engine_call(dev->engine, CORE_MARK, sector, count, 0);
+		core_unlock(dev, flags);
 	}
 	return ret;
 }

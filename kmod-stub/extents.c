@@ -29,7 +29,7 @@
 /* struct extents_reader - A walk over a file's extents. All but the list is in bytes. */
 struct extents_reader {
 	struct inode *inode;
-	u64 end; /* of the part of the file to be mapped, a multiple of the block size */
+	u64 end; /* of the part of the file to be mapped, a multiple of COW_BLOCK_SIZE */
 	u64 next; /* everything before is known */
 	u64 run_offset; /* the run being collected: [run_offset, next) lies at run_physical */
 	u64 run_physical;
@@ -56,23 +56,15 @@ static int list_grow(struct extents_reader *reader)
 	return 0;
 }
 
-/*
- * End the run collected so far. Runs are joined before they are looked at in blocks, since a
- * filesystem with blocks of less than 4096 bytes may describe one contiguous piece as several odd
- * ones.
- */
+/* End the run collected so far. Contiguous pieces are joined in it, however they are described. */
 static int run_end(struct extents_reader *reader)
 {
 	u64 bytes = reader->next - reader->run_offset;
 	int err;
 
-	/* Only the end of the file may be less than a block, and is left out then. */
-	if (reader->next < reader->end && !IS_ALIGNED(bytes, COW_BLOCK_SIZE))
-		return -EOPNOTSUPP;
-	bytes = round_down(bytes, COW_BLOCK_SIZE);
 	if (!bytes)
 		return 0;
-	if (!IS_ALIGNED(reader->run_physical, COW_BLOCK_SIZE))
+	if (!IS_ALIGNED(reader->run_physical | bytes, SECTOR_SIZE))
 		return -EOPNOTSUPP;
 	if (reader->count == reader->capacity) {
 		err = list_grow(reader);
@@ -80,9 +72,9 @@ static int run_end(struct extents_reader *reader)
 			return err;
 	}
 	reader->list[reader->count++] = (struct cow_extent){
-		.position = reader->run_offset / COW_BLOCK_SIZE,
-		.block = reader->run_physical / COW_BLOCK_SIZE,
-		.count = bytes / COW_BLOCK_SIZE,
+		.offset = reader->run_offset / SECTOR_SIZE,
+		.sector = reader->run_physical / SECTOR_SIZE,
+		.count = bytes / SECTOR_SIZE,
 	};
 	return 0;
 }
@@ -226,31 +218,36 @@ void cow_file_recorded_end_io(struct bio *bio)
 	cow_file_raw_end_io(bio);
 }
 
-/* Submit one bio for up to @blocks blocks. Return: for how many bytes. */
-static size_t raw_submit(struct raw_io *io, struct cow_file *cow, blk_opf_t op, u64 block,
-			 void *data, u64 blocks)
+/* Submit one bio for up to @bytes bytes. Return: for how many. */
+static size_t raw_submit(struct raw_io *io, struct cow_file *cow, blk_opf_t op, u64 sector,
+			 void *data, u64 bytes)
 {
-	unsigned short nr_vecs = min_t(u64, blocks, BIO_MAX_VECS);
+	unsigned short nr_vecs = min_t(u64, bytes / SECTOR_SIZE, BIO_MAX_VECS);
 	struct bio *bio =
-		bio_alloc_bioset(cow->origin, nr_vecs, op | REQ_SYNC, GFP_NOIO, &cow->raw_bios);
-	size_t bytes = 0;
+		compat_bio_alloc(cow->origin, nr_vecs, op | REQ_SYNC, GFP_NOIO, &cow->raw_bios);
+	size_t done = 0;
 
-	bio->bi_iter.bi_sector = block * COW_BLOCK_SECTORS;
+	bio->bi_iter.bi_sector = sector;
 	bio->bi_end_io = cow->live ? cow_file_raw_end_io : cow_file_recorded_end_io;
 	bio->bi_private = io;
-	while (blocks-- && bio_add_page(bio, page_of(data + bytes), COW_BLOCK_SIZE,
-					offset_in_page(data + bytes)))
-		bytes += COW_BLOCK_SIZE;
+	while (done < bytes) {
+		unsigned int offset = offset_in_page(data + done);
+		unsigned int piece = min_t(u64, bytes - done, PAGE_SIZE - offset);
+
+		if (!bio_add_page(bio, page_of(data + done), piece, offset))
+			break;
+		done += piece;
+	}
 	atomic_inc(&io->pending);
 	intercept_submit(bio);
-	return bytes;
+	return done;
 }
 
 int cow_file_raw(struct cow_file *cow, blk_opf_t op, u64 offset, void *data, size_t bytes)
 {
 	struct raw_io io = { .pending = ATOMIC_INIT(1) };
 	unsigned int noio;
-	u64 blocks, block;
+	u64 sectors, sector;
 	size_t done;
 
 	if (!IS_ALIGNED(offset | bytes | (unsigned long)data, COW_BLOCK_SIZE))
@@ -258,13 +255,13 @@ int cow_file_raw(struct cow_file *cow, blk_opf_t op, u64 offset, void *data, siz
 	noio = memalloc_noio_save();
 	init_completion(&io.done);
 	while (bytes) {
-		blocks = cow_file_map(cow, offset / COW_BLOCK_SIZE, &block);
-		if (!blocks) {
+		sectors = cow_file_map(cow, offset / SECTOR_SIZE, &sector);
+		if (!sectors) {
 			cmpxchg(&io.error, 0, -EFBIG);
 			break;
 		}
-		done = raw_submit(&io, cow, op, block, data,
-				  min_t(u64, blocks, bytes / COW_BLOCK_SIZE));
+		done = raw_submit(&io, cow, op, sector, data,
+				  min_t(u64, sectors * SECTOR_SIZE, bytes));
 		offset += done;
 		data += done;
 		bytes -= done;

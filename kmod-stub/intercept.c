@@ -56,7 +56,7 @@ static struct dattobd_device *next_on_disk(struct gendisk *disk, int minor)
 
 static bool taken_above(struct bio *bio, int minor)
 {
-	struct gendisk *disk = bio->bi_bdev->bd_disk;
+	struct gendisk *disk = compat_bio_disk(bio);
 	struct dattobd_device *dev;
 
 	while ((dev = next_on_disk(disk, minor))) {
@@ -73,9 +73,10 @@ static bool is_our_own(const struct bio *bio)
 }
 
 /* Where a taken write's submitter goes on: straight back to its caller. */
-static noinline void bio_was_taken(struct bio *bio)
+static noinline COMPAT_SUBMIT(bio_was_taken)
 {
 	barrier();
+	return COMPAT_SUBMITTED;
 }
 
 /* A bio that shows whether bios come by. It reads, so that it does no harm if it does not. */
@@ -90,13 +91,13 @@ static void probe_end_io(struct bio *bio)
 }
 
 static void on_submit_bio(unsigned long ip, unsigned long parent_ip, struct ftrace_ops *ops,
-			  struct ftrace_regs *fregs)
+			  compat_regs_t *regs)
 {
-	struct bio *bio = compat_traced_bio(fregs);
+	struct bio *bio = compat_traced_bio(regs);
 
 	if (unlikely(bio->bi_end_io == probe_end_io)) {
 		((struct probe *)bio->bi_private)->caller = parent_ip;
-		compat_redirect(fregs, bio_was_taken);
+		compat_redirect(regs, (unsigned long)bio_was_taken);
 		return;
 	}
 	if (!op_is_write(bio_op(bio)) || !bio_sectors(bio))
@@ -110,7 +111,7 @@ static void on_submit_bio(unsigned long ip, unsigned long parent_ip, struct ftra
 	 */
 	rcu_read_lock();
 	if (taken_above(bio, -1))
-		compat_redirect(fregs, bio_was_taken);
+		compat_redirect(regs, (unsigned long)bio_was_taken);
 	rcu_read_unlock();
 }
 
@@ -146,7 +147,7 @@ static int self_test(struct block_device *bdev)
 
 	if (!page)
 		return -ENOMEM;
-	bio = bio_alloc(bdev, 1, REQ_OP_READ, GFP_KERNEL);
+	bio = compat_bio_alloc(bdev, 1, REQ_OP_READ, GFP_KERNEL, &fs_bio_set);
 	__bio_add_page(bio, page, bdev_logical_block_size(bdev), 0);
 	own_call = send_probe(bio, true);
 	other_call = own_call ? send_probe(bio, false) : 0;
@@ -160,11 +161,16 @@ static int self_test(struct block_device *bdev)
 	return err;
 }
 
+/* By an empty filter, for ftrace_free_filter() is not exported by all. */
+static void free_filter(void)
+{
+	ftrace_set_filter(&ops, NULL, 0, 1);
+}
+
 static int redirect(char *function)
 {
 	int err;
 
-	/* Each time: what ftrace_free_filter() leaves may not be used again. */
 	ops = (struct ftrace_ops){
 		.func = on_submit_bio,
 		.flags = FTRACE_OPS_FL_IPMODIFY | FTRACE_OPS_FL_PERMANENT | COMPAT_FTRACE_OPS_FL,
@@ -176,7 +182,7 @@ static int redirect(char *function)
 		err = register_ftrace_function(&ops);
 	registered = !err;
 	if (err)
-		ftrace_free_filter(&ops);
+		free_filter();
 	return err;
 }
 
@@ -193,7 +199,7 @@ static void stop(void)
 		return;
 	}
 	registered = false;
-	ftrace_free_filter(&ops);
+	free_filter();
 	/* A task may have been preempted in bio_was_taken(), or on its way to it. */
 	synchronize_rcu_tasks();
 }

@@ -8,7 +8,7 @@
 #define MIB (1024ULL * 1024)
 
 #define COW_FILE_NEEDS \
-	"expected ext4 or xfs with blocks of 4096 bytes or more, no data=journal, nodelalloc, dioread_lock, encryption or DAX"
+	"expected ext4 or xfs, no data=journal, nodelalloc, dioread_lock, encryption or DAX"
 
 void next_discard(struct next *next)
 {

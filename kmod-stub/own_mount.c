@@ -18,7 +18,7 @@ static bool is_device(const struct block_device *bdev, const char *name)
 {
 	dev_t number;
 
-	return !lookup_bdev(name, &number) && number == bdev->bd_dev;
+	return !compat_lookup_bdev(name, &number) && number == bdev->bd_dev;
 }
 
 /*

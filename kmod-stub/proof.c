@@ -128,13 +128,6 @@ static bool is_landing(const struct proof *proof)
 	return time_before(jiffies, READ_ONCE(proof->noted) + LANDING);
 }
 
-/* First sector of @bio on its disk. */
-static sector_t first_sector(struct bio *bio)
-{
-	return bio->bi_iter.bi_sector +
-	       (bio_flagged(bio, BIO_REMAPPED) ? 0 : bio->bi_bdev->bd_start_sect);
-}
-
 static bool is_in_log(const struct proof *proof, sector_t sector, sector_t nr_sectors)
 {
 	return sector >= proof->log_start && sector + nr_sectors <= proof->log_end;
@@ -147,7 +140,8 @@ static struct log_record record_of(struct dattobd_device *dev, struct bio *bio, 
 	sector_t end = sector + nr_sectors - 1;
 	__be32 word;
 
-	copy_data(bio, (dev->start + end - first_sector(bio)) * SECTOR_SIZE, &word, sizeof(word));
+	copy_data(bio, (dev->start + end - compat_bio_sector(bio)) * SECTOR_SIZE, &word,
+		  sizeof(word));
 	return (struct log_record){
 		.bio = bio,
 		.last = end - dev->proof->log_start,
@@ -183,7 +177,7 @@ void proof_note(struct dattobd_device *dev, struct bio *bio, sector_t sector, se
 
 	if (likely(sector >= COW_BLOCK_SECTORS && !in_log))
 		return;
-	skip = dev->start + sector - first_sector(bio);
+	skip = dev->start + sector - compat_bio_sector(bio);
 	WRITE_ONCE(proof->noted, jiffies);
 	if (in_log) {
 		record = record_of(dev, bio, sector, nr_sectors);
@@ -204,7 +198,7 @@ static s64 call(struct dattobd_device *dev, enum core_export export, u64 argumen
 	void *buffer;
 	s64 ret = -EAGAIN;
 
-	raw_spin_lock_irqsave(&dev->core_lock, flags);
+	core_lock(dev, flags);
 	if (dev->engine == dev->proof->engine) {
 		buffer =
 			engine_memory(dev->engine, CORE_BUFFER_ADDRESS, dev->buffer_address, bytes);
@@ -213,13 +207,13 @@ static s64 call(struct dattobd_device *dev, enum core_export export, u64 argumen
 		ret = buffer ? engine_ask(dev->engine, export, argument, 0, 0, max) :
 			       -ENOTRECOVERABLE;
 	}
-	raw_spin_unlock_irqrestore(&dev->core_lock, flags);
+	core_unlock(dev, flags);
 	return ret;
 }
 
 static int read_block(struct dattobd_device *dev, u64 block, void *to)
 {
-	struct bio *bio = bio_alloc_bioset(origin_bdev(dev), 1, REQ_OP_READ | REQ_SYNC, GFP_NOIO,
+	struct bio *bio = compat_bio_alloc(origin_bdev(dev), 1, REQ_OP_READ | REQ_SYNC, GFP_NOIO,
 					   &dev->read_bios);
 	int err;
 
@@ -236,7 +230,7 @@ static s64 look_at(struct dattobd_device *dev, u64 block)
 	void *data = block ? dev->proof->block : dev->proof->found;
 	int err;
 
-	if (cow_file_overlaps(dev->cow, block, 1))
+	if (cow_file_overlaps(dev->cow, block * COW_BLOCK_SECTORS, COW_BLOCK_SECTORS))
 		return call(dev, CORE_PROOF_BLOCK, 0, NULL, 0);
 	err = read_block(dev, block, data);
 	return err ?: call(dev, CORE_PROOF_BLOCK, COW_BLOCK_SIZE, data, COW_BLOCK_SIZE);
@@ -285,7 +279,7 @@ int proof_learn(struct dattobd_device *dev, u64 *fingerprint)
 
 	mutex_lock(&proof->lock);
 	ret = look(dev, fingerprint);
-	raw_spin_lock_irqsave(&dev->core_lock, flags);
+	core_lock(dev, flags);
 	memcpy(proof->seen, proof->found, COW_BLOCK_SIZE);
 	proof->noted = jiffies;
 	if (!ret) {
@@ -293,7 +287,7 @@ int proof_learn(struct dattobd_device *dev, u64 *fingerprint)
 		if (fingerprint)
 			*fingerprint = stat(dev, CORE_STAT_FINGERPRINT);
 	}
-	raw_spin_unlock_irqrestore(&dev->core_lock, flags);
+	core_unlock(dev, flags);
 	mutex_unlock(&proof->lock);
 	return ret;
 }
@@ -328,14 +322,14 @@ static int check_once(struct dattobd_device *dev, u64 *fingerprint)
 
 	if (err && err != -EOPNOTSUPP)
 		return err;
-	raw_spin_lock_irqsave(&dev->core_lock, flags);
+	core_lock(dev, flags);
 	if (dev->engine != dev->proof->engine)
 		err = -EAGAIN;
 	else if (!err || (!fingerprint && is_landing(dev->proof)))
 		err = compare(dev);
 	if (!err && fingerprint)
 		*fingerprint = stat(dev, CORE_STAT_FINGERPRINT);
-	raw_spin_unlock_irqrestore(&dev->core_lock, flags);
+	core_unlock(dev, flags);
 	return err;
 }
 

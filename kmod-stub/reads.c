@@ -18,11 +18,11 @@ bool snapshot_reads_overlap(struct snapshot *snap, sector_t sector, sector_t nr_
 	struct snapshot_read *read;
 	unsigned long flags;
 
-	raw_spin_lock_irqsave(&snap->reads_lock, flags);
+	compat_lock_irqsave(&snap->reads_lock, flags);
 	read = reads_tree_iter_first(&snap->reads, sector, last);
 	while (read && read->number >= snap->divide)
 		read = reads_tree_iter_next(read, sector, last);
-	raw_spin_unlock_irqrestore(&snap->reads_lock, flags);
+	compat_unlock_irqrestore(&snap->reads_lock, flags);
 	return read;
 }
 
@@ -30,9 +30,9 @@ void snapshot_reads_divide(struct snapshot *snap)
 {
 	unsigned long flags;
 
-	raw_spin_lock_irqsave(&snap->reads_lock, flags);
+	compat_lock_irqsave(&snap->reads_lock, flags);
 	snap->divide = snap->next_read;
-	raw_spin_unlock_irqrestore(&snap->reads_lock, flags);
+	compat_unlock_irqrestore(&snap->reads_lock, flags);
 }
 
 void snapshot_wait_reads(struct snapshot *snap, sector_t sector, sector_t nr_sectors)
@@ -46,27 +46,29 @@ u64 snapshot_reads_begun(struct snapshot *snap)
 	unsigned long flags;
 	u64 number;
 
-	raw_spin_lock_irqsave(&snap->reads_lock, flags);
+	compat_lock_irqsave(&snap->reads_lock, flags);
 	number = snap->next_read;
-	raw_spin_unlock_irqrestore(&snap->reads_lock, flags);
+	compat_unlock_irqrestore(&snap->reads_lock, flags);
 	return number;
 }
 
 bool snapshot_older_reads(struct snapshot *snap, u64 number)
 {
 	struct rb_node *node;
+	unsigned long flags;
 	bool found = false;
 
-	raw_spin_lock_irq(&snap->reads_lock);
+	compat_lock_irqsave(&snap->reads_lock, flags);
 	for (node = rb_first_cached(&snap->reads); node && !found; node = rb_next(node))
 		found = rb_entry(node, struct snapshot_read, rb)->number < number;
-	raw_spin_unlock_irq(&snap->reads_lock);
+	compat_unlock_irqrestore(&snap->reads_lock, flags);
 	return found;
 }
 
 struct snapshot_read *read_begin(struct snapshot *snap, struct bio *bio)
 {
 	struct snapshot_read *read = mempool_alloc(&snap->read_pool, GFP_NOIO);
+	unsigned long flags;
 
 	memset(read, 0, sizeof(*read));
 	INIT_LIST_HEAD(&read->queued);
@@ -78,10 +80,10 @@ struct snapshot_read *read_begin(struct snapshot *snap, struct bio *bio)
 	spin_lock_irq(&snap->reads_wait.lock);
 	snap->nr_reads++;
 	spin_unlock_irq(&snap->reads_wait.lock);
-	raw_spin_lock_irq(&snap->reads_lock);
+	compat_lock_irqsave(&snap->reads_lock, flags);
 	read->number = snap->next_read++;
 	reads_tree_insert(read, &snap->reads);
-	raw_spin_unlock_irq(&snap->reads_lock);
+	compat_unlock_irqrestore(&snap->reads_lock, flags);
 	return read;
 }
 
@@ -102,9 +104,9 @@ void read_put(struct snapshot_read *read)
 	bio->bi_status = read->status;
 	bio_endio(bio);
 
-	raw_spin_lock_irqsave(&snap->reads_lock, flags);
+	compat_lock_irqsave(&snap->reads_lock, flags);
 	reads_tree_remove(read, &snap->reads);
-	raw_spin_unlock_irqrestore(&snap->reads_lock, flags);
+	compat_unlock_irqrestore(&snap->reads_lock, flags);
 	mempool_free(read, &snap->read_pool);
 
 	/* Inside the lock: once nr_reads is seen to be 0, the snapshot may go. */

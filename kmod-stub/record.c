@@ -12,9 +12,9 @@ static s64 call(struct dattobd_device *dev, enum core_export export, u64 a, u64 
 	unsigned long flags;
 	s64 ret;
 
-	raw_spin_lock_irqsave(&dev->core_lock, flags);
+	core_lock(dev, flags);
 	ret = dev->error ?: engine_ask(dev->engine, export, a, b, c, max);
-	raw_spin_unlock_irqrestore(&dev->core_lock, flags);
+	core_unlock(dev, flags);
 	return ret;
 }
 
@@ -32,7 +32,7 @@ static s64 call_out(struct dattobd_device *dev, enum core_export export, u64 arg
 	unsigned long flags;
 	s64 ret;
 
-	raw_spin_lock_irqsave(&dev->core_lock, flags);
+	core_lock(dev, flags);
 	ret = dev->error ?: engine_ask(dev->engine, export, argument, 0, 0, size);
 	if (ret > 0) {
 		buffer = buffer_of(dev, ret);
@@ -41,7 +41,7 @@ static s64 call_out(struct dattobd_device *dev, enum core_export export, u64 arg
 		else
 			ret = -ENOTRECOVERABLE;
 	}
-	raw_spin_unlock_irqrestore(&dev->core_lock, flags);
+	core_unlock(dev, flags);
 	return ret;
 }
 
@@ -53,7 +53,7 @@ static s64 call_in(struct dattobd_device *dev, enum core_export export, const vo
 	void *buffer;
 	s64 ret;
 
-	raw_spin_lock_irqsave(&dev->core_lock, flags);
+	core_lock(dev, flags);
 	ret = dev->error;
 	if (!ret) {
 		buffer = buffer_of(dev, bytes);
@@ -61,7 +61,7 @@ static s64 call_in(struct dattobd_device *dev, enum core_export export, const vo
 			memcpy(buffer, from, bytes);
 		ret = buffer ? engine_ask(dev->engine, export, 0, 0, 0, S64_MAX) : -ENOTRECOVERABLE;
 	}
-	raw_spin_unlock_irqrestore(&dev->core_lock, flags);
+	core_unlock(dev, flags);
 	return ret;
 }
 
@@ -84,18 +84,18 @@ static s64 tie_to_extents(struct dattobd_device *dev)
 	s64 ret = 0;
 
 	for (i = 0; i < nr_extents && ret >= 0; i++) {
-		if (run.count && run.position + run.count == extents[i].position &&
-		    run.block + run.count == extents[i].block) {
+		if (run.count && run.offset + run.count == extents[i].offset &&
+		    run.sector + run.count == extents[i].sector) {
 			run.count += extents[i].count;
 			continue;
 		}
 		if (run.count)
-			ret = call(dev, CORE_RECORD_EXTENT, run.position, run.block, run.count,
+			ret = call(dev, CORE_RECORD_EXTENT, run.offset, run.sector, run.count,
 				   S64_MAX);
 		run = extents[i];
 	}
 	return ret < 0 ? ret :
-			 call(dev, CORE_RECORD_EXTENT, run.position, run.block, run.count, S64_MAX);
+			 call(dev, CORE_RECORD_EXTENT, run.offset, run.sector, run.count, S64_MAX);
 }
 
 static s64 begin(struct dattobd_device *dev)

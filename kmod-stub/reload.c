@@ -117,11 +117,11 @@ static bool seal_loaded(struct dattobd_device *dev)
 	unsigned long flags;
 	bool loaded;
 
-	raw_spin_lock_irqsave(&dev->core_lock, flags);
+	core_lock(dev, flags);
 	loaded = !dev->seal_spoiled;
 	if (loaded)
 		dev->seal = SEAL_WHOLE;
-	raw_spin_unlock_irqrestore(&dev->core_lock, flags);
+	core_unlock(dev, flags);
 	return loaded;
 }
 

@@ -43,12 +43,10 @@ static void swap_view(struct client_request *request)
 {
 	struct fs_struct *fs = current->fs;
 
-	spin_lock(&fs->lock);
-	write_seqcount_begin(&fs->seq);
+	compat_fs_lock(fs);
 	swap(fs->root, request->root);
 	swap(fs->pwd, request->pwd);
-	write_seqcount_end(&fs->seq);
-	spin_unlock(&fs->lock);
+	compat_fs_unlock(fs);
 }
 
 static int carry_out(struct client_request *request)

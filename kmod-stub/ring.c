@@ -41,10 +41,11 @@ struct page *ring_page(struct ring *ring, u64 position)
 	return ring->pages[position % RING_BLOCKS];
 }
 
-void ring_add_page(struct ring *ring, struct bio *bio, u64 position, unsigned int bytes)
+void ring_add_page(struct ring *ring, struct bio *bio, u64 position, unsigned int offset,
+		   unsigned int bytes)
 {
 	/* Never short: the bio has a vector for each page, and those that adjoin share one. */
-	WARN_ON_ONCE(bio_add_page(bio, ring_page(ring, position), bytes, 0) != bytes);
+	WARN_ON_ONCE(bio_add_page(bio, ring_page(ring, position), bytes, offset) != bytes);
 }
 
 u64 ring_head(struct ring *ring)
@@ -123,26 +124,38 @@ static struct append *append_begin(struct ring *ring)
 	return append;
 }
 
-static void append_bio(struct append *append, u64 position, u64 block, unsigned int count)
+/* Write the sectors of the file from @offset on, as far as one bio reaches. Return: how many. */
+static unsigned int append_bio(struct append *append, u64 offset, u64 sector, u64 count)
 {
 	struct dattobd_device *dev = append->ring->dev;
-	struct bio *bio = bio_alloc_bioset(origin_bdev(dev), count, REQ_OP_WRITE, GFP_NOIO,
-					   &dev->append_bios);
+	unsigned int within = offset % COW_BLOCK_SECTORS, added = 0;
+	unsigned int nr_sectors = min_t(u64, count, BIO_MAX_VECS * COW_BLOCK_SECTORS - within);
+	struct bio *bio = compat_bio_alloc(origin_bdev(dev),
+					   DIV_ROUND_UP(within + nr_sectors, COW_BLOCK_SECTORS),
+					   REQ_OP_WRITE, GFP_NOIO, &dev->append_bios);
 
-	bio->bi_iter.bi_sector = block * COW_BLOCK_SECTORS;
+	bio->bi_iter.bi_sector = sector;
 	bio->bi_end_io = ring_append_end_io;
 	bio->bi_private = append;
-	while (count--)
-		ring_add_page(append->ring, bio, position++, COW_BLOCK_SIZE);
+	while (added < nr_sectors) {
+		unsigned int piece = min(nr_sectors - added, COW_BLOCK_SECTORS - within);
+
+		ring_add_page(append->ring, bio, (offset + added) / COW_BLOCK_SECTORS,
+			      within * SECTOR_SIZE, piece * SECTOR_SIZE);
+		added += piece;
+		within = 0;
+	}
 	atomic_inc(&append->pending);
 	atomic_inc(&dev->nr_cow_writes);
 	intercept_submit(bio);
+	return nr_sectors;
 }
 
 void ring_flush(struct ring *ring)
 {
 	struct append *append;
 	struct blk_plug plug;
+	u64 offset, end;
 
 	if (ring->flushed == ring->head)
 		return;
@@ -153,18 +166,18 @@ void ring_flush(struct ring *ring)
 		return;
 	}
 	blk_start_plug(&plug);
-	while (ring->flushed < append->end) {
-		u64 block, count = cow_file_map(ring->cow, ring->flushed, &block);
+	offset = ring->flushed * COW_BLOCK_SECTORS;
+	end = append->end * COW_BLOCK_SECTORS;
+	while (offset < end) {
+		u64 sector, count = cow_file_map(ring->cow, offset, &sector);
 
 		if (!count) {
 			device_fail(ring->dev, -EIO, "a position lies outside the COW file");
-			ring->flushed = append->end;
 			break;
 		}
-		count = min3(count, append->end - ring->flushed, (u64)BIO_MAX_VECS);
-		append_bio(append, ring->flushed, block, count);
-		ring->flushed += count;
+		offset += append_bio(append, offset, sector, min(count, end - offset));
 	}
+	ring->flushed = append->end;
 	blk_finish_plug(&plug);
 	device_cow_write_end(ring->dev);
 	append_put(append);

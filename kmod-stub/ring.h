@@ -16,8 +16,9 @@ void ring_destroy(struct ring *ring); /* after ring_drain() */
 struct page *ring_page(struct ring *ring, u64 position);
 u64 ring_head(struct ring *ring);
 
-/** ring_add_page() - Add the first @bytes of the page for @position to a bio made for it. */
-void ring_add_page(struct ring *ring, struct bio *bio, u64 position, unsigned int bytes);
+/** ring_add_page() - Add a part of the page for @position to a bio made for it. In bytes. */
+void ring_add_page(struct ring *ring, struct bio *bio, u64 position, unsigned int offset,
+		   unsigned int bytes);
 
 /**
  * ring_wait_free() - Sleep until at least one block is free.

@@ -42,9 +42,9 @@ static void set_seal(struct dattobd_device *dev, enum seal seal)
 {
 	unsigned long flags;
 
-	raw_spin_lock_irqsave(&dev->core_lock, flags);
+	core_lock(dev, flags);
 	dev->seal = seal;
-	raw_spin_unlock_irqrestore(&dev->core_lock, flags);
+	core_unlock(dev, flags);
 }
 
 bool seal_is_shut(struct dattobd_device *dev)
@@ -58,9 +58,9 @@ void seal_shut(struct dattobd_device *dev)
 {
 	unsigned long flags;
 
-	raw_spin_lock_irqsave(&dev->core_lock, flags);
+	core_lock(dev, flags);
 	dev->shut = true;
-	raw_spin_unlock_irqrestore(&dev->core_lock, flags);
+	core_unlock(dev, flags);
 }
 
 int seal_begin(struct dattobd_device *dev)
@@ -107,9 +107,9 @@ int seal_prove(struct dattobd_device *dev)
 	unsigned long flags;
 	bool shut;
 
-	raw_spin_lock_irqsave(&dev->core_lock, flags);
+	core_lock(dev, flags);
 	shut = seal_is_shut(dev);
-	raw_spin_unlock_irqrestore(&dev->core_lock, flags);
+	core_unlock(dev, flags);
 	return shut ? prove(dev, false) : 0;
 }
 
@@ -140,10 +140,10 @@ static void open_shutter(struct dattobd_device *dev)
 	bool here = compat_bdev_mounted_rw(origin_bdev(dev)) && !watch_hibernating();
 	unsigned long flags;
 
-	raw_spin_lock_irqsave(&dev->core_lock, flags);
+	core_lock(dev, flags);
 	if (here && cow_file_has_filesystem(dev->cow))
 		dev->shut = false;
-	raw_spin_unlock_irqrestore(&dev->core_lock, flags);
+	core_unlock(dev, flags);
 }
 
 static void look_through_shutter(struct dattobd_device *dev)
@@ -162,13 +162,13 @@ bool seal_let_go(struct dattobd_device *dev)
 	bool sealed, shut, wanted;
 	unsigned long flags;
 
-	raw_spin_lock_irqsave(&dev->core_lock, flags);
+	core_lock(dev, flags);
 	sealed = dev->seal == SEAL_WHOLE;
 	shut = seal_is_shut(dev);
 	wanted = dev->seal_open_wanted || !list_empty(&dev->copy_requests) ||
 		 !bio_list_empty(&dev->held);
 	dev->seal_open_wanted = false;
-	raw_spin_unlock_irqrestore(&dev->core_lock, flags);
+	core_unlock(dev, flags);
 	if (sealed && wanted)
 		break_seal(dev);
 	else if (shut && wanted)
@@ -176,41 +176,53 @@ bool seal_let_go(struct dattobd_device *dev)
 	return wanted || !(sealed || shut);
 }
 
-/*
- * The header block is written raw and is an ordinary block of the origin: it is preserved or
- * recorded as if somebody else wrote it. Afterwards no copy and no section is on its way.
- */
-static int prepare(struct dattobd_device *dev)
+/* Preserve or record what these sectors of the origin hold, before they are written raw. */
+static int prepare_sectors(struct dattobd_device *dev, sector_t sector, sector_t nr_sectors)
 {
 	struct core_range range;
 	unsigned long flags;
-	sector_t sector;
 	s64 ret, room = 1;
-	u64 block;
 
-	if (!cow_file_map(dev->cow, 0, &block))
-		return -EIO;
-	sector = block * COW_BLOCK_SECTORS;
-	raw_spin_lock_irqsave(&dev->core_lock, flags);
+	core_lock(dev, flags);
 	ret = dev->error;
 	if (!ret && dev->snapshot_mode) {
-		ret = engine_ask(dev->engine, CORE_IS_COPIED, sector, COW_BLOCK_SECTORS, 0, 1);
+		ret = engine_ask(dev->engine, CORE_IS_COPIED, sector, nr_sectors, 0, 1);
 		room = engine_ask(dev->engine, CORE_STAT, CORE_STAT_ROOM, 0, 0, S64_MAX);
 	} else if (!ret) {
-		ret = engine_ask(dev->engine, CORE_MARK, sector, COW_BLOCK_SECTORS, 0, 1);
+		ret = engine_ask(dev->engine, CORE_MARK, sector, nr_sectors, 0, nr_sectors);
 	}
-	raw_spin_unlock_irqrestore(&dev->core_lock, flags);
+	core_unlock(dev, flags);
 	if (ret < 0 || !dev->snapshot_mode)
 		return min_t(s64, ret, 0);
 	if (!ret && room <= 0)
 		return -ENOSPC;
 
 	range.sector = cpu_to_le64(sector);
-	range.nr_sectors = cpu_to_le64(COW_BLOCK_SECTORS);
+	range.nr_sectors = cpu_to_le64(nr_sectors);
 	copy_ranges(dev, &range, 1);
-	while (!READ_ONCE(dev->error) &&
-	       snapshot_reads_overlap(dev->snap, sector, COW_BLOCK_SECTORS))
-		snapshot_wait_reads(dev->snap, sector, COW_BLOCK_SECTORS);
+	while (!READ_ONCE(dev->error) && snapshot_reads_overlap(dev->snap, sector, nr_sectors))
+		snapshot_wait_reads(dev->snap, sector, nr_sectors);
+	return 0;
+}
+
+/*
+ * The header block is written raw and is an ordinary block of the origin, or some pieces of such:
+ * it is preserved or recorded as if somebody else wrote it. Afterwards no copy and no section is on
+ * its way.
+ */
+static int prepare(struct dattobd_device *dev)
+{
+	u64 offset, sector, count, end = COW_HEADER_SIZE / SECTOR_SIZE;
+	int err;
+
+	for (offset = 0; offset < end; offset += count) {
+		count = min(cow_file_map(dev->cow, offset, &sector), end - offset);
+		err = count ? prepare_sectors(dev, sector, count) : -EIO;
+		if (err)
+			return err;
+	}
+	if (!dev->snapshot_mode)
+		return 0;
 	ring_flush(snapshot_ring(dev->snap));
 	ring_drain(snapshot_ring(dev->snap));
 	return sections_flush(dev);
@@ -223,13 +235,13 @@ void seal_make(struct dattobd_device *dev)
 	int err;
 
 	/* From here on every write is held. Those that were held before have gone. */
-	raw_spin_lock_irqsave(&dev->core_lock, flags);
+	core_lock(dev, flags);
 	wanted = dev->seal_wanted && dev->seal == SEAL_OPEN && !dev->error &&
 		 bio_list_empty(&dev->held);
 	dev->seal_wanted = false;
 	if (wanted)
 		dev->seal = SEAL_MAKING;
-	raw_spin_unlock_irqrestore(&dev->core_lock, flags);
+	core_unlock(dev, flags);
 	if (!wanted)
 		return;
 
@@ -253,9 +265,9 @@ static int change(struct dattobd_device *dev, bool *wanted, long timeout)
 	unsigned long flags;
 	int err;
 
-	raw_spin_lock_irqsave(&dev->core_lock, flags);
+	core_lock(dev, flags);
 	*wanted = true;
-	raw_spin_unlock_irqrestore(&dev->core_lock, flags);
+	core_unlock(dev, flags);
 	err = drain_worker(dev, timeout);
 	return err ?: READ_ONCE(dev->error);
 }
@@ -288,9 +300,9 @@ void seal_admit(struct dattobd_device *dev)
 {
 	unsigned long flags;
 
-	raw_spin_lock_irqsave(&dev->core_lock, flags);
+	core_lock(dev, flags);
 	dev->seal_open_wanted = dev->shut;
-	raw_spin_unlock_irqrestore(&dev->core_lock, flags);
+	core_unlock(dev, flags);
 	if (READ_ONCE(dev->shut))
 		queue_work(dev->wq, &dev->work);
 }
@@ -302,10 +314,10 @@ int seal_open(struct dattobd_device *dev)
 	int err;
 
 	/* An attempt that its caller gave up may not come true in the middle of a transition. */
-	raw_spin_lock_irqsave(&dev->core_lock, flags);
+	core_lock(dev, flags);
 	dev->seal_wanted = false;
 	open = dev->seal == SEAL_OPEN && !seal_is_shut(dev);
-	raw_spin_unlock_irqrestore(&dev->core_lock, flags);
+	core_unlock(dev, flags);
 	if (open)
 		return 0;
 	err = change(dev, &dev->seal_open_wanted, MAX_SCHEDULE_TIMEOUT);

@@ -56,12 +56,12 @@ static u64 make_room(struct dattobd_device *dev, struct engine *engine)
 	unsigned long flags;
 	s64 bytes = 0;
 
-	raw_spin_lock_irqsave(&dev->core_lock, flags);
+	core_lock(dev, flags);
 	if (dev->snapshot_mode && !dev->error && dev->engine == engine)
 		bytes = engine_ask(engine, CORE_MEMORY_WANTED, 0, 0, 0, U32_MAX);
 	if (bytes <= (s64)engine_memory_bytes(engine))
 		bytes = 0;
-	raw_spin_unlock_irqrestore(&dev->core_lock, flags);
+	core_unlock(dev, flags);
 	return bytes && !engine_prepare(engine, bytes) ? bytes : 0;
 }
 
@@ -78,7 +78,7 @@ static s64 request(struct dattobd_device *dev, enum core_export what, u64 value,
 	s64 ret;
 	int err;
 
-	raw_spin_lock_irqsave(&dev->core_lock, flags);
+	core_lock(dev, flags);
 	ret = dev->engine == engine ? dev->error : -ECANCELED;
 	if (!ret) {
 		if (room)
@@ -90,7 +90,7 @@ static s64 request(struct dattobd_device *dev, enum core_export what, u64 value,
 		if (err)
 			ret = err;
 	}
-	raw_spin_unlock_irqrestore(&dev->core_lock, flags);
+	core_unlock(dev, flags);
 	if (room)
 		engine_settle(engine);
 	return ret;
@@ -102,7 +102,7 @@ static s64 report(struct dattobd_device *dev, enum core_export what, const struc
 	unsigned long flags;
 	s64 ret;
 
-	raw_spin_lock_irqsave(&dev->core_lock, flags);
+	core_lock(dev, flags);
 	if (!dev->snapshot_mode || dev->engine != io->engine) {
 		ret = -ECANCELED; /* the index was dropped meanwhile */
 	} else {
@@ -112,7 +112,7 @@ static s64 report(struct dattobd_device *dev, enum core_export what, const struc
 			memcpy(memory, dev->section_bounce, COW_SECTION_BYTES);
 		ret = engine_ask(dev->engine, what, io->section, 0, 0, 0);
 	}
-	raw_spin_unlock_irqrestore(&dev->core_lock, flags);
+	core_unlock(dev, flags);
 	return ret;
 }
 
@@ -146,7 +146,7 @@ static int next_dirty(struct dattobd_device *dev, u64 from, struct section_io *i
 	unsigned long flags;
 	s64 ret, nr_sections;
 
-	raw_spin_lock_irqsave(&dev->core_lock, flags);
+	core_lock(dev, flags);
 	nr_sections = engine_ask(dev->engine, CORE_STAT, CORE_STAT_NR_SECTIONS, 0, 0,
 				 core_nr_sections(dev));
 	ret = nr_sections < 0 ? nr_sections : dev->error;
@@ -160,7 +160,7 @@ static int next_dirty(struct dattobd_device *dev, u64 from, struct section_io *i
 	} else if (ret >= 0) {
 		ret = -ENODATA;
 	}
-	raw_spin_unlock_irqrestore(&dev->core_lock, flags);
+	core_unlock(dev, flags);
 	return ret;
 }
 
@@ -210,15 +210,15 @@ void sections_drop(struct dattobd_device *dev)
 	s64 bytes;
 
 	mutex_lock(&dev->sections_lock);
-	raw_spin_lock_irqsave(&dev->core_lock, flags);
+	core_lock(dev, flags);
 	bytes = dev->error ? 0 : engine_ask(engine, CORE_MEMORY_WANTED, 0, 0, 0, U32_MAX);
 	if (bytes >= (s64)engine_memory_bytes(engine))
 		bytes = 0;
-	raw_spin_unlock_irqrestore(&dev->core_lock, flags);
+	core_unlock(dev, flags);
 	if (bytes > 0 && !engine_prepare(engine, bytes)) {
-		raw_spin_lock_irqsave(&dev->core_lock, flags);
+		core_lock(dev, flags);
 		engine_cut(engine, bytes);
-		raw_spin_unlock_irqrestore(&dev->core_lock, flags);
+		core_unlock(dev, flags);
 		engine_settle(engine);
 	}
 	mutex_unlock(&dev->sections_lock);
@@ -245,6 +245,6 @@ int sections_set_cache(struct dattobd_device *dev, u64 bytes)
 	if (err)
 		return err;
 	dev->cache_wanted = bytes;
-	queue_work(system_unbound_wq, &dev->cache_work);
+	queue_work(COMPAT_UNBOUND_WQ, &dev->cache_work);
 	return drain_work(&dev->cache_work, MAX_SCHEDULE_TIMEOUT) ?: dev->cache_error;
 }

@@ -8,21 +8,22 @@
 #include "ring.h"
 #include "snapshot.h"
 
-static void submit(struct bio *bio)
+static COMPAT_SUBMIT(submit)
 {
-	struct snapshot *snap = bio->bi_bdev->bd_disk->private_data;
+	struct snapshot *snap = compat_bio_disk(bio)->private_data;
 
 	if (bio_op(bio) != REQ_OP_READ) {
 		bio->bi_status = BLK_STS_NOTSUPP;
 		bio_endio(bio);
-		return;
+		return COMPAT_SUBMITTED;
 	}
 	if (READ_ONCE(snap->dev->error) || !bio_sectors(bio)) {
 		bio->bi_status = bio_sectors(bio) ? BLK_STS_IOERR : BLK_STS_OK;
 		bio_endio(bio);
-		return;
+		return COMPAT_SUBMITTED;
 	}
 	snapshot_read(snap, bio);
+	return COMPAT_SUBMITTED;
 }
 
 static COMPAT_DISK_OPEN(open_disk)
@@ -80,7 +81,7 @@ struct ring *snapshot_ring(struct snapshot *snap)
 	return snap->ring;
 }
 
-static int alloc_disk(struct snapshot *snap)
+static int make_disk(struct snapshot *snap)
 {
 	struct dattobd_device *dev = snap->dev;
 	struct gendisk *disk = compat_alloc_disk(origin_bdev(dev));
@@ -117,7 +118,7 @@ struct snapshot *snapshot_create(struct dattobd_device *dev, struct cow_file *co
 	err = snapshot_reads_init(snap);
 	if (err)
 		goto free_ring;
-	err = alloc_disk(snap);
+	err = make_disk(snap);
 	if (err)
 		goto exit_reads;
 	return snap;
@@ -133,7 +134,7 @@ free:
 
 int snapshot_publish(struct snapshot *snap)
 {
-	int err = device_add_disk(NULL, snap->disk, NULL);
+	int err = compat_add_disk(snap->disk);
 
 	snap->published = !err;
 	return err;
@@ -144,7 +145,7 @@ void snapshot_destroy(struct snapshot *snap)
 	if (snap->published)
 		del_gendisk(snap->disk);
 	snapshot_reads_exit(snap);
-	put_disk(snap->disk);
+	compat_put_disk(snap->disk, snap->published);
 	ring_drain(snap->ring);
 	ring_destroy(snap->ring);
 	kfree(snap);

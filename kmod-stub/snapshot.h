@@ -22,7 +22,7 @@ struct snapshot {
 	struct work_struct work;
 	struct workqueue_struct *wq;
 
-	raw_spinlock_t reads_lock; /* reads, next_read, divide; taken inside core_lock */
+	compat_lock_t reads_lock; /* reads, next_read, divide; taken inside core_lock */
 	struct rb_root_cached reads; /* in flight, by sector */
 	u64 next_read; /* number of the next */
 	u64 divide; /* reads from this number on began after the last commit */

@@ -46,7 +46,7 @@ static void read_disk(struct snapshot_read *read, struct bvec_iter iter, sector_
 {
 	struct snapshot *snap = read->snap;
 	struct bio *clone =
-		bio_alloc_clone(origin_bdev(snap->dev), read->bio, GFP_NOIO, &snap->clones);
+		compat_bio_clone(origin_bdev(snap->dev), read->bio, GFP_NOIO, &snap->clones);
 
 	/*
 	 * Writes to the origin may wait for this read: it must not be throttled as its reader is.
@@ -78,19 +78,33 @@ static sector_t read_copies(struct snapshot_read *read, sector_t nr_sectors, u64
 {
 	sector_t in_block = min_t(sector_t, nr_sectors, COW_BLOCK_SECTORS - offset);
 	struct snapshot *snap = read->snap;
-	u64 block, contiguous;
+	u64 at = position * COW_BLOCK_SECTORS + offset, sector, contiguous;
 	s64 on_disk;
 
 	on_disk = ring_read(snap->ring, position, offset * SECTOR_SIZE, read->bio,
 			    part(read, in_block));
 	if (on_disk <= 0)
 		return on_disk ? 0 : in_block;
-	contiguous = cow_file_map(snap->cow, position, &block);
-	contiguous = min_t(u64, contiguous, on_disk);
-	nr_sectors =
-		min_t(u64, nr_sectors, contiguous * COW_BLOCK_SECTORS - (contiguous ? offset : 0));
+	contiguous = cow_file_map(snap->cow, at, &sector);
+	nr_sectors = min3((u64)nr_sectors, contiguous, (u64)on_disk * COW_BLOCK_SECTORS - offset);
 	if (nr_sectors)
-		read_disk(read, part(read, nr_sectors), block * COW_BLOCK_SECTORS + offset);
+		read_disk(read, part(read, nr_sectors), sector);
+	return nr_sectors;
+}
+
+/* Read from the origin what is not the COW file's own. Return: sectors served. */
+static sector_t read_origin(struct snapshot_read *read, sector_t nr_sectors)
+{
+	sector_t sector = read->bio->bi_iter.bi_sector + read->done;
+	u64 first = sector, owned;
+
+	owned = cow_file_odd_part(read->snap->cow, sector, nr_sectors, &first);
+	if (owned && first == sector) {
+		read_zeros(read, part(read, owned));
+		return owned;
+	}
+	nr_sectors = owned ? first - sector : nr_sectors;
+	read_disk(read, part(read, nr_sectors), sector);
 	return nr_sectors;
 }
 
@@ -108,8 +122,7 @@ static void read_run(struct snapshot_read *read, const struct core_run *run)
 		served = left;
 		switch (le32_to_cpu(run->kind)) {
 		case CORE_RUN_ORIGIN:
-			read_disk(read, part(read, left),
-				  read->bio->bi_iter.bi_sector + read->done);
+			served = read_origin(read, left);
 			break;
 		case CORE_RUN_ZERO:
 			read_zeros(read, part(read, left));
@@ -138,7 +151,7 @@ static s64 plan_rest(struct snapshot_read *read, struct core_run *runs, u64 *sec
 	unsigned long flags;
 	s64 ret;
 
-	raw_spin_lock_irqsave(&dev->core_lock, flags);
+	core_lock(dev, flags);
 	ret = dev->error;
 	if (!ret)
 		ret = engine_ask(dev->engine, CORE_PLAN_READ, sector, left, 0, CORE_RUNS_MAX);
@@ -148,7 +161,7 @@ static s64 plan_rest(struct snapshot_read *read, struct core_run *runs, u64 *sec
 	} else if (ret == CORE_STATUS_MISS) {
 		*section = engine_call(dev->engine, CORE_MISS_SECTION, 0, 0, 0);
 	}
-	raw_spin_unlock_irqrestore(&dev->core_lock, flags);
+	core_unlock(dev, flags);
 	return ret;
 }
 
@@ -227,7 +240,7 @@ int snapshot_reads_init(struct snapshot *snap)
 {
 	int err;
 
-	raw_spin_lock_init(&snap->reads_lock);
+	compat_lock_init(&snap->reads_lock);
 	INIT_LIST_HEAD(&snap->queue);
 	INIT_WORK(&snap->work, serve_queue);
 	snap->reads = RB_ROOT_CACHED;

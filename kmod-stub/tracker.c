@@ -26,10 +26,8 @@
 
 sector_t tracker_range(const struct dattobd_device *dev, struct bio *bio, sector_t *sector)
 {
-	sector_t from = bio->bi_iter.bi_sector, to;
+	sector_t from = compat_bio_sector(bio), to;
 
-	if (!bio_flagged(bio, BIO_REMAPPED))
-		from += bio->bi_bdev->bd_start_sect;
 	to = min(from + bio_sectors(bio), dev->start + dev->nr_sectors);
 	from = max(from, dev->start);
 	if (from >= to)
@@ -58,14 +56,6 @@ static void mark(struct dattobd_device *dev, struct bio *bio, sector_t sector, s
 		device_fail_locked(dev, ret, "the core could not record a write");
 }
 
-static bool takes_cow_blocks(const struct dattobd_device *dev, sector_t sector, sector_t nr_sectors)
-{
-	u64 block = sector / COW_BLOCK_SECTORS;
-	u64 end = DIV_ROUND_UP(sector + nr_sectors, COW_BLOCK_SECTORS);
-
-	return cow_file_overlaps(dev->cow, block, end - block);
-}
-
 /*
  * Does a write of somebody else go to blocks of the live COW file? As long as the file is guarded
  * that cannot be, but for raw writers; while the filesystem is not mounted, and after it was
@@ -74,7 +64,7 @@ static bool takes_cow_blocks(const struct dattobd_device *dev, sector_t sector, 
  */
 static bool fail_if_taken(struct dattobd_device *dev, sector_t sector, sector_t nr_sectors)
 {
-	if (!takes_cow_blocks(dev, sector, nr_sectors))
+	if (!cow_file_overlaps(dev->cow, sector, nr_sectors))
 		return false;
 	device_fail_locked(dev, -ESTALE, "the blocks of its COW file were given to somebody else");
 	return true;
@@ -86,7 +76,7 @@ static bool fail_if_taken(struct dattobd_device *dev, sector_t sector, sector_t 
  */
 static bool meets_cow_write(const struct dattobd_device *dev, sector_t sector, sector_t nr_sectors)
 {
-	return atomic_read(&dev->nr_cow_writes) && takes_cow_blocks(dev, sector, nr_sectors);
+	return atomic_read(&dev->nr_cow_writes) && cow_file_overlaps(dev->cow, sector, nr_sectors);
 }
 
 static bool may_go(struct dattobd_device *dev, struct bio *bio, sector_t sector,
@@ -110,10 +100,30 @@ static bool may_go(struct dattobd_device *dev, struct bio *bio, sector_t sector,
  * A write beyond the end that the origin had at set-up: there is no bit for it, and there will be
  * no whole snapshot.
  */
+void tracker_outgrown(struct dattobd_device *dev)
+{
+	device_fail(dev, -ESTALE, "its origin was resized; a full backup is needed");
+}
+
 static void check_growth(struct dattobd_device *dev, struct bio *bio)
 {
-	if (bio->bi_bdev == origin_bdev(dev) && bdev_nr_sectors(bio->bi_bdev) > dev->nr_sectors)
-		device_fail(dev, -ESTALE, "its origin was resized; a full backup is needed");
+	if (!compat_bio_is_for(bio, origin_bdev(dev)) ||
+	    compat_bdev_nr_sectors(origin_bdev(dev)) <= dev->nr_sectors)
+		return;
+	if (compat_may_lock())
+		tracker_outgrown(dev);
+	else
+		late_outgrown(dev);
+}
+
+/*
+ * Nobody polls for a write that has not been submitted, so it ends in an interrupt, where it cannot
+ * go back to a cache of bios that are polled for. And it may sleep where the worker submits it.
+ */
+static void make_patient(struct bio *bio)
+{
+	compat_bio_clear_polled(bio);
+	bio->bi_opf &= ~REQ_NOWAIT;
 }
 
 bool tracker_take(struct dattobd_device *dev, struct bio *bio)
@@ -127,8 +137,13 @@ bool tracker_take(struct dattobd_device *dev, struct bio *bio)
 		check_growth(dev, bio);
 		return false;
 	}
+	if (!compat_may_lock()) {
+		make_patient(bio);
+		late_take(dev, bio);
+		return true;
+	}
 
-	raw_spin_lock_irqsave(&dev->core_lock, flags);
+	core_lock(dev, flags);
 	closed = unlikely(dev->seal || seal_is_shut(dev));
 	again = closed && proof_is_noted(dev, bio, sector, nr_sectors);
 	if (closed && !again) {
@@ -141,19 +156,13 @@ bool tracker_take(struct dattobd_device *dev, struct bio *bio)
 		held = meets_cow_write(dev, sector, nr_sectors);
 	}
 	if (held) {
-		/*
-		 * Nobody polls for a write that has not been submitted, so it ends in an interrupt,
-		 * where it cannot go back to a cache of bios that are polled for. And it may sleep
-		 * where the worker submits it.
-		 */
-		bio_clear_polled(bio);
-		bio->bi_opf &= ~REQ_NOWAIT;
+		make_patient(bio);
 		bio_list_add(&dev->held, bio);
 		dev->drain.held++;
 	} else if (!again) {
 		proof_note(dev, bio, sector, nr_sectors);
 	}
-	raw_spin_unlock_irqrestore(&dev->core_lock, flags);
+	core_unlock(dev, flags);
 
 	if (held)
 		queue_work(dev->wq, &dev->work);
@@ -168,7 +177,7 @@ static bool take_batch(struct dattobd_device *dev, struct bio_list *batch, unsig
 	struct bio *bio;
 
 	bio_list_init(batch);
-	raw_spin_lock_irqsave(&dev->core_lock, flags);
+	core_lock(dev, flags);
 	while (count < COPY_RANGES && (bio = bio_list_pop(&dev->held))) {
 		sector_t sector = 0, nr_sectors = tracker_range(dev, bio, &sector);
 
@@ -178,7 +187,7 @@ static bool take_batch(struct dattobd_device *dev, struct bio_list *batch, unsig
 		dev->ranges[count].sector = cpu_to_le64(sector);
 		dev->ranges[count++].nr_sectors = cpu_to_le64(nr_sectors);
 	}
-	raw_spin_unlock_irqrestore(&dev->core_lock, flags);
+	core_unlock(dev, flags);
 	*nr_ranges = count;
 	return !bio_list_empty(batch);
 }
@@ -201,7 +210,7 @@ static bool release(struct dattobd_device *dev, struct bio *bio)
 	bool swallow = false, blocked = false;
 	unsigned long flags;
 
-	raw_spin_lock_irqsave(&dev->core_lock, flags);
+	core_lock(dev, flags);
 	/* Again: a seal holds writes before they are looked at, and the COW file may have grown. */
 	if (dev->error || fail_if_taken(dev, sector, nr_sectors)) {
 		blocked = meets_cow_write(dev, sector, nr_sectors);
@@ -213,7 +222,7 @@ static bool release(struct dattobd_device *dev, struct bio *bio)
 	}
 	if (!blocked && !swallow)
 		proof_note(dev, bio, sector, nr_sectors);
-	raw_spin_unlock_irqrestore(&dev->core_lock, flags);
+	core_unlock(dev, flags);
 
 	if (blocked)
 		return false;
@@ -285,11 +294,11 @@ static struct copy_request *next_request(struct dattobd_device *dev)
 	struct copy_request *request;
 	unsigned long flags;
 
-	raw_spin_lock_irqsave(&dev->core_lock, flags);
+	core_lock(dev, flags);
 	request = list_first_entry_or_null(&dev->copy_requests, struct copy_request, list);
 	if (request)
 		list_del(&request->list);
-	raw_spin_unlock_irqrestore(&dev->core_lock, flags);
+	core_unlock(dev, flags);
 	return request;
 }
 
@@ -317,9 +326,9 @@ int tracker_copy(struct dattobd_device *dev, sector_t sector, sector_t nr_sector
 	request->range.nr_sectors = cpu_to_le64(nr_sectors);
 	refcount_set(&request->users, 2);
 	init_completion(&request->done);
-	raw_spin_lock_irqsave(&dev->core_lock, flags);
+	core_lock(dev, flags);
 	list_add_tail(&request->list, &dev->copy_requests);
-	raw_spin_unlock_irqrestore(&dev->core_lock, flags);
+	core_unlock(dev, flags);
 	queue_work(dev->wq, &dev->work);
 	while (!err && wait_for_completion_killable_timeout(&request->done, HZ / 10) <= 0)
 		err = expand_interrupted(dev);
@@ -339,6 +348,7 @@ void tracker_work(struct work_struct *work)
 	struct bio_list batch;
 	unsigned int count, size;
 
+	late_decide(dev);
 	while (seal_let_go(dev)) {
 		serve_copies(dev);
 		if (!take_batch(dev, &batch, &count))
@@ -350,6 +360,7 @@ void tracker_work(struct work_struct *work)
 		release_batch(dev, &batch);
 		drain_gone(&dev->drain, size);
 		cond_resched();
+		late_decide(dev);
 	}
 	seal_make(dev);
 	memalloc_noio_restore(noio);

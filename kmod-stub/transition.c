@@ -143,11 +143,11 @@ static void cut_data_area(struct dattobd_device *dev)
 	s64 data_offset;
 	int err = 0;
 
-	raw_spin_lock_irqsave(&dev->core_lock, flags);
+	core_lock(dev, flags);
 	data_offset = engine_ask(dev->engine, CORE_STAT, CORE_STAT_DATA_OFFSET, 0, 0, S64_MAX);
 	if (data_offset < 0)
 		device_fail_locked(dev, data_offset, "the core could not be asked for its state");
-	raw_spin_unlock_irqrestore(&dev->core_lock, flags);
+	core_unlock(dev, flags);
 	if (data_offset < 0)
 		return;
 
@@ -160,9 +160,9 @@ static void cut_data_area(struct dattobd_device *dev)
 			    cow_file_path(dev->cow), err);
 		return;
 	}
-	raw_spin_lock_irqsave(&dev->core_lock, flags);
+	core_lock(dev, flags);
 	engine_call(dev->engine, CORE_SET_FSIZE, data_offset, 0, 0);
-	raw_spin_unlock_irqrestore(&dev->core_lock, flags);
+	core_unlock(dev, flags);
 }
 
 static void leave_snapshot_mode(struct dattobd_device *dev)
@@ -170,14 +170,14 @@ static void leave_snapshot_mode(struct dattobd_device *dev)
 	unsigned long flags;
 	s64 ret = 0;
 
-	raw_spin_lock_irqsave(&dev->core_lock, flags);
+	core_lock(dev, flags);
 	if (!dev->error)
 		ret = engine_call(dev->engine, CORE_TO_INCREMENTAL,
 				  engine_call(dev->engine, CORE_STAT, CORE_STAT_FSIZE, 0, 0), 0, 0);
 	WRITE_ONCE(dev->snapshot_mode, false);
 	if (ret < 0)
 		device_fail_locked(dev, ret, "the core could not leave snapshot mode");
-	raw_spin_unlock_irqrestore(&dev->core_lock, flags);
+	core_unlock(dev, flags);
 }
 
 int transition_to_incremental(struct dattobd_device *dev)
@@ -206,6 +206,10 @@ int transition_to_incremental(struct dattobd_device *dev)
 	request_ignore_kill();
 	leave_snapshot_mode(dev);
 	expand_end(dev);
+	err = READ_ONCE(dev->error) ? 0 : core_mark_shared(dev);
+	if (err)
+		device_fail(dev, err,
+			    "the core could not list the blocks that its COW file shares");
 	auto_expand_drop(dev);
 	tracker_drain(dev); /* what came in between is marked */
 	device_cow_writes_wait(dev); /* from here on the file's blocks may become somebody else's */
@@ -234,7 +238,7 @@ static int check_size(struct dattobd_device *dev)
 {
 	struct block_device *bdev = origin_bdev(dev);
 
-	if (bdev_nr_sectors(bdev) == dev->nr_sectors && bdev->bd_start_sect == dev->start)
+	if (compat_bdev_nr_sectors(bdev) == dev->nr_sectors && get_start_sect(bdev) == dev->start)
 		return 0;
 	device_fail(dev, -ESTALE, "its origin was resized; a full backup is needed");
 	return -ESTALE;
@@ -260,13 +264,13 @@ static bool switched(struct dattobd_device *dev, struct next *next, u64 changed)
 	unsigned long flags;
 	bool quiet;
 
-	raw_spin_lock_irqsave(&dev->core_lock, flags);
+	core_lock(dev, flags);
 	/* A write that is still held was not looked at by the next core. */
 	quiet = engine_call(dev->engine, CORE_STAT, CORE_STAT_NR_CHANGED, 0, 0) == changed &&
 		dev->drain.held == READ_ONCE(dev->drain.gone) && !dev->error;
 	if (quiet)
 		take_over(dev, next);
-	raw_spin_unlock_irqrestore(&dev->core_lock, flags);
+	core_unlock(dev, flags);
 	return quiet;
 }
 

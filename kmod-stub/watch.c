@@ -150,12 +150,12 @@ void watch_work(struct work_struct *work)
 		interval = next_look(dev);
 		control_unlock(dev->minor);
 	}
-	queue_delayed_work(system_unbound_wq, &dev->watch, interval);
+	queue_delayed_work(COMPAT_UNBOUND_WQ, &dev->watch, interval);
 }
 
 void watch_kick(struct dattobd_device *dev)
 {
-	mod_delayed_work(system_unbound_wq, &dev->watch, SOON);
+	mod_delayed_work(COMPAT_UNBOUND_WQ, &dev->watch, SOON);
 }
 
 /* The time until @end. */

@@ -1,42 +1,43 @@
 // Builds the kernel module: npm run build:kmod [-- <kernel release>] [--debug-core] [--test <folder> [--stub a.c,b.c]]
 //
-// The sources stay as they are: the build folder gets links to them, to wasm3's sources, and core_wasm.c, and is then built by
+// The release is the running kernel's unless one is named. Headers that are not installed are downloaded from Debian's
+// archive, and with them the compiler that they want (debian/kernels.mjs).
+//
+// The sources stay as they are: the build folder gets copies of them, of wasm3's sources, and core_wasm.c, and is then built by
 // a plain `make -C <kernel> M=<folder>`. Result: build/kmod/<release>/dattobd.ko (see work-folder.mjs).
 //
 //   --debug-core    embed core.debug.wasm, which takes little more than to link; result: build/kmod/<release>/debug-core/dattobd.ko
 //   --test <folder> a test module: the sources of that folder in place of main.c, or with --stub, beside these
 //                   files of the stub only; result: build/kmod/<release>/test-<name of the folder>/dattobd.ko
-//   KROOT=<folder>  where lib/modules/ and usr/src/ of unpacked kernel packages lie, instead of /
-//   KDIR=<folder>   a kernel's own build tree, instead of installed headers
+//   --other <folder> after a build of ours: another module, by the Kbuild of that folder, that may include our probes.h;
+//                   result: build/kmod/<release>/<name of the folder>/<name of the folder>.ko
+//   KDIR=<folder>   a kernel's own build tree, instead of headers
 //   CORE_WASM=<file>   instead of build/core.wasm or build/core.debug.wasm
 //   C=1             run sparse too, on what is compiled; C=2: on all
 
 import { spawnSync } from 'node:child_process';
 import {
+  copyFileSync,
   existsSync,
-  lstatSync,
   mkdirSync,
   readdirSync,
   readFileSync,
-  readlinkSync,
   realpathSync,
   rmSync,
   statSync,
-  symlinkSync,
   writeFileSync,
 } from 'node:fs';
 import { availableParallelism, release as runningRelease } from 'node:os';
-import { basename, dirname, join, resolve } from 'node:path';
+import { basename, dirname, join, relative, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
+import { Missing } from './debian/archive.mjs';
+import { commandIn, needHeaders, needSparse } from './debian/kernels.mjs';
 import { fetchWasm3 } from './fetch-wasm3.mjs';
 import { workFolder } from './work-folder.mjs';
 
 const root = dirname(dirname(fileURLToPath(import.meta.url)));
 const stub = join(root, 'kmod-stub');
-
-/** Something is missing; the message names it and what installs it. */
-class Missing extends Error {}
 
 /** Returns where a program lies, or null. */
 function which(program) {
@@ -46,21 +47,23 @@ function which(program) {
 }
 
 /** Writes a file only if that changes it, so that make has nothing to do. */
-function update(path, text) {
-  if (!existsSync(path) || lstatSync(path).isSymbolicLink() || readFileSync(path, 'utf8') !== text) {
-    rmSync(path, { force: true });
-    writeFileSync(path, text);
-  }
+function update(path, content) {
+  if (existsSync(path) && readFileSync(path).equals(content)) return;
+  rmSync(path, { force: true });
+  writeFileSync(path, content);
 }
 
-/** Makes `folder` hold links to exactly these files, beside files that are no links; `files` maps names to targets. */
-function linkAll(folder, files) {
+/**
+ * Makes `folder` hold copies of exactly these files, beside what make leaves there.
+ *
+ * @param files map from name to path
+ * @param own pattern of the names that a source may have
+ */
+function copyAll(folder, files, own = /\.[ch]$/) {
   mkdirSync(folder, { recursive: true });
-  for (const name of readdirSync(folder)) {
-    const path = join(folder, name);
-    if (lstatSync(path).isSymbolicLink() && files.get(name) !== readlinkSync(path)) rmSync(path);
-  }
-  for (const [name, target] of files) if (!existsSync(join(folder, name))) symlinkSync(target, join(folder, name));
+  for (const name of readdirSync(folder))
+    if (own.test(name) && !/\.mod\.c$|^probes\.h$/.test(name) && !files.has(name)) rmSync(join(folder, name));
+  for (const [name, path] of files) update(join(folder, name), readFileSync(path));
 }
 
 /** Returns a map from name to path of the files of `folder` whose name `wanted` accepts. */
@@ -69,59 +72,35 @@ function filesOf(folder, wanted = /\.[ch]$/) {
   return new Map(names.map((name) => [name, join(folder, name)]));
 }
 
-/** Follows a link of an unpacked package: absolute targets lie in the same tree. */
-function resolveIn(tree, path) {
-  if (!lstatSync(path, { throwIfNoEntry: false })?.isSymbolicLink()) return path;
-  const target = readlinkSync(path);
-  return target.startsWith('/') ? join(tree, target) : resolve(dirname(path), target);
-}
-
 /**
- * Returns the folder for `make -C` of a kernel whose packages are unpacked in `tree`.
+ * Finds what to build for, and where.
  *
- * Debian's headers are entered through a Makefile that includes another one by its absolute path. In an unpacked
- * tree that path leads nowhere, so a view is prepared: links to everything, and that Makefile corrected.
+ * @returns { release, headers, tree }: `headers` is the folder for `make -C`; with `tree`, both it and what is built lie
+ *   in that tree, and make runs in it
  */
-function headersView(tree, release, view) {
-  const headers = resolveIn(tree, join(tree, 'lib/modules', release, 'build'));
-  if (!existsSync(join(headers, 'Makefile')))
-    throw new Missing(
-      `no headers in ${headers}: dpkg-deb -x linux-headers-${release}_*.deb ${tree} (from apt download)`,
-    );
-  const links = new Map(readdirSync(headers).map((name) => [name, join(headers, name)]));
-  links.delete('Makefile');
-  linkAll(view, links);
-  const makefile = readFileSync(join(headers, 'Makefile'), 'utf8');
-  update(join(view, 'Makefile'), makefile.replaceAll('include /usr/src/', `include ${join(tree, 'usr/src')}/`));
-  return view;
-}
-
-/** Returns { release, kernel }: what to build for, and the folder for `make -C`. */
-function findKernel(wanted, out) {
-  const { KDIR, KROOT } = process.env;
+async function findKernel(wanted) {
+  const { KDIR } = process.env;
   if (KDIR) {
-    const kernel = realpathSync(KDIR);
-    const file = join(kernel, 'include/config/kernel.release');
+    const headers = realpathSync(KDIR);
+    const file = join(headers, 'include/config/kernel.release');
     if (!existsSync(file)) throw new Missing(`no built kernel in KDIR=${KDIR}: make -C ${KDIR} modules_prepare`);
-    return { release: readFileSync(file, 'utf8').trim(), kernel };
+    return { release: readFileSync(file, 'utf8').trim(), headers };
   }
   const release = wanted ?? runningRelease();
-  if (KROOT) return { release, kernel: headersView(realpathSync(KROOT), release, join(out, release, 'headers')) };
-  const kernel = join('/lib/modules', release, 'build');
-  if (!existsSync(join(kernel, 'Makefile')))
-    throw new Missing(`no headers of kernel ${release}: apt install linux-headers-${release}`);
-  return { release, kernel: realpathSync(kernel) };
+  const installed = join('/lib/modules', release, 'build');
+  if (existsSync(join(installed, 'Makefile'))) return { release, headers: realpathSync(installed) };
+  const tree = await needHeaders(release);
+  return { release, headers: join(tree, 'usr/src', `linux-headers-${release}`), tree };
 }
 
-/** Throws Missing if a program that the build of this kernel runs is not installed. */
-function checkPrograms(kernel) {
-  const variables = join(kernel, '.kernelvariables');
+/** Throws Missing if a program that a build on this machine runs is not installed. */
+function checkPrograms(headers) {
+  const variables = join(headers, '.kernelvariables');
   const pinned = existsSync(variables) ? /\bgcc-\d+/.exec(readFileSync(variables, 'utf8'))?.[0] : undefined;
   const needed = [
     ['make', 'make'],
     [pinned ?? 'gcc', pinned ?? 'gcc'],
     ['ld', 'binutils'],
-    ['flock', 'util-linux'],
   ];
   if (process.env.C) needed.push(['sparse', 'sparse']);
   const missing = needed.filter(([program]) => !which(program));
@@ -163,51 +142,80 @@ function moduleSources(options) {
 
 /** Fills the folder that make is run on. */
 function prepare(folder, options) {
+  const core = options['debug-core'] ? 'core_debug_wasm.c' : 'core_wasm.c';
   const wasm = process.env.CORE_WASM ?? join(root, 'build', options['debug-core'] ? 'core.debug.wasm' : 'core.wasm');
   if (!existsSync(wasm)) throw new Missing(`no ${wasm}: npm run build:core`);
   const wasm3 = fetchWasm3();
-  linkAll(folder, moduleSources(options).set('wasm3.defines', join(root, 'wasm3-binding/wasm3.defines')));
-  linkAll(join(folder, 'shim'), filesOf(join(stub, 'shim')));
-  linkAll(join(folder, 'probes'), filesOf(join(stub, 'probes')));
-  linkAll(join(folder, 'wasm3'), filesOf(wasm3));
-  update(join(folder, options['debug-core'] ? 'core_debug_wasm.c' : 'core_wasm.c'), embed(wasm));
+  copyAll(
+    folder,
+    moduleSources(options).set('wasm3.defines', join(root, 'wasm3-binding/wasm3.defines')),
+    /^(?!core_(debug_)?wasm\.c$).*\.[ch]$/,
+  );
+  for (const name of ['compat', 'probes', 'shim']) copyAll(join(folder, name), filesOf(join(stub, name)));
+  copyAll(join(folder, 'wasm3'), filesOf(wasm3));
+  update(join(folder, core), Buffer.from(embed(wasm)));
 }
 
-function build() {
-  const { values: options, positionals } = parseArgs({
-    allowPositionals: true,
-    options: { 'debug-core': { type: 'boolean' }, test: { type: 'string' }, stub: { type: 'string' } },
-  });
-  const out = workFolder('build/kmod');
-  const { release, kernel } = findKernel(positionals[0], out);
-  checkPrograms(kernel);
+/**
+ * Runs make on a folder and copies the module that it leaves there; nobody else may build in that folder meanwhile.
+ *
+ * @param kernel see findKernel
+ * @param module path of the module in the folder
+ */
+function make(kernel, folder, variables, module, result) {
+  // The same path, seen from the tree that make runs in.
+  const seen = (path) => (kernel.tree ? `/${relative(kernel.tree, path)}` : path);
+  // A module's BTF would need pahole and the kernel's vmlinux, and nothing reads ours.
+  const all = [`M=${seen(folder)}`, 'CONFIG_DEBUG_INFO_BTF_MODULES=', ...variables];
+  const command = ['make', `-j${availableParallelism()}`, '--no-print-directory', '-C', seen(kernel.headers)];
+  const whole = [...(kernel.tree ? commandIn(kernel.tree) : []), ...command, ...all, 'modules'];
+  const script = 'from=$1 to=$2; shift 2; "$@" && cp "$from" "$to.new" && mv "$to.new" "$to"';
+  const locked = [join(folder, '.lock'), 'sh', '-c', script, 'sh', module, result, ...whole];
+  const { status } = spawnSync('flock', locked, { stdio: 'inherit' });
+  if (status !== 0) process.exit(status ?? 1);
+  console.log(result);
+}
 
-  const place = options.test ? join(out, release, `test-${basename(options.test)}`) : join(out, release);
-  const result = options['debug-core'] ? join(place, 'debug-core') : place;
-  const folder = join(place, 'obj');
+function buildOurs(kernel, places, options) {
+  const name = options.test ? `test-${basename(options.test)}` : '';
+  const result = join(places.results, name, options['debug-core'] ? 'debug-core' : '');
+  const folder = join(places.work, name, 'obj');
   prepare(folder, options);
   mkdirSync(result, { recursive: true });
-
-  // A module's BTF would need pahole and the kernel's vmlinux, and nothing reads ours.
-  const variables = [
-    `M=${folder}`,
-    'CONFIG_DEBUG_INFO_BTF_MODULES=',
-    ...(options['debug-core'] ? ['DATTOBD_DEBUG_CORE=1'] : []),
-    ...(process.env.C ? [`C=${process.env.C}`] : []),
-  ];
-  const make = ['make', `-j${availableParallelism()}`, '--no-print-directory', '-C', kernel, ...variables, 'modules'];
-  // Nobody else may build in this folder before the module is copied.
-  const script = 'from=$1 to=$2; shift 2; "$@" && cp "$from" "$to.new" && mv "$to.new" "$to"';
-  const [built, module] = [join(folder, 'dattobd.ko'), join(result, 'dattobd.ko')];
-  const command = [join(folder, '.lock'), 'sh', '-c', script, 'sh', built, module, ...make];
-  const { status } = spawnSync('flock', command, { stdio: 'inherit' });
-  if (status !== 0) process.exit(status ?? 1);
-  console.log(module);
+  const { C } = process.env;
+  const variables = [...(options['debug-core'] ? ['DATTOBD_DEBUG_CORE=1'] : []), ...(C ? [`C=${C}`] : [])];
+  make(kernel, folder, variables, join(folder, 'dattobd.ko'), join(result, 'dattobd.ko'));
 }
 
-try {
-  build();
-} catch (error) {
+function buildOther(kernel, places, options) {
+  const name = basename(options.other);
+  const folder = join(places.work, name);
+  copyAll(folder, filesOf(resolve(options.other), /\.[ch]$|^Kbuild$/));
+  copyFileSync(join(places.work, 'obj/probes.h'), join(folder, 'probes.h'));
+  mkdirSync(join(places.results, name), { recursive: true });
+  make(kernel, folder, [], join(folder, `${name}.ko`), join(places.results, name, `${name}.ko`));
+}
+
+async function build() {
+  const { values: options, positionals } = parseArgs({
+    allowPositionals: true,
+    options: {
+      'debug-core': { type: 'boolean' },
+      test: { type: 'string' },
+      stub: { type: 'string' },
+      other: { type: 'string' },
+    },
+  });
+  const kernel = await findKernel(positionals[0]);
+  if (!kernel.tree) checkPrograms(kernel.headers);
+  else if (process.env.C) await needSparse(kernel.release);
+  const results = join(workFolder('build/kmod'), kernel.release);
+  const places = { results, work: kernel.tree ? join(kernel.tree, 'build', kernel.release) : results };
+  if (options.other) buildOther(kernel, places, options);
+  else buildOurs(kernel, places, options);
+}
+
+build().catch((error) => {
   console.error(`Cannot build the module: ${error.message}`);
   process.exit(1);
-}
+});

@@ -20,7 +20,7 @@ import { conclude } from './runner/report.js';
 import type { Task } from './runner/task.js';
 import { unitTasks } from './runner/units.js';
 import { projectDir, seriesNames } from './vm/kernels.js';
-import { everywhere, type Place, scenarios, spread } from './vm/scenarios.js';
+import { everywhere, fileSystemNames, fileSystemsOf, once, onceOnEach, type Place, scenarios } from './vm/scenarios.js';
 import { machineTasks } from './vm/tasks.js';
 
 const { values, positionals } = parseArgs({
@@ -57,21 +57,20 @@ function places(): Place[] {
     values.scenario,
     scenarios.map(({ name }) => name),
   );
-  check('fs', values.fs, ['ext4', 'xfs']);
+  check('fs', values.fs, fileSystemNames);
   check('kernel', values.kernel, [...seriesNames, 'debug']);
   const wanted = ({ scenario }: Place): boolean => values.scenario?.includes(scenario.name) ?? true;
   if (values.all)
     return everywhere(values.kernel ?? seriesNames)
       .filter((at) => values.fs?.includes(at.fs) ?? true)
       .filter(wanted);
-  return spread(seriesNames)
-    .filter(wanted)
-    .flatMap((at) => (values.kernel ?? [at.kernel]).map((kernel) => ({ ...at, kernel })))
-    .flatMap((at) =>
-      (values.fs ?? [at.fs]).flatMap((name) =>
-        at.scenario.fileSystems.filter((fs) => fs === name).map((fs) => ({ ...at, fs })),
-      ),
-    );
+  return (values.kernel ? onceOnEach(values.kernel) : once(seriesNames)).filter(wanted).flatMap((at) =>
+    (values.fs ?? [at.fs]).flatMap((name) =>
+      fileSystemsOf(at.scenario)
+        .filter((fs) => fs === name)
+        .map((fs) => ({ ...at, fs })),
+    ),
+  );
 }
 
 function tasks(): Task[] {

@@ -2,6 +2,7 @@
 /* From 6.2 on ftrace_regs has accessors for arguments. */
 #include <linux/ftrace.h>
 
+struct ftrace_regs;
 unsigned long probe(struct ftrace_regs *fregs);
 unsigned long probe(struct ftrace_regs *fregs)
 {

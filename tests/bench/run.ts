@@ -24,8 +24,8 @@ const parts: Readonly<Record<string, () => Promise<boolean>>> = {
   help,
   index: indexWalk,
   update,
-  'update-vm': () => updateVm(kernel(release)),
-  tracking: () => tracking(kernel(release)),
+  'update-vm': async () => updateVm(await kernel(release)),
+  tracking: async () => tracking(await kernel(release)),
 };
 const named = args.filter((word) => word !== release);
 const unknown = named.find((name) => !(name in parts));

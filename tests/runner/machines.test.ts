@@ -9,7 +9,7 @@ import { runTasks } from './pool.js';
 import { conclude } from './report.js';
 import type { Task } from './task.js';
 
-const on = kernel(seriesNames[0]!);
+const on = await kernel(seriesNames[0]!);
 
 /** A machine that runs guests/<name>.sh. */
 const machine = (name: string, mayBeRepeated: boolean, limitSeconds: number): Task => ({

@@ -1,5 +1,5 @@
 /** Builds what the guests run: the small C programs, statically, and the module for each kernel. */
-import { cpSync, mkdirSync, readdirSync, statSync } from 'node:fs';
+import { mkdirSync, readdirSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { workFolder } from '../../scripts/work-folder.mjs';
 import { runCommand } from '../runner/command.js';
@@ -86,12 +86,8 @@ export function modulePath(kernel: Kernel, debugCore: boolean): string {
  * @returns path of erasable.ko
  */
 export async function buildErasable(kernel: Kernel): Promise<string> {
-  const module = join(workFolder('build/kmod'), kernel.release);
-  const folder = join(module, 'erasable');
-  cpSync(join(projectDir, 'tests/vm/erasable'), folder, { recursive: true, preserveTimestamps: true });
-  const headers = kernel.buildEnv.KDIR ?? join(module, 'headers');
-  const variables = [`M=${folder}`, `KCFLAGS=-I${join(module, 'obj')}`, 'CONFIG_DEBUG_INFO_BTF_MODULES='];
-  await run(['make', '-s', '-C', headers, ...variables, 'modules']);
+  const other = join(projectDir, 'tests/vm/erasable');
+  await run(['npm', 'run', '-s', 'build:kmod', '--', kernel.release, '--other', other], kernel.buildEnv);
   return erasablePath(kernel);
 }
 

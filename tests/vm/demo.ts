@@ -30,7 +30,7 @@ const fs = process.argv[3] ?? 'ext4';
 const scenario = scenarios.find((s) => s.name === 'walkthrough')!;
 if (!scenario.fileSystems.some((name) => name === fs))
   throw new RangeError(`Cannot use ${fs}: expected ${scenario.fileSystems.join(' or ')}`);
-const on = kernel(series);
+const on = await kernel(series);
 await buildPrograms();
 await buildModule(on, false);
 console.log(INTRODUCTION);

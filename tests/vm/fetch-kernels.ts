@@ -1,4 +1,9 @@
-/** Downloads the kernels to test on that are not in the cache yet, and prints the release of each: 6.1, then 6.12. */
+/**
+ * Downloads kernels to test on that are not in the cache yet, and prints the release of each:
+ *
+ *   tsx tests/vm/fetch-kernels.ts [SERIES…]     all of them by default
+ */
 import { kernel, seriesNames } from './kernels.js';
 
-for (const name of seriesNames) console.log(kernel(name).release);
+const names = process.argv.length > 2 ? process.argv.slice(2) : seriesNames;
+for (const name of names) console.log((await kernel(name)).release);

@@ -5,11 +5,11 @@ import { tmpdir } from 'node:os';
 import { basename, join } from 'node:path';
 import { bootProgram } from './build.js';
 import { type Kernel, projectDir } from './kernels.js';
-import type { FileSystem } from './scenarios.js';
+import type { FileSystemType } from './scenarios.js';
 
 /** A machine whose root filesystem is on /dev/vda. */
 export interface RootDisk {
-  readonly fs: FileSystem;
+  readonly fs: FileSystemType;
   /** the module that its initrd loads where there is something to reload */
   readonly module: string;
 }
@@ -39,6 +39,15 @@ function addProgram(from: string, to: string): void {
   chmodSync(to, 0o755);
 }
 
+/** Copies modules and those that they need to a tree's folder, in the order in which they are to be loaded. */
+function addModules(tree: string, kernel: Kernel, names: readonly string[]): void {
+  bootModules(kernel, names).forEach((path, i) => {
+    const name = join(tree, 'modules', `${String(i).padStart(2, '0')}-${basename(path).replace(/\.(xz|zst)$/, '')}`);
+    if (path.endsWith('.xz')) writeFileSync(name, execFileSync('xz', ['-dc', path], { maxBuffer: 1 << 26 }));
+    else copyFileSync(path, name);
+  });
+}
+
 /** What boot/ puts into an initramfs of a real host, and the module where modprobe finds it. */
 function addReload(tree: string, kernel: Kernel, module: string): void {
   const modules = join(tree, 'lib/modules', kernel.release);
@@ -57,12 +66,43 @@ export function writeInitrd(kernel: Kernel, root: RootDisk | undefined, to: stri
   addProgram('/bin/busybox', join(tree, 'bin/busybox'));
   addProgram(join(guestDir, root ? 'root/initrd' : 'init'), join(tree, 'init'));
   if (root) addReload(tree, kernel, root.module);
-  bootModules(kernel, root ? [...BOOT_MODULES, root.fs] : BOOT_MODULES).forEach((path, i) => {
-    const name = join(tree, 'modules', `${String(i).padStart(2, '0')}-${basename(path).replace(/\.(xz|zst)$/, '')}`);
-    if (path.endsWith('.xz')) writeFileSync(name, execFileSync('xz', ['-dc', path], { maxBuffer: 1 << 26 }));
-    else copyFileSync(path, name);
-  });
+  addModules(tree, kernel, root ? [...BOOT_MODULES, root.fs] : BOOT_MODULES);
   pack(tree, to);
+}
+
+/** What a bare guest needs beside its script: what its filesystems are on, and what its programs want. */
+const BARE_MODULES = ['virtio_pci', 'virtio_blk', 'virtio_rng', 'ext4', 'xfs', 'loop'];
+
+/**
+ * Writes the first root file system of a machine that cannot reach its host's files (guest/bare/init).
+ *
+ * @param script what it runs
+ * @param job text of its file of variables
+ * @param programs folder of the static programs that it has
+ * @param module our module for its kernel
+ */
+export function writeBareInitrd(
+  kernel: Kernel,
+  to: string,
+  { script, job, programs, module }: Readonly<Record<'script' | 'job' | 'programs' | 'module', string>>,
+): void {
+  const tree = mkdtempSync(`${to}.`);
+  for (const dir of ['bin', 'modules', 'proc', 'sys', 'dev', 'run', 'tmp']) mkdirSync(join(tree, dir));
+  addProgram('/bin/busybox', join(tree, 'bin/busybox'));
+  addProgram(join(guestDir, 'bare/init'), join(tree, 'init'));
+  addProgram(join(guestDir, 'bare/udevadm'), join(tree, 'bin/udevadm'));
+  for (const name of ['ioctls', 'transitions', 'load']) addProgram(join(programs, name), join(tree, 'bin', name));
+  addModules(tree, kernel, BARE_MODULES);
+  copyFileSync(module, join(tree, 'dattobd.ko'));
+  copyFileSync(script, join(tree, 'scenario.sh'));
+  writeFileSync(join(tree, 'job'), job);
+  pack(tree, to);
+}
+
+/** Makes a filesystem on the image of a disk. */
+export function makeFileSystem(fs: FileSystemType, image: string): void {
+  if (fs === 'ext4') execFileSync('mke2fs', ['-q', '-F', '-t', 'ext4', '-b', '4096', image]);
+  else execFileSync('mkfs.xfs', ['-q', image]);
 }
 
 /** Writes a first root file system that holds busybox and a script, its first program. */
@@ -81,7 +121,7 @@ function pack(tree: string, to: string): void {
 }
 
 /** Makes a filesystem on an image, with a small root: busybox, guest/root/*, and the folders that it mounts things on. */
-export function writeRootDisk(fs: FileSystem, image: string): void {
+export function writeRootDisk(fs: FileSystemType, image: string): void {
   // mkfs.xfs knows no spaces in a path.
   const tree = mkdtempSync(join(tmpdir(), 'root-disk-'));
   for (const dir of ['bin', 'sbin', 'proc', 'sys', 'dev', 'lower', 'tools', 'mnt', 'etc/datto/dla'])

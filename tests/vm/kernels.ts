@@ -1,10 +1,11 @@
 /**
- * Kernels to test on: Debian's own images and headers, downloaded with apt and unpacked side by side into one tree
- * under .cache/kernels/root. Nothing is installed on this machine.
+ * Kernels to test on: Debian's own images, downloaded and unpacked under .cache/kernels (scripts/debian/kernels.mjs). Nothing
+ * is installed on this machine.
  */
-import { execFileSync, spawnSync } from 'node:child_process';
-import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
-import { join, resolve } from 'node:path';
+import { spawnSync } from 'node:child_process';
+import { existsSync, mkdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
+import { dirname, join, resolve } from 'node:path';
+import { needHeaders, needImage, newestRelease } from '../../scripts/debian/kernels.mjs';
 import { workFolder } from '../../scripts/work-folder.mjs';
 
 /** A kernel that can be booted and built for. */
@@ -17,8 +18,10 @@ export interface Kernel {
   readonly image: string;
   /** tree that holds lib/modules/<release>; absent where everything needed is built in */
   readonly root?: string;
-  /** variables that tell `npm run build:kmod` what to build for */
+  /** variables that tell `npm run build:kmod` what to build for, beside the release */
   readonly buildEnv: Readonly<Record<string, string>>;
+  /** cannot reach its host's files */
+  readonly bare: boolean;
 }
 
 export class KernelError extends Error {}
@@ -26,64 +29,39 @@ export class KernelError extends Error {}
 export const projectDir = resolve(import.meta.dirname, '../..');
 export const cacheDir = join(projectDir, '.cache');
 const kernelsDir = workFolder('.cache/kernels');
-const kernelsRoot = join(kernelsDir, 'root');
 
-/** The Debian series that the tests run on, and how the newest release of each is found. */
-const SERIES: Readonly<Record<string, () => string>> = {
-  '6.1': newest61,
-  '6.12': newest612,
-};
-
-export const seriesNames: readonly string[] = Object.keys(SERIES);
-
-function apt(tool: 'apt-cache' | 'apt-get', args: readonly string[], cwd = kernelsDir): string {
-  return execFileSync(tool, args, { cwd, encoding: 'utf8', stdio: ['ignore', 'pipe', 'pipe'], maxBuffer: 1 << 26 });
+/** Kernels that the tests run on. */
+interface Series {
+  readonly name: string;
+  /** of Debian */
+  readonly suite: string;
+  /** its releases; the group is a number that says how new one is */
+  readonly releases: RegExp;
+  /** npm test runs each scenario on a "main" one and one on each "whole" one; test:all runs all on both, and some on the others */
+  readonly share?: 'main' | 'whole';
+  /** see Kernel */
+  readonly bare?: boolean;
 }
 
-/** The release that the meta package linux-image-amd64 of Debian 12 depends on. */
-function newest61(): string {
-  const found = /^\s*Depends: linux-image-(6\.1\.\S+)$/m.exec(apt('apt-cache', ['depends', 'linux-image-amd64']));
-  if (!found?.[1])
-    throw new KernelError(
-      'Cannot find the 6.1 kernel: linux-image-amd64 of Debian 12 is not known to apt; run "apt-get update"',
-    );
-  return found[1];
-}
+const SERIES: readonly Series[] = [
+  { name: '6.1', suite: 'bookworm', releases: /^6\.1\.0-(\d+)-amd64$/, share: 'main' },
+  { name: '6.12', suite: 'bookworm', releases: /^6\.12\.(\d+)\+deb12-amd64$/, share: 'main' },
+  { name: '5.10', suite: 'bullseye', releases: /^5\.10\.0-(\d+)-amd64$/, share: 'whole' },
+  { name: '6.12-deb13', suite: 'trixie', releases: /^6\.12\.(\d+)\+deb13-amd64$/ },
+  { name: '7.3', suite: 'trixie', releases: /^7\.3\.(\d+)\+deb13-amd64$/, share: 'whole' },
+  { name: '6.1-rt', suite: 'bookworm', releases: /^6\.1\.0-(\d+)-rt-amd64$/ },
+  { name: '7.3-rt', suite: 'trixie', releases: /^7\.3\.(\d+)\+deb13-rt-amd64$/ },
+  { name: '5.10-cloud', suite: 'bullseye', releases: /^5\.10\.0-(\d+)-cloud-amd64$/, bare: true },
+  { name: '6.1-cloud', suite: 'bookworm', releases: /^6\.1\.0-(\d+)-cloud-amd64$/, bare: true },
+  { name: '6.12-cloud', suite: 'bookworm', releases: /^6\.12\.(\d+)\+deb12-cloud-amd64$/, bare: true },
+  { name: '7.3-cloud', suite: 'trixie', releases: /^7\.3\.(\d+)\+deb13-cloud-amd64$/, bare: true },
+];
 
-/** The highest 6.12 kernel rebuilt for Debian 12. */
-function newest612(): string {
-  const names = apt('apt-cache', ['pkgnames', 'linux-image-6.12.']).split('\n');
-  const minors = names
-    .map((n) => /^linux-image-6\.12\.(\d+)\+deb12-amd64$/.exec(n)?.[1])
-    .filter((n) => n !== undefined)
-    .map(Number);
-  if (minors.length === 0)
-    throw new KernelError('Cannot find a 6.12 kernel of bookworm-security; run "apt-get update"');
-  return `6.12.${Math.max(...minors)}+deb12-amd64`;
-}
-
-/** Names of the packages that make one release bootable and buildable. */
-function packagesOf(release: string): string[] {
-  const flavourless = release.replace(/-amd64$/, '');
-  const headers = `linux-headers-${release}`;
-  const kbuild = /^\s*Depends: (linux-kbuild-\S+)$/m.exec(apt('apt-cache', ['depends', headers]))?.[1];
-  if (!kbuild) throw new KernelError(`Cannot find the kbuild package that ${headers} depends on; run "apt-get update"`);
-  return [`linux-image-${release}`, headers, `linux-headers-${flavourless}-common`, kbuild];
-}
-
-function download(release: string): void {
-  const packages = packagesOf(release);
-  const debs = join(kernelsDir, `debs-${release}`);
-  rmSync(debs, { recursive: true, force: true });
-  mkdirSync(debs, { recursive: true });
-  console.error(`downloading ${packages.join(', ')}`);
-  apt('apt-get', ['-qq', '-o', 'APT::Sandbox::User=root', 'download', ...packages], debs);
-  for (const deb of readdirSync(debs)) {
-    // The debug symbols of a kernel are a package of their own, so everything here is needed.
-    execFileSync('dpkg-deb', ['-x', join(debs, deb), kernelsRoot]);
-  }
-  rmSync(debs, { recursive: true, force: true });
-}
+export const seriesNames: readonly string[] = SERIES.map(({ name }) => name);
+const find = (name: string): Series | undefined => SERIES.find((series) => series.name === name);
+export const shareOf = (name: string): 'main' | 'whole' | 'some' =>
+  find(name)?.share ?? (name === 'debug' ? 'whole' : 'some');
+export const isBare = (name: string): boolean => find(name)?.bare ?? false;
 
 /** How a kernel is compressed, by its first bytes, and what takes that apart; the end of a stream is not that of the file. */
 const COMPRESSIONS: readonly (readonly [magic: Buffer, command: string])[] = [
@@ -104,8 +82,7 @@ function unpacked(image: Buffer): Buffer | undefined {
 }
 
 /** The image that is booted: unpacked here, since an emulated CPU takes seconds for it at each boot. */
-function bootImage(release: string): string {
-  const image = join(kernelsRoot, 'boot', `vmlinuz-${release}`);
+function bootImage(release: string, image: string): string {
   const plain = join(kernelsDir, `vmlinux-${release}`);
   if (existsSync(plain)) return plain;
   const kernelItself = unpacked(readFileSync(image));
@@ -115,23 +92,22 @@ function bootImage(release: string): string {
   return plain;
 }
 
-function debianKernel(series: string): Kernel {
-  const record = join(kernelsDir, `${series}.release`);
-  mkdirSync(kernelsRoot, { recursive: true });
-  if (!existsSync(record)) {
-    const release = SERIES[series]!();
-    download(release);
-    execFileSync('depmod', ['-b', kernelsRoot, release]);
-    writeFileSync(record, `${release}\n`);
-  }
-  const release = readFileSync(record, 'utf8').trim();
-  return {
-    name: series,
-    release,
-    image: bootImage(release),
-    root: kernelsRoot,
-    buildEnv: { KROOT: kernelsRoot },
-  };
+/** The newest release of a series when it was first asked for. */
+async function releaseOf({ name, suite, releases }: Series): Promise<string> {
+  const record = join(kernelsDir, `${name}.release`);
+  if (existsSync(record)) return readFileSync(record, 'utf8').trim();
+  const release = await newestRelease(suite, releases);
+  mkdirSync(dirname(record), { recursive: true });
+  writeFileSync(record, `${release}\n`);
+  return release;
+}
+
+async function debianKernel(series: Series): Promise<Kernel> {
+  const release = await releaseOf(series);
+  const { tree, image } = await needImage(release);
+  await needHeaders(release);
+  const { name, bare = false } = series;
+  return { name, release, image: bootImage(release, image), root: tree, buildEnv: {}, bare };
 }
 
 /** A kernel that somebody built from source, with all that the test bed needs built in (docs/TESTING.md). */
@@ -147,18 +123,19 @@ function debugKernel(): Kernel {
     release: readFileSync(join(tree, 'include/config/kernel.release'), 'utf8').trim(),
     image,
     buildEnv: { KDIR: tree },
+    bare: false,
   };
 }
 
 /**
  * Returns a kernel, downloading it first if it is not in the cache.
  *
- * @param name "6.1", "6.12", or "debug" for the tree that KDIR names
+ * @param name "6.1" or another of `seriesNames`, or "debug" for the tree that KDIR names
  * @throws KernelError if there is no such kernel
  */
-export function kernel(name: string): Kernel {
+export async function kernel(name: string): Promise<Kernel> {
   if (name === 'debug') return debugKernel();
-  if (!(name in SERIES))
-    throw new KernelError(`Cannot use kernel ${name}: expected ${seriesNames.join(', ')} or debug`);
-  return debianKernel(name);
+  const series = find(name);
+  if (!series) throw new KernelError(`Cannot use kernel ${name}: expected ${seriesNames.join(', ')} or debug`);
+  return debianKernel(series);
 }

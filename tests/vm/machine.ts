@@ -5,6 +5,8 @@
  * A machine with a root of its own runs the script once per boot, until one leaves a status: "reboot" in the file `next` of
  * its folder asks for another boot after this one's end, "cut" for one after its power goes at once.
  */
+
+import { spawnSync } from 'node:child_process';
 import {
   closeSync,
   cpSync,
@@ -21,7 +23,7 @@ import { join } from 'node:path';
 import { Deadline } from '../runner/clock.js';
 import { doing } from '../runner/processes.js';
 import { accelerator } from './accelerator.js';
-import { guestDir, type RootDisk, writeInitrd, writeRootDisk } from './initrd.js';
+import { guestDir, makeFileSystem, type RootDisk, writeBareInitrd, writeInitrd, writeRootDisk } from './initrd.js';
 import { cacheDir, type Kernel, projectDir } from './kernels.js';
 import type { Outcome } from './outcome.js';
 import { runQemu } from './qemu.js';
@@ -70,8 +72,8 @@ function follower(path: string, onText: (text: string) => void): () => void {
   };
 }
 
-/** Writes what the guest's scripts know of their job. */
-function writeJob(job: Job, path: string, boot: number): void {
+/** What the guest's scripts know of their job: variables for a shell. */
+function jobText(job: Job, boot: number, more: Readonly<Record<string, string>> = {}): string {
   const env = {
     ...job.env,
     KERNEL_RELEASE: job.kernel.release,
@@ -81,9 +83,33 @@ function writeJob(job: Job, path: string, boot: number): void {
     ROOT_FS: job.root?.fs ?? '',
     BOOT: String(boot),
     EMULATED: accelerator(job.kernel) === 'tcg' ? 'yes' : '',
+    ...more,
   };
   const lines = Object.entries(env).map(([name, value]) => `${name}=${shellQuote(value)}\n`);
-  writeFileSync(path, lines.join(''));
+  return lines.join('');
+}
+
+/** What a bare guest leaves: an archive on its last disk. */
+const OUT_MIB = 64;
+
+/** Prepares the machine of a bare kernel: the first two of its disks have filesystems, the last one takes what it leaves. */
+function prepareBare(job: Job, disks: string[], work: string, initrd: string): void {
+  makeFileSystem(job.env.FS === 'xfs' ? 'xfs' : 'ext4', disks[0]!);
+  makeFileSystem('ext4', disks[1]!);
+  const outDisk = `/dev/vd${String.fromCharCode('a'.charCodeAt(0) + disks.length)}`;
+  disks.push(makeDisk(join(work, 'out.img'), OUT_MIB));
+  const places = { SCENARIO_SCRIPT: '/scenario.sh', DATTOBD_KO: '/dattobd.ko', OUT_DISK: outDisk };
+  writeBareInitrd(job.kernel, initrd, {
+    script: job.script,
+    job: jobText(job, 1, places),
+    programs: job.env.PROGRAMS!,
+    module: job.env.DATTOBD_KO!,
+  });
+}
+
+/** Takes what a bare guest left, as far as it came to leave it. */
+function takeBare(disk: string, outDir: string): void {
+  spawnSync('tar', ['-x', '-f', disk, '-C', outDir], { stdio: 'ignore' });
 }
 
 /** A job is begun again so many times at most when the emulator failed its machine. */
@@ -126,7 +152,8 @@ class BootWatch {
 
   /** @returns whether the guest is stuck on its way there, where nothing of ours runs yet */
   isStuck(): boolean {
-    this.#isUp ||= (readIfThere(this.#times).match(/^begin /gm) ?? []).length >= this.#boot;
+    const seen = readIfThere(this.#times) + readIfThere(this.#console);
+    this.#isUp ||= (seen.match(/^begin\b/gm) ?? []).length >= this.#boot;
     return !this.#isUp && this.#deadline.over() && !readIfThere(this.#console).includes('dattobd');
   }
 }
@@ -170,7 +197,8 @@ async function runMachineOnce(job: Job): Promise<Outcome> {
     writeFileSync(at('log'), '');
     const disks = job.diskMib.map((mib, i) => makeDisk(join(work, `disk${i}.img`), mib));
     const initrd = join(work, 'initrd');
-    writeInitrd(job.kernel, job.root, initrd);
+    if (job.kernel.bare) prepareBare(job, disks, work, initrd);
+    else writeInitrd(job.kernel, job.root, initrd);
     if (job.root) writeRootDisk(job.root.fs, disks[0]!);
     const { kernel, memoryMib, cpus, outDir } = job;
     const follow = follower(at('log'), job.onLog ?? (() => {}));
@@ -190,9 +218,10 @@ async function runMachineOnce(job: Job): Promise<Outcome> {
     for (let boot = 1; boot === 1 || (next() !== '' && !overdue && !stuck); boot++) {
       bootWatch = new BootWatch(outDir, boot);
       rmSync(at('next'), { force: true });
-      writeJob(job, at('job'), boot);
+      writeFileSync(at('job'), jobText(job, boot));
       cpuSeconds += await runQemu({ kernel, initrd, disks, memoryMib, cpus, outDir }, at('console'), shouldEnd);
     }
+    if (kernel.bare) takeBare(disks.at(-1)!, outDir);
     const status = readIfThere(at('status')).trim();
     const isScript = (command: string): boolean => command === `bash ${job.script}`;
     return {

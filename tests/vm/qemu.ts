@@ -29,7 +29,9 @@ const POLL_MS = 200;
 function commandLine(kernel: Kernel): string {
   const words = ['console=ttyS0', 'panic=-1', 'loglevel=5', 'log_buf_len=4M', 'mitigations=off', 'watchdog_thresh=60'];
   words.push('rcupdate.rcu_cpu_stall_timeout=150', 'norandmaps');
-  if (accelerator(kernel) === 'tcg') words.push('tsc=reliable', 'no_timer_check', 'acpi=noirq');
+  if (accelerator(kernel) === 'tcg') words.push('tsc=reliable', 'no_timer_check');
+  // What a cloud's kernel knows of interrupts it has from ACPI.
+  if (accelerator(kernel) === 'tcg' && !kernel.bare) words.push('acpi=noirq');
   return words.join(' ');
 }
 
@@ -54,8 +56,7 @@ const qemuArguments = ({ kernel, initrd, disks, memoryMib, cpus, outDir }: Hardw
   ...acceleratorOptions(kernel),
   ...['-smp', String(cpus), '-m', String(memoryMib), '-nographic', '-no-reboot', '-nodefaults', '-serial', 'stdio'],
   ...['-kernel', kernel.image, '-initrd', initrd, '-append', commandLine(kernel), '-device', 'virtio-rng-pci'],
-  ...shared('/', 'host', ',readonly=on,multidevs=remap'),
-  ...shared(outDir, 'out', ''),
+  ...(kernel.bare ? [] : [...shared('/', 'host', ',readonly=on,multidevs=remap'), ...shared(outDir, 'out', '')]),
   ...disks.flatMap(disk),
 ];
 

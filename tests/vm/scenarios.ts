@@ -1,11 +1,19 @@
 /** The scenarios: what each needs of a machine, and where it runs. */
+import { isBare, shareOf } from './kernels.js';
 
-export type FileSystem = 'ext4' | 'xfs';
+export type FileSystemType = 'ext4' | 'xfs';
+/** A type, with blocks of 4 KiB or of 1 KiB. */
+export type FileSystem = FileSystemType | `${FileSystemType}-1k`;
+
+export const fileSystemNames: readonly FileSystem[] = ['ext4', 'xfs', 'ext4-1k', 'xfs-1k'];
+export const typeOf = (fs: FileSystem): FileSystemType => (fs.startsWith('ext4') ? 'ext4' : 'xfs');
 
 export interface Scenario {
   /** name of its script in tests/vm/scenarios, without .sh */
   readonly name: string;
-  readonly fileSystems: readonly FileSystem[];
+  readonly fileSystems: readonly FileSystemType[];
+  /** runs with small blocks too */
+  readonly small?: boolean;
   /** sizes of /dev/vda, /dev/vdb, … in MiB; sparse, so a large one costs nothing */
   readonly diskMib: readonly number[];
   /** what it takes in an emulated machine beside another one, on the reference machine */
@@ -20,12 +28,14 @@ export interface Scenario {
   readonly debugCore?: boolean;
   /** needs tests/vm/erasable */
   readonly erasable?: boolean;
+  /** for kernels that cannot reach their host's files, which run no others: all it needs is in the first root filesystem */
+  readonly bare?: boolean;
 }
 
 const SCRATCH_MIB = 8192;
-const both: readonly FileSystem[] = ['ext4', 'xfs'];
-const ext4: readonly FileSystem[] = ['ext4'];
-const xfs: readonly FileSystem[] = ['xfs'];
+const both: readonly FileSystemType[] = ['ext4', 'xfs'];
+const ext4: readonly FileSystemType[] = ['ext4'];
+const xfs: readonly FileSystemType[] = ['xfs'];
 
 export const scenarios: readonly Scenario[] = [
   { name: 'ioctls', fileSystems: ext4, diskMib: [256], seconds: 15 },
@@ -34,16 +44,16 @@ export const scenarios: readonly Scenario[] = [
   { name: 'dbdctl', fileSystems: ext4, diskMib: [256], seconds: 60 },
   { name: 'overflow', fileSystems: both, diskMib: [512], seconds: 40, cpus: 2 },
   { name: 'trap', fileSystems: ext4, diskMib: [512, 256], seconds: 50, cpus: 2, debugCore: true },
-  { name: 'race', fileSystems: ext4, diskMib: [256, SCRATCH_MIB], seconds: 40, cpus: 2 },
+  { name: 'race', fileSystems: both, small: true, diskMib: [320, SCRATCH_MIB], seconds: 40, cpus: 2 },
   { name: 'stability', fileSystems: both, diskMib: [512], seconds: 30, cpus: 2 },
   { name: 'writers', fileSystems: both, diskMib: [512, SCRATCH_MIB, 512], seconds: 80, cpus: 2 },
   { name: 'mounts', fileSystems: both, diskMib: [512, SCRATCH_MIB], seconds: 45 },
   { name: 'waits', fileSystems: both, diskMib: [512], seconds: 130 },
   { name: 'moved', fileSystems: both, diskMib: [512, SCRATCH_MIB], seconds: 25 },
   { name: 'writers-rare', fileSystems: both, diskMib: [64, SCRATCH_MIB, 320], seconds: 75, erasable: true },
-  { name: 'umount', fileSystems: both, diskMib: [512, SCRATCH_MIB], seconds: 40 },
-  { name: 'reload', fileSystems: both, diskMib: [512, SCRATCH_MIB, 64], seconds: 45 },
-  { name: 'expand', fileSystems: both, diskMib: [320, SCRATCH_MIB], seconds: 40, cpus: 2 },
+  { name: 'umount', fileSystems: both, small: true, diskMib: [512, SCRATCH_MIB], seconds: 40 },
+  { name: 'reload', fileSystems: both, small: true, diskMib: [512, SCRATCH_MIB, 64], seconds: 45 },
+  { name: 'expand', fileSystems: both, small: true, diskMib: [320, SCRATCH_MIB], seconds: 40, cpus: 2 },
   { name: 'auto-expand', fileSystems: both, diskMib: [512, SCRATCH_MIB], seconds: 40, cpus: 2 },
   {
     name: 'transitions',
@@ -64,7 +74,7 @@ export const scenarios: readonly Scenario[] = [
   },
   { name: 'backup', fileSystems: both, diskMib: [256, SCRATCH_MIB], seconds: 170 },
   { name: 'reload-module', fileSystems: ext4, diskMib: [512], seconds: 35, cpus: 2 },
-  { name: 'walkthrough', fileSystems: both, diskMib: [640, SCRATCH_MIB], seconds: 75 },
+  { name: 'walkthrough', fileSystems: both, small: true, diskMib: [640, SCRATCH_MIB], seconds: 75 },
   { name: 'errors-panic', fileSystems: ext4, diskMib: [512], seconds: 40 },
   { name: 'taken', fileSystems: both, diskMib: [320], seconds: 30 },
   { name: 'renamed', fileSystems: both, diskMib: [384, SCRATCH_MIB], seconds: 40 },
@@ -83,7 +93,22 @@ export const scenarios: readonly Scenario[] = [
   { name: 'throttled', fileSystems: both, diskMib: [512, SCRATCH_MIB], seconds: 50 },
   { name: 'memory', fileSystems: xfs, diskMib: [65536], seconds: 30 },
   { name: 'idle', fileSystems: both, diskMib: [512, SCRATCH_MIB], seconds: 30 },
+  { name: 'boot-volume', fileSystems: ext4, diskMib: [200, SCRATCH_MIB], seconds: 30 },
+  {
+    name: 'bare',
+    fileSystems: both,
+    options: ['TRANSITIONS_SECONDS', 'TRANSITIONS_SEED'],
+    diskMib: [384, SCRATCH_MIB],
+    seconds: 40,
+    cpus: 2,
+    bare: true,
+  },
 ];
+
+/** In npm test, on a kernel that is none of the main ones. */
+const ONE_SCENARIO = 'stability';
+/** In test:all, on a kernel that gets no more. */
+const SOME_SCENARIOS: readonly string[] = ['transitions', 'walkthrough', 'race', 'reload-module'];
 
 /** Where a scenario runs. */
 export interface Place {
@@ -92,21 +117,46 @@ export interface Place {
   readonly fs: FileSystem;
 }
 
+const canRun = (scenario: Scenario, kernel: string): boolean => (scenario.bare ?? false) === isBare(kernel);
+
+/** Of a scenario that can have small blocks, the second half of the filesystems that it is for. */
+export const fileSystemsOf = ({ fileSystems, small }: Scenario): FileSystem[] =>
+  small ? [...fileSystems, ...fileSystems.map((type): FileSystem => `${type}-1k`)] : [...fileSystems];
+
+const fileSystemOf = ({ fileSystems }: Scenario, n: number): FileSystem => fileSystems[n % fileSystems.length]!;
+
 /**
- * Every scenario once: the n-th one runs on the n-th kernel, and when those are used up on the next filesystem, round and
- * round, so that every kernel meets every filesystem.
+ * Every scenario once: the n-th one runs on the n-th of these kernels, and when those are used up on the next filesystem, round and
+ * round, so that every kernel meets every filesystem. Kernels are alike in what they can run.
  */
-export function spread(kernels: readonly string[]): Place[] {
-  return scenarios.map((scenario, n) => ({
-    scenario,
-    kernel: kernels[n % kernels.length]!,
-    fs: scenario.fileSystems[Math.floor(n / kernels.length) % scenario.fileSystems.length]!,
-  }));
+function spread(kernels: readonly string[]): Place[] {
+  return scenarios
+    .filter((scenario) => canRun(scenario, kernels[0]!))
+    .map((scenario, n) => ({
+      scenario,
+      kernel: kernels[n % kernels.length]!,
+      fs: fileSystemOf(scenario, Math.floor(n / kernels.length)),
+    }));
 }
 
-/** Every scenario on every kernel and every filesystem that it is for. */
+/** What npm test runs: every scenario once, on a main kernel, and one on each other kernel that test:all runs every scenario on. */
+export function once(kernels: readonly string[]): Place[] {
+  const main = kernels.filter((name) => shareOf(name) === 'main');
+  const others = kernels.filter((name) => shareOf(name) === 'whole');
+  const scenario = scenarios.find(({ name }) => name === ONE_SCENARIO)!;
+  return [...spread(main), ...others.map((kernel, n) => ({ scenario, kernel, fs: fileSystemOf(scenario, n) }))];
+}
+
+/** Every scenario once on each of these kernels. */
+export const onceOnEach = (kernels: readonly string[]): Place[] => kernels.flatMap((kernel) => spread([kernel]));
+
+/** What test:all runs on these kernels: every scenario on every filesystem that it is for, or some of them. */
 export function everywhere(kernels: readonly string[]): Place[] {
+  const isWanted = (scenario: Scenario, kernel: string): boolean =>
+    canRun(scenario, kernel) && (scenario.bare || shareOf(kernel) !== 'some' || SOME_SCENARIOS.includes(scenario.name));
   return kernels.flatMap((kernel) =>
-    scenarios.flatMap((scenario) => scenario.fileSystems.map((fs) => ({ scenario, kernel, fs }))),
+    scenarios
+      .filter((scenario) => isWanted(scenario, kernel))
+      .flatMap((scenario) => fileSystemsOf(scenario).map((fs) => ({ scenario, kernel, fs }))),
   );
 }

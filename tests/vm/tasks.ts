@@ -15,7 +15,7 @@ import {
 import { cacheDir, type Kernel, kernel, projectDir } from './kernels.js';
 import { runMachine } from './machine.js';
 import type { Outcome } from './outcome.js';
-import type { Place } from './scenarios.js';
+import { type FileSystem, type Place, typeOf } from './scenarios.js';
 import { timesText } from './times.js';
 import { failure } from './verdict.js';
 
@@ -40,6 +40,12 @@ const MEMORY_MIB = 3072;
 const limitOf = ({ scenario, kernel: on }: Place): number =>
   Math.max(LEAST_LIMIT_SECONDS, scenario.seconds * PATIENCE) * (on === 'debug' ? DEBUG_FACTOR : 1);
 
+/** How the scripts name a filesystem: its type, and the size of its blocks. */
+const variablesOf = (fs: FileSystem): Readonly<Record<string, string>> => ({
+  FS: typeOf(fs),
+  FS_BLOCK: fs === typeOf(fs) ? '4096' : '1024',
+});
+
 async function runScenario(place: Place, on: Kernel, options: MachineOptions, attempt: number): Promise<Verdict> {
   const { scenario, fs } = place;
   const firstDir = join(cacheDir, 'vm', `${on.name}-${fs}-${scenario.name}`);
@@ -53,7 +59,7 @@ async function runScenario(place: Place, on: Kernel, options: MachineOptions, at
     script: join(projectDir, 'tests/vm/scenarios', `${scenario.name}.sh`),
     env: {
       ...own,
-      FS: fs,
+      ...variablesOf(fs),
       LONG: options.long ? 'yes' : '',
       PROGRAMS: programsDir,
       DATTOBD_KO: modulePath(on, false),
@@ -61,7 +67,7 @@ async function runScenario(place: Place, on: Kernel, options: MachineOptions, at
       ERASABLE_KO: erasablePath(on),
     },
     diskMib: scenario.diskMib,
-    ...(scenario.rootDisk ? { root: { fs, module: modulePath(on, false) } } : {}),
+    ...(scenario.rootDisk ? { root: { fs: typeOf(fs), module: modulePath(on, false) } } : {}),
     memoryMib: MEMORY_MIB,
     cpus: options.cpus ?? scenario.cpus ?? 1,
     limitSeconds: limitOf(place),
@@ -94,7 +100,6 @@ const buildStep = (name: string, seconds: number, after: readonly Task[], step: 
  * Machines, after what they need.
  *
  * @param build the task that builds the core and the tools
- * @throws KernelError if a kernel cannot be had
  */
 export function machineTasks(places: readonly Place[], options: MachineOptions, build: Task): Task[] {
   if (places.length === 0) return [];
@@ -104,26 +109,30 @@ export function machineTasks(places: readonly Place[], options: MachineOptions, 
     await buildWasm3();
   });
   const names = [...new Set(places.map((place) => place.kernel))];
-  return [programs, ...names.flatMap((name) => kernelTasks(kernel(name), places, options, [build, programs]))];
+  return [programs, ...names.flatMap((name) => kernelTasks(name, places, options, [build, programs]))];
 }
 
-function kernelTasks(on: Kernel, places: readonly Place[], options: MachineOptions, before: readonly Task[]): Task[] {
-  const here = places.filter((place) => place.kernel === on.name);
-  const steps: Task[] = [];
+function kernelTasks(name: string, places: readonly Place[], options: MachineOptions, before: readonly Task[]): Task[] {
+  const here = places.filter((place) => place.kernel === name);
+  const steps = [buildStep(`kernel ${name}`, 40, [], () => kernel(name))];
+  const step = (what: string, seconds: number, after: readonly Task[], run: (on: Kernel) => Promise<unknown>): Task => {
+    const task = buildStep(what, seconds, after, async () => run(await kernel(name)));
+    steps.push(task);
+    return task;
+  };
   if (options.build) {
-    const module = buildStep(`module for ${on.release}`, 30, [before[0]!], () => buildModule(on, false));
-    steps.push(module);
+    const module = step(`module for ${name}`, 30, [before[0]!, steps[0]!], (on) => buildModule(on, false));
     if (here.some(({ scenario }) => scenario.debugCore))
-      steps.push(buildStep(`module for ${on.release}, debug core`, 5, [module], () => buildModule(on, true)));
+      step(`module for ${name}, debug core`, 5, [module], (on) => buildModule(on, true));
     if (here.some(({ scenario }) => scenario.erasable))
-      steps.push(buildStep(`erasable disk for ${on.release}`, 5, [module], () => buildErasable(on)));
+      step(`erasable disk for ${name}`, 5, [module], (on) => buildErasable(on));
   }
   const machines = here.map((place) => ({
-    name: `${on.name} ${place.fs} ${place.scenario.name}`,
+    name: `${name} ${place.fs} ${place.scenario.name}`,
     seconds: place.scenario.seconds,
     after: [...before, ...steps],
     mayBeRepeated: true,
-    run: (attempt: number) => runScenario(place, on, options, attempt),
+    run: async (attempt: number) => runScenario(place, await kernel(name), options, attempt),
   }));
   return [...steps, ...machines];
 }

@@ -35,7 +35,7 @@ export const recordBlock = (nrSectors: number, isIncremental: boolean, fsize = 2
   core.call('header_create', fsize, 1);
   if (isIncremental) core.call('mark', 8, 80);
   core.call('record_begin');
-  core.call('record_extent', 0, 1000, 129);
+  core.call('record_extent', 0, 8000, 1032);
   core.call('record_survey', 0);
   core.call('record_plan');
   while (core.call('record_next') !== 0n) core.call('record_export');

@@ -48,7 +48,7 @@ const names = process.argv.length > 2 ? process.argv.slice(2) : seriesNames;
 let failed = 0;
 for (const name of names) {
   for (const core of ['release', 'debug'] as const) {
-    if (!(await run(kernel(name), core))) failed++;
+    if (!(await run(await kernel(name), core))) failed++;
   }
 }
 process.exitCode = failed === 0 ? 0 : 1;

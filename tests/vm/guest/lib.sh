@@ -7,6 +7,9 @@ ORIGIN=/dev/vda
 MOUNT=/mnt/origin
 SCRATCH=/mnt/scratch		# a filesystem with reflinks on /dev/vdb, for images
 FS=${FS:-ext4}
+FS_BLOCK=${FS_BLOCK:-4096}	# size of its blocks
+SMALL_OPTIONS=
+[ "$FS$FS_BLOCK" != ext41024 ] || SMALL_OPTIONS=,dioread_nolock	# the default with blocks of 4 KiB, and from 6.8 on
 PROC=/proc/datto-info
 
 say() { printf '%s\n' "$*"; }
@@ -89,15 +92,15 @@ field() {
 load_module() { insmod "$DATTOBD_KO" "$@"; settle; }
 unload_module() { settle; rmmod dattobd; }
 
-# make_ext4 DEVICE [MKFS_OPTION...]: blocks of 4 KiB also where it is small, and nothing left for the kernel to initialize: what it
+# make_ext4 DEVICE [MKFS_OPTION...]: blocks of $FS_BLOCK also where it is small, and nothing left for the kernel to initialize: what it
 # writes for that, some seconds after the mount, would be in the snapshot that is taken then, and can be more than its COW file holds.
-make_ext4() { mkfs.ext4 -q -b 4096 -E lazy_itable_init=0,lazy_journal_init=0 "${@:2}" "$1"; }
+make_ext4() { mkfs.ext4 -q -b "$FS_BLOCK" -E lazy_itable_init=0,lazy_journal_init=0 "${@:2}" "$1"; }
 
 # make_origin [MKFS_OPTION...]: filesystem $FS on $ORIGIN, mounted with $MOUNT_OPTIONS (discard)
 make_origin() {
-	if [ "$FS" = ext4 ]; then make_ext4 "$ORIGIN" "$@"; else "mkfs.$FS" -q "$@" "$ORIGIN"; fi
+	if [ "$FS" = ext4 ]; then make_ext4 "$ORIGIN" "$@"; else "mkfs.$FS" -q -b size="$FS_BLOCK" "$@" "$ORIGIN"; fi
 	mkdir -p $MOUNT
-	mount -o "${MOUNT_OPTIONS:-discard}" "$ORIGIN" $MOUNT
+	mount -o "${MOUNT_OPTIONS:-discard}$SMALL_OPTIONS" "$ORIGIN" $MOUNT
 }
 
 [ -e /dev/loop-control ] || modprobe loop

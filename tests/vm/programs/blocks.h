@@ -16,7 +16,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-enum { BLOCK = 4096, MIB = 1 << 20, MIB_BLOCKS = MIB / BLOCK };
+enum { SECTOR = 512, BLOCK = 4096, BLOCK_SECTORS = BLOCK / SECTOR };
+enum { MIB = 1 << 20, MIB_BLOCKS = MIB / BLOCK };
 
 static inline void give_up(const char *what, const char *name)
 {
@@ -68,9 +69,9 @@ static inline void *pages(size_t bytes)
 	return p;
 }
 
-/* Calls fn(physical block, block of the file, arg) for every block of the file, in file order. */
-static inline void each_block(const char *path, void (*fn)(uint64_t block, uint64_t at, void *arg),
-			      void *arg)
+/* Calls fn(physical unit, unit of the file, arg) for every unit of so many bytes of the file, in file order. */
+static inline void each_unit(const char *path, unsigned int unit,
+			     void (*fn)(uint64_t physical, uint64_t at, void *arg), void *arg)
 {
 	int fd = open_or_give_up(path, O_RDONLY), last = 0;
 	struct fiemap *map = calloc(1, sizeof(*map) + 128 * sizeof(map->fm_extents[0]));
@@ -88,8 +89,8 @@ static inline void each_block(const char *path, void (*fn)(uint64_t block, uint6
 		for (uint32_t i = 0; i < map->fm_mapped_extents; i++) {
 			struct fiemap_extent *e = &map->fm_extents[i];
 
-			for (uint64_t b = 0; b < e->fe_length / BLOCK; b++)
-				fn(e->fe_physical / BLOCK + b, e->fe_logical / BLOCK + b, arg);
+			for (uint64_t n = 0; n < e->fe_length / unit; n++)
+				fn(e->fe_physical / unit + n, e->fe_logical / unit + n, arg);
 			next = e->fe_logical + e->fe_length;
 			last |= e->fe_flags & FIEMAP_EXTENT_LAST;
 		}

@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Compares whole images and devices, block by block:
+ * Compares whole images and devices:
  *
  *	images covers OLD NEW COW_FILE	every block that differs is listed in the index of COW_FILE (FORMAT.md A5)
- *	images differ A B [FILE...]	prints how many blocks differ, leaving out those in the extents of the FILEs
- *	images same-in A B FILE		the blocks of FILE's extents are equal in A and B
- *	images zero-in A COW_FILE	the blocks of the file's extents, the header apart, are zeros in A
+ *	images differ A B [FILE...]	prints how many blocks differ, leaving out what is in the extents of the FILEs
+ *	images same-in A B FILE		FILE's extents are equal in A and B
+ *	images zero-in A COW_FILE	the file's extents, the header apart, are zeros in A
  *	images sum A...			prints, for each, a sum of all its words and their places: another one for any change of some words
  *	images listed COW_FILE BYTES	prints how many blocks of an origin of BYTES bytes the index lists
  *	images update A COW_FILE B	copies the blocks that the index of COW_FILE lists from A to B, and prints how many
@@ -39,37 +39,38 @@ static void add(uint64_t block, uint64_t at, void *arg)
 		b->set[block / 8] |= 1 << (block % 8);
 }
 
-static void add_but_first(uint64_t block, uint64_t at, void *arg)
+static void add_but_header(uint64_t sector, uint64_t at, void *arg)
 {
-	if (at)
-		add(block, at, arg);
+	if (at >= BLOCK_SECTORS)
+		add(sector, at, arg);
 }
 
-static uint64_t nr_blocks_of(const char *path)
+static uint64_t nr_sectors_of(const char *path)
 {
 	int fd = open_or_give_up(path, O_RDONLY);
-	uint64_t nr = (size_of(fd, path) + BLOCK - 1) / BLOCK;
+	uint64_t nr = (size_of(fd, path) + SECTOR - 1) / SECTOR;
 
 	close(fd);
 	return nr;
 }
 
+/* The sectors of files: a filesystem with small blocks may begin and end them anywhere. */
 static struct bits extents_of(char **files, int count, uint64_t nr)
 {
 	struct bits b = new_bits(nr);
 
 	for (int i = 0; i < count; i++)
-		each_block(files[i], add, &b);
+		each_unit(files[i], SECTOR, add, &b);
 	return b;
 }
 
-/* The blocks that differ. A size that differs is not a comparison: it ends the program. */
+/* The sectors that differ. A size that differs is not a comparison: it ends the program. */
 static struct bits compare(const char *a, const char *b)
 {
 	int fa = open_or_give_up(a, O_RDONLY | O_DIRECT),
 	    fb = open_or_give_up(b, O_RDONLY | O_DIRECT);
 	uint64_t size = size_of(fa, a), at;
-	struct bits out = new_bits((size + BLOCK - 1) / BLOCK);
+	struct bits out = new_bits((size + SECTOR - 1) / SECTOR);
 	char *pa = pages(MIB), *pb = pages(MIB);
 
 	if (size_of(fb, b) != size) {
@@ -83,12 +84,23 @@ static struct bits compare(const char *a, const char *b)
 		read_all(fb, b, pb, n, at);
 		if (!memcmp(pa, pb, n))
 			continue;
-		for (size_t i = 0; i < n; i += BLOCK)
-			if (memcmp(pa + i, pb + i, n - i < BLOCK ? n - i : BLOCK))
-				add((at + i) / BLOCK, 0, &out);
+		for (size_t i = 0; i < n; i += SECTOR)
+			if (memcmp(pa + i, pb + i, n - i < SECTOR ? n - i : SECTOR))
+				add((at + i) / SECTOR, 0, &out);
 	}
 	close(fa);
 	close(fb);
+	return out;
+}
+
+/* The blocks of which a sector is in @sectors and not in @but. */
+static struct bits blocks_of(const struct bits *sectors, const struct bits *but)
+{
+	struct bits out = new_bits((sectors->nr + BLOCK_SECTORS - 1) / BLOCK_SECTORS);
+
+	for (uint64_t i = 0; i < sectors->nr; i++)
+		if (has(sectors, i) && !has(but, i))
+			add(i / BLOCK_SECTORS, 0, &out);
 	return out;
 }
 
@@ -123,20 +135,21 @@ static uint64_t count_of(const struct bits *b)
 	return n;
 }
 
-/* Counts the blocks in @a that are (@want 1) or are not (0) in @b, and names the first few. */
+/* Counts the blocks or sectors in @a that are (@want 1) or are not (0) in @b, and names the first few. */
 static uint64_t report(const struct bits *a, const struct bits *b, int want, const char *what)
 {
 	uint64_t n = 0;
 
 	for (uint64_t i = 0; i < a->nr; i++)
 		if (has(a, i) && has(b, i) == want && n++ < 8)
-			printf("%s: block %llu\n", what, (unsigned long long)i);
+			printf("%s: %llu\n", what, (unsigned long long)i);
 	return n;
 }
 
 static int covers(char **arg)
 {
-	struct bits diff = compare(arg[0], arg[1]), listed = index_of(arg[2], diff.nr);
+	struct bits sectors = compare(arg[0], arg[1]), none = new_bits(0);
+	struct bits diff = blocks_of(&sectors, &none), listed = index_of(arg[2], diff.nr);
 	uint64_t missed = report(&diff, &listed, 0, "differs but is not listed");
 
 	printf("%llu blocks differ, %llu are listed, %llu were missed\n",
@@ -148,11 +161,9 @@ static int covers(char **arg)
 static int differ(char **arg, int nr_files)
 {
 	struct bits diff = compare(arg[0], arg[1]), skip = extents_of(arg + 2, nr_files, diff.nr);
-	uint64_t n = 0;
+	struct bits blocks = blocks_of(&diff, &skip);
 
-	for (uint64_t i = 0; i < diff.nr; i++)
-		n += has(&diff, i) && !has(&skip, i);
-	printf("%llu\n", (unsigned long long)n);
+	printf("%llu\n", (unsigned long long)count_of(&blocks));
 	return 0;
 }
 
@@ -165,17 +176,25 @@ static int same_in(char **arg)
 
 static int zero_in(char **arg)
 {
-	struct bits in = new_bits(nr_blocks_of(arg[0])), bad = new_bits(in.nr);
+	struct bits in = new_bits(nr_sectors_of(arg[0])), bad = new_bits(in.nr);
 	int fd = open_or_give_up(arg[0], O_RDONLY);
-	char *block = pages(BLOCK), zeros[BLOCK] = { 0 };
+	uint64_t size = size_of(fd, arg[0]);
+	char *data = pages(MIB), zeros[SECTOR] = { 0 };
 
-	each_block(arg[1], add_but_first, &in);
-	for (uint64_t i = 0; i < in.nr; i++) {
-		if (!has(&in, i))
-			continue;
-		read_all(fd, arg[0], block, BLOCK, i * BLOCK);
-		if (memcmp(block, zeros, BLOCK))
-			add(i, 0, &bad);
+	each_unit(arg[1], SECTOR, add_but_header, &in);
+	for (uint64_t at = 0; at < size; at += MIB) {
+		size_t n = size - at < MIB ? size - at : MIB, first = at / SECTOR;
+		int loaded = 0;
+
+		for (size_t i = 0; i < n / SECTOR; i++) {
+			if (!has(&in, first + i))
+				continue;
+			if (!loaded)
+				read_all(fd, arg[0], data, n, at);
+			loaded = 1;
+			if (memcmp(data + i * SECTOR, zeros, SECTOR))
+				add(first + i, 0, &bad);
+		}
 	}
 	return report(&bad, &in, 1, "is not zero") != 0;
 }

@@ -11,7 +11,7 @@
  */
 #include "blocks.h"
 
-enum { SECTOR = 512, FLUSH = 1, FUA = 2, DISCARD = 4, MARK = 8 };
+enum { FLUSH = 1, FUA = 2, DISCARD = 4, MARK = 8 };
 
 /* The log: this in sector 0, then entries of a sector each, followed by the data that was written. */
 struct super {

@@ -97,7 +97,7 @@ int main(int argc, char **argv)
 	bytes = size_of(snapshot, argv[1]);
 	nr_blocks = bytes / BLOCK;
 	file_block = calloc(nr_blocks, sizeof(*file_block));
-	each_block(file_path, note, NULL);
+	each_unit(file_path, BLOCK, note, NULL);
 	srand(getpid());
 	pthread_barrier_init(&start, NULL, NR_WRITERS + 1);
 	pthread_barrier_init(&end, NULL, NR_WRITERS + 1);

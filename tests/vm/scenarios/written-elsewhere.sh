@@ -7,7 +7,7 @@ load_module debug=1
 LUN=$SCRATCH/lun
 OTHER=/mnt/other
 mkdir -p $MOUNT $OTHER
-truncate -s 320M $LUN
+truncate -s 384M $LUN
 dd if=/dev/urandom of=/run/data bs=1M count=8 status=none
 ORIGIN=$(losetup --find --show --direct-io=on $LUN)
 elsewhere=$(losetup --find --show --direct-io=on $LUN)
