@@ -2,7 +2,7 @@
 /*
  * Every difference between kernels is in compat/, by subject, and nowhere else. HAVE_* come from
  * the compile probes (probes/), which the build runs against the headers in hand: stable kernels
- * back-port changes of signatures, so version numbers do not tell.
+ * back-port changes of signatures, so version numbers are no guide.
  */
 #ifndef DATTOBD_COMPAT_H
 #define DATTOBD_COMPAT_H

@@ -72,6 +72,24 @@ static int prove_neighbour(struct cow_file *cow, struct file *file, u64 position
 	return cow_file_raw(cow, REQ_OP_WRITE, position * COW_BLOCK_SIZE, sentinel, COW_BLOCK_SIZE);
 }
 
+/*
+ * The first position of the store that shares an extent with the next one: there a write could
+ * zero its neighbour. Return: 0 if there is none.
+ */
+static u64 first_with_neighbour(const struct cow_extent *extents, unsigned int count, u64 end)
+{
+	unsigned int i;
+
+	for (i = 0; i < count; i++) {
+		u64 from = max_t(u64, extents[i].offset, COW_BLOCK_SECTORS);
+		u64 next = from / COW_BLOCK_SECTORS + 1;
+
+		if (next * COW_BLOCK_SECTORS < extents[i].offset + extents[i].count)
+			return next < end ? next - 1 : 0;
+	}
+	return 0;
+}
+
 int cow_prove(struct cow_file *cow, struct file *file, const void *header)
 {
 	unsigned int count;
@@ -79,6 +97,7 @@ int cow_prove(struct cow_file *cow, struct file *file, const void *header)
 	const struct cow_extent *last = &extents[count - 1];
 	u64 end = min((last->offset + last->count) / COW_BLOCK_SECTORS,
 		      cow->bytes / COW_BLOCK_SIZE); /* of whole blocks */
+	u64 position = first_with_neighbour(extents, count, end);
 	u8 *pages = vmalloc(3 * COW_BLOCK_SIZE);
 	int err;
 
@@ -87,8 +106,8 @@ int cow_prove(struct cow_file *cow, struct file *file, const void *header)
 	err = expect_raw(cow, header, 0, pages);
 	if (!err && end > 1)
 		err = prove_position(cow, file, end - 1, pages, pages + COW_BLOCK_SIZE);
-	if (!err && extents[0].count >= 3 * COW_BLOCK_SECTORS && end > 3)
-		err = prove_neighbour(cow, file, 1, pages, pages + COW_BLOCK_SIZE);
+	if (!err && position)
+		err = prove_neighbour(cow, file, position, pages, pages + COW_BLOCK_SIZE);
 	vfree(pages);
 	return err;
 }

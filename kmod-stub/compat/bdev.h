@@ -105,7 +105,7 @@ static inline sector_t compat_bdev_nr_sectors(struct block_device *bdev)
 #ifndef HAVE_BD_SUPER
 /*
  * compat_held_by_fs() - Are these the operations by which a filesystem holds its device? Where they
- * are not exported, their name tells them from others.
+ * are not exported, they are recognised by their name.
  */
 static inline bool compat_held_by_fs(const struct blk_holder_ops *ops)
 {

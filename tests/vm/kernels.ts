@@ -18,7 +18,7 @@ export interface Kernel {
   readonly image: string;
   /** tree that holds lib/modules/<release>; absent where everything needed is built in */
   readonly root?: string;
-  /** variables that tell `npm run build:kmod` what to build for, beside the release */
+  /** variables that `npm run build:kmod` needs beside the release */
   readonly buildEnv: Readonly<Record<string, string>>;
   /** cannot reach its host's files */
   readonly bare: boolean;

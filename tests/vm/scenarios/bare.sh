@@ -25,5 +25,5 @@ SECONDS_LONG=${TRANSITIONS_SECONDS:-$([ "$LONG" ] && echo 60 || echo 10)}
 step "transitions for $SECONDS_LONG s, seed $SEED"
 transitions $ORIGIN "$FS" $MOUNT $SCRATCH/image "$DATTOBD_KO" "$SECONDS_LONG" "$SEED" /bin/load ||
 	die "seed $SEED: the transitions went wrong, status $?"
-[ "$(lsmod | grep -c '^dattobd ' || true)" = 0 ] || rmmod dattobd
+if lsmod | grep '^dattobd '; then die "the module stayed loaded"; fi
 step "transitions are as the model has them"
