@@ -11,7 +11,6 @@
 #include "expand.h"
 #include "ring.h"
 
-#define MIB (1024ULL * 1024)
 #define LOW_MAX (256 * MIB / COW_BLOCK_SIZE)
 #define RETRY_MAX (MIB / COW_BLOCK_SIZE)
 #define WAITS_MAX 50 /* a growth */

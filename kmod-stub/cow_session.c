@@ -60,7 +60,7 @@ int cow_read_map(struct cow_file *cow, struct inode *inode, u64 bytes)
  * Look a path up as the client sees it. Workers have no view of their own worth that name: theirs
  * is that of the first process.
  */
-static int look_up(const char *name, struct path *path)
+static int look_up_cow(const char *name, struct path *path)
 {
 	struct task_struct *first = init_pid_ns.child_reaper;
 	struct path root;
@@ -95,7 +95,7 @@ static int check_file(const struct cow_file *cow, const struct path *path)
  */
 static int find(struct cow_file *cow, struct path *path)
 {
-	int err = cow->path ? look_up(cow->path, path) : -ENOENT;
+	int err = cow->path ? look_up_cow(cow->path, path) : -ENOENT;
 
 	if (!err && !check_file(cow, path))
 		return 0;
@@ -144,7 +144,7 @@ static void let_go(struct path *path)
  * Put the guards back. A file that a new mount has brought back is pinned anew, if it still lies
  * where it did.
  */
-static int guard_again(struct cow_file *cow, struct inode *inode)
+static int set_guards(struct cow_file *cow, struct inode *inode)
 {
 	int err;
 
@@ -167,7 +167,7 @@ int cow_file_guard(struct cow_file *cow)
 
 	if (err)
 		return err;
-	err = guard_again(cow, d_inode(path.dentry));
+	err = set_guards(cow, d_inode(path.dentry));
 	let_go(&path);
 	return err;
 }
@@ -198,7 +198,7 @@ int cow_file_close(struct cow_file *cow, struct file *file, bool keep_pinned)
 
 	cow_drop_cache(file);
 	if (keep_pinned)
-		pin_err = guard_again(cow, file_inode(file));
+		pin_err = set_guards(cow, file_inode(file));
 	else
 		cow_unpin(cow);
 	mnt_drop_write(file->f_path.mnt);
@@ -232,7 +232,7 @@ int cow_file_truncate(struct cow_file *cow, u64 bytes)
 		err = cut(&path, bytes);
 	if (!err)
 		cow->bytes = bytes;
-	pin_err = guard_again(cow, d_inode(path.dentry));
+	pin_err = set_guards(cow, d_inode(path.dentry));
 	let_go(&path);
 	return err ? err : pin_err;
 }
@@ -241,7 +241,7 @@ int cow_file_truncate(struct cow_file *cow, u64 bytes)
  * Asked before anything is allocated: an attempt that fails would use up the filesystem for a
  * moment.
  */
-static int check_room(const struct path *path, u64 bytes, u64 more, u64 reserve)
+static int check_space(const struct path *path, u64 bytes, u64 more, u64 reserve)
 {
 	struct kstatfs room;
 	int err;
@@ -261,7 +261,7 @@ static int check_room(const struct path *path, u64 bytes, u64 more, u64 reserve)
  * The filesystem zeroes the rest of a file's last block when it grows, but not of one that was
  * never written through it, which is what that block is here (cow_file.c).
  */
-static int grow(struct cow_file *cow, const struct path *path, u64 bytes)
+static int extend(struct cow_file *cow, const struct path *path, u64 bytes)
 {
 	struct file *file = dentry_open(path, O_RDWR | O_LARGEFILE, current_cred());
 	int err;
@@ -287,11 +287,11 @@ int cow_file_grow(struct cow_file *cow, u64 bytes, u64 reserve)
 	if (err)
 		return err;
 	if (bytes > cow->bytes) { /* or else it could not be cut after an attempt that failed */
-		err = check_room(&path, bytes, bytes - cow->bytes, reserve);
+		err = check_space(&path, bytes, bytes - cow->bytes, reserve);
 		if (!err)
-			err = grow(cow, &path, bytes);
+			err = extend(cow, &path, bytes);
 	}
-	guard_err = guard_again(cow, d_inode(path.dentry));
+	guard_err = set_guards(cow, d_inode(path.dentry));
 	let_go(&path);
 	return err ? err : guard_err;
 }

@@ -35,6 +35,8 @@
 #include "proof.h"
 #include "seal.h"
 
+#define MIB (1024ULL * 1024)
+
 #define DEV_FMT(fmt) "datto: minor %u: " fmt "\n"
 #define pr_dev_err(dev, fmt, ...) pr_err(DEV_FMT(fmt), (dev)->minor, ##__VA_ARGS__)
 #define pr_dev_warn(dev, fmt, ...) pr_warn(DEV_FMT(fmt), (dev)->minor, ##__VA_ARGS__)

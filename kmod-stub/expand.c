@@ -26,7 +26,7 @@
  * A run of whole blocks of the origin, the last of which ends, with what lies before it in the
  * file, at sector @end of the file; or one block of which the file has a part: it is preserved.
  */
-struct piece {
+struct growth_piece {
 	u64 block, count, end;
 	bool was_free;
 };
@@ -69,7 +69,7 @@ int expand_interrupted(struct dattobd_device *dev)
 }
 
 /* Cut a piece to what can be copied. Return: 1 if there is something to copy, 0, or -errno. */
-static int fit(struct dattobd_device *dev, struct piece *piece)
+static int fit(struct dattobd_device *dev, struct growth_piece *piece)
 {
 	u64 sector = piece->block * COW_BLOCK_SECTORS;
 	unsigned long flags;
@@ -89,7 +89,7 @@ static int fit(struct dattobd_device *dev, struct piece *piece)
 	return 1;
 }
 
-static int preserve(struct dattobd_device *dev, struct piece *piece)
+static int preserve(struct dattobd_device *dev, struct growth_piece *piece)
 {
 	int ret = fit(dev, piece);
 
@@ -100,7 +100,8 @@ static int preserve(struct dattobd_device *dev, struct piece *piece)
 }
 
 /* No read that is planned from now on goes to the piece. Return: 0 or -errno. */
-static int part_from_snapshot(struct dattobd_device *dev, const struct piece *piece, u64 *reads)
+static int part_from_snapshot(struct dattobd_device *dev, const struct growth_piece *piece,
+			      u64 *reads)
 {
 	unsigned long flags;
 	s64 ret;
@@ -117,7 +118,7 @@ static int part_from_snapshot(struct dattobd_device *dev, const struct piece *pi
 	return ret;
 }
 
-static int take(struct dattobd_device *dev, const struct piece *piece, u64 bytes)
+static int growth_take(struct dattobd_device *dev, const struct growth_piece *piece, u64 bytes)
 {
 	u64 end = piece->end / COW_BLOCK_SECTORS, reads;
 	unsigned long flags;
@@ -143,7 +144,7 @@ static int take(struct dattobd_device *dev, const struct piece *piece, u64 bytes
 }
 
 /* The next piece of the file, from sector @offset of it on. Return: false at its end. */
-static bool next_piece(struct dattobd_device *dev, u64 offset, struct piece *piece)
+static bool next_piece(struct dattobd_device *dev, u64 offset, struct growth_piece *piece)
 {
 	u64 sector, count = cow_file_map(dev->cow, offset, &sector), covered;
 
@@ -164,7 +165,7 @@ static bool next_piece(struct dattobd_device *dev, u64 offset, struct piece *pie
 }
 
 /* Cut a piece of whole blocks as fit() did. */
-static void set_end(struct piece *piece, u64 offset)
+static void set_end(struct growth_piece *piece, u64 offset)
 {
 	piece->end = min(piece->end, offset + piece->count * COW_BLOCK_SECTORS);
 }
@@ -173,7 +174,7 @@ static void set_end(struct piece *piece, u64 offset)
 static int take_all(struct dattobd_device *dev, u64 position, u64 bytes)
 {
 	u64 offset = position * COW_BLOCK_SECTORS;
-	struct piece piece;
+	struct growth_piece piece;
 	int err = 0;
 
 	for (; !err && next_piece(dev, offset, &piece); offset = piece.end) {
@@ -182,7 +183,7 @@ static int take_all(struct dattobd_device *dev, u64 position, u64 bytes)
 			err = preserve(dev, &piece);
 		set_end(&piece, offset);
 		if (!err)
-			err = take(dev, &piece, bytes);
+			err = growth_take(dev, &piece, bytes);
 		cond_resched();
 	}
 	return err;

@@ -17,8 +17,8 @@
 #include "own_mount.h"
 #include "scratch.h"
 
-#define RECORDS 1024 /* asked for at once */
-#define SCRATCH_BYTES PAGE_ALIGN(sizeof(struct fsmap_head) + RECORDS * sizeof(struct fsmap))
+#define FSMAP_RECORDS 1024 /* asked for at once */
+#define FSMAP_BYTES PAGE_ALIGN(sizeof(struct fsmap_head) + FSMAP_RECORDS * sizeof(struct fsmap))
 #define EXTENTS_MAX (1024 * 1024) /* what is more fragmented counts as in use beyond */
 
 struct free_extent {
@@ -30,7 +30,7 @@ struct free_space {
 	unsigned int count, capacity;
 };
 
-static int list_grow(struct free_space *space)
+static int records_grow(struct free_space *space)
 {
 	unsigned int capacity = max(2 * space->capacity, 256U);
 	struct free_extent *list = kvmalloc_array(capacity, sizeof(*list), GFP_KERNEL);
@@ -46,7 +46,7 @@ static int list_grow(struct free_space *space)
 }
 
 /* Whole blocks only. Records come in ascending order. */
-static int add(struct free_space *space, const struct fsmap *record)
+static int record_add(struct free_space *space, const struct fsmap *record)
 {
 	u64 block = DIV_ROUND_UP_ULL(record->fmr_physical, COW_BLOCK_SIZE);
 	u64 end = (record->fmr_physical + record->fmr_length) / COW_BLOCK_SIZE;
@@ -62,7 +62,7 @@ static int add(struct free_space *space, const struct fsmap *record)
 		return 0;
 	}
 	if (space->count == space->capacity) {
-		err = list_grow(space);
+		err = records_grow(space);
 		if (err)
 			return err;
 	}
@@ -80,27 +80,27 @@ static bool is_free(const struct fsmap *record, u32 device)
  * Read some more records. Return: 1 if there are more, 0 if not, or -errno. The filesystem puts
  * them where a user's buffer would be.
  */
-static int read_batch(struct free_space *space, struct file *file, struct fsmap_head *head,
-		      void __user *scratch)
+static int read_records(struct free_space *space, struct file *file, struct fsmap_head *head,
+			void __user *scratch)
 {
 	u32 device = new_encode_dev(file_inode(file)->i_sb->s_dev);
 	unsigned int i;
 	long ret;
 
-	head->fmh_count = RECORDS;
+	head->fmh_count = FSMAP_RECORDS;
 	head->fmh_entries = 0;
 	if (copy_to_user(scratch, head, sizeof(*head)))
 		return -EFAULT;
 	ret = file->f_op->unlocked_ioctl(file, FS_IOC_GETFSMAP, (unsigned long)scratch);
 	if (ret)
 		return ret;
-	if (copy_from_user(head, scratch, SCRATCH_BYTES))
+	if (copy_from_user(head, scratch, FSMAP_BYTES))
 		return -EFAULT;
-	if (head->fmh_entries > RECORDS)
+	if (head->fmh_entries > FSMAP_RECORDS)
 		return -EUCLEAN;
 	for (i = 0; i < head->fmh_entries; i++) {
 		if (is_free(&head->fmh_recs[i], device)) {
-			ret = add(space, &head->fmh_recs[i]);
+			ret = record_add(space, &head->fmh_recs[i]);
 			if (ret)
 				return ret;
 		}
@@ -111,7 +111,7 @@ static int read_batch(struct free_space *space, struct file *file, struct fsmap_
 	return fatal_signal_pending(current) ? -EINTR : 1;
 }
 
-static int read_all(struct free_space *space, struct file *file, struct fsmap_head *head)
+static int read_all_records(struct free_space *space, struct file *file, struct fsmap_head *head)
 {
 	void __user *scratch;
 	int ret;
@@ -124,13 +124,13 @@ static int read_all(struct free_space *space, struct file *file, struct fsmap_he
 		.fmr_owner = U64_MAX,
 		.fmr_offset = U64_MAX,
 	};
-	scratch = scratch_map(SCRATCH_BYTES);
+	scratch = scratch_map(FSMAP_BYTES);
 	if (IS_ERR(scratch))
 		return PTR_ERR(scratch);
 	do {
-		ret = read_batch(space, file, head, scratch);
+		ret = read_records(space, file, head, scratch);
 	} while (ret > 0);
-	scratch_unmap(scratch, SCRATCH_BYTES);
+	scratch_unmap(scratch, FSMAP_BYTES);
 	return ret;
 }
 
@@ -144,8 +144,8 @@ static int ask(struct free_space *space, struct vfsmount *mnt)
 	if (IS_ERR(file))
 		return PTR_ERR(file);
 	if (file->f_op->unlocked_ioctl) {
-		head = kvmalloc(SCRATCH_BYTES, GFP_KERNEL);
-		err = head ? read_all(space, file, head) : -ENOMEM;
+		head = kvmalloc(FSMAP_BYTES, GFP_KERNEL);
+		err = head ? read_all_records(space, file, head) : -ENOMEM;
 	}
 	kvfree(head);
 	compat_fput(file);

@@ -23,7 +23,7 @@ void late_outgrown(struct dattobd_device *dev)
 	queue_work(dev->wq, &dev->work);
 }
 
-static void take_all(struct late *late, struct bio_list *bios)
+static void take_held(struct late *late, struct bio_list *bios)
 {
 	unsigned long flags;
 
@@ -43,7 +43,7 @@ void late_decide(struct dattobd_device *dev)
 	if (!READ_ONCE(dev->late.bios.head))
 		return; /* who adds one wakes the worker afterwards */
 	core_lock(dev, flags);
-	take_all(&dev->late, &bios);
+	take_held(&dev->late, &bios);
 	dev->drain.held += bio_list_size(&bios);
 	bio_list_merge(&dev->held, &bios);
 	core_unlock(dev, flags);

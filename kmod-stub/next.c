@@ -5,8 +5,6 @@
 #include "next.h"
 #include "request.h"
 
-#define MIB (1024ULL * 1024)
-
 #define COW_FILE_NEEDS \
 	"expected ext4 or xfs, no data=journal, nodelalloc, dioread_lock, encryption or DAX"
 

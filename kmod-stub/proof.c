@@ -12,7 +12,7 @@
 #include "dattobd.h"
 
 #define LANDING (10 * HZ) /* a write that was noted is on disk by then */
-#define RECORDS 16 /* of a log that XFS has in flight at most: 8, each in one piece or two */
+#define LOG_RECORDS 16 /* of a log that XFS has in flight at most: 8, each in one piece or two */
 
 /* One record of the log: where it ends, and in which cycle; and what wrote it. */
 struct log_record {
@@ -43,7 +43,7 @@ struct proof {
 	u64 log_start, log_end, log_last;
 	u32 log_cycle;
 	bool log_known;
-	struct log_record records[RECORDS];
+	struct log_record records[LOG_RECORDS];
 	unsigned int nr_records;
 	unsigned long noted;
 };
@@ -113,7 +113,7 @@ static void note_log(struct dattobd_device *dev, const struct log_record *record
 
 	if (record->cycle == XFS_LOG_MAGIC)
 		return; /* a mount stamps what lies behind the end */
-	proof->records[proof->nr_records++ % RECORDS] = *record;
+	proof->records[proof->nr_records++ % LOG_RECORDS] = *record;
 	if (!record->cycle) {
 		proof->log_known = false;
 	} else if (is_newer(dev, record->last, record->cycle)) {
@@ -159,7 +159,7 @@ bool proof_is_noted(struct dattobd_device *dev, struct bio *bio, sector_t sector
 	if (!is_in_log(proof, sector, nr_sectors) || !is_landing(proof) || !bio_has_data(bio))
 		return false;
 	record = record_of(dev, bio, sector, nr_sectors);
-	for (i = 0; i < RECORDS; i++) {
+	for (i = 0; i < LOG_RECORDS; i++) {
 		const struct log_record *noted = &proof->records[i];
 
 		if (noted->bio == bio && noted->last == record.last && noted->cycle == record.cycle)
@@ -190,8 +190,8 @@ void proof_note(struct dattobd_device *dev, struct bio *bio, sector_t sector, se
 }
 
 /* Call the core of the look that is under way. A transition may put another in its place. */
-static s64 call(struct dattobd_device *dev, enum core_export export, u64 argument, const void *data,
-		size_t bytes)
+static s64 proof_call(struct dattobd_device *dev, enum core_export export, u64 argument,
+		      const void *data, size_t bytes)
 {
 	s64 max = export == CORE_PROOF_NEXT ? device_nr_blocks(dev) - 1 : 0;
 	unsigned long flags;
@@ -231,9 +231,9 @@ static s64 look_at(struct dattobd_device *dev, u64 block)
 	int err;
 
 	if (cow_file_overlaps(dev->cow, block * COW_BLOCK_SECTORS, COW_BLOCK_SECTORS))
-		return call(dev, CORE_PROOF_BLOCK, 0, NULL, 0);
+		return proof_call(dev, CORE_PROOF_BLOCK, 0, NULL, 0);
 	err = read_block(dev, block, data);
-	return err ?: call(dev, CORE_PROOF_BLOCK, COW_BLOCK_SIZE, data, COW_BLOCK_SIZE);
+	return err ?: proof_call(dev, CORE_PROOF_BLOCK, COW_BLOCK_SIZE, data, COW_BLOCK_SIZE);
 }
 
 static s64 look(struct dattobd_device *dev, bool whole)
@@ -242,9 +242,9 @@ static s64 look(struct dattobd_device *dev, bool whole)
 	s64 block, ret;
 
 	dev->proof->engine = READ_ONCE(dev->engine);
-	ret = call(dev, CORE_PROOF_BEGIN, whole, NULL, 0);
+	ret = proof_call(dev, CORE_PROOF_BEGIN, whole, NULL, 0);
 	while (!ret) {
-		block = call(dev, CORE_PROOF_NEXT, 0, NULL, 0);
+		block = proof_call(dev, CORE_PROOF_NEXT, 0, NULL, 0);
 		if (block == -ENODATA)
 			return 0;
 		if (block >= 0 && ++count > CORE_PROOF_BLOCKS_MAX)
@@ -254,7 +254,7 @@ static s64 look(struct dattobd_device *dev, bool whole)
 	return ret;
 }
 
-static u64 stat(struct dattobd_device *dev, enum core_stat field)
+static u64 proof_stat(struct dattobd_device *dev, enum core_stat field)
 {
 	return engine_call(dev->engine, CORE_STAT, field, 0, 0);
 }
@@ -264,10 +264,10 @@ static void take_log(struct dattobd_device *dev, bool known)
 {
 	struct proof *proof = dev->proof;
 
-	proof->log_start = stat(dev, CORE_STAT_LOG_START);
-	proof->log_end = proof->log_start + stat(dev, CORE_STAT_LOG_SECTORS);
-	proof->log_last = stat(dev, CORE_STAT_LOG_LAST);
-	proof->log_cycle = stat(dev, CORE_STAT_LOG_CYCLE);
+	proof->log_start = proof_stat(dev, CORE_STAT_LOG_START);
+	proof->log_end = proof->log_start + proof_stat(dev, CORE_STAT_LOG_SECTORS);
+	proof->log_last = proof_stat(dev, CORE_STAT_LOG_LAST);
+	proof->log_cycle = proof_stat(dev, CORE_STAT_LOG_CYCLE);
 	proof->log_known = known;
 }
 
@@ -285,7 +285,7 @@ int proof_learn(struct dattobd_device *dev, u64 *fingerprint)
 	if (!ret) {
 		take_log(dev, true);
 		if (fingerprint)
-			*fingerprint = stat(dev, CORE_STAT_FINGERPRINT);
+			*fingerprint = proof_stat(dev, CORE_STAT_FINGERPRINT);
 	}
 	core_unlock(dev, flags);
 	mutex_unlock(&proof->lock);
@@ -299,13 +299,13 @@ static int compare(struct dattobd_device *dev)
 
 	if (memcmp(proof->found, proof->seen, COW_BLOCK_SIZE))
 		return -ESTALE;
-	if (proof->log_start != stat(dev, CORE_STAT_LOG_START) ||
-	    proof->log_end - proof->log_start != stat(dev, CORE_STAT_LOG_SECTORS))
+	if (proof->log_start != proof_stat(dev, CORE_STAT_LOG_START) ||
+	    proof->log_end - proof->log_start != proof_stat(dev, CORE_STAT_LOG_SECTORS))
 		take_log(dev, false); /* another filesystem was made here */
 	if (!proof->log_known)
 		return 0;
-	if (proof->log_last != stat(dev, CORE_STAT_LOG_LAST) ||
-	    proof->log_cycle != stat(dev, CORE_STAT_LOG_CYCLE))
+	if (proof->log_last != proof_stat(dev, CORE_STAT_LOG_LAST) ||
+	    proof->log_cycle != proof_stat(dev, CORE_STAT_LOG_CYCLE))
 		return -ESTALE;
 	return 0;
 }
@@ -328,7 +328,7 @@ static int check_once(struct dattobd_device *dev, u64 *fingerprint)
 	else if (!err || (!fingerprint && is_landing(dev->proof)))
 		err = compare(dev);
 	if (!err && fingerprint)
-		*fingerprint = stat(dev, CORE_STAT_FINGERPRINT);
+		*fingerprint = proof_stat(dev, CORE_STAT_FINGERPRINT);
 	core_unlock(dev, flags);
 	return err;
 }

@@ -3,8 +3,6 @@
 #include "expand.h"
 #include "sections.h"
 
-#define MIB (1024ULL * 1024)
-
 /* An incremental has no index in memory: the limit is only kept, for who asks. */
 int device_reconfigure(struct dattobd_device *dev, u64 cache_bytes)
 {

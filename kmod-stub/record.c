@@ -7,7 +7,8 @@
 #include "record.h"
 
 /* Call the core as long as the device lives. What it answers is @max at most. */
-static s64 call(struct dattobd_device *dev, enum core_export export, u64 a, u64 b, u64 c, s64 max)
+static s64 record_call(struct dattobd_device *dev, enum core_export export, u64 a, u64 b, u64 c,
+		       s64 max)
 {
 	unsigned long flags;
 	s64 ret;
@@ -19,7 +20,7 @@ static s64 call(struct dattobd_device *dev, enum core_export export, u64 a, u64 
 }
 
 /* The core's buffer, or NULL: see engine_memory(). Context: core_lock. */
-static void *buffer_of(struct dattobd_device *dev, size_t bytes)
+static void *record_buffer(struct dattobd_device *dev, size_t bytes)
 {
 	return engine_memory(dev->engine, CORE_BUFFER_ADDRESS, dev->buffer_address, bytes);
 }
@@ -35,7 +36,7 @@ static s64 call_out(struct dattobd_device *dev, enum core_export export, u64 arg
 	core_lock(dev, flags);
 	ret = dev->error ?: engine_ask(dev->engine, export, argument, 0, 0, size);
 	if (ret > 0) {
-		buffer = buffer_of(dev, ret);
+		buffer = record_buffer(dev, ret);
 		if (buffer)
 			memcpy(to, buffer, ret);
 		else
@@ -56,7 +57,7 @@ static s64 call_in(struct dattobd_device *dev, enum core_export export, const vo
 	core_lock(dev, flags);
 	ret = dev->error;
 	if (!ret) {
-		buffer = buffer_of(dev, bytes);
+		buffer = record_buffer(dev, bytes);
 		if (buffer)
 			memcpy(buffer, from, bytes);
 		ret = buffer ? engine_ask(dev->engine, export, 0, 0, 0, S64_MAX) : -ENOTRECOVERABLE;
@@ -66,12 +67,13 @@ static s64 call_in(struct dattobd_device *dev, enum core_export export, const vo
 }
 
 /* The next piece of a record, which lies in the COW file. Return: its bytes, 0 at the end. */
-static s64 next_piece(struct dattobd_device *dev, s64 *offset)
+static s64 record_next(struct dattobd_device *dev, s64 *offset)
 {
-	s64 bytes = call(dev, CORE_RECORD_NEXT, 0, 0, 0, COW_SECTION_BYTES);
+	s64 bytes = record_call(dev, CORE_RECORD_NEXT, 0, 0, 0, COW_SECTION_BYTES);
 
 	if (bytes > 0)
-		*offset = call(dev, CORE_RECORD_OFFSET, 0, 0, 0, cow_file_bytes(dev->cow) - bytes);
+		*offset = record_call(dev, CORE_RECORD_OFFSET, 0, 0, 0,
+				      cow_file_bytes(dev->cow) - bytes);
 	return bytes > 0 && *offset < 0 ? *offset : bytes;
 }
 
@@ -90,30 +92,31 @@ static s64 tie_to_extents(struct dattobd_device *dev)
 			continue;
 		}
 		if (run.count)
-			ret = call(dev, CORE_RECORD_EXTENT, run.offset, run.sector, run.count,
-				   S64_MAX);
+			ret = record_call(dev, CORE_RECORD_EXTENT, run.offset, run.sector,
+					  run.count, S64_MAX);
 		run = extents[i];
 	}
 	return ret < 0 ? ret :
-			 call(dev, CORE_RECORD_EXTENT, run.offset, run.sector, run.count, S64_MAX);
+			 record_call(dev, CORE_RECORD_EXTENT, run.offset, run.sector, run.count,
+				     S64_MAX);
 }
 
 static s64 begin(struct dattobd_device *dev)
 {
-	s64 ret = call(dev, CORE_RECORD_BEGIN, 0, 0, 0, S64_MAX);
+	s64 ret = record_call(dev, CORE_RECORD_BEGIN, 0, 0, 0, S64_MAX);
 
 	return ret < 0 ? ret : tie_to_extents(dev);
 }
 
-static s64 plan(struct dattobd_device *dev)
+static s64 record_plan(struct dattobd_device *dev)
 {
 	u64 most = DIV_ROUND_UP_ULL(device_nr_blocks(dev), CORE_MASK_CHUNK_BLOCKS);
-	s64 chunks = call(dev, CORE_STAT, CORE_STAT_MASK_CHUNKS, 0, 0, most);
+	s64 chunks = record_call(dev, CORE_STAT, CORE_STAT_MASK_CHUNKS, 0, 0, most);
 	s64 chunk, ret = min_t(s64, chunks, 0);
 
 	for (chunk = 0; chunk < chunks && ret >= 0; chunk++)
-		ret = call(dev, CORE_RECORD_SURVEY, chunk, 0, 0, S64_MAX);
-	return ret < 0 ? ret : call(dev, CORE_RECORD_PLAN, 0, 0, 0, S64_MAX);
+		ret = record_call(dev, CORE_RECORD_SURVEY, chunk, 0, 0, S64_MAX);
+	return ret < 0 ? ret : record_call(dev, CORE_RECORD_PLAN, 0, 0, 0, S64_MAX);
 }
 
 static s64 write_pieces(struct dattobd_device *dev)
@@ -121,7 +124,7 @@ static s64 write_pieces(struct dattobd_device *dev)
 	s64 bytes, offset = 0, err;
 
 	for (;;) {
-		bytes = next_piece(dev, &offset);
+		bytes = record_next(dev, &offset);
 		if (bytes <= 0)
 			return bytes;
 		bytes = call_out(dev, CORE_RECORD_EXPORT, 0, dev->section_bounce,
@@ -183,7 +186,7 @@ int record_write(struct dattobd_device *dev)
 	mutex_lock(&dev->sections_lock); /* the bounce buffer */
 	ret = begin(dev);
 	if (ret >= 0)
-		ret = plan(dev);
+		ret = record_plan(dev);
 	if (ret >= 0)
 		ret = write_pieces(dev);
 	if (ret >= 0)
@@ -197,7 +200,7 @@ static s64 read_pieces(struct dattobd_device *dev)
 	s64 bytes, offset = 0, ret = 0;
 
 	while (!ret) {
-		bytes = next_piece(dev, &offset);
+		bytes = record_next(dev, &offset);
 		if (bytes <= 0)
 			return bytes;
 		ret = cow_file_raw(dev->cow, REQ_OP_READ, offset, dev->section_bounce, bytes);
@@ -221,7 +224,7 @@ int record_read(struct dattobd_device *dev)
 	if (!ret)
 		ret = read_pieces(dev);
 	if (!ret)
-		ret = call(dev, CORE_RECORD_ACCEPT, 0, 0, 0, S64_MAX);
+		ret = record_call(dev, CORE_RECORD_ACCEPT, 0, 0, 0, S64_MAX);
 	if (!ret)
 		ret = call_out(dev, CORE_HEADER_ENCODE, false, dev->open_header, COW_HEADER_SIZE);
 	return ret == COW_HEADER_SIZE ? 0 : ret;

@@ -25,7 +25,7 @@ static const struct refusal {
 	[CORE_REFUSAL_OUTDATED] = { -EUCLEAN, "the clean record is of an older module" },
 };
 
-static void refuse(struct dattobd_device *dev, const char *cow, int error, const char *why)
+static void refuse_reload(struct dattobd_device *dev, const char *cow, int error, const char *why)
 {
 	pr_dev_err(dev, "cannot go on tracking %s with %s: %s; a full backup is needed: %d",
 		   dev->origin_path, cow, why, error);
@@ -59,7 +59,7 @@ static const char *load_error(int err)
 }
 
 /* Make core and disk of the device. */
-static int start(struct dattobd_device *dev)
+static int begin_tracking(struct dattobd_device *dev)
 {
 	struct engine *engine = engine_create();
 	s64 ret;
@@ -126,32 +126,32 @@ static bool seal_loaded(struct dattobd_device *dev)
 }
 
 /* Return: 0, or after a refusal -errno. */
-static int load(struct dattobd_device *dev, const char *cow)
+static int load_device(struct dattobd_device *dev, const char *cow)
 {
 	struct cow_file *file = cow_file_find(cow, origin_bdev(dev), dev->origin_path);
 	int ret;
 
 	if (IS_ERR(file)) {
 		ret = PTR_ERR(file);
-		refuse(dev, cow, ret, lookup_error(ret));
+		refuse_reload(dev, cow, ret, lookup_error(ret));
 		return ret;
 	}
 	dev->cow = file;
-	ret = start(dev) ?: proof_learn(dev, &dev->fingerprint) ?: record_read(dev);
+	ret = begin_tracking(dev) ?: proof_learn(dev, &dev->fingerprint) ?: record_read(dev);
 	if (ret > 0 && ret < (int)ARRAY_SIZE(refusals)) {
-		refuse(dev, cow, refusals[ret].error, refusals[ret].why);
+		refuse_reload(dev, cow, refusals[ret].error, refusals[ret].why);
 		return refusals[ret].error;
 	}
 	if (!ret)
 		ret = start_disk(dev);
 	if (ret) {
-		refuse(dev, cow, ret, load_error(ret));
+		refuse_reload(dev, cow, ret, load_error(ret));
 		return ret;
 	}
 	adopt(dev);
 	if (!seal_loaded(dev)) {
 		record_withdraw(dev); /* it does not know of that write */
-		refuse(dev, cow, -EAGAIN, "the origin was written to meanwhile");
+		refuse_reload(dev, cow, -EAGAIN, "the origin was written to meanwhile");
 		return -EAGAIN;
 	}
 	return 0;
@@ -182,19 +182,19 @@ static void track(struct dattobd_device *dev, const char *cow)
 	int err = device_claim(dev);
 
 	if (err) {
-		refuse(dev, cow, err, "another minor tracks this origin already");
+		refuse_reload(dev, cow, err, "another minor tracks this origin already");
 		return;
 	}
 	err = intercept_enable(origin_bdev(dev));
 	if (err) {
 		device_unclaim(dev);
-		refuse(dev, cow, err, "writes cannot be intercepted");
+		refuse_reload(dev, cow, err, "writes cannot be intercepted");
 		return;
 	}
 	dev->seal = SEAL_LOADING;
 	dev->tracked = true;
 	intercept_add(dev);
-	if (load(dev, cow))
+	if (load_device(dev, cow))
 		strip(dev);
 }
 

@@ -22,7 +22,7 @@ struct client_request *request_new(void)
 	return request;
 }
 
-static void release(struct kref *users)
+static void request_free(struct kref *users)
 {
 	struct client_request *request = container_of(users, struct client_request, users);
 
@@ -35,7 +35,7 @@ static void release(struct kref *users)
 
 void request_put(struct client_request *request)
 {
-	kref_put(&request->users, release);
+	kref_put(&request->users, request_free);
 }
 
 /* Exchange the thread's view of the tree of files, which nobody shares, for the one kept here. */

@@ -109,7 +109,7 @@ static sector_t read_origin(struct snapshot_read *read, sector_t nr_sectors)
 }
 
 /* Serve what @run says of the next sectors of the read. */
-static void read_run(struct snapshot_read *read, const struct core_run *run)
+static void read_planned(struct snapshot_read *read, const struct core_run *run)
 {
 	sector_t sector = read->bio->bi_iter.bi_sector + read->done;
 	unsigned int offset = sector % COW_BLOCK_SECTORS;
@@ -190,7 +190,7 @@ static bool serve(struct snapshot_read *read, bool may_wait)
 			read->status = BLK_STS_IOERR;
 		}
 		for (i = 0; i < ret; i++)
-			read_run(read, &runs[i]);
+			read_planned(read, &runs[i]);
 	}
 	return true;
 }

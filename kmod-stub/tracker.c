@@ -283,7 +283,7 @@ struct copy_request {
 	struct completion done;
 };
 
-static void request_put(struct copy_request *request)
+static void copy_request_put(struct copy_request *request)
 {
 	if (refcount_dec_and_test(&request->users))
 		kfree(request);
@@ -310,7 +310,7 @@ static void serve_copies(struct dattobd_device *dev)
 		copy_ranges(dev, &request->range, 1);
 		flush_copies(dev);
 		complete(&request->done);
-		request_put(request);
+		copy_request_put(request);
 	}
 }
 
@@ -332,7 +332,7 @@ int tracker_copy(struct dattobd_device *dev, sector_t sector, sector_t nr_sector
 	queue_work(dev->wq, &dev->work);
 	while (!err && wait_for_completion_killable_timeout(&request->done, HZ / 10) <= 0)
 		err = expand_interrupted(dev);
-	request_put(request);
+	copy_request_put(request);
 	return err;
 }
 

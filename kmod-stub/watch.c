@@ -34,7 +34,7 @@ bool watch_active(struct dattobd_device *dev)
 	return rw;
 }
 
-static void guard_again(struct dattobd_device *dev)
+static void guard_mounted_again(struct dattobd_device *dev)
 {
 	int err;
 
@@ -56,7 +56,7 @@ static void mounted(struct dattobd_device *dev)
 
 	dev->idle_ticks = 0;
 	dev->no_record = false;
-	guard_again(dev);
+	guard_mounted_again(dev);
 	seal_admit(dev);
 	if (!dev->snap || !dev->publish_wanted || READ_ONCE(dev->error))
 		return;

@@ -149,7 +149,7 @@ function prepare(folder, options) {
   copyAll(
     folder,
     moduleSources(options).set('wasm3.defines', join(root, 'wasm3-binding/wasm3.defines')),
-    /^(?!core_(debug_)?wasm\.c$).*\.[ch]$/,
+    /^(?!(stub|core_(debug_)?wasm)\.c$).*\.[ch]$/,
   );
   for (const name of ['compat', 'probes', 'shim']) copyAll(join(folder, name), filesOf(join(stub, name)));
   copyAll(join(folder, 'wasm3'), filesOf(wasm3));
