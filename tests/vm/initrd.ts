@@ -16,7 +16,9 @@ export interface RootDisk {
 
 export const guestDir = join(projectDir, 'tests/vm/guest');
 /** What the first program needs before it can reach the rest over 9p; loaded in this order with what each depends on. */
-const BOOT_MODULES = ['virtio_pci', 'virtio_blk', 'virtio_rng', '9pnet_virtio', '9p', 'overlay'];
+const BOOT_MODULES = ['virtio_pci', '9pnet_virtio', '9p', 'overlay'];
+/** What is loaded in each machine, not in the state that it may go on from (booted.ts): its disks, and what makes its random numbers its own. */
+const LATE_MODULES = ['virtio_blk', 'virtio_rng'];
 
 function bootModules(kernel: Kernel, names: readonly string[]): string[] {
   if (!kernel.root) return [];
@@ -40,9 +42,19 @@ function addProgram(from: string, to: string): void {
 }
 
 /** Copies modules and those that they need to a tree's folder, in the order in which they are to be loaded. */
-function addModules(tree: string, kernel: Kernel, names: readonly string[]): void {
-  bootModules(kernel, names).forEach((path, i) => {
-    const name = join(tree, 'modules', `${String(i).padStart(2, '0')}-${basename(path).replace(/\.(xz|zst)$/, '')}`);
+function addModules(tree: string, kernel: Kernel, names: readonly string[], late: readonly string[] = []): void {
+  const early = bootModules(kernel, names);
+  copyModules(join(tree, 'modules'), early);
+  copyModules(
+    join(tree, 'modules/late'),
+    bootModules(kernel, late).filter((path) => !early.includes(path)),
+  );
+}
+
+function copyModules(folder: string, paths: readonly string[]): void {
+  mkdirSync(folder, { recursive: true });
+  paths.forEach((path, i) => {
+    const name = join(folder, `${String(i).padStart(2, '0')}-${basename(path).replace(/\.(xz|zst)$/, '')}`);
     if (path.endsWith('.xz')) writeFileSync(name, execFileSync('xz', ['-dc', path], { maxBuffer: 1 << 26 }));
     else copyFileSync(path, name);
   });
@@ -66,7 +78,7 @@ export function writeInitrd(kernel: Kernel, root: RootDisk | undefined, to: stri
   addProgram('/bin/busybox', join(tree, 'bin/busybox'));
   addProgram(join(guestDir, root ? 'root/initrd' : 'init'), join(tree, 'init'));
   if (root) addReload(tree, kernel, root.module);
-  addModules(tree, kernel, root ? [...BOOT_MODULES, root.fs] : BOOT_MODULES);
+  addModules(tree, kernel, root ? [...BOOT_MODULES, root.fs] : BOOT_MODULES, LATE_MODULES);
   pack(tree, to);
 }
 
@@ -114,9 +126,11 @@ export function packInitrd(to: string, init: string): void {
   pack(tree, to);
 }
 
-/** Makes an archive of a folder, and removes that. */
+/** Makes an archive of a folder, and removes that. The same files make the same archive. */
 function pack(tree: string, to: string): void {
-  execFileSync('sh', ['-c', 'find . | cpio -o -H newc --quiet >"$1"', 'sh', to], { cwd: tree });
+  const script =
+    'find . -exec touch -h -d @0 {} + && find . | LC_ALL=C sort | cpio -o -H newc --quiet --reproducible >"$1"';
+  execFileSync('sh', ['-c', script, 'sh', to], { cwd: tree });
   rmSync(tree, { recursive: true });
 }
 

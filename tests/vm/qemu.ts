@@ -1,24 +1,22 @@
 /** One QEMU process: what it is started with, and how it is ended. */
 import { spawn } from 'node:child_process';
-import { closeSync, openSync, readFileSync } from 'node:fs';
+import { closeSync, openSync, readFileSync, statSync } from 'node:fs';
+import type { Duplex } from 'node:stream';
 import { accelerator, acceleratorOptions } from './accelerator.js';
+import { type Kind, Stop } from './booted.js';
 import type { Kernel } from './kernels.js';
 import { TICKS_PER_SECOND } from './times.js';
 
-export interface Hardware {
-  readonly kernel: Kernel;
-  /** path of the first root file system */
-  readonly initrd: string;
+export interface Hardware extends Kind {
   /** paths of /dev/vda, /dev/vdb, … */
   readonly disks: readonly string[];
-  readonly memoryMib: number;
-  readonly cpus: number;
   /** folder that the guest may write to */
   readonly outDir: string;
 }
 
 /** How often a running machine is looked at. */
 const POLL_MS = 200;
+const QMP_FD = 3;
 
 /**
  * An emulated CPU may stand still for many seconds while the host does something else: that is no lockup, and no timer that
@@ -52,12 +50,27 @@ const disk = (path: string, number: number): string[] => [
   `virtio-blk-pci,drive=disk${number}`,
 ];
 
-const qemuArguments = ({ kernel, initrd, disks, memoryMib, cpus, outDir }: Hardware): string[] => [
+/** A machine has so many disks, so that all are alike: those that it has no file for are empty. */
+const DISKS = 3;
+const emptyDisk = (number: number): string[] => [
+  '-drive',
+  `driver=null-co,size=0,if=none,id=disk${number}`,
+  '-device',
+  `virtio-blk-pci,drive=disk${number}`,
+];
+
+/** What a kernel sees of its machine before it reaches any file of the host's. */
+const frame = ({ kernel, memoryMib, cpus }: Hardware): string[] => [
   ...acceleratorOptions(kernel),
   ...['-smp', String(cpus), '-m', String(memoryMib), '-nographic', '-no-reboot', '-nodefaults', '-serial', 'stdio'],
-  ...['-kernel', kernel.image, '-initrd', initrd, '-append', commandLine(kernel), '-device', 'virtio-rng-pci'],
+  ...['-append', commandLine(kernel), '-device', 'virtio-rng-pci'],
+];
+
+const files = ({ kernel, initrd, disks, outDir }: Hardware): string[] => [
+  ...['-kernel', kernel.image, '-initrd', initrd],
   ...(kernel.bare ? [] : [...shared('/', 'host', ',readonly=on,multidevs=remap'), ...shared(outDir, 'out', '')]),
   ...disks.flatMap(disk),
+  ...(kernel.bare ? [] : Array.from({ length: DISKS - disks.length }, (_, i) => emptyDisk(disks.length + i)).flat()),
 ];
 
 /** The time of CPUs that a process has taken so far, its threads' included; undefined if it is gone. */
@@ -80,14 +93,19 @@ function cpuSecondsOf(pid: number): number | undefined {
  * @throws Error if QEMU cannot be started
  */
 export async function runQemu(hardware: Hardware, console: string, shouldEnd: () => boolean): Promise<number> {
+  const seen = statSync(console, { throwIfNoEntry: false })?.size ?? 0;
+  const stop = new Stop(hardware, frame(hardware));
+  const options = [...frame(hardware), ...files(hardware), ...stop.options(QMP_FD)];
   const consoleFd = openSync(console, 'a');
-  const child = spawn('qemu-system-x86_64', qemuArguments(hardware), { stdio: ['ignore', consoleFd, consoleFd] });
+  const child = spawn('qemu-system-x86_64', options, { stdio: ['pipe', consoleFd, consoleFd, 'pipe'] });
   closeSync(consoleFd);
+  stop.attach(child, child.stdio[QMP_FD] as Duplex);
   const kill = (): boolean => child.kill('SIGKILL');
   process.once('exit', kill);
   let cpuSeconds = 0;
   const ticker = setInterval(() => {
     cpuSeconds = cpuSecondsOf(child.pid!) ?? cpuSeconds;
+    stop.look(readFileSync(console, 'latin1').slice(seen));
     if (shouldEnd()) kill();
   }, POLL_MS);
   try {
@@ -99,6 +117,6 @@ export async function runQemu(hardware: Hardware, console: string, shouldEnd: ()
     clearInterval(ticker);
     process.off('exit', kill);
   }
-  shouldEnd();
-  return cpuSeconds;
+  const again = stop.hasFailed();
+  return shouldEnd() || !again ? cpuSeconds : cpuSeconds + (await runQemu(hardware, console, shouldEnd));
 }

@@ -1,0 +1,154 @@
+/**
+ * States of booted machines. An emulated CPU takes longer to boot a kernel than most scripts take. Every guest stops once
+ * before it reaches its files and its disks: the first one of a kind is saved there, those after it go on from that state.
+ * A state holds the kernel's own memory only, nothing of a job.
+ */
+import { type ChildProcess, execFileSync } from 'node:child_process';
+import { createHash } from 'node:crypto';
+import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, statSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import type { Duplex } from 'node:stream';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { accelerator } from './accelerator.js';
+import { cacheDir, type Kernel } from './kernels.js';
+import { Qmp } from './qmp.js';
+
+/** What a guest says on its console when it has stopped; it goes on after a line of input, which says how it got there. */
+const STOPPED = /^initrd: stopped\b/m;
+const folder = join(cacheDir, 'vm/booted');
+const POLL_MS = 50;
+/** The most states of a kernel that are kept: with one CPU and two, and of the machines with a root of their own. */
+const KEPT = 5;
+
+let version: string | undefined;
+const qemuVersion = (): string => {
+  version ??= execFileSync('qemu-system-x86_64', ['--version'], { encoding: 'utf8' });
+  return version;
+};
+
+/** A kind of machine. */
+export interface Kind {
+  readonly kernel: Kernel;
+  /** path of its first root filesystem */
+  readonly initrd: string;
+  readonly memoryMib: number;
+  readonly cpus: number;
+}
+
+/**
+ * Where the state of such a machine is kept, whether or not it is there; undefined where there can be none: with KVM, which
+ * needs none, and for a kernel that knows its disks or its job before it stops.
+ *
+ * @param hardware all that makes a difference, but for files that the guest reaches later
+ */
+function pathOf({ kernel, initrd, memoryMib, cpus }: Kind, hardware: readonly string[]): string | undefined {
+  if (kernel.bare || kernel.root === undefined || accelerator(kernel) === 'kvm') return undefined;
+  const { mtimeMs, size } = statSync(kernel.image);
+  const hash = createHash('sha256')
+    .update(JSON.stringify([qemuVersion(), kernel.image, mtimeMs, size, ...hardware]))
+    .update(readFileSync(initrd));
+  return join(folder, `${kernel.name}-${cpus}-${memoryMib}-${hash.digest('hex').slice(0, 16)}`);
+}
+
+/** Removes the oldest states of a kernel. */
+function forget(kernel: Kernel): void {
+  const all = readdirSync(folder).filter((name) => name.startsWith(`${kernel.name}-`));
+  const ages = new Map(
+    all.map((name) => [name, statSync(join(folder, name), { throwIfNoEntry: false })?.mtimeMs ?? 0]),
+  );
+  const oldest = all.sort((a, b) => ages.get(a)! - ages.get(b)!);
+  for (const name of oldest.slice(0, Math.max(0, all.length - KEPT))) rmSync(join(folder, name), { force: true });
+}
+
+async function statusOf(qmp: Qmp, query: string): Promise<string | undefined> {
+  const { status } = (await qmp.execute(query)) as { readonly status?: string };
+  return status;
+}
+
+/** A path in a command that QEMU gives to a shell. */
+const quoted = (path: string): string => `'${path.replaceAll("'", `'\\''`)}'`;
+
+/**
+ * Saves the state of a machine that has stopped, and lets it run again.
+ *
+ * @throws Error if QEMU ends meanwhile, or cannot
+ */
+async function save(kernel: Kernel, qmp: Qmp, path: string): Promise<void> {
+  mkdirSync(dirname(path), { recursive: true });
+  const part = `${path}.${process.pid}-${Math.random().toString(36).slice(2)}`;
+  await qmp.execute('stop');
+  try {
+    await qmp.execute('migrate', { uri: `exec:cat >${quoted(part)}` });
+    let status: string | undefined;
+    while ((status = await statusOf(qmp, 'query-migrate')) !== 'completed' && status !== 'failed') await sleep(POLL_MS);
+    if (status === 'completed') renameSync(part, path);
+    forget(kernel);
+  } finally {
+    rmSync(part, { force: true });
+  }
+  await qmp.execute('cont');
+}
+
+/** One machine's way to its stop, and on. */
+export class Stop {
+  readonly #kernel: Kernel;
+  readonly #path: string | undefined;
+  readonly #isRestored: boolean;
+  #qmp: Qmp | undefined;
+  #child: ChildProcess | undefined;
+  #isPast = false;
+
+  /** @param hardware see pathOf() */
+  constructor(kind: Kind, hardware: readonly string[]) {
+    this.#kernel = kind.kernel;
+    this.#path = pathOf(kind, hardware);
+    this.#isRestored = this.#path !== undefined && existsSync(this.#path);
+  }
+
+  /** QEMU's options for it. @param qmpFd number of the file descriptor that attach() gets as its connection */
+  options(qmpFd: number): string[] {
+    const qmp = ['-chardev', `socket,id=qmp,fd=${qmpFd}`, '-mon', 'qmp,mode=control'];
+    return this.#isRestored ? [...qmp, '-incoming', `exec:cat ${quoted(this.#path!)}`] : qmp;
+  }
+
+  /** Goes along with a process, whose input is the guest's console. That it ends meanwhile is for others to see. */
+  attach(child: ChildProcess, connection: Duplex): void {
+    this.#child = child;
+    child.stdin!.on('error', () => {});
+    this.#qmp = new Qmp(connection);
+    this.#begin(this.#qmp).catch(() => {});
+  }
+
+  async #begin(qmp: Qmp): Promise<void> {
+    // It takes no other command before this one.
+    await qmp.execute('qmp_capabilities');
+    if (!this.#isRestored) return;
+    while ((await statusOf(qmp, 'query-status')) === 'inmigrate') await sleep(POLL_MS);
+    await qmp.execute('cont');
+    this.#goOn();
+  }
+
+  #goOn(): void {
+    this.#isPast = true;
+    this.#child!.stdin!.write(this.#isRestored ? 'restored\n' : 'booted\n');
+  }
+
+  /** @param console what the guest has said since its start */
+  look(console: string): void {
+    if (this.#isPast || this.#isRestored || !STOPPED.test(console)) return;
+    this.#isPast = true;
+    const saved = this.#path === undefined ? Promise.resolve() : save(this.#kernel, this.#qmp!, this.#path);
+    saved.then(() => this.#goOn()).catch(() => {});
+  }
+
+  /**
+   * To be called when the process has ended.
+   *
+   * @returns whether the state is to blame, which is gone then
+   */
+  hasFailed(): boolean {
+    if (!this.#isRestored || this.#isPast) return false;
+    rmSync(this.#path!, { force: true });
+    return true;
+  }
+}
