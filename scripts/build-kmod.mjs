@@ -75,8 +75,8 @@ function filesOf(folder, wanted = /\.[ch]$/) {
 /**
  * Finds what to build for, and where.
  *
- * @returns { release, headers, tree }: `headers` is the folder for `make -C`; with `tree`, both it and what is built lie
- *   in that tree, and make runs in it
+ * @returns { release, headers, tree, variables }: `headers` is the folder for `make -C`; with `tree`, both it and what is
+ *   built lie in that tree, and make runs in it, with these variables
  */
 async function findKernel(wanted) {
   const { KDIR } = process.env;
@@ -89,8 +89,8 @@ async function findKernel(wanted) {
   const release = wanted ?? runningRelease();
   const installed = join('/lib/modules', release, 'build');
   if (existsSync(join(installed, 'Makefile'))) return { release, headers: realpathSync(installed) };
-  const tree = await needHeaders(release);
-  return { release, headers: join(tree, 'usr/src', `linux-headers-${release}`), tree };
+  const { tree, variables } = await needHeaders(release);
+  return { release, headers: join(tree, 'usr/src', `linux-headers-${release}`), tree, variables };
 }
 
 /** Throws Missing if a program that a build on this machine runs is not installed. */
@@ -166,7 +166,7 @@ function make(kernel, folder, variables, module, result) {
   // The same path, seen from the tree that make runs in.
   const seen = (path) => (kernel.tree ? `/${relative(kernel.tree, path)}` : path);
   // A module's BTF would need pahole and the kernel's vmlinux, and nothing reads ours.
-  const all = [`M=${seen(folder)}`, 'CONFIG_DEBUG_INFO_BTF_MODULES=', ...variables];
+  const all = [`M=${seen(folder)}`, 'CONFIG_DEBUG_INFO_BTF_MODULES=', ...(kernel.variables ?? []), ...variables];
   const command = ['make', `-j${availableParallelism()}`, '--no-print-directory', '-C', seen(kernel.headers)];
   const whole = [...(kernel.tree ? commandIn(kernel.tree) : []), ...command, ...all, 'modules'];
   const script = 'from=$1 to=$2; shift 2; "$@" && cp "$from" "$to.new" && mv "$to.new" "$to"';

@@ -3,6 +3,7 @@ import { spawn } from 'node:child_process';
 import { closeSync, openSync, readFileSync } from 'node:fs';
 import { accelerator, acceleratorOptions } from './accelerator.js';
 import type { Kernel } from './kernels.js';
+import { platformOf } from './platform.js';
 import { TICKS_PER_SECOND } from './times.js';
 
 export interface Hardware {
@@ -23,13 +24,13 @@ const POLL_MS = 200;
 /**
  * An emulated CPU may stand still for many seconds while the host does something else: that is no lockup, and no timer that
  * does not work. Interrupts by ACPI's tables take half a second to set up, and with a kernel for finding bugs longer than ACPI
- * waits. What the emulator has translated is found again by its address: programs lie at the same ones in each process. Its TSC is
- * one for all CPUs.
+ * waits. What the emulator has translated is found again by its address: programs lie at the same ones in each process.
  */
 function commandLine(kernel: Kernel): string {
-  const words = ['console=ttyS0', 'panic=-1', 'loglevel=5', 'log_buf_len=4M', 'mitigations=off', 'watchdog_thresh=60'];
-  words.push('rcupdate.rcu_cpu_stall_timeout=150', 'norandmaps');
-  if (accelerator(kernel) === 'tcg') words.push('tsc=reliable', 'no_timer_check');
+  const { console, emulatedWords } = platformOf(kernel);
+  const words = [`console=${console}`, 'panic=-1', 'loglevel=5', 'log_buf_len=4M', 'mitigations=off'];
+  words.push('watchdog_thresh=60', 'rcupdate.rcu_cpu_stall_timeout=150', 'norandmaps');
+  if (accelerator(kernel) === 'tcg') words.push(...emulatedWords);
   // What a cloud's kernel knows of interrupts it has from ACPI.
   if (accelerator(kernel) === 'tcg' && !kernel.bare) words.push('acpi=noirq');
   return words.join(' ');
@@ -53,6 +54,7 @@ const disk = (path: string, number: number): string[] => [
 ];
 
 const qemuArguments = ({ kernel, initrd, disks, memoryMib, cpus, outDir }: Hardware): string[] => [
+  ...platformOf(kernel).machine,
   ...acceleratorOptions(kernel),
   ...['-smp', String(cpus), '-m', String(memoryMib), '-nographic', '-no-reboot', '-nodefaults', '-serial', 'stdio'],
   ...['-kernel', kernel.image, '-initrd', initrd, '-append', commandLine(kernel), '-device', 'virtio-rng-pci'],
@@ -81,7 +83,9 @@ function cpuSecondsOf(pid: number): number | undefined {
  */
 export async function runQemu(hardware: Hardware, console: string, shouldEnd: () => boolean): Promise<number> {
   const consoleFd = openSync(console, 'a');
-  const child = spawn('qemu-system-x86_64', qemuArguments(hardware), { stdio: ['ignore', consoleFd, consoleFd] });
+  const child = spawn(platformOf(hardware.kernel).qemu, qemuArguments(hardware), {
+    stdio: ['ignore', consoleFd, consoleFd],
+  });
   closeSync(consoleFd);
   const kill = (): boolean => child.kill('SIGKILL');
   process.once('exit', kill);
