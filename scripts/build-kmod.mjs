@@ -34,6 +34,7 @@ import { parseArgs } from 'node:util';
 import { Missing } from './debian/archive.mjs';
 import { commandIn, needHeaders, needSparse } from './debian/kernels.mjs';
 import { fetchWasm3 } from './fetch-wasm3.mjs';
+import { whyUnsupported } from './kernel-needs.mjs';
 import { workFolder } from './work-folder.mjs';
 
 const root = dirname(dirname(fileURLToPath(import.meta.url)));
@@ -91,6 +92,16 @@ async function findKernel(wanted) {
   if (existsSync(join(installed, 'Makefile'))) return { release, headers: realpathSync(installed) };
   const { tree, variables } = await needHeaders(release);
   return { release, headers: join(tree, 'usr/src', `linux-headers-${release}`), tree, variables };
+}
+
+/** Throws Missing if the module cannot run on a kernel. */
+function checkKernel({ release, headers }) {
+  const read = (name) => {
+    const path = join(headers, name);
+    return existsSync(path) ? readFileSync(path, 'utf8') : undefined;
+  };
+  const why = whyUnsupported(read('include/config/auto.conf'), read('Module.symvers'));
+  if (why !== undefined) throw new Missing(`Linux ${release} ${why}`);
 }
 
 /** Throws Missing if a program that a build on this machine runs is not installed. */
@@ -207,6 +218,7 @@ async function build() {
     },
   });
   const kernel = await findKernel(positionals[0]);
+  checkKernel(kernel);
   if (!kernel.tree) checkPrograms(kernel.headers);
   else if (process.env.C) await needSparse(kernel.release);
   const results = join(workFolder('build/kmod'), kernel.release);
