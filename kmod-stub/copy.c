@@ -1,11 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * Preserving old content: the core plans which blocks to copy, the old data is read from the
- * origin into the ring's pages at the positions that the blocks will get, and the core commits
+ * origin into the ring's blocks at the positions that the blocks will get, and the core commits
  * them. From then on snapshot reads are served from the ring, until the copies are on disk.
  */
 #include <linux/completion.h>
-#include <linux/highmem.h>
 #include "expand.h"
 #include "reads.h"
 #include "ring.h"
@@ -41,13 +40,7 @@ static unsigned int block_bytes(struct dattobd_device *dev, u64 block)
 		     COW_BLOCK_SIZE);
 }
 
-static void zero_tail(struct page *page, unsigned int from)
-{
-	if (from < COW_BLOCK_SIZE)
-		memzero_page(page, from, COW_BLOCK_SIZE - from);
-}
-
-/* Read @count blocks from @block on into the pages of @position on. */
+/* Read @count blocks from @block on into the ring's blocks from @position on. */
 static void read_run(struct dattobd_device *dev, struct reading *reading, u64 block,
 		     unsigned int count, u64 position)
 {
@@ -63,11 +56,10 @@ static void read_run(struct dattobd_device *dev, struct reading *reading, u64 bl
 		bio->bi_private = reading;
 		count -= in_bio;
 		while (in_bio--) {
-			struct page *page = ring_page(ring, position);
 			unsigned int bytes = block_bytes(dev, block++);
 
-			zero_tail(page, bytes);
-			ring_add_page(ring, bio, position++, 0, bytes);
+			memset(ring_block(ring, position) + bytes, 0, COW_BLOCK_SIZE - bytes);
+			ring_add_block(ring, bio, position++, 0, bytes);
 		}
 		atomic_inc(&reading->pending);
 		intercept_submit(bio);
@@ -77,7 +69,7 @@ static void read_run(struct dattobd_device *dev, struct reading *reading, u64 bl
 static void zero_run(struct ring *ring, unsigned int count, u64 position)
 {
 	while (count--)
-		memzero_page(ring_page(ring, position++), 0, COW_BLOCK_SIZE);
+		memset(ring_block(ring, position++), 0, COW_BLOCK_SIZE);
 }
 
 /* What is the COW file's of blocks that it shares reads as zeros, however it is read. */
@@ -89,8 +81,9 @@ static void zero_odd_parts(struct dattobd_device *dev, u64 block, unsigned int c
 
 	for (; (owned = cow_file_odd_part(dev->cow, at, end - at, &first)); at = first + owned) {
 		for (at = first; at < first + owned; at++)
-			memzero_page(ring_page(ring, position + (at - start) / COW_BLOCK_SECTORS),
-				     (at - start) % COW_BLOCK_SECTORS * SECTOR_SIZE, SECTOR_SIZE);
+			memset(ring_block(ring, position + (at - start) / COW_BLOCK_SECTORS) +
+				       (at - start) % COW_BLOCK_SECTORS * SECTOR_SIZE,
+			       0, SECTOR_SIZE);
 	}
 }
 

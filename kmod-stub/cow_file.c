@@ -58,6 +58,8 @@ static int check_kind(const struct inode *inode, const struct block_device *orig
 	if (!overwrites_in_place(inode->i_sb) || journals_data(inode) || IS_ENCRYPTED(inode) ||
 	    IS_DAX(inode))
 		return -EOPNOTSUPP;
+	if (compat_writes_clean_blocks(inode->i_sb) && PAGE_SIZE > COW_BLOCK_SIZE)
+		return -EOPNOTSUPP;
 	return 0;
 }
 

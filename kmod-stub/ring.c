@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * The ring of copies in memory. Positions of a COW file are given out in ascending order, so the
- * copies that are not on disk yet are always the window [tail, head), and the page of a position
- * is pages[position % RING_BLOCKS].
+ * copies that are not on disk yet are always the window [tail, head), and a position is kept in
+ * block position % RING_BLOCKS. A page holds one block or more.
  *
  *   on disk | tail: being written | flushed: published | head: free, up to tail + RING_BLOCKS
  *
@@ -10,12 +10,17 @@
  */
 #include <linux/highmem.h>
 #include <linux/log2.h>
+#include <linux/mm.h>
+#include <linux/sizes.h>
 #include <linux/slab.h>
 #include <linux/wait.h>
 #include "ring.h"
 
 #define RING_APPENDS 32
-#define RING_CHUNK 16 /* pages allocated at once */
+#define RING_PAGES (RING_BLOCKS * COW_BLOCK_SIZE / PAGE_SIZE)
+#define RING_CHUNK (SZ_64K / PAGE_SIZE) /* pages allocated at once */
+
+static_assert(PAGE_SIZE >= COW_BLOCK_SIZE && PAGE_SIZE <= SZ_64K);
 
 struct append {
 	struct ring *ring;
@@ -27,7 +32,7 @@ struct append {
 struct ring {
 	struct dattobd_device *dev;
 	struct cow_file *cow;
-	struct page *pages[RING_BLOCKS];
+	struct page *pages[RING_PAGES];
 	u64 head, flushed; /* the worker's; head changes under core_lock */
 	spinlock_t lock; /* tail, appends */
 	u64 tail;
@@ -36,16 +41,20 @@ struct ring {
 	wait_queue_head_t wait;
 };
 
-struct page *ring_page(struct ring *ring, u64 position)
+void *ring_block(struct ring *ring, u64 position)
 {
-	return ring->pages[position % RING_BLOCKS];
+	unsigned int offset = position % RING_BLOCKS * COW_BLOCK_SIZE;
+
+	return page_address(ring->pages[offset / PAGE_SIZE]) + offset_in_page(offset);
 }
 
-void ring_add_page(struct ring *ring, struct bio *bio, u64 position, unsigned int offset,
-		   unsigned int bytes)
+void ring_add_block(struct ring *ring, struct bio *bio, u64 position, unsigned int offset,
+		    unsigned int bytes)
 {
-	/* Never short: the bio has a vector for each page, and those that adjoin share one. */
-	WARN_ON_ONCE(bio_add_page(bio, ring_page(ring, position), bytes, offset) != bytes);
+	void *data = ring_block(ring, position) + offset;
+
+	/* Never short: the bio has a vector for each block, and those that adjoin share one. */
+	WARN_ON_ONCE(bio_add_page(bio, virt_to_page(data), bytes, offset_in_page(data)) != bytes);
 }
 
 u64 ring_head(struct ring *ring)
@@ -140,8 +149,8 @@ static unsigned int append_bio(struct append *append, u64 offset, u64 sector, u6
 	while (added < nr_sectors) {
 		unsigned int piece = min(nr_sectors - added, COW_BLOCK_SECTORS - within);
 
-		ring_add_page(append->ring, bio, (offset + added) / COW_BLOCK_SECTORS,
-			      within * SECTOR_SIZE, piece * SECTOR_SIZE);
+		ring_add_block(append->ring, bio, (offset + added) / COW_BLOCK_SECTORS,
+			       within * SECTOR_SIZE, piece * SECTOR_SIZE);
 		added += piece;
 		within = 0;
 	}
@@ -194,7 +203,7 @@ void ring_drain(struct ring *ring)
 s64 ring_read(struct ring *ring, u64 position, unsigned int offset, struct bio *to,
 	      struct bvec_iter iter)
 {
-	const char *from = page_address(ring_page(ring, position)) + offset;
+	const char *from = ring_block(ring, position) + offset;
 	struct bvec_iter at;
 	unsigned long flags;
 	struct bio_vec bvec;
@@ -250,7 +259,7 @@ struct ring *ring_create(struct dattobd_device *dev, struct cow_file *cow, u64 f
 	ring->tail = first_position;
 	spin_lock_init(&ring->lock);
 	init_waitqueue_head(&ring->wait);
-	for (i = 0; i < RING_BLOCKS; i += RING_CHUNK) {
+	for (i = 0; i < RING_PAGES; i += RING_CHUNK) {
 		if (alloc_chunk(&ring->pages[i])) {
 			ring_destroy(ring);
 			return NULL;
@@ -265,7 +274,7 @@ void ring_destroy(struct ring *ring)
 
 	if (!ring)
 		return;
-	for (i = 0; i < RING_BLOCKS; i++) {
+	for (i = 0; i < RING_PAGES; i++) {
 		if (ring->pages[i])
 			__free_page(ring->pages[i]);
 	}

@@ -12,13 +12,13 @@ struct ring;
 struct ring *ring_create(struct dattobd_device *dev, struct cow_file *cow, u64 first_position);
 void ring_destroy(struct ring *ring); /* after ring_drain() */
 
-/** ring_page() - The page for @position, which lies in [head, head + free). */
-struct page *ring_page(struct ring *ring, u64 position);
+/** ring_block() - The memory for @position, which lies in [head, head + free). */
+void *ring_block(struct ring *ring, u64 position);
 u64 ring_head(struct ring *ring);
 
-/** ring_add_page() - Add a part of the page for @position to a bio made for it. In bytes. */
-void ring_add_page(struct ring *ring, struct bio *bio, u64 position, unsigned int offset,
-		   unsigned int bytes);
+/** ring_add_block() - Add a part of the block for @position to a bio made for it. In bytes. */
+void ring_add_block(struct ring *ring, struct bio *bio, u64 position, unsigned int offset,
+		    unsigned int bytes);
 
 /**
  * ring_wait_free() - Sleep until at least one block is free.

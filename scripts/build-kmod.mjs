@@ -34,6 +34,7 @@ import { parseArgs } from 'node:util';
 import { Missing } from './debian/archive.mjs';
 import { commandIn, needHeaders, needSparse } from './debian/kernels.mjs';
 import { fetchWasm3 } from './fetch-wasm3.mjs';
+import { whyUnsupported } from './kernel-needs.mjs';
 import { workFolder } from './work-folder.mjs';
 
 const root = dirname(dirname(fileURLToPath(import.meta.url)));
@@ -75,8 +76,8 @@ function filesOf(folder, wanted = /\.[ch]$/) {
 /**
  * Finds what to build for, and where.
  *
- * @returns { release, headers, tree }: `headers` is the folder for `make -C`; with `tree`, both it and what is built lie
- *   in that tree, and make runs in it
+ * @returns { release, headers, tree, variables }: `headers` is the folder for `make -C`; with `tree`, both it and what is
+ *   built lie in that tree, and make runs in it, with these variables
  */
 async function findKernel(wanted) {
   const { KDIR } = process.env;
@@ -89,8 +90,18 @@ async function findKernel(wanted) {
   const release = wanted ?? runningRelease();
   const installed = join('/lib/modules', release, 'build');
   if (existsSync(join(installed, 'Makefile'))) return { release, headers: realpathSync(installed) };
-  const tree = await needHeaders(release);
-  return { release, headers: join(tree, 'usr/src', `linux-headers-${release}`), tree };
+  const { tree, variables } = await needHeaders(release);
+  return { release, headers: join(tree, 'usr/src', `linux-headers-${release}`), tree, variables };
+}
+
+/** Throws Missing if the module cannot run on a kernel. */
+function checkKernel({ release, headers }) {
+  const read = (name) => {
+    const path = join(headers, name);
+    return existsSync(path) ? readFileSync(path, 'utf8') : undefined;
+  };
+  const why = whyUnsupported(read('include/config/auto.conf'), read('Module.symvers'));
+  if (why !== undefined) throw new Missing(`Linux ${release} ${why}`);
 }
 
 /** Throws Missing if a program that a build on this machine runs is not installed. */
@@ -166,7 +177,7 @@ function make(kernel, folder, variables, module, result) {
   // The same path, seen from the tree that make runs in.
   const seen = (path) => (kernel.tree ? `/${relative(kernel.tree, path)}` : path);
   // A module's BTF would need pahole and the kernel's vmlinux, and nothing reads ours.
-  const all = [`M=${seen(folder)}`, 'CONFIG_DEBUG_INFO_BTF_MODULES=', ...variables];
+  const all = [`M=${seen(folder)}`, 'CONFIG_DEBUG_INFO_BTF_MODULES=', ...(kernel.variables ?? []), ...variables];
   const command = ['make', `-j${availableParallelism()}`, '--no-print-directory', '-C', seen(kernel.headers)];
   const whole = [...(kernel.tree ? commandIn(kernel.tree) : []), ...command, ...all, 'modules'];
   const script = 'from=$1 to=$2; shift 2; "$@" && cp "$from" "$to.new" && mv "$to.new" "$to"';
@@ -207,6 +218,7 @@ async function build() {
     },
   });
   const kernel = await findKernel(positionals[0]);
+  checkKernel(kernel);
   if (!kernel.tree) checkPrograms(kernel.headers);
   else if (process.env.C) await needSparse(kernel.release);
   const results = join(workFolder('build/kmod'), kernel.release);

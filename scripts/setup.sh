@@ -1,6 +1,6 @@
 #!/bin/bash
 # Makes a fresh Debian 12 machine with Node 20 and npm ready: Debian packages, node_modules. Does nothing that is done.
-# Without root, names the command that installs what is missing, and ends with 1.
+# Without root, names the command that installs what is missing, and ends with 1. With --all, also what npm run test:all needs.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -10,6 +10,8 @@ case $PWD in *:*) echo "npm cannot run programs below a path with a colon: move 
 # For the test bed: a machine to boot, and what runs inside it.
 BUILD=(make perl gcc clang-format shellcheck gcc-12 libc6-dev binutils bc libelf1 libssl3 zlib1g xz-utils zstd sparse g++ pkgconf man-db zsh)
 BED=(git cryptsetup-bin bmap-tools qemu-utils qemu-system-x86 busybox-static cpio kmod udev iproute2 procps fio e2fsprogs xfsprogs dmsetup fdisk mount util-linux)
+
+case " $* " in *" --all "*) BED+=(qemu-system-arm) ;; esac
 
 missing=()
 for package in "${BUILD[@]}" "${BED[@]}"; do

@@ -115,13 +115,6 @@ static inline void memcpy_from_bvec(char *to, struct bio_vec *bvec)
 }
 #endif
 
-#ifndef HAVE_MEMZERO_PAGE
-static inline void memzero_page(struct page *page, size_t offset, size_t bytes)
-{
-	zero_user(page, offset, bytes);
-}
-#endif
-
 /* What submit_bio_noacct(), and a driver's submit_bio(), return. */
 #ifdef HAVE_SUBMIT_BIO_VOID
 #define COMPAT_SUBMIT(fn) void fn(struct bio *bio)

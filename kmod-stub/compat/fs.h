@@ -34,6 +34,19 @@ static inline void compat_small_folios(struct address_space *mapping)
 #endif
 }
 
+/*
+ * compat_writes_clean_blocks() - Whether the filesystem may write back blocks of a page that are
+ * not dirty, beside one that is. Before 6.6 iomap does, and of our filesystems XFS uses it.
+ */
+static inline bool compat_writes_clean_blocks(const struct super_block *sb)
+{
+#ifdef HAVE_IOMAP_DIRTY_FOLIO
+	return false;
+#else
+	return !strcmp(sb->s_type->name, "xfs");
+#endif
+}
+
 /* Exported by all, declared by some. */
 int vfs_path_lookup(struct dentry *dentry, struct vfsmount *mnt, const char *name,
 		    unsigned int flags, struct path *path);

@@ -9,7 +9,7 @@
  * memory that way, behind a header of LIBC_HEADER_BYTES. Such a block is made of single pages, mapped one after the other;
  * what follows the header is page aligned:
  *
- *	vmap address          + 4096 - 24          + 4096
+ *	vmap address          + PAGE_SIZE - 24     + PAGE_SIZE
  *	| struct paged ...... | header (24 bytes)  | wasm address 0 ...
  *	                      ^ what realloc() returns
  */

@@ -45,26 +45,31 @@ export class Archive {
   #folder;
   #options;
 
-  constructor(folder) {
+  constructor(folder, architectures) {
     this.#folder = folder;
     const at = (name) => join(folder, name);
-    this.#options = Object.entries({
-      'Dir::Etc::sourcelist': at('sources.list'),
-      'Dir::Etc::sourceparts': '-',
-      'Dir::State::lists': at('lists'),
-      'Dir::State::status': at('status'),
-      'Dir::Cache': at('cache'),
-      'APT::Architecture': 'amd64',
-      'APT::Architectures::': 'amd64',
-      'APT::Install-Recommends': 'false',
-      'APT::Sandbox::User': 'root',
-    }).flatMap(([name, value]) => ['-o', `${name}=${value}`]);
+    this.#options = [
+      ['Dir::Etc::sourcelist', at('sources.list')],
+      ['Dir::Etc::sourceparts', '-'],
+      ['Dir::State::lists', at('lists')],
+      ['Dir::State::status', at('status')],
+      ['Dir::Cache', at('cache')],
+      ['APT::Architecture', architectures[0]],
+      ...architectures.map((name) => ['APT::Architectures::', name]),
+      ['APT::Install-Recommends', 'false'],
+      ['APT::Sandbox::User', 'root'],
+    ].flatMap(([name, value]) => ['-o', `${name}=${value}`]);
   }
 
-  /** Opens a suite, with its security updates and backports, as it is now. */
-  static async open(suite, hasBackports) {
-    const folder = workFolder(`.cache/kernels/apt/${suite}`);
-    for (const name of ['lists/partial', 'cache/archives/partial']) mkdirSync(join(folder, name), { recursive: true });
+  /**
+   * Opens a suite, with its security updates and backports, as it is now.
+   *
+   * @param name of the folder that keeps its lists
+   * @param architectures of its packages; a package that more than one of them has is that of the first
+   */
+  static async open(name, { suite, hasBackports, architectures }) {
+    const folder = workFolder(`.cache/kernels/apt/${name}`);
+    for (const path of ['lists/partial', 'cache/archives/partial']) mkdirSync(join(folder, path), { recursive: true });
     const { main, security } = await mirrors();
     const sources = [
       [main, suite],
@@ -73,10 +78,10 @@ export class Archive {
     ];
     writeFileSync(
       join(folder, 'sources.list'),
-      sources.map(([mirror, name]) => `deb [signed-by=${KEYRING}] ${mirror} ${name} main\n`).join(''),
+      sources.map(([mirror, part]) => `deb [signed-by=${KEYRING}] ${mirror} ${part} main\n`).join(''),
     );
     writeFileSync(join(folder, 'status'), '');
-    const archive = new Archive(folder);
+    const archive = new Archive(folder, architectures);
     await archive.#apt('apt-get', ['-qq', 'update']);
     return archive;
   }
@@ -90,10 +95,10 @@ export class Archive {
     return (await this.#apt('apt-cache', ['pkgnames', prefix])).split('\n').filter((name) => name !== '');
   }
 
-  /** Returns the names of the packages that a package depends on. */
+  /** Returns the names of the packages that a package depends on, without their architectures. */
   async depends(name) {
     const lines = await this.#apt('apt-cache', ['depends', name]);
-    return [...lines.matchAll(/^\s*\|?Depends: (\S+)$/gm)].map(([, other]) => other);
+    return [...lines.matchAll(/^\s*\|?Depends: <?([^\s<>:]+)/gm)].map(([, other]) => other);
   }
 
   /** Unpacks packages into a folder. */

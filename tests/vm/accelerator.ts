@@ -4,6 +4,7 @@ import { accessSync, constants, mkdirSync, mkdtempSync, readFileSync, rmSync, wr
 import { join } from 'node:path';
 import { packInitrd } from './initrd.js';
 import { cacheDir, type Kernel } from './kernels.js';
+import { NATIVE, platformOf } from './platform.js';
 
 export type Accelerator = 'kvm' | 'tcg';
 
@@ -15,11 +16,7 @@ const PROBE = `#!/bin/busybox sh
 /bin/busybox poweroff -f
 `;
 
-const QEMU_OPTIONS: Readonly<Record<Accelerator, readonly string[]>> = {
-  kvm: ['-accel', 'kvm', '-cpu', 'host'],
-  // It moves memory an iteration of `rep movs` at a time: without ERMS and FSRM the kernel moves eight bytes in each.
-  tcg: ['-accel', 'tcg,thread=multi', '-cpu', 'max,-erms,-fsrm,-la57'],
-};
+const KVM_OPTIONS: readonly string[] = ['-accel', 'kvm', '-cpu', 'host'];
 
 const isUsable = (path: string): boolean => {
   try {
@@ -35,12 +32,13 @@ function bootsOnKvm(kernel: Kernel): boolean {
   const work = mkdtempSync(join(cacheDir, 'vm', 'probe-'));
   try {
     const initrd = join(work, 'initrd');
-    packInitrd(initrd, PROBE);
+    packInitrd(kernel, initrd, PROBE);
+    const { qemu, machine, console } = platformOf(kernel);
     const { stdout } = spawnSync(
-      'qemu-system-x86_64',
-      [...QEMU_OPTIONS.kvm, '-m', '512', '-nographic', '-no-reboot', '-nodefaults', '-serial', 'stdio'].concat(
+      qemu,
+      [...KVM_OPTIONS, ...machine, '-m', '512', '-nographic', '-no-reboot', '-nodefaults', '-serial', 'stdio'].concat(
         ['-kernel', kernel.image, '-initrd', initrd],
-        ['-append', 'console=ttyS0 panic=-1 quiet'],
+        ['-append', `console=${console} panic=-1 quiet`],
       ),
       { encoding: 'utf8', timeout: PROBE_SECONDS * 1000, killSignal: 'SIGKILL', stdio: ['ignore', 'pipe', 'ignore'] },
     );
@@ -64,16 +62,18 @@ function found(kernel: Kernel): Accelerator {
 }
 
 /**
- * The accelerator for virtual machines: VM_ACCEL if it is set, else KVM where it works.
+ * The accelerator for virtual machines: VM_ACCEL if it is set, else KVM where it works. Another architecture is always emulated.
  *
  * @param kernel what is booted to find out, once per boot of this machine
  * @throws RangeError if VM_ACCEL is neither kvm nor tcg
  */
 export function accelerator(kernel: Kernel): Accelerator {
+  if (kernel.architecture !== NATIVE) return 'tcg';
   const asked = process.env.VM_ACCEL;
   if (asked === undefined || asked === '') return found(kernel);
   if (asked === 'kvm' || asked === 'tcg') return asked;
   throw new RangeError(`Cannot use VM_ACCEL=${asked}: expected kvm or tcg`);
 }
 
-export const acceleratorOptions = (kernel: Kernel): readonly string[] => QEMU_OPTIONS[accelerator(kernel)];
+export const acceleratorOptions = (kernel: Kernel): readonly string[] =>
+  accelerator(kernel) === 'kvm' ? KVM_OPTIONS : ['-accel', 'tcg,thread=multi', '-cpu', platformOf(kernel).cpu];

@@ -11,6 +11,7 @@ import type { Duplex } from 'node:stream';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { accelerator } from './accelerator.js';
 import { cacheDir, type Kernel } from './kernels.js';
+import { platformOf } from './platform.js';
 import { Qmp } from './qmp.js';
 
 /** What a guest says on its console when it has stopped; it goes on after a line of input, which says how it got there. */
@@ -20,11 +21,13 @@ const POLL_MS = 50;
 /** The most states of a kernel that are kept: with one CPU and two, and of the machines with a root of their own. */
 const KEPT = 5;
 
-let version: string | undefined;
-const qemuVersion = (): string => {
-  version ??= execFileSync('qemu-system-x86_64', ['--version'], { encoding: 'utf8' });
+const versions = new Map<string, string>();
+function qemuVersion(kernel: Kernel): string {
+  const { qemu } = platformOf(kernel);
+  const version = versions.get(qemu) ?? execFileSync(qemu, ['--version'], { encoding: 'utf8' });
+  versions.set(qemu, version);
   return version;
-};
+}
 
 /** A kind of machine. */
 export interface Kind {
@@ -45,7 +48,7 @@ function pathOf({ kernel, initrd, memoryMib, cpus }: Kind, hardware: readonly st
   if (kernel.bare || kernel.root === undefined || accelerator(kernel) === 'kvm') return undefined;
   const { mtimeMs, size } = statSync(kernel.image);
   const hash = createHash('sha256')
-    .update(JSON.stringify([qemuVersion(), kernel.image, mtimeMs, size, ...hardware]))
+    .update(JSON.stringify([qemuVersion(kernel), kernel.image, mtimeMs, size, ...hardware]))
     .update(readFileSync(initrd));
   return join(folder, `${kernel.name}-${cpus}-${memoryMib}-${hash.digest('hex').slice(0, 16)}`);
 }

@@ -1,13 +1,20 @@
 /** Builds what the guests run: the small C programs, statically, and the module for each kernel. */
 import { mkdirSync, readdirSync, statSync } from 'node:fs';
-import { join } from 'node:path';
+import { join, relative } from 'node:path';
+import type { Toolchain } from '../../scripts/debian/kernels.mjs';
 import { workFolder } from '../../scripts/work-folder.mjs';
 import { runCommand } from '../runner/command.js';
-import { type Kernel, projectDir } from './kernels.js';
+import { type Kernel, nativeToolchain, projectDir } from './kernels.js';
+import { NATIVE } from './platform.js';
 
 const sources = join(projectDir, 'tests/vm/programs');
 const library = join(projectDir, 'host/libdattobd');
 export const programsDir = join(projectDir, 'build/tests/vm');
+/** Where the programs of a kernel's machines are. */
+export const programsOf = ({ name, architecture }: Kernel): string =>
+  architecture === NATIVE ? programsDir : join(programsDir, name);
+/** What bare machines have of them. */
+export const barePrograms: readonly string[] = ['ioctls', 'transitions', 'load'];
 /** dbdctl for an initramfs: static, and without Node */
 export const bootProgram = join(projectDir, 'build/boot/dbdctl');
 /** A build that takes longer hangs. */
@@ -32,21 +39,36 @@ export async function buildTools(): Promise<void> {
   await run(['npm', 'run', '-s', 'build']);
 }
 
-/** Compiles what is newer than what was compiled from it: tests/vm/programs/*.c with libdattobd, and what an initramfs runs. */
-export async function buildPrograms(): Promise<void> {
-  await run(['npm', 'run', '-s', 'build:boot']);
-  mkdirSync(programsDir, { recursive: true });
+/** Compiles those of tests/vm/programs, with libdattobd, that are newer than what was compiled from them. */
+async function compile(names: readonly string[], to: string, { compiler, project }: Toolchain): Promise<void> {
+  mkdirSync(to, { recursive: true });
+  const seen = (path: string): string => join(project, relative(projectDir, path));
+  const libraryC = join(library, 'libdattobd.c');
   const headers = readdirSync(sources).filter((name) => name.endsWith('.h'));
-  const shared = [...headers.map((name) => join(sources, name)), join(library, 'libdattobd.c')];
-  const newest = Math.max(...shared.map(modified));
-  for (const source of readdirSync(sources).filter((name) => name.endsWith('.c'))) {
-    const from = join(sources, source);
-    const to = join(programsDir, source.slice(0, -2));
-    if (modified(to) > Math.max(modified(from), newest)) continue;
-    const options = ['-O2', ...WARNINGS, '-static', '-pthread', `-I${library}`];
-    await run(['gcc', ...options, '-o', to, from, join(library, 'libdattobd.c')]);
+  const newest = Math.max(...[...headers.map((name) => join(sources, name)), libraryC].map(modified));
+  const options = ['-O2', ...WARNINGS, '-static', '-pthread', `-I${seen(library)}`];
+  for (const name of names) {
+    const from = join(sources, `${name}.c`);
+    const program = join(to, name);
+    if (modified(program) > Math.max(modified(from), newest)) continue;
+    await run([...compiler, ...options, '-o', ...[program, from, libraryC].map(seen)]);
   }
 }
+
+/** Compiles what the guests of this machine's architecture run: tests/vm/programs/*.c, and what an initramfs runs. */
+export async function buildPrograms(): Promise<void> {
+  await run(['npm', 'run', '-s', 'build:boot']);
+  const names = readdirSync(sources).filter((name) => name.endsWith('.c'));
+  await compile(
+    names.map((name) => name.slice(0, -2)),
+    programsDir,
+    nativeToolchain,
+  );
+}
+
+/** Compiles what the guests of another architecture run. */
+export const buildForeignPrograms = (kernel: Kernel): Promise<void> =>
+  compile(barePrograms, programsOf(kernel), kernel.toolchain);
 
 /** Compiles wasm3 for Node: a guest cannot, where the project is read-only. */
 export async function buildWasm3(): Promise<void> {

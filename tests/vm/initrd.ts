@@ -3,7 +3,7 @@ import { execFileSync } from 'node:child_process';
 import { chmodSync, copyFileSync, mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { basename, join } from 'node:path';
-import { bootProgram } from './build.js';
+import { barePrograms, bootProgram } from './build.js';
 import { type Kernel, projectDir } from './kernels.js';
 import type { FileSystemType } from './scenarios.js';
 
@@ -75,7 +75,7 @@ export function writeInitrd(kernel: Kernel, root: RootDisk | undefined, to: stri
   const tree = mkdtempSync(`${to}.`);
   for (const dir of ['bin', 'modules', 'proc', 'sys', 'dev', 'lower', 'upper', 'root', 'out'])
     mkdirSync(join(tree, dir));
-  addProgram('/bin/busybox', join(tree, 'bin/busybox'));
+  addProgram(kernel.toolchain.busybox, join(tree, 'bin/busybox'));
   addProgram(join(guestDir, root ? 'root/initrd' : 'init'), join(tree, 'init'));
   if (root) addReload(tree, kernel, root.module);
   addModules(tree, kernel, root ? [...BOOT_MODULES, root.fs] : BOOT_MODULES, LATE_MODULES);
@@ -100,10 +100,10 @@ export function writeBareInitrd(
 ): void {
   const tree = mkdtempSync(`${to}.`);
   for (const dir of ['bin', 'modules', 'proc', 'sys', 'dev', 'run', 'tmp']) mkdirSync(join(tree, dir));
-  addProgram('/bin/busybox', join(tree, 'bin/busybox'));
+  addProgram(kernel.toolchain.busybox, join(tree, 'bin/busybox'));
   addProgram(join(guestDir, 'bare/init'), join(tree, 'init'));
   addProgram(join(guestDir, 'bare/udevadm'), join(tree, 'bin/udevadm'));
-  for (const name of ['ioctls', 'transitions', 'load']) addProgram(join(programs, name), join(tree, 'bin', name));
+  for (const name of barePrograms) addProgram(join(programs, name), join(tree, 'bin', name));
   addModules(tree, kernel, BARE_MODULES);
   copyFileSync(module, join(tree, 'dattobd.ko'));
   copyFileSync(script, join(tree, 'scenario.sh'));
@@ -118,10 +118,10 @@ export function makeFileSystem(fs: FileSystemType, image: string): void {
 }
 
 /** Writes a first root file system that holds busybox and a script, its first program. */
-export function packInitrd(to: string, init: string): void {
+export function packInitrd(kernel: Kernel, to: string, init: string): void {
   const tree = mkdtempSync(`${to}.`);
   for (const dir of ['bin', 'dev']) mkdirSync(join(tree, dir));
-  addProgram('/bin/busybox', join(tree, 'bin/busybox'));
+  addProgram(kernel.toolchain.busybox, join(tree, 'bin/busybox'));
   writeFileSync(join(tree, 'init'), init, { mode: 0o755 });
   pack(tree, to);
 }

@@ -2,11 +2,19 @@
  * Kernels to test on: Debian's own images, downloaded and unpacked under .cache/kernels (scripts/debian/kernels.mjs). Nothing
  * is installed on this machine.
  */
-import { spawnSync } from 'node:child_process';
 import { existsSync, mkdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
 import { dirname, join, resolve } from 'node:path';
-import { needHeaders, needImage, newestRelease } from '../../scripts/debian/kernels.mjs';
+import {
+  type Architecture,
+  needHeaders,
+  needImage,
+  needPrograms,
+  newestRelease,
+  type Toolchain,
+} from '../../scripts/debian/kernels.mjs';
 import { workFolder } from '../../scripts/work-folder.mjs';
+import { unpackedKernel } from './boot-image.js';
+import { NATIVE } from './platform.js';
 
 /** A kernel that can be booted and built for. */
 export interface Kernel {
@@ -22,6 +30,8 @@ export interface Kernel {
   readonly buildEnv: Readonly<Record<string, string>>;
   /** cannot reach its host's files */
   readonly bare: boolean;
+  readonly architecture: Architecture;
+  readonly toolchain: Toolchain;
 }
 
 export class KernelError extends Error {}
@@ -29,6 +39,8 @@ export class KernelError extends Error {}
 export const projectDir = resolve(import.meta.dirname, '../..');
 export const cacheDir = join(projectDir, '.cache');
 const kernelsDir = workFolder('.cache/kernels');
+/** For machines of this machine's architecture. */
+export const nativeToolchain: Toolchain = { busybox: '/bin/busybox', compiler: ['gcc'], project: projectDir };
 
 /** Kernels that the tests run on. */
 interface Series {
@@ -41,7 +53,11 @@ interface Series {
   readonly share?: 'main' | 'whole';
   /** see Kernel */
   readonly bare?: boolean;
+  /** by default this machine's; a kernel of another one is bare, since its machine cannot run the host's programs */
+  readonly architecture?: Architecture;
 }
+
+const ARM64 = { bare: true, architecture: 'arm64' } as const;
 
 const SERIES: readonly Series[] = [
   { name: '6.1', suite: 'bookworm', releases: /^6\.1\.0-(\d+)-amd64$/, share: 'main' },
@@ -55,6 +71,10 @@ const SERIES: readonly Series[] = [
   { name: '6.1-cloud', suite: 'bookworm', releases: /^6\.1\.0-(\d+)-cloud-amd64$/, bare: true },
   { name: '6.12-cloud', suite: 'bookworm', releases: /^6\.12\.(\d+)\+deb12-cloud-amd64$/, bare: true },
   { name: '7.3-cloud', suite: 'trixie', releases: /^7\.3\.(\d+)\+deb13-cloud-amd64$/, bare: true },
+  { name: '6.1-arm64', suite: 'bookworm', releases: /^6\.1\.0-(\d+)-arm64$/, ...ARM64 },
+  { name: '6.12-arm64', suite: 'trixie', releases: /^6\.12\.(\d+)\+deb13-arm64$/, ...ARM64 },
+  { name: '6.12-arm64-16k', suite: 'trixie', releases: /^6\.12\.(\d+)\+deb13-arm64-16k$/, ...ARM64 },
+  { name: '7.3-arm64', suite: 'trixie', releases: /^7\.3\.(\d+)\+deb13-arm64$/, ...ARM64 },
 ];
 
 export const seriesNames: readonly string[] = SERIES.map(({ name }) => name);
@@ -62,30 +82,13 @@ const find = (name: string): Series | undefined => SERIES.find((series) => serie
 export const shareOf = (name: string): 'main' | 'whole' | 'some' =>
   find(name)?.share ?? (name === 'debug' ? 'whole' : 'some');
 export const isBare = (name: string): boolean => find(name)?.bare ?? false;
+export const architectureOf = (name: string): Architecture => find(name)?.architecture ?? NATIVE;
 
-/** How a kernel is compressed, by its first bytes, and what takes that apart; the end of a stream is not that of the file. */
-const COMPRESSIONS: readonly (readonly [magic: Buffer, command: string])[] = [
-  [Buffer.from([0xfd, 0x37, 0x7a, 0x58, 0x5a, 0x00]), 'xz'],
-  [Buffer.from([0x28, 0xb5, 0x2f, 0xfd]), 'zstd'],
-];
-const ELF = Buffer.from([0x7f, 0x45, 0x4c, 0x46]);
-
-/** The kernel in a bootable image; undefined if none is found. */
-function unpacked(image: Buffer): Buffer | undefined {
-  for (const [magic, command] of COMPRESSIONS) {
-    for (let at = image.indexOf(magic); at >= 0; at = image.indexOf(magic, at + 1)) {
-      const { stdout } = spawnSync(command, ['-dc'], { input: image.subarray(at), maxBuffer: 1 << 28 });
-      if (stdout?.subarray(0, ELF.length).equals(ELF)) return stdout;
-    }
-  }
-  return undefined;
-}
-
-/** The image that is booted: unpacked here, since an emulated CPU takes seconds for it at each boot. */
+/** The image that is booted, unpacked: an emulated CPU takes seconds for that at each boot, and QEMU 7.2 does not know EFI zboot images. */
 function bootImage(release: string, image: string): string {
   const plain = join(kernelsDir, `vmlinux-${release}`);
   if (existsSync(plain)) return plain;
-  const kernelItself = unpacked(readFileSync(image));
+  const kernelItself = unpackedKernel(readFileSync(image));
   if (kernelItself === undefined) return image;
   writeFileSync(`${plain}.${process.pid}`, kernelItself);
   renameSync(`${plain}.${process.pid}`, plain);
@@ -96,18 +99,28 @@ function bootImage(release: string, image: string): string {
 async function releaseOf({ name, suite, releases }: Series): Promise<string> {
   const record = join(kernelsDir, `${name}.release`);
   if (existsSync(record)) return readFileSync(record, 'utf8').trim();
-  const release = await newestRelease(suite, releases);
+  const release = await newestRelease(suite, architectureOf(name), releases);
   mkdirSync(dirname(record), { recursive: true });
   writeFileSync(record, `${release}\n`);
   return release;
 }
 
 async function debianKernel(series: Series): Promise<Kernel> {
+  const { name, bare = false } = series;
+  const architecture = architectureOf(name);
   const release = await releaseOf(series);
   const { tree, image } = await needImage(release);
   await needHeaders(release);
-  const { name, bare = false } = series;
-  return { name, release, image: bootImage(release, image), root: tree, buildEnv: {}, bare };
+  return {
+    name,
+    release,
+    image: bootImage(release, image),
+    root: tree,
+    buildEnv: {},
+    bare,
+    architecture,
+    toolchain: architecture === NATIVE ? nativeToolchain : await needPrograms(release, projectDir),
+  };
 }
 
 /** A kernel that somebody built from source, with all that the test bed needs built in (docs/TESTING.md). */
@@ -124,6 +137,8 @@ function debugKernel(): Kernel {
     image,
     buildEnv: { KDIR: tree },
     bare: false,
+    architecture: NATIVE,
+    toolchain: nativeToolchain,
   };
 }
 

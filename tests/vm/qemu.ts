@@ -5,6 +5,7 @@ import type { Duplex } from 'node:stream';
 import { accelerator, acceleratorOptions } from './accelerator.js';
 import { type Kind, Stop } from './booted.js';
 import type { Kernel } from './kernels.js';
+import { platformOf } from './platform.js';
 import { TICKS_PER_SECOND } from './times.js';
 
 export interface Hardware extends Kind {
@@ -21,13 +22,13 @@ const QMP_FD = 3;
 /**
  * An emulated CPU may stand still for many seconds while the host does something else: that is no lockup, and no timer that
  * does not work. Interrupts by ACPI's tables take half a second to set up, and with a kernel for finding bugs longer than ACPI
- * waits. What the emulator has translated is found again by its address: programs lie at the same ones in each process. Its TSC is
- * one for all CPUs.
+ * waits. What the emulator has translated is found again by its address: programs lie at the same ones in each process.
  */
 function commandLine(kernel: Kernel): string {
-  const words = ['console=ttyS0', 'panic=-1', 'loglevel=5', 'log_buf_len=4M', 'mitigations=off', 'watchdog_thresh=60'];
-  words.push('rcupdate.rcu_cpu_stall_timeout=150', 'norandmaps');
-  if (accelerator(kernel) === 'tcg') words.push('tsc=reliable', 'no_timer_check');
+  const { console, emulatedWords } = platformOf(kernel);
+  const words = [`console=${console}`, 'panic=-1', 'loglevel=5', 'log_buf_len=4M', 'mitigations=off'];
+  words.push('watchdog_thresh=60', 'rcupdate.rcu_cpu_stall_timeout=150', 'norandmaps');
+  if (accelerator(kernel) === 'tcg') words.push(...emulatedWords);
   // What a cloud's kernel knows of interrupts it has from ACPI.
   if (accelerator(kernel) === 'tcg' && !kernel.bare) words.push('acpi=noirq');
   return words.join(' ');
@@ -61,6 +62,7 @@ const emptyDisk = (number: number): string[] => [
 
 /** What a kernel sees of its machine before it reaches any file of the host's. */
 const frame = ({ kernel, memoryMib, cpus }: Hardware): string[] => [
+  ...platformOf(kernel).machine,
   ...acceleratorOptions(kernel),
   ...['-smp', String(cpus), '-m', String(memoryMib), '-nographic', '-no-reboot', '-nodefaults', '-serial', 'stdio'],
   ...['-append', commandLine(kernel), '-device', 'virtio-rng-pci'],
@@ -97,7 +99,7 @@ export async function runQemu(hardware: Hardware, console: string, shouldEnd: ()
   const stop = new Stop(hardware, frame(hardware));
   const options = [...frame(hardware), ...files(hardware), ...stop.options(QMP_FD)];
   const consoleFd = openSync(console, 'a');
-  const child = spawn('qemu-system-x86_64', options, { stdio: ['pipe', consoleFd, consoleFd, 'pipe'] });
+  const child = spawn(platformOf(hardware.kernel).qemu, options, { stdio: ['pipe', consoleFd, consoleFd, 'pipe'] });
   closeSync(consoleFd);
   stop.attach(child, child.stdio[QMP_FD] as Duplex);
   const kill = (): boolean => child.kill('SIGKILL');

@@ -5,16 +5,18 @@ import type { Task, Verdict } from '../runner/task.js';
 import {
   buildClient,
   buildErasable,
+  buildForeignPrograms,
   buildModule,
   buildPrograms,
   buildWasm3,
   erasablePath,
   modulePath,
-  programsDir,
+  programsOf,
 } from './build.js';
-import { cacheDir, type Kernel, kernel, projectDir } from './kernels.js';
+import { architectureOf, cacheDir, type Kernel, kernel, projectDir } from './kernels.js';
 import { runMachine } from './machine.js';
 import type { Outcome } from './outcome.js';
+import { checkEmulator, NATIVE } from './platform.js';
 import { type FileSystem, type Place, typeOf } from './scenarios.js';
 import { timesText } from './times.js';
 import { failure } from './verdict.js';
@@ -61,7 +63,7 @@ async function runScenario(place: Place, on: Kernel, options: MachineOptions, at
       ...own,
       ...variablesOf(fs),
       LONG: options.long ? 'yes' : '',
-      PROGRAMS: programsDir,
+      PROGRAMS: programsOf(on),
       DATTOBD_KO: modulePath(on, false),
       DATTOBD_DEBUG_KO: modulePath(on, true),
       ERASABLE_KO: erasablePath(on),
@@ -114,12 +116,17 @@ export function machineTasks(places: readonly Place[], options: MachineOptions, 
 
 function kernelTasks(name: string, places: readonly Place[], options: MachineOptions, before: readonly Task[]): Task[] {
   const here = places.filter((place) => place.kernel === name);
-  const steps = [buildStep(`kernel ${name}`, 40, [], () => kernel(name))];
+  const get = async (): Promise<void> => {
+    checkEmulator(architectureOf(name));
+    await kernel(name);
+  };
+  const steps = [buildStep(`kernel ${name}`, 40, [], get)];
   const step = (what: string, seconds: number, after: readonly Task[], run: (on: Kernel) => Promise<unknown>): Task => {
     const task = buildStep(what, seconds, after, async () => run(await kernel(name)));
     steps.push(task);
     return task;
   };
+  if (architectureOf(name) !== NATIVE) step(`programs for ${name}`, 8, [steps[0]!], buildForeignPrograms);
   if (options.build) {
     const module = step(`module for ${name}`, 30, [before[0]!, steps[0]!], (on) => buildModule(on, false));
     if (here.some(({ scenario }) => scenario.debugCore))

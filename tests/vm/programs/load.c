@@ -80,7 +80,9 @@ static void write_some(int fd, uint32_t unit)
 
 static void write_mapped(int fd)
 {
-	uint32_t bytes = (1 + any(32)) * 4096, offset = any((FILE_MAX - PIECE_MAX) / 4096) * 4096;
+	uint32_t page = sysconf(_SC_PAGESIZE);
+	uint32_t bytes = (1 + any(32 * 4096 / page)) * page;
+	uint32_t offset = any((FILE_MAX - PIECE_MAX) / page) * page;
 	struct stat st;
 	void *map;
 
