@@ -8,7 +8,7 @@
 #define MIB (1024ULL * 1024)
 
 #define COW_FILE_NEEDS \
-	"expected ext4 or xfs, no data=journal, nodelalloc, dioread_lock, encryption or DAX"
+	"expected ext2, ext3, ext4 or xfs; no data=journal, realtime, encryption or DAX"
 
 void next_discard(struct next *next)
 {
