@@ -18,7 +18,7 @@ export const manual: ToolManual = {
       'incremental mode, only the list of blocks that change is kept there. Each snapshot and the changes until the ' +
       'next one form a link of a series, and `update-img`(8) brings an image from one snapshot of a series to the ' +
       'next.',
-    'The block device must be mounted, with a filesystem whose files have a map of extents: ext4 or xfs.',
+    'The block device must be mounted, with ext2, ext3, ext4 or xfs.',
     'All numbers are decimal digits. The cache size is in bytes, all other sizes are in MiB (1048576 bytes).',
   ],
   commands: {

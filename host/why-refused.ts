@@ -2,9 +2,9 @@
  * Why the driver refused a request. One errno has many causes (ABI.md, B.4): what the request named is looked up, and the
  * first cause that holds is named, in the order in which the driver checks.
  */
-import { lstatSync, readFileSync } from 'node:fs';
+import { lstatSync, readFileSync, readlinkSync } from 'node:fs';
 import { constants } from 'node:os';
-import { dirname } from 'node:path';
+import { basename, dirname } from 'node:path';
 import { deviceNumber, filesystemNumber, mountPointOf } from './backup/volume.js';
 import { deviceErrorText } from './errors.js';
 import {
@@ -50,6 +50,8 @@ export interface World {
   kind(path: string): PathKind;
   /** size of a block device, in sectors; 0 if it cannot be had. @param number its `major:minor` */
   sectors(number: string): number;
+  /** every option of a mounted ext4, one a line; empty if it is none. @param number `major:minor` of its device */
+  ext4Options(number: string): string;
 }
 
 const DEFAULT_MINORS = 24;
@@ -82,6 +84,14 @@ const thisMachine: World = {
       return 0;
     }
   },
+  ext4Options: (number) => {
+    try {
+      const disk = basename(readlinkSync(`/sys/dev/block/${number}`));
+      return readFileSync(`/proc/fs/ext4/${disk}/options`, 'utf8');
+    } catch {
+      return '';
+    }
+  },
 };
 
 const SEE_STATUS = '`dbdctl status` lists what is tracked';
@@ -101,6 +111,10 @@ const ofDevice = ({ command, minor }: Request, errno: number, world: World): Rea
   if (errno === EBUSY) {
     const reason = `${node} is open, its filesystem is frozen, or another request about it is not done`;
     return { reason, hint: `\`fuser -v ${node}\` names who has it open` };
+  }
+  if (errno === EOPNOTSUPP && command === 'expand-cow-file') {
+    const hint = 'choose its size by -f when the snapshot is taken';
+    return { reason: 'a COW file on a filesystem without extents (ext2, ext3) cannot grow', hint };
   }
   if (errno !== EINVAL || command === 'destroy') return undefined;
   if ((device.error ?? 0) !== 0) {
@@ -180,12 +194,22 @@ const ofCowFile = (request: Request, errno: number, world: World, number: string
     return { reason: `${cowFile} is in use, or belongs to another user`, hint: 'choose a name that is not in use' };
   if (errno === ENOSPC || errno === EFBIG)
     return { reason: 'the volume has no room for that COW file', hint: 'ask for less with -f, or free space' };
-  if (errno === EOPNOTSUPP) {
-    const { type = 'this filesystem', options = '' } = mountOf(mounts, number) ?? {};
-    const hint = 'expected ext4 or xfs, without data=journal, nodelalloc, dioread_lock, encryption or DAX';
-    return { reason: `no COW file can lie on ${type} (${options})`, hint };
+  return errno === EOPNOTSUPP ? unfit(cowFile, world, number) : undefined;
+};
+
+/** Why no COW file can lie there. @param number `major:minor` of the volume */
+const unfit = (cowFile: string, world: World, number: string): Reason => {
+  const { type = 'this filesystem', options = '' } = mountOf(world.mounts(), number) ?? {};
+  if (type === 'xfs' && options.includes('rtdev=')) {
+    const hint = `\`xfs_io -c 'chattr -t' ${dirname(cowFile)}\` lets new files lie on the volume`;
+    return { reason: `${cowFile} lies on the realtime device of this XFS`, hint };
   }
-  return undefined;
+  if (world.ext4Options(number).split('\n').includes('data=journal')) {
+    const hint = 'mount it with data=ordered';
+    return { reason: 'ext4 writes its data through the journal (data=journal), a COW file is written past it', hint };
+  }
+  const hint = 'expected ext2, ext3, ext4 or xfs, without encryption, chattr +j or DAX';
+  return { reason: `no COW file can lie on ${type} (${options})`, hint };
 };
 
 /**

@@ -201,6 +201,12 @@ static int write_buffer(struct engine *engine, struct file *file, size_t bytes, 
 	return buffer ? cow_file_write(file, buffer, bytes, offset) : -ENOTRECOVERABLE;
 }
 
+static u64 section_offset(u64 section)
+{
+	return COW_HEADER_SIZE + section * COW_SECTION_BYTES;
+}
+
+/* Between the sections that are written the file must show none: it may have been written raw. */
 static int export_sections(struct dattobd_device *dev, struct engine *engine, struct file *file)
 {
 	s64 nr_sections =
@@ -211,14 +217,17 @@ static int export_sections(struct dattobd_device *dev, struct engine *engine, st
 		return nr_sections;
 	for (;;) {
 		section = engine_ask(engine, CORE_NEXT_CHANGED_SECTION, from, 0, 0, nr_sections);
-		if (section < 0 || section == nr_sections)
-			return min_t(s64, section, 0);
+		if (section < 0)
+			return section;
 		if (section < from)
 			return engine_distrust(engine, CORE_NEXT_CHANGED_SECTION, section);
+		ret = cow_file_clear(file, section_offset(from), section_offset(section));
+		if (ret || section == nr_sections)
+			return ret;
 		ret = engine_call(engine, CORE_EXPORT_SECTION, section, 0, 0);
 		if (ret >= 0)
 			ret = write_buffer(engine, file, COW_SECTION_BYTES,
-					   COW_HEADER_SIZE + section * COW_SECTION_BYTES);
+					   section_offset(section));
 		if (ret < 0)
 			return ret;
 		from = section + 1;

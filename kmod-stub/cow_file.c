@@ -15,9 +15,18 @@
  * - A session (cow_file_open() to cow_file_close()) writes whole blocks, and no block shares a
  *   folio that is written back as a whole, so nothing stale of the page cache gets mixed in. At
  *   its end all is synced, and the cache dropped so that readers see the disk.
- * - Writing a block through the filesystem must not touch its neighbours, and must not go through
- *   a journal that writes an older copy of it later. Where a filesystem does either, no COW file
- *   is created.
+ * - Writing a block through the filesystem may zero unwritten blocks beside it: ext4 does without
+ *   dioread_nolock and without delayed allocation. So the filesystem writes to the file only while
+ *   nothing raw in it matters: before the first raw write, and at the end of a series of changes,
+ *   when the whole index is in the core's memory (core_export()). Block 0 was written before, so
+ *   that writing it zeroes nothing.
+ * - A block that the filesystem wrote or zeroed shows what was written raw since. core_export()
+ *   leaves nothing of that in the index. The file's last block, if partial, is left alone then,
+ *   since the filesystem reads, zeroes and writes it when the file is cut or grows (extents.c).
+ * - A file without extents (ext2, ext3) has no unwritten blocks: all are written when it is
+ *   created, and it cannot grow under a snapshot, which would have to keep what is written over.
+ * - Nothing may go through a journal that writes an older copy of a block later. Where it does, no
+ *   COW file is created.
  */
 #include <linux/dcache.h>
 #include <linux/exportfs.h>
@@ -121,14 +130,28 @@ static int check_room(const struct path *path, u64 bytes)
 	return DIV_ROUND_UP_ULL(bytes - there, room.f_bsize) > room.f_bfree ? -ENOSPC : 0;
 }
 
+/* Does the filesystem refuse to allocate this file because it has a block map, no extents? */
+static bool has_block_map(const struct inode *inode, int err)
+{
+	return err == -EOPNOTSUPP && strstarts(inode->i_sb->s_type->name, "ext");
+}
+
 static int allocate(struct file *file, u64 bytes)
 {
+	u64 end = round_down(bytes, COW_BLOCK_SIZE);
 	int err;
 
 	/* What an earlier file of that name held goes, on disk and in the page cache. */
 	compat_small_folios(file->f_mapping);
 	err = cow_truncate(&file->f_path, 0);
-	return err ? err : cow_allocate(file, 0, bytes);
+	if (!err)
+		err = cow_allocate(file, 0, bytes);
+	if (has_block_map(file_inode(file), err))
+		return cow_write_zeros(file, 0, bytes);
+	/* As cow_prove() will. What the filesystem zeroes beside it is so when the map is read. */
+	if (!err && end)
+		err = cow_write_zeros(file, end - COW_BLOCK_SIZE, COW_BLOCK_SIZE);
+	return err;
 }
 
 static int fill(struct cow_file *cow, struct file *file, const void *header)

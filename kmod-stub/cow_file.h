@@ -139,6 +139,14 @@ int cow_file_raw(struct cow_file *cow, blk_opf_t op, u64 offset, void *data, siz
  */
 struct file *cow_file_open(struct cow_file *cow);
 int cow_file_write(struct file *file, const void *data, size_t bytes, loff_t offset);
+
+/**
+ * cow_file_clear() - Let a part of the file read as zeros through the filesystem.
+ * @offset, @end: multiples of COW_BLOCK_SIZE; the file does not end before @end
+ *
+ * Only what shows something else is written.
+ */
+int cow_file_clear(struct file *file, u64 offset, u64 end);
 int cow_file_close(struct cow_file *cow, struct file *file, bool keep_pinned);
 
 /**

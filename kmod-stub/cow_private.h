@@ -40,6 +40,7 @@ struct cow_handle {
  * time
  * @mounted: pinned, and the filesystem was not unmounted since
  * @map_unproved: since it was pinned last, the filesystem was not asked where it lies
+ * @whole_blocks: the partial last block that the file had once is not the store's (extents_read())
  * @live: was pinned once, or reloaded; raw writes are a snapshot's own from then on
  * @raw_bios: extents.c: a reserve of its own, since the common one may be in the hands of bios that
  * wait for us, and another device's of bios that wait for that one
@@ -61,6 +62,7 @@ struct cow_file {
 	struct cow_pin *pin;
 	bool mounted;
 	bool map_unproved;
+	bool whole_blocks;
 	bool live;
 	struct bio_set raw_bios;
 };
@@ -72,8 +74,9 @@ struct cow_file {
  * @extents: result: array of the caller's, freed by kvfree()
  * @count: result: its length
  *
- * A filesystem with small blocks may leave the last, partial block of the file without a whole
- * block on disk; the extents then end within it.
+ * The extents end within or before the last, partial block of the file where a filesystem with
+ * small blocks left it without a whole block on disk, or where it is not unwritten: the filesystem
+ * keeps zeros behind the file's end then.
  *
  * Context: A kernel thread (see scratch_map()). May sleep.
  * Return: 0; -%EOPNOTSUPP if some part cannot be reached by raw I/O (a hole, shared, encoded,
@@ -120,6 +123,9 @@ int cow_want_file(const char *name, const struct block_device *origin, struct pa
 
 int cow_truncate(const struct path *path, u64 bytes);
 int cow_allocate(struct file *file, u64 offset, u64 bytes);
+
+/** cow_write_zeros() - Write zeros. Return: 0; -%EINTR if the caller was killed; -errno. */
+int cow_write_zeros(struct file *file, u64 offset, u64 bytes);
 
 /** cow_unlink_path() - Remove the name from its folder. Return: 0; -%ENOENT if it is gone. */
 int cow_unlink_path(const struct path *path);

@@ -53,6 +53,8 @@ int cow_read_map(struct cow_file *cow, struct inode *inode, u64 bytes)
 		kvfree(extents);
 		return -ESTALE;
 	}
+	if ((extents[count - 1].offset + extents[count - 1].count) * SECTOR_SIZE < bytes)
+		cow->whole_blocks = true;
 	return cow_map_set(cow, extents, count);
 }
 
@@ -180,7 +182,7 @@ struct file *cow_file_open(struct cow_file *cow)
 
 	if (err)
 		return ERR_PTR(err);
-	file = dentry_open(&path, O_RDWR | O_LARGEFILE, current_cred());
+	file = dentry_open(&path, O_RDWR | O_LARGEFILE | O_NOATIME, current_cred());
 	if (!IS_ERR(file)) {
 		path_put(&path); /* the file holds it, until cow_file_close() lets go */
 		return file;
@@ -189,6 +191,37 @@ struct file *cow_file_open(struct cow_file *cow)
 		cow_pin_guard(cow, d_inode(path.dentry), true);
 	let_go(&path);
 	return file;
+}
+
+int cow_file_clear(struct file *file, u64 offset, u64 end)
+{
+	loff_t at = offset;
+	void *buffer;
+	ssize_t bytes;
+	int err;
+
+	if (offset >= end)
+		return 0;
+	buffer = kmalloc(COW_SECTION_BYTES, GFP_KERNEL);
+	err = buffer ? 0 : -ENOMEM;
+	while (!err && at < end) {
+		/* What was never written through the filesystem counts as a hole. */
+		at = vfs_llseek(file, at, SEEK_DATA);
+		if (at < 0)
+			err = at == -ENXIO ? 0 : at;
+		if (at < 0 || at >= end)
+			break;
+		at = round_down(at, COW_BLOCK_SIZE);
+		bytes = min_t(u64, end - at, COW_SECTION_BYTES);
+		bytes = kernel_read(file, buffer, bytes, &at);
+		if (bytes <= 0)
+			err = bytes ? bytes : -EIO;
+		else if (memchr_inv(buffer, 0, bytes))
+			err = cow_write_zeros(file, at - bytes, bytes);
+		cond_resched();
+	}
+	kfree(buffer);
+	return err;
 }
 
 int cow_file_close(struct cow_file *cow, struct file *file, bool keep_pinned)
@@ -222,12 +255,15 @@ static int cut(const struct path *path, u64 bytes)
 int cow_file_truncate(struct cow_file *cow, u64 bytes)
 {
 	struct path path;
+	u64 end;
 	int pin_err, err = find_unguarded(cow, &path, true);
 
 	if (err)
 		return err;
 	/* First: what is cut off may become somebody else's at once. */
-	err = cow_map_cut(cow, round_up(bytes, i_blocksize(d_inode(path.dentry))) / SECTOR_SIZE);
+	end = cow->whole_blocks ? round_down(bytes, COW_BLOCK_SIZE) :
+				  round_up(bytes, i_blocksize(d_inode(path.dentry)));
+	err = cow_map_cut(cow, end / SECTOR_SIZE);
 	if (!err)
 		err = cut(&path, bytes);
 	if (!err)
@@ -269,12 +305,15 @@ static int extend(struct cow_file *cow, const struct path *path, u64 bytes)
 	if (IS_ERR(file))
 		return PTR_ERR(file);
 	err = cow_allocate(file, cow->bytes, bytes - cow->bytes);
+	if (err == -EOPNOTSUPP)
+		goto close; /* it has a block map: nothing was allocated */
 	if (!err)
 		err = cow_read_map(cow, file_inode(file), bytes);
 	if (err)
 		cow_truncate(path, cow->bytes);
 	else
 		cow->bytes = bytes;
+close:
 	compat_fput(file);
 	return err;
 }

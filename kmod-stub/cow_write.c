@@ -11,6 +11,7 @@
 #include <linux/dcache.h>
 #include <linux/lockdep.h>
 #include <linux/namei.h>
+#include <linux/sched/signal.h>
 #include <linux/security.h>
 #include <linux/slab.h>
 #include <linux/uio.h>
@@ -217,6 +218,22 @@ int cow_file_write(struct file *file, const void *data, size_t bytes, loff_t off
 		bytes -= written;
 	}
 	return 0;
+}
+
+int cow_write_zeros(struct file *file, u64 offset, u64 bytes)
+{
+	void *zeros = kzalloc(COW_SECTION_BYTES, GFP_KERNEL);
+	int err = zeros ? 0 : -ENOMEM;
+	size_t piece;
+
+	for (; !err && bytes; offset += piece, bytes -= piece) {
+		piece = min_t(u64, bytes, COW_SECTION_BYTES);
+		err = fatal_signal_pending(current) ? -EINTR :
+						      cow_file_write(file, zeros, piece, offset);
+		cond_resched();
+	}
+	kfree(zeros);
+	return err;
 }
 
 int cow_unlink_path(const struct path *path)

@@ -30,6 +30,7 @@
 struct extents_reader {
 	struct inode *inode;
 	u64 end; /* of the part of the file to be mapped, a multiple of COW_BLOCK_SIZE */
+	u64 whole_end; /* of the blocks that are whole in the file */
 	u64 next; /* everything before is known */
 	u64 run_offset; /* the run being collected: [run_offset, next) lies at run_physical */
 	u64 run_physical;
@@ -89,6 +90,10 @@ static int add(struct extents_reader *reader, const struct fiemap_extent *extent
 	skip = reader->next - extent->fe_logical;
 	if (skip >= extent->fe_length)
 		return 0;
+	/* The filesystem keeps zeros behind the file's end, unless the block is unwritten. */
+	if (!(extent->fe_flags & FIEMAP_EXTENT_UNWRITTEN) &&
+	    extent->fe_logical + extent->fe_length > reader->whole_end)
+		reader->end = max(reader->next, reader->whole_end);
 	bytes = min(extent->fe_length - skip, reader->end - reader->next);
 	if (reader->next != 0 &&
 	    extent->fe_physical + skip !=
@@ -107,7 +112,7 @@ static int add(struct extents_reader *reader, const struct fiemap_extent *extent
 /*
  * Read some more extents. The filesystem puts them where a user's buffer would be.
  */
-static int read_batch(struct extents_reader *reader, u64 bytes)
+static int read_batch(struct extents_reader *reader)
 {
 	struct fiemap_extent_info info = {
 		.fi_flags = FIEMAP_FLAG_SYNC,
@@ -129,21 +134,18 @@ static int read_batch(struct extents_reader *reader, u64 bytes)
 		if (err)
 			return err;
 	}
-	/*
-	 * Nothing new: a hole up to the end, unless it is only the rest of the file's last block
-	 * that is missing.
-	 */
+	/* Nothing new: a hole up to the end, or only the last, partial block is missing. */
 	if (reader->next == from)
-		return from >= bytes ? 1 : -EOPNOTSUPP;
+		return from >= reader->whole_end ? 1 : -EOPNOTSUPP;
 	return fatal_signal_pending(current) ? -EINTR : 0;
 }
 
-static int read_all(struct extents_reader *reader, u64 bytes)
+static int read_all(struct extents_reader *reader)
 {
 	int err = 0;
 
 	while (!err && reader->next < reader->end)
-		err = read_batch(reader, bytes);
+		err = read_batch(reader);
 	if (err < 0)
 		return err;
 	reader->end = reader->next;
@@ -152,7 +154,11 @@ static int read_all(struct extents_reader *reader, u64 bytes)
 
 int extents_read(struct inode *inode, u64 bytes, struct cow_extent **extents, unsigned int *count)
 {
-	struct extents_reader reader = { .inode = inode, .end = round_up(bytes, COW_BLOCK_SIZE) };
+	struct extents_reader reader = {
+		.inode = inode,
+		.end = round_up(bytes, COW_BLOCK_SIZE),
+		.whole_end = round_down(bytes, COW_BLOCK_SIZE),
+	};
 	int err;
 
 	if (!inode->i_op->fiemap)
@@ -165,7 +171,7 @@ int extents_read(struct inode *inode, u64 bytes, struct cow_extent **extents, un
 		err = PTR_ERR(reader.scratch);
 		goto free_batch;
 	}
-	err = read_all(&reader, bytes);
+	err = read_all(&reader);
 	scratch_unmap(reader.scratch, SCRATCH_BYTES);
 	if (!err && !reader.count)
 		err = -EOPNOTSUPP;

@@ -6,7 +6,7 @@
 #include "request.h"
 
 #define COW_FILE_NEEDS \
-	"expected ext4 or xfs, no data=journal, nodelalloc, dioread_lock, encryption or DAX"
+	"expected ext2, ext3, ext4 or xfs; no data=journal, realtime, encryption or DAX"
 
 void next_discard(struct next *next)
 {

@@ -181,7 +181,7 @@ void ring_flush(struct ring *ring)
 		u64 sector, count = cow_file_map(ring->cow, offset, &sector);
 
 		if (!count) {
-			device_fail(ring->dev, -EIO, "a position lies outside the COW file");
+			device_fail(ring->dev, -EFBIG, "COW file full");
 			break;
 		}
 		offset += append_bio(append, offset, sector, min(count, end - offset));

@@ -21,7 +21,7 @@ const world = (devices: readonly DeviceStatus[] = [], more: Partial<World> = {})
   minors: () => 24,
   mounts: () =>
     [
-      '20 1 8:1 / /data rw,relatime shared:1 - ext4 /dev/sda1 rw,data=journal',
+      '20 1 8:1 / /data rw,relatime shared:1 - ext4 /dev/sda1 rw,errors=remount-ro',
       '21 1 8:17 / /other ro,relatime - xfs /dev/sdb1 rw',
     ].join('\n'),
   deviceNumber: (path) => ({ '/dev/sda1': '8:1', '/dev/sdb1': '8:17', '/dev/sdc1': '8:33' })[path],
@@ -31,6 +31,7 @@ const world = (devices: readonly DeviceStatus[] = [], more: Partial<World> = {})
       path
     ] ?? 'missing') as PathKind,
   sectors: () => 1024,
+  ext4Options: () => '',
   ...more,
 });
 
@@ -104,7 +105,20 @@ test('so have other errnos', () => {
   assert.match(why(setup('/dev/sda1'), ENOSPC, world()), /no room/);
   assert.match(
     why(setup('/dev/sda1'), EOPNOTSUPP, world()),
-    /^no COW file can lie on ext4 \(rw,data=journal\); hint: expected ext4 or xfs/,
+    /^no COW file can lie on ext4 \(rw,errors=remount-ro\); hint: expected ext2, ext3, ext4 or xfs/,
+  );
+  assert.match(
+    why(setup('/dev/sda1'), EOPNOTSUPP, world([], { ext4Options: () => 'rw\ndelalloc\ndata=journal\n' })),
+    /^ext4 writes its data through the journal \(data=journal\), .*; hint: mount it with data=ordered$/,
+  );
+  const realtime = '20 1 8:1 / /data rw,relatime - xfs /dev/sda1 rw,rtdev=/dev/sdd1,noquota';
+  assert.match(
+    why(setup('/dev/sda1'), EOPNOTSUPP, world([], { mounts: () => realtime })),
+    /^\/data\/cow lies on the realtime device of this XFS; hint: `xfs_io -c 'chattr -t' \/data` /,
+  );
+  assert.match(
+    why({ command: 'expand-cow-file', minor: 0n }, EOPNOTSUPP, one),
+    /^a COW file on a filesystem without extents \(ext2, ext3\) cannot grow; hint: .*-f/,
   );
   assert.match(
     why({ command: 'reload-incremental', minor: 0n, blockDevice: '/dev/sda1', cowFile: '/cow' }, EBUSY, world()),

@@ -94,6 +94,7 @@ export const scenarios: readonly Scenario[] = [
   { name: 'memory', fileSystems: xfs, diskMib: [65536], seconds: 30 },
   { name: 'idle', fileSystems: both, diskMib: [512, SCRATCH_MIB], seconds: 30 },
   { name: 'boot-volume', fileSystems: ext4, diskMib: [200, SCRATCH_MIB], seconds: 30 },
+  { name: 'filesystems', fileSystems: ext4, diskMib: [41, SCRATCH_MIB, 41], seconds: 110 },
   {
     name: 'bare',
     fileSystems: both,

@@ -8,8 +8,6 @@ MOUNT=/mnt/origin
 SCRATCH=/mnt/scratch		# a filesystem with reflinks on /dev/vdb, for images
 FS=${FS:-ext4}
 FS_BLOCK=${FS_BLOCK:-4096}	# size of its blocks
-SMALL_OPTIONS=
-[ "$FS$FS_BLOCK" != ext41024 ] || SMALL_OPTIONS=,dioread_nolock	# the default with blocks of 4 KiB, and from 6.8 on
 PROC=/proc/datto-info
 
 say() { printf '%s\n' "$*"; }
@@ -100,7 +98,7 @@ make_ext4() { mkfs.ext4 -q -b "$FS_BLOCK" -E lazy_itable_init=0,lazy_journal_ini
 make_origin() {
 	if [ "$FS" = ext4 ]; then make_ext4 "$ORIGIN" "$@"; else "mkfs.$FS" -q -b size="$FS_BLOCK" "$@" "$ORIGIN"; fi
 	mkdir -p $MOUNT
-	mount -o "${MOUNT_OPTIONS:-discard}$SMALL_OPTIONS" "$ORIGIN" $MOUNT
+	mount -o "${MOUNT_OPTIONS:-discard}" "$ORIGIN" $MOUNT
 }
 
 [ -e /dev/loop-control ] || modprobe loop

@@ -4,7 +4,7 @@ make_scratch
 image=$SCRATCH/image
 mkfs.ext4 -q $ORIGIN
 mkdir -p $MOUNT
-mount -o dioread_nolock $ORIGIN $MOUNT	# the default from 6.8 on
+mount -o dioread_lock $ORIGIN $MOUNT	# the default before 6.8 where blocks are smaller than a page
 same "size of the blocks" "$(stat -f -c %S $MOUNT)" 1024
 
 # kernel N: files of the sizes that a kernel's have, with odd ends

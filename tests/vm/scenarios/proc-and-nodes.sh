@@ -115,13 +115,4 @@ same "C21" "$(field 254 max_cache)" 1000000
 [ -b /dev/datto254 ] || die "C4: no /dev/datto254"
 dbdctl destroy 254
 umount $MOUNT
-
-# Where ext4 zeros blocks beside one that is written, there is no COW file, and a word why.
-for option in nodelalloc dioread_lock; do
-	dmesg --clear
-	mount -o $option $ORIGIN $MOUNT
-	refused "Operation not supported" dbdctl setup-snapshot $ORIGIN $MOUNT/cow 0
-	dmesg | matches "cannot be a COW file; .* $option," || die "$option is not named in the kernel's log"
-	umount $MOUNT
-done
 unload_module
