@@ -46,6 +46,11 @@ const LONG_FORMS: readonly Check[] = [
     command: ['npx', '--no-install', 'tsx', 'tests/cli/bit-flips.ts', '1000'],
     seconds: 400,
   },
+  {
+    name: 'the engine alone, in the kernel',
+    command: ['npx', '--no-install', 'tsx', 'tests/vm/engine/run.ts'],
+    seconds: 120,
+  },
 ];
 
 /** A command that hangs is ended after so many times its usual time. */

@@ -107,6 +107,23 @@ static void test_calls(void)
 	engine_destroy(engine);
 }
 
+static void *memory(struct engine *engine, u64 address, size_t len)
+{
+	return engine_memory(engine, CORE_STAT, address, len);
+}
+
+/* An address outside linear memory ends its core, and nothing else. */
+static void test_outside(u64 address, size_t len)
+{
+	struct engine *engine = create(SECTORS_PER_GIB, CACHE_BYTES, 0);
+
+	if (!engine)
+		return;
+	CHECK(!memory(engine, address, len));
+	CHECK(call(engine, CORE_STAT, CORE_STAT_NR_BLOCKS, 0) == -ENOTRECOVERABLE);
+	engine_destroy(engine);
+}
+
 static void test_memory(void)
 {
 	u64 sectors = SECTORS_PER_GIB;
@@ -118,16 +135,16 @@ static void test_memory(void)
 		return;
 	needed = engine_call(engine, CORE_MEMORY_NEEDED, sectors, CACHE_BYTES, 0);
 	CHECK(!engine_call(engine, CORE_INIT, sectors, CACHE_BYTES, CORE_MODE_SNAPSHOT));
-	CHECK(engine_memory(engine, 0, 1));
-	CHECK(PAGE_ALIGNED(engine_memory(engine, 0, 1)));
-	CHECK(is_vmalloc_addr(engine_memory(engine, 0, 1)));
-	CHECK(vmalloc_to_page(engine_memory(engine, 65536, 1)));
-	CHECK(engine_memory(engine, 0, needed));
-	CHECK(!engine_memory(engine, 0, 1ULL << 32));
-	CHECK(!engine_memory(engine, 1ULL << 32, 0));
-	CHECK(!engine_memory(engine, U64_MAX, 2));
-	CHECK(!engine_memory(engine, 16, SIZE_MAX));
+	CHECK(memory(engine, 0, 1));
+	CHECK(PAGE_ALIGNED(memory(engine, 0, 1)));
+	CHECK(is_vmalloc_addr(memory(engine, 0, 1)));
+	CHECK(vmalloc_to_page(memory(engine, 65536, 1)));
+	CHECK(memory(engine, 0, needed));
 	engine_destroy(engine);
+	test_outside(0, 1ULL << 32);
+	test_outside(1ULL << 32, 0);
+	test_outside(U64_MAX, 2);
+	test_outside(16, SIZE_MAX);
 }
 
 static void test_sizes(void)
@@ -193,7 +210,7 @@ static void test_trap(void)
 		stack_use(engine, (enum core_export)CORE_DEBUG_OUT_OF_BOUNDS, 0, 0));
 	CHECK(call(engine, (enum core_export)CORE_DEBUG_OUT_OF_BOUNDS, 0, 0) == -ENOTRECOVERABLE);
 	CHECK(call(engine, CORE_STAT, CORE_STAT_NR_BLOCKS, 0) == -ENOTRECOVERABLE);
-	CHECK(engine_memory(engine, 0, 1));
+	CHECK(memory(engine, 0, 1));
 	CHECK(call(other, CORE_MARK, 0, 8) == 1);
 	engine_destroy(engine);
 	engine_destroy(other);

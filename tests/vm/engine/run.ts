@@ -7,7 +7,7 @@
  */
 import { execFileSync } from 'node:child_process';
 import { join } from 'node:path';
-import { cacheDir, type Kernel, kernel, projectDir, seriesNames } from '../kernels.js';
+import { cacheDir, type Kernel, kernel, projectDir, seriesNames, shareOf } from '../kernels.js';
 import { runMachine } from '../machine.js';
 import { failure } from '../verdict.js';
 
@@ -44,7 +44,7 @@ async function run(on: Kernel, core: 'release' | 'debug'): Promise<boolean> {
   return failed === undefined;
 }
 
-const names = process.argv.length > 2 ? process.argv.slice(2) : seriesNames;
+const names = process.argv.length > 2 ? process.argv.slice(2) : seriesNames.filter((name) => shareOf(name) === 'main');
 let failed = 0;
 for (const name of names) {
   for (const core of ['release', 'debug'] as const) {
