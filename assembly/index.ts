@@ -6,6 +6,7 @@ export { header_create, header_encode, header_check, set_fsize, to_incremental }
 export { mark, is_copied } from './bitmap';
 export { plan_copy, plan_read } from './plan';
 export { commit_copy } from './commit';
+export { room_wanted, room_make } from './leaves';
 export {
   miss_section,
   memory_wanted,

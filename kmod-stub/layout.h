@@ -26,9 +26,11 @@
 #define CORE_RUNS_MAX				16384
 #define CORE_PROOF_BLOCKS_MAX			28
 #define CORE_STATUS_MISS			(-4096)
+#define CORE_STATUS_ROOM			(-4097)
 #define CORE_MASK_CHUNK_BYTES			32768
 #define CORE_MASK_CHUNK_BLOCKS			262144
-#define CORE_ORIGIN_SECTORS_MAX			34359738368ULL
+#define CORE_ORIGIN_SECTORS_MAX			137438953472ULL
+#define CORE_ORIGIN_MAX_TEXT			"64 TiB"
 
 #define CORE_MODE_SNAPSHOT			0	/* old content is copied */
 #define CORE_MODE_INCREMENTAL			1	/* changed blocks are noted */
@@ -128,6 +130,8 @@ enum core_export {
 	CORE_IS_COPIED,
 	CORE_PLAN_COPY,
 	CORE_COMMIT_COPY,
+	CORE_ROOM_WANTED,
+	CORE_ROOM_MAKE,
 	CORE_PLAN_READ,
 	CORE_MISS_SECTION,
 	CORE_MEMORY_WANTED,
@@ -180,6 +184,8 @@ enum core_export {
 	X(IS_COPIED, "is_copied", 2)					\
 	X(PLAN_COPY, "plan_copy", 2)					\
 	X(COMMIT_COPY, "commit_copy", 2)				\
+	X(ROOM_WANTED, "room_wanted", 0)				\
+	X(ROOM_MAKE, "room_make", 0)					\
 	X(PLAN_READ, "plan_read", 2)					\
 	X(MISS_SECTION, "miss_section", 0)				\
 	X(MEMORY_WANTED, "memory_wanted", 0)				\

@@ -281,7 +281,7 @@ static int switch_frozen(struct dattobd_device *dev, struct next *next)
 	int err;
 
 	for (tries = 0; tries < SWITCH_TRIES; tries++) {
-		err = core_succeed(dev, next->engine, next->cow, &changed);
+		err = core_succeed(dev, next->engine, next->cow, !tries, &changed);
 		if (err)
 			return err;
 		if (switched(dev, next, changed))
