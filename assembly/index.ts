@@ -20,6 +20,7 @@ export {
   next_dirty_section,
 } from './index-sections';
 export { mask_extent, mark_unmasked, mask_export, mask_import } from './mask';
+export { changed_export, changed_import } from './changed';
 export { proof_begin, proof_next, proof_block } from './proof';
 export {
   record_begin,

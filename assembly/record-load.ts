@@ -9,7 +9,6 @@ import {
   EXPECT_UNCLEAN_OK,
   HEADER_OFFSET_FLAGS,
   HEADER_OFFSET_MAGIC,
-  MASK_CHUNK_BLOCKS,
   MASK_CHUNK_BYTES,
   MODE_INCREMENTAL,
   MODE_SNAPSHOT,
@@ -38,7 +37,7 @@ import {
   STATUS_ROOM,
 } from './layout';
 import { BUFFER, DIRECTORY, Device } from './memory';
-import { summarize } from './bitmap';
+import { summarize_chunk } from './changed';
 import { header_check } from './header';
 import { Sections, drop_sections, trust_changed_sections } from './index-sections';
 import { replace_chunk } from './mask';
@@ -82,13 +81,6 @@ export function record_check(): i64 {
   expected_sum = load<u64>(BUFFER, RECORD_OFFSET_AREA_SUM);
   rewind();
   return header_check(EXPECT_ANY | EXPECT_UNCLEAN_OK);
-}
-
-/** Notes in the summary which sections of a chunk of C, which lies in the buffer, have bits. */
-function summarize_chunk(chunk: u64): void {
-  for (let at: usize = 0; at < MASK_CHUNK_BYTES; at += 8) {
-    if (load<u64>(BUFFER + at)) summarize(chunk * MASK_CHUNK_BLOCKS + (<u64>at << 3));
-  }
 }
 
 /**

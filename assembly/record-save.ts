@@ -104,7 +104,9 @@ export function record_survey(chunk: i64): i64 {
 export function record_plan(): i64 {
   const snapshot = Device.mode == MODE_SNAPSHOT;
   const from = snapshot ? Header.fpos * BLOCK_BYTES : <u64>COW_HEADER_SIZE;
-  const end = snapshot ? Header.fsize / BLOCK_BYTES * BLOCK_BYTES : Device.data_offset;
+  // Where the origin has grown in incremental mode, the file ends before its index does.
+  const whole = Header.fsize / BLOCK_BYTES * BLOCK_BYTES;
+  const end = snapshot ? whole : min<u64>(Device.data_offset, whole);
   const nr_pieces = count_pieces();
   const bytes = area_bytes(nr_pieces);
   if (from + bytes > end) return -ENOSPC;

@@ -1,9 +1,8 @@
 /**
  * The one table of formats, ioctls, structs, states, core exports and codes.
  *
- * Nothing here is written a second time: `npm run layout` generates `assembly/layout.ts`, `kmod-stub/layout.h` and
- * `host/libdattobd/dattobd.h` from it, all checked in; a test and CI see to it that they do not drift; compilers check
- * sizes and offsets.
+ * `npm run layout` generates `assembly/layout.ts`, `kmod-stub/layout.h` and `host/libdattobd/dattobd.h` from it, all checked in; a
+ * test and CI see to it that they do not drift; compilers check sizes and offsets.
  */
 
 /**
@@ -33,12 +32,11 @@ export const SECTION_ENTRIES = 4096;
 /** An index entry is a u64: position of the block's copy, 1 (changed), or 0 (unchanged). */
 export const ENTRY_BYTES = 8;
 export const SECTION_BYTES = SECTION_ENTRIES * ENTRY_BYTES;
-/** Bytes reserved for the header at the start of the file; the index follows. */
+/** Reserved for the header at the start of the file; the index follows. */
 export const COW_HEADER_SIZE = 4096;
 export const COW_MAGIC = 4776;
-/** Header version of files that keep no nr_changed_blocks. */
+/** Header versions: of files that keep no nr_changed_blocks, and from which on it is kept. */
 export const COW_VERSION_0 = 0;
-/** Header version from which on nr_changed_blocks is kept. */
 export const COW_VERSION_CHANGED_BLOCKS = 1;
 /** Bytes of the header that hold fields; the rest of its block is zero. */
 export const HEADER_BYTES = 64;
@@ -201,9 +199,9 @@ export const CORE_EXPORTS = [
   exported('is_copied', 2),
   exported('plan_copy', 2),
   exported('commit_copy', 2),
+  exported('plan_read', 2),
   exported('room_wanted', 0),
   exported('room_make', 0),
-  exported('plan_read', 2),
   exported('miss_section', 0),
   exported('memory_wanted', 0),
   exported('section_request', 1),
@@ -218,6 +216,8 @@ export const CORE_EXPORTS = [
   exported('mark_unmasked', 2),
   exported('mask_export', 1),
   exported('mask_import', 1),
+  exported('changed_export', 1),
+  exported('changed_import', 1),
   exported('next_changed_section', 1),
   exported('export_section', 1),
   exported('changed_runs', 1),

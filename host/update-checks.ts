@@ -90,7 +90,11 @@ export const requireImageSize = (image: OpenFile, bytes: number, syscalls: Sysca
   }
   const size = stat.isFile() ? Number(stat.size) : image.blockDeviceBytes(syscalls);
   if (size === bytes || (stat.isBlockDevice() && size > bytes)) return;
-  const message = `Cannot write ${image.path}: it has ${size} bytes, expected ${bytes} as the snapshot has`;
+  const hint =
+    stat.isFile() && size < bytes
+      ? `; hint: if the volume has grown, \`truncate -s ${bytes} ${image.path}\`, then --adopt once`
+      : '';
+  const message = `Cannot write ${image.path}: it has ${size} bytes, expected ${bytes} as the snapshot has${hint}`;
   throw new RefusalError('IMAGE_SIZE', message);
 };
 

@@ -231,10 +231,21 @@ static int export_sections(struct dattobd_device *dev, struct engine *engine, st
 	}
 }
 
+/* The index of an origin that has grown ends behind what the file had room for. */
+static void include_index(struct engine *engine)
+{
+	s64 index = engine_call(engine, CORE_STAT, CORE_STAT_DATA_OFFSET, 0, 0);
+
+	if (engine_call(engine, CORE_STAT, CORE_STAT_FSIZE, 0, 0) < index)
+		engine_call(engine, CORE_SET_FSIZE, index, 0, 0);
+}
+
 static int export_header(struct engine *engine, struct file *file)
 {
-	s64 ret = engine_ask(engine, CORE_HEADER_ENCODE, true, 0, 0, COW_HEADER_SIZE);
+	s64 ret;
 
+	include_index(engine);
+	ret = engine_ask(engine, CORE_HEADER_ENCODE, true, 0, 0, COW_HEADER_SIZE);
 	return ret < 0 ? ret : write_buffer(engine, file, COW_HEADER_SIZE, 0);
 }
 

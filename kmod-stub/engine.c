@@ -238,6 +238,7 @@ static s64 least(enum core_export export)
 	case CORE_COMMIT_COPY:
 	case CORE_MASK_EXTENT:
 	case CORE_MASK_IMPORT:
+	case CORE_CHANGED_IMPORT:
 	case CORE_RECORD_IMPORT:
 		return CORE_STATUS_ROOM;
 	default:

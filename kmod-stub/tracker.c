@@ -99,26 +99,6 @@ static bool may_go(struct dattobd_device *dev, struct bio *bio, sector_t sector,
 }
 
 /*
- * A write beyond the end that the origin had at set-up: there is no bit for it, and there will be
- * no whole snapshot.
- */
-void tracker_outgrown(struct dattobd_device *dev)
-{
-	device_fail(dev, -ESTALE, "its origin was resized; a full backup is needed");
-}
-
-static void check_growth(struct dattobd_device *dev, struct bio *bio)
-{
-	if (!compat_bio_is_for(bio, origin_bdev(dev)) ||
-	    compat_bdev_nr_sectors(origin_bdev(dev)) <= dev->nr_sectors)
-		return;
-	if (compat_may_lock())
-		tracker_outgrown(dev);
-	else
-		late_outgrown(dev);
-}
-
-/*
  * Nobody polls for a write that has not been submitted, so it ends in an interrupt, where it cannot
  * go back to a cache of bios that are polled for. And it may sleep where the worker submits it.
  */
@@ -135,10 +115,8 @@ bool tracker_take(struct dattobd_device *dev, struct bio *bio)
 	bool held = false, closed, again;
 
 	nr_sectors = tracker_range(dev, bio, &sector);
-	if (!nr_sectors) {
-		check_growth(dev, bio);
-		return false;
-	}
+	if (!nr_sectors)
+		return false; /* what the origin has grown by, perhaps: see grow.c */
 	if (!compat_may_lock()) {
 		make_patient(bio);
 		late_take(dev, bio);

@@ -157,6 +157,10 @@ export const kernelLayout = (): string =>
     define('CORE_BUFFER_BYTES', layout.BUFFER_BYTES),
     define('CORE_RUNS_MAX', layout.RUNS_MAX),
     define('CORE_PROOF_BLOCKS_MAX', layout.PROOF_BLOCKS_MAX),
+    define(
+      'CORE_RECORD_NR_SECTORS_OFFSET',
+      layout.RECORD_FIELDS.find(({ name }) => name === 'nr_sectors')?.offset ?? Number.NaN,
+    ),
     define('CORE_STATUS_MISS', `(${layout.STATUS_MISS})`),
     define('CORE_STATUS_ROOM', `(${layout.STATUS_ROOM})`),
     define('CORE_MASK_CHUNK_BYTES', layout.MASK_CHUNK_BYTES),

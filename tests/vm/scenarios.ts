@@ -95,6 +95,7 @@ export const scenarios: readonly Scenario[] = [
   { name: 'throttled', fileSystems: both, diskMib: [512, SCRATCH_MIB], seconds: 50 },
   { name: 'memory', fileSystems: xfs, diskMib: [65536], seconds: 30 },
   { name: 'large', fileSystems: xfs, options: ['LARGE_SEED'], diskMib: [64, SCRATCH_MIB], seconds: 120, long: true },
+  { name: 'grow', fileSystems: both, diskMib: [64, SCRATCH_MIB], seconds: 60 },
   { name: 'idle', fileSystems: both, diskMib: [512, SCRATCH_MIB], seconds: 30 },
   { name: 'boot-volume', fileSystems: ext4, diskMib: [200, SCRATCH_MIB], seconds: 30 },
   {
