@@ -1,8 +1,8 @@
 // Commit: blocks that are being copied get their positions, their index entries and their bits.
 
-import { BLOCK_BYTES, EFBIG, EINVAL, ENTRY_BYTES, MODE_SNAPSHOT, SECTION_ENTRIES, STATUS_MISS } from './layout';
+import { BLOCK_BYTES, EFBIG, EINVAL, ENTRY_BYTES, MODE_SNAPSHOT, SECTION_ENTRIES, STATUS_MISS, STATUS_ROOM } from './layout';
 import { Device } from './memory';
-import { bits_between, changed_word, count_changed, set_changed } from './bitmap';
+import { bits_between, can_set_changed, changed_word, count_changed, set_changed } from './bitmap';
 import { Header } from './header';
 import { Sections, entry_at, section_changed, section_entries } from './index-sections';
 
@@ -13,9 +13,10 @@ export function room(): u64 {
   return limit > Header.fpos ? limit - Header.fpos : 0;
 }
 
-/** Commits the tail block that has no index entry. Returns 1, or 0 if it is copied already. */
+/** Commits the tail block that has no index entry. Returns 1, or 0 if it is copied already; STATUS_ROOM. */
 function commit_tail(block: u64): i64 {
   if (changed_word(block) >> block & 1) return 0;
+  if (!can_set_changed(block)) return STATUS_ROOM;
   Sections.tail_position = Header.fpos++;
   set_changed(block, <u64>1 << block);
   return 1;
@@ -33,9 +34,10 @@ function any_of_eight(at: usize): bool {
 /**
  * Commits blocks of one section, up to the first that is copied already.
  *
- * @returns number of blocks committed; STATUS_MISS
+ * @returns number of blocks committed; STATUS_MISS, STATUS_ROOM
  */
 function commit_entries(first: u64, count: u64): i64 {
+  if (!can_set_changed(first)) return STATUS_ROOM;
   const section = first / SECTION_ENTRIES;
   const entries = section_entries(section);
   if (!entries) return STATUS_MISS;
@@ -81,7 +83,7 @@ function commit_entries(first: u64, count: u64): i64 {
  * @param block first block
  * @param count number of blocks
  * @returns number of blocks committed, from the first on; -EFBIG if there is no room for the first; STATUS_MISS if the
- *          first needs a section; -EINVAL if it is past the end or copied already, in incremental mode, or if fpos points
+ *          first needs a section, STATUS_ROOM if it needs more memory for bitmaps; -EINVAL if it is past the end or copied already, in incremental mode, or if fpos points
  *          into the index
  */
 export function commit_copy(block: i64, count: i64): i64 {

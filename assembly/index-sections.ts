@@ -3,15 +3,17 @@
 // Section table, u32 per section:   bits 0-23  slot + 1, 0 if the section is not in memory
 //                                   bit 30     ON_FILE: it was written to the COW file, so a load must read it
 //                                   bit 31     DIRTY: it was changed since it was handed out for writing
-// Slot table, u32 per slot:         bits 0-30  section + 1, 0 if the slot is free
+// Table of owners, u32 per frame:   bits 0-30  section + 1, 0 if no section is in it
 //                                   bit 31     REFERENCED: used since the clock's hand passed
+//
+// A slot is the frame of that number. Slots are the frames behind those of leaves (memory.ts): the first one changes.
 //
 // One I/O is under way at a time. What it was for is kept (Io), so that a write that is never reported done leaves its
 // section dirty, and a read that is never reported done leaves its slot free.
 
 import { BLOCK_BYTES, COW_HEADER_SIZE, ENTRY_BYTES, EINVAL, MODE_SNAPSHOT, SECTION_BYTES, SECTION_ENTRIES } from './layout';
 import { SECTION_READ, SECTION_READY, SECTION_WRITE, STATUS_MISS } from './layout';
-import { Area, bytes_wanted, Device, grow_slots, slots_allowed, slots_there } from './memory';
+import { Area, bytes_wanted, Device, frames_there, grow_slots, slots_allowed, slots_there } from './memory';
 
 const SLOT_MASK: u32 = 0x00ffffff;
 const ON_FILE: u32 = 1 << 30;
@@ -52,14 +54,14 @@ function table_at(section: u64): usize {
 
 @inline
 function owner_at(slot: u32): usize {
-  assert(slot < Area.nr_slots);
-  return Area.slot_owners + ((<usize>slot) << 2);
+  assert(slot < Area.nr_frames);
+  return Area.owners + ((<usize>slot) << 2);
 }
 
 @inline
 function slot_address(slot: u32): usize {
-  assert(slot < Area.nr_slots);
-  return Area.slots + <usize>slot * SECTION_BYTES;
+  assert(slot < Area.nr_frames);
+  return Area.frames + <usize>slot * SECTION_BYTES;
 }
 
 /**
@@ -112,7 +114,7 @@ export function trust_changed_sections(): void {
 /** Drops the index: nothing is resident, nothing dirty. */
 export function drop_sections(): void {
   memory.fill(Area.sections, 0, <usize>Device.nr_sections << 2);
-  memory.fill(Area.slot_owners, 0, <usize>Area.nr_slots << 2);
+  memory.fill(Area.owners, 0, <usize>Area.nr_frames << 2);
   Sections.nr_resident = 0;
   Sections.nr_dirty = 0;
   Io.kind = IO_NONE;
@@ -136,14 +138,15 @@ function hand_out(section: u64, slot: u32): void {
 
 /** Moves the clock's hand to a slot that is free or unused since the last turn. Ends within two turns. */
 function find_victim(): u32 {
-  const end = slots_there();
-  let slot = Sections.hand;
+  const first = Area.nr_leaf_frames;
+  const end = first + slots_there();
+  let slot = Sections.hand >= first && Sections.hand < end ? Sections.hand : first;
   for (;;) {
     const at = owner_at(slot);
     const owner = load<u32>(at);
     if (!(owner & REFERENCED)) break;
     store<u32>(at, owner & ~REFERENCED);
-    slot = slot + 1 < end ? slot + 1 : 0;
+    slot = slot + 1 < end ? slot + 1 : first;
   }
   Sections.hand = slot;
   return slot;
@@ -166,6 +169,39 @@ function settle(section: u64, slot: u32): void {
   store<u32>(at, load<u32>(at) | (slot + 1));
   store<u32>(owner_at(slot), (<u32>section + 1) | REFERENCED);
   Sections.nr_resident++;
+}
+
+/** A frame that no section is in, nor will be: behind the slots, or a slot. 0 if there is none. */
+function find_free(): u32 {
+  const first = Area.nr_leaf_frames;
+  const end = first + slots_there();
+  if (end < frames_there()) return end;
+  if (Sections.nr_resident >= slots_there()) return 0;
+  for (let slot = end - 1; slot > first; slot--) {
+    if (!load<u32>(owner_at(slot)) && (Io.kind != IO_READ || Io.slot != slot)) return slot;
+  }
+  return 0;
+}
+
+/**
+ * Moves what is in the first slot to another frame, so that it can have leaves.
+ *
+ * @returns false if there is no frame for it
+ */
+export function move_slot(slot: u32): bool {
+  const owner = load<u32>(owner_at(slot));
+  const reading = Io.kind == IO_READ && Io.slot == slot;
+  if (!owner && !reading) return true;
+  const to = find_free();
+  if (!to) return false;
+  if (Io.slot == slot) Io.slot = to;
+  if (!owner) return true;
+  memory.copy(slot_address(to), slot_address(slot), SECTION_BYTES);
+  const at = table_at((owner & ~REFERENCED) - 1);
+  store<u32>(at, (load<u32>(at) & ~SLOT_MASK) | (to + 1));
+  store<u32>(owner_at(to), owner);
+  store<u32>(owner_at(slot), 0);
+  return true;
 }
 
 /** Returns the section that the last STATUS_MISS was about. */
@@ -223,10 +259,8 @@ export function section_request(section: i64): i64 {
  */
 export function set_cache(cache_bytes: i64): i64 {
   abandon_io();
-  const in_use = <u32>min<u64>(slots_allowed(cache_bytes), Area.nr_slots);
-  Area.slots_in_use = in_use;
-  if (Sections.hand >= in_use) Sections.hand = 0;
-  for (let slot = in_use; slot < Area.nr_slots; slot++) {
+  Area.slots_in_use = <u32>min<u64>(slots_allowed(cache_bytes), Area.nr_slots);
+  for (let slot = Area.nr_leaf_frames + Area.slots_in_use; slot < frames_there(); slot++) {
     const owner = load<u32>(owner_at(slot)) & ~REFERENCED;
     if (owner && load<u32>(table_at(owner - 1)) & DIRTY) {
       hand_out(owner - 1, slot);
@@ -249,7 +283,7 @@ export function io_offset(): i64 {
 
 /** Returns the address in linear memory of the I/O asked for. */
 export function io_address(): i64 {
-  return Area.slots + <usize>Io.slot * SECTION_BYTES;
+  return slot_address(Io.slot);
 }
 
 /**

@@ -6,6 +6,7 @@ export { header_create, header_encode, header_check, set_fsize, to_incremental }
 export { mark, is_copied } from './bitmap';
 export { plan_copy, plan_read } from './plan';
 export { commit_copy } from './commit';
+export { room_wanted, room_make } from './leaves';
 export {
   miss_section,
   memory_wanted,
@@ -19,6 +20,7 @@ export {
   next_dirty_section,
 } from './index-sections';
 export { mask_extent, mark_unmasked, mask_export, mask_import } from './mask';
+export { changed_export, changed_import } from './changed';
 export { proof_begin, proof_next, proof_block } from './proof';
 export {
   record_begin,

@@ -6,7 +6,7 @@ export const BLOCK_SECTORS: u32 = 8;
 export const SECTION_ENTRIES: u32 = 4096;
 export const SECTION_BYTES: u32 = 32768;
 export const ENTRY_BYTES: u32 = 8;
-export const ORIGIN_SECTORS_MAX: u64 = 34359738368;
+export const ORIGIN_SECTORS_MAX: u64 = 137438953472;
 
 export const COW_HEADER_SIZE: u32 = 4096;
 export const COW_MAGIC: u32 = 4776;
@@ -71,6 +71,7 @@ export const SLOTS_GROWTH: u32 = 16;
 export const MASK_CHUNK_BYTES: u32 = 32768;
 export const MASK_CHUNK_BLOCKS: u32 = 262144;
 export const STATUS_MISS: i64 = -4096;
+export const STATUS_ROOM: i64 = -4097;
 /** a block was marked without being copied */
 export const EIO: i64 = 5;
 /** memory cannot grow */

@@ -1,8 +1,9 @@
 // M, the mask bitmap: blocks whose frozen content is zeros, because they lie in a live COW file (docs/CORE.md).
 
-import { EINVAL, MASK_CHUNK_BYTES } from './layout';
-import { Area, BUFFER, CHANGED, Device, chunks_of } from './memory';
-import { bits_between, changed_word, count_changed, last_in_word, mask_word, set_changed, word_offset } from './bitmap';
+import { EINVAL, MASK_CHUNK_BLOCKS, MASK_CHUNK_BYTES, STATUS_ROOM } from './layout';
+import { Area, BUFFER, CHANGED, Device, LEAF_BLOCKS, LEAF_BYTES, LEAVES_PER_CHUNK, ONES, ZEROS, chunks_of } from './memory';
+import { bits_between, last_in_word, mark_blocks } from './bitmap';
+import { is_whole_leaf, last_in_leaf, leaf_at, leaves_ready, replace_leaf, word_offset, writable_leaf } from './leaves';
 
 /** Last block of an extent that touches the origin, clamped to it. */
 @inline
@@ -10,18 +11,36 @@ function last_of(block: u64, count: u64): u64 {
   return block + min<u64>(count, Device.nr_blocks - block) - 1;
 }
 
+/** Masks blocks first..last, all of one leaf. Returns false if memory must grow first. */
+function mask_leaf(first: u64, last: u64): bool {
+  const at = leaf_at(Area.mask, first);
+  const leaf: usize = load<u32>(at);
+  if (leaf == ONES) return true;
+  if (leaf == ZEROS && is_whole_leaf(first, last)) {
+    store<u32>(at, <u32>ONES);
+    return true;
+  }
+  const own = writable_leaf(Area.mask, first);
+  if (!own) return false;
+  for (let block = first; block <= last; block = (block | 63) + 1) {
+    const word = own + word_offset(block);
+    store<u64>(word, load<u64>(word) | bits_between(block, last_in_word(block, last)));
+  }
+  return true;
+}
+
 /**
  * Masks an extent.
  *
  * @param block first block
  * @param count number of blocks; what lies past the end of the origin is ignored
- * @returns 0
+ * @returns 0; STATUS_ROOM: some may be masked, make room and ask again
  */
 export function mask_extent(block: i64, count: i64): i64 {
   if (<u64>block >= Device.nr_blocks || !count) return 0;
   const last = last_of(block, count);
-  for (let at = <u64>block; at <= last; at = (at | 63) + 1) {
-    store<u64>(Area.mask + word_offset(at), mask_word(at) | bits_between(at, last_in_word(at, last)));
+  for (let at = <u64>block; at <= last; at = (at | (LEAF_BLOCKS - 1)) + 1) {
+    if (!mask_leaf(at, last_in_leaf(at, last))) return STATUS_ROOM;
   }
   return 0;
 }
@@ -31,20 +50,57 @@ export function mask_extent(block: i64, count: i64): i64 {
  *
  * @param block first block
  * @param count number of blocks; what lies past the end of the origin is ignored
- * @returns number of blocks newly marked
+ * @returns number of blocks newly marked; STATUS_ROOM: some may be marked, make room and ask again
  */
 export function mark_unmasked(block: i64, count: i64): i64 {
   if (<u64>block >= Device.nr_blocks || !count) return 0;
-  const last = last_of(block, count);
-  let nr: u64 = 0;
-  for (let at = <u64>block; at <= last; at = (at | 63) + 1) {
-    const fresh = bits_between(at, last_in_word(at, last)) & ~mask_word(at) & ~changed_word(at);
-    if (!fresh) continue;
-    set_changed(at, fresh);
-    nr += popcnt<u64>(fresh);
+  return mark_blocks(block, last_of(block, count), true);
+}
+
+/** Address of the entry of a chunk's first leaf in the table of a bitmap. */
+@inline
+export function chunk_at(table: usize, chunk: u64): usize {
+  return table + <usize>(chunk * LEAVES_PER_CHUNK * 4);
+}
+
+/** Has a chunk of a bitmap no leaf but ZEROS? */
+export function is_empty_chunk(table: usize, chunk: u64): bool {
+  const from = chunk_at(table, chunk);
+  for (let at = from; at < from + 4 * <usize>LEAVES_PER_CHUNK; at += 4) {
+    if (load<u32>(at) != <u32>ZEROS) return false;
   }
-  count_changed(nr);
-  return nr;
+  return true;
+}
+
+/** Copies a chunk of a bitmap to `to`. */
+export function copy_chunk(table: usize, chunk: u64, to: usize): void {
+  const from = chunk_at(table, chunk);
+  for (let leaf: usize = 0; leaf < <usize>LEAVES_PER_CHUNK; leaf++) {
+    memory.copy(to + leaf * LEAF_BYTES, load<u32>(from + 4 * leaf), LEAF_BYTES);
+  }
+}
+
+/**
+ * Makes a chunk of a bitmap what lies at `from`, up to the last block.
+ *
+ * @returns false, and nothing changed, if memory must grow first
+ */
+export function replace_chunk(table: usize, chunk: u64, from: usize): bool {
+  if (!leaves_ready(<u32>LEAVES_PER_CHUNK)) return false;
+  const nr_blocks = min<u64>(Device.nr_blocks - chunk * MASK_CHUNK_BLOCKS, MASK_CHUNK_BLOCKS);
+  if (nr_blocks < MASK_CHUNK_BLOCKS) clear_from(from, nr_blocks);
+  const to = chunk_at(table, chunk);
+  for (let leaf: usize = 0; leaf < <usize>LEAVES_PER_CHUNK; leaf++) {
+    replace_leaf(to + 4 * leaf, from + leaf * LEAF_BYTES);
+  }
+  return true;
+}
+
+/** Clears the bits of a chunk from one on. */
+function clear_from(chunk: usize, bit: u64): void {
+  const at = chunk + (<usize>(bit >> 6) << 3);
+  store<u64>(at, load<u64>(at) & ((<u64>1 << bit) - 1));
+  memory.fill(at + 8, 0, chunk + MASK_CHUNK_BYTES - (at + 8));
 }
 
 /**
@@ -55,10 +111,16 @@ export function mark_unmasked(block: i64, count: i64): i64 {
  */
 export function mask_export(chunk: i64): i64 {
   if (<u64>chunk >= chunks_of(Device.nr_blocks)) return -EINVAL;
-  const from = <usize>chunk * MASK_CHUNK_BYTES;
+  if (is_empty_chunk(Area.mask, chunk)) {
+    memory.fill(BUFFER, 0, MASK_CHUNK_BYTES);
+    return 0;
+  }
+  copy_chunk(Area.mask, chunk, BUFFER);
+  const changed = chunk_at(CHANGED, chunk);
   let nr: u64 = 0;
   for (let offset: usize = 0; offset < MASK_CHUNK_BYTES; offset += 8) {
-    const bits = load<u64>(Area.mask + from + offset) & ~load<u64>(from + offset, CHANGED);
+    const leaf: usize = load<u32>(changed + offset / LEAF_BYTES * 4);
+    const bits = load<u64>(BUFFER + offset) & ~load<u64>(leaf + (offset & (LEAF_BYTES - 1)));
     store<u64>(BUFFER + offset, bits);
     nr += popcnt<u64>(bits);
   }
@@ -69,19 +131,9 @@ export function mask_export(chunk: i64): i64 {
  * Makes a chunk of the mask what the buffer holds, whatever it was before.
  *
  * @param chunk number of the chunk of 262144 blocks
- * @returns 0; -EINVAL past the end
+ * @returns 0; -EINVAL past the end; STATUS_ROOM, and nothing changed: make room and ask again
  */
 export function mask_import(chunk: i64): i64 {
   if (<u64>chunk >= chunks_of(Device.nr_blocks)) return -EINVAL;
-  memory.copy(Area.mask + <usize>chunk * MASK_CHUNK_BYTES, BUFFER, MASK_CHUNK_BYTES);
-  clear_past_end(Area.mask, Area.summary);
-  return 0;
-}
-
-/** Clears the bits of the bitmap from `bitmap` to `end` past the last block, which an import may have set. */
-export function clear_past_end(bitmap: usize, end: usize): void {
-  const nr_blocks = Device.nr_blocks;
-  const at = bitmap + word_offset(nr_blocks - 1);
-  store<u64>(at, load<u64>(at) & (<u64>-1 >> (63 - (nr_blocks - 1))));
-  memory.fill(at + 8, 0, end - (at + 8));
+  return replace_chunk(Area.mask, chunk, BUFFER) ? 0 : STATUS_ROOM;
 }

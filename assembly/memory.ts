@@ -1,20 +1,25 @@
 // Linear memory, laid out once:
 //
-//   address            bytes                          what
-//   0                  4096                           never used, so that a zero address is a bug that shows
-//   BUFFER      4096   BUFFER_BYTES                   buffer_address()
-//   RUNS      266240   RUNS_MAX * RUN_BYTES           runs_address()
-//   DIRECTORY 528384   DIRECTORY_BYTES                pieces of a clean record (record.ts)
-//   CHANGED   532480   32 KiB per 262144 blocks       C, 1 bit per block: the change bitmap
-//   Area.mask          as much                        M, 1 bit per block: the mask bitmap
-//   Area.summary       1 bit per section, and one     set where the section has a bit of C
-//   Area.sections      4 per section                  section table (index-sections.ts)
-//   Area.slot_owners   4 per slot                     slot table (index-sections.ts)
-//   Area.slots         SECTION_BYTES per slot         index sections, page aligned
+//   address             bytes                          what
+//   0                   4096                           never used, so that a zero address is a bug that shows
+//   BUFFER       4096   BUFFER_BYTES                   buffer_address()
+//   RUNS       266240   RUNS_MAX * RUN_BYTES           runs_address()
+//   DIRECTORY  528384   DIRECTORY_BYTES                pieces of a clean record (record.ts)
+//   ZEROS      544768   LEAF_BYTES                     the leaf of blocks of which none is set
+//   ONES       548864   LEAF_BYTES                     the leaf of blocks of which all are set
+//   CHANGED    552960   4 per leaf                     C, the change bitmap: addresses of its leaves (leaves.ts)
+//   Area.mask           as much                        M, the mask bitmap
+//   Area.summary        1 bit per section, and one     set where the section has a bit of C
+//   Area.sections       4 per section                  section table (index-sections.ts)
+//   Area.owners         4 per frame                    section table's reverse (index-sections.ts)
+//   Area.frames         SECTION_BYTES per frame        leaves, then index sections; page aligned
 //
-// Both bitmaps are whole mask chunks long; bits past the last block are always zero. The memory up to RUNS' end is there
-// from the start, so buffer and runs can be used before init(); init() grows what lies before the slots, and SLOTS_MIN of
-// them, which is zero then. More slots come as sections need them (grow_slots()).
+// The memory up to RUNS' end is there from the start, so buffer and runs can be used before init(); init() grows what lies
+// before the frames, which is zero then, and some frames.
+//
+// Frames of leaves come first, Area.nr_leaf_frames of them; sections of the index use those behind them, which are called
+// slots. A frame more for leaves takes the place of the first slot, whose section moves. So what is left when the index is
+// dropped is one piece.
 //
 // Static fields begin as literals everywhere: a name, even of a constant, would give the module a start function.
 
@@ -38,18 +43,28 @@ import {
   SLOTS_MIN,
 } from './layout';
 
+/** A leaf: the bits of so many blocks. */
+export const LEAF_BYTES: usize = 4096;
+export const LEAF_BLOCKS: u64 = 32768;
+export const LEAVES_PER_FRAME: u32 = 8;
+export const LEAVES_PER_CHUNK: u64 = 8;
+
 export const BUFFER: usize = 4096;
 export const RUNS: usize = BUFFER + BUFFER_BYTES;
 export const DIRECTORY: usize = RUNS + RUNS_MAX * RUN_BYTES;
 /** One bit per mask chunk of the largest origin, for each bitmap. */
-export const DIRECTORY_BYTES: usize = 4096;
-export const CHANGED: usize = DIRECTORY + DIRECTORY_BYTES;
+export const DIRECTORY_BYTES: usize = 16384;
+export const ZEROS: usize = DIRECTORY + DIRECTORY_BYTES;
+export const ONES: usize = ZEROS + LEAF_BYTES;
+export const CHANGED: usize = ONES + LEAF_BYTES;
 
 const PAGE_BYTES: u64 = 65536;
 /** One page short of 4 GiB, so that no address computation wraps. */
 const MEMORY_MAX: u64 = 0xffff0000;
-const SECTION_TABLE_ENTRY_BYTES: u64 = 4;
-const SLOT_TABLE_ENTRY_BYTES: u64 = 4;
+/** Bytes of an entry of each table: leaves, sections, owners. */
+const ENTRY: u64 = 4;
+/** Frames for leaves that init() makes room for. */
+const LEAF_FRAMES_MIN: u64 = 2;
 
 /** The origin, fixed by init(). */
 export class Device {
@@ -69,91 +84,97 @@ export class Area {
   static mask: usize = 0;
   static summary: usize = 0;
   static sections: usize = 0;
-  static slot_owners: usize = 0;
-  static slots: usize = 0;
-  /** Entries of the slot table. */
+  static owners: usize = 0;
+  static frames: usize = 0;
+  /** Frames that the table of owners is for. */
+  static nr_frames: u32 = 0;
+  /** Frames taken for leaves, from the first on. */
+  static nr_leaf_frames: u32 = 0;
+  /** Most slots that there may ever be. */
   static nr_slots: u32 = 0;
-  /** Slots that may be used, from the first on; set_cache() changes it. */
+  /** Most slots that there may be now; set_cache() changes it. */
   static slots_in_use: u32 = 0;
 }
 
-@inline
 function ceil_div(value: u64, unit: u64): u64 {
   return (value + unit - 1) / unit;
 }
 
-@inline
 export function round_up(value: u64, unit: u64): u64 {
   return ceil_div(value, unit) * unit;
 }
 
-@inline
 function blocks_of(nr_sectors: u64): u64 {
   return ceil_div(nr_sectors, BLOCK_SECTORS);
 }
 
-@inline
 function sections_of(nr_sectors: u64): u64 {
   return ceil_div(nr_sectors / BLOCK_SECTORS, SECTION_ENTRIES);
 }
 
 /** Chunks of the mask bitmap. */
-@inline
 export function chunks_of(nr_blocks: u64): u64 {
   return ceil_div(nr_blocks, MASK_CHUNK_BLOCKS);
 }
 
-@inline
-function bitmap_bytes(nr_sectors: u64): u64 {
-  return chunks_of(blocks_of(nr_sectors)) * MASK_CHUNK_BYTES;
+/** Leaves of one bitmap. */
+export function leaves_of(nr_blocks: u64): u64 {
+  return ceil_div(nr_blocks, LEAF_BLOCKS);
+}
+
+/** Bytes of the table of one bitmap's leaves: a multiple of those of a chunk. */
+function leaf_table_bytes(nr_sectors: u64): u64 {
+  return chunks_of(blocks_of(nr_sectors)) * LEAVES_PER_CHUNK * ENTRY;
+}
+
+/** Frames that the leaves of one bitmap can take. */
+function leaf_frames_of(nr_sectors: u64): u64 {
+  return ceil_div(leaves_of(blocks_of(nr_sectors)), LEAVES_PER_FRAME);
 }
 
 /** Bytes of the summary bitmap: one bit more than sections, for a tail block that is in no section. */
-@inline
 function summary_bytes(nr_sectors: u64): u64 {
   return ceil_div(sections_of(nr_sectors) + 1, 64) * 8;
 }
 
-@inline
 function section_table_bytes(nr_sectors: u64): u64 {
-  return round_up(sections_of(nr_sectors) * SECTION_TABLE_ENTRY_BYTES, 8);
+  return round_up(sections_of(nr_sectors) * ENTRY, 8);
 }
 
-/** Bytes up to the slot table. */
-@inline
+/** Bytes up to the table of owners. */
 function fixed_bytes(nr_sectors: u64): u64 {
-  return (
-    CHANGED + 2 * bitmap_bytes(nr_sectors) + summary_bytes(nr_sectors) + section_table_bytes(nr_sectors)
-  );
+  return CHANGED + 2 * leaf_table_bytes(nr_sectors) + summary_bytes(nr_sectors) + section_table_bytes(nr_sectors);
 }
 
 /** Slots that a cache limit allows. */
-@inline
 export function slots_allowed(cache_bytes: u64): u64 {
   return max<u64>(cache_bytes / SECTION_BYTES, SLOTS_MIN);
 }
 
-/** Slots for index sections: what the cache limit allows, no more than sections, no more than fit into linear memory. */
+/** Slots for index sections: what the cache limit allows, no more than sections, no more than fit beside a full C. */
 function slots_of(nr_sectors: u64, cache_bytes: u64): u64 {
   const allowed = slots_allowed(cache_bytes);
-  const room = MEMORY_MAX - fixed_bytes(nr_sectors) - BLOCK_BYTES;
-  return min<u64>(min<u64>(allowed, sections_of(nr_sectors)), room / (SECTION_BYTES + SLOT_TABLE_ENTRY_BYTES));
+  const leaves = leaf_frames_of(nr_sectors);
+  const room = MEMORY_MAX - fixed_bytes(nr_sectors) - BLOCK_BYTES - 2 * leaves * ENTRY - leaves * SECTION_BYTES;
+  return min<u64>(min<u64>(allowed, sections_of(nr_sectors)), room / (SECTION_BYTES + ENTRY));
 }
 
-@inline
-function slots_start(nr_sectors: u64, nr_slots: u64): u64 {
-  return round_up(fixed_bytes(nr_sectors) + nr_slots * SLOT_TABLE_ENTRY_BYTES, BLOCK_BYTES);
+/** Most frames: those slots, both bitmaps' leaves, and one more, since a frame of leaves is made ready before it is known to be needed. */
+function frames_of(nr_sectors: u64, nr_slots: u64): u64 {
+  return nr_slots + 2 * leaf_frames_of(nr_sectors) + 1;
 }
 
-@inline
+function frames_start(nr_sectors: u64, nr_slots: u64): u64 {
+  return round_up(fixed_bytes(nr_sectors) + frames_of(nr_sectors, nr_slots) * ENTRY, BLOCK_BYTES);
+}
+
 function is_size(nr_sectors: u64): bool {
   return nr_sectors != 0 && nr_sectors <= ORIGIN_SECTORS_MAX;
 }
 
-/** Bytes of memory, in whole wasm pages, that hold so many slots. */
-@inline
-function bytes_with(slots: u64, nr_slots: u64): u64 {
-  return round_up(slots + nr_slots * SECTION_BYTES, PAGE_BYTES);
+/** Bytes of memory, in whole wasm pages, that hold so many frames. */
+function bytes_with(frames: u64, nr_frames: u64): u64 {
+  return min<u64>(round_up(frames + nr_frames * SECTION_BYTES, PAGE_BYTES), MEMORY_MAX);
 }
 
 /**
@@ -161,12 +182,12 @@ function bytes_with(slots: u64, nr_slots: u64): u64 {
  *
  * @param nr_sectors size of the origin, in sectors
  * @param cache_bytes limit for index sections in memory, in bytes
- * @returns bytes, a multiple of a wasm page; -EINVAL for 0 or more than 16 TiB
+ * @returns bytes, a multiple of a wasm page; -EINVAL for 0 or more than 64 TiB
  */
 export function memory_needed(nr_sectors: i64, cache_bytes: i64): i64 {
   if (!is_size(nr_sectors)) return -EINVAL;
   const nr_slots = slots_of(nr_sectors, cache_bytes);
-  return bytes_with(slots_start(nr_sectors, nr_slots), min<u64>(nr_slots, SLOTS_MIN));
+  return bytes_with(frames_start(nr_sectors, nr_slots), min<u64>(nr_slots, SLOTS_MIN) + LEAF_FRAMES_MIN);
 }
 
 /**
@@ -183,13 +204,16 @@ export function init(nr_sectors: i64, cache_bytes: i64, mode: i64): i64 {
   if (!grow_to(memory_needed(nr_sectors, cache_bytes))) return -ENOMEM;
 
   const nr_slots = slots_of(nr_sectors, cache_bytes);
-  Area.mask = CHANGED + <usize>bitmap_bytes(nr_sectors);
-  Area.summary = Area.mask + <usize>bitmap_bytes(nr_sectors);
+  Area.mask = CHANGED + <usize>leaf_table_bytes(nr_sectors);
+  Area.summary = Area.mask + <usize>leaf_table_bytes(nr_sectors);
   Area.sections = Area.summary + <usize>summary_bytes(nr_sectors);
-  Area.slot_owners = Area.sections + <usize>section_table_bytes(nr_sectors);
-  Area.slots = <usize>slots_start(nr_sectors, nr_slots);
+  Area.owners = Area.sections + <usize>section_table_bytes(nr_sectors);
+  Area.frames = <usize>frames_start(nr_sectors, nr_slots);
+  Area.nr_frames = <u32>frames_of(nr_sectors, nr_slots);
   Area.nr_slots = <u32>nr_slots;
   Area.slots_in_use = <u32>nr_slots;
+  memory.fill(ONES, 0xff, LEAF_BYTES);
+  empty_tables();
 
   Device.nr_sectors = nr_sectors;
   Device.nr_blocks = blocks_of(nr_sectors);
@@ -199,20 +223,44 @@ export function init(nr_sectors: i64, cache_bytes: i64, mode: i64): i64 {
   return 0;
 }
 
+/** Makes every leaf ZEROS, by copying what there is behind itself. */
+function empty_tables(): void {
+  const bytes = Area.summary - CHANGED;
+  store<u32>(CHANGED, <u32>ZEROS);
+  for (let done = <usize>ENTRY; done < bytes; done <<= 1) {
+    memory.copy(CHANGED + done, CHANGED, min<usize>(done, bytes - done));
+  }
+}
+
 function grow_to(bytes: u64): bool {
   const missing = <i32>(bytes / PAGE_BYTES) - memory.size();
   return missing <= 0 || memory.grow(missing) >= 0;
 }
 
+@inline
+function bytes_there(): u64 {
+  return <u64><u32>memory.size() * PAGE_BYTES;
+}
+
+/** Frames that memory is there for. */
+@inline
+export function frames_there(): u32 {
+  return <u32>min<u64>((bytes_there() - Area.frames) / SECTION_BYTES, Area.nr_frames);
+}
+
 /** Slots that may be used, and that memory is there for. */
 export function slots_there(): u32 {
-  const room = (<u64>memory.size() * PAGE_BYTES - Area.slots) / SECTION_BYTES;
-  return <u32>min<u64>(room, Area.slots_in_use);
+  return min<u32>(frames_there() - Area.nr_leaf_frames, Area.slots_in_use);
+}
+
+/** Frames by which memory grows: the more there are, the more at once, since the pages of all are mapped again. */
+function growth(): u32 {
+  return max<u32>(<u32>SLOTS_GROWTH, frames_there() / 16);
 }
 
 /** Bytes of memory with some slots more, as far as the limit allows. */
 function more_slots(): u64 {
-  return bytes_with(Area.slots, min<u64>(slots_there() + SLOTS_GROWTH, Area.slots_in_use));
+  return bytes_with(Area.frames, Area.nr_leaf_frames + min<u32>(slots_there() + growth(), Area.slots_in_use));
 }
 
 /** Grows memory by some slots, if it can be. */
@@ -220,17 +268,27 @@ export function grow_slots(): void {
   grow_to(more_slots());
 }
 
+/** Bytes of memory with some frames more, for leaves. */
+export function bytes_for_leaves(): u64 {
+  return bytes_with(Area.frames, min<u32>(frames_there() + growth(), Area.nr_frames));
+}
+
+/** Grows memory by some frames. Returns whether there are more. */
+export function grow_frames(): bool {
+  const before = frames_there();
+  return grow_to(bytes_for_leaves()) && frames_there() > before;
+}
+
 /**
  * Returns how much linear memory there should be.
  *
  * @param nr_resident sections in memory
  * @returns bytes, a multiple of a wasm page: in snapshot mode what there is or, if every slot is taken, some more; what the
- *   bitmaps and tables take in incremental mode, where there is no index
+ *   tables and leaves take in incremental mode, where there is no index
  */
 export function bytes_wanted(nr_resident: u32): u64 {
-  if (Device.mode == MODE_INCREMENTAL) return bytes_with(Area.slots, 0);
-  const now = <u64>memory.size() * PAGE_BYTES;
-  return nr_resident < slots_there() ? now : max<u64>(now, more_slots());
+  if (Device.mode == MODE_INCREMENTAL) return bytes_with(Area.frames, Area.nr_leaf_frames);
+  return nr_resident < slots_there() ? bytes_there() : max<u64>(bytes_there(), more_slots());
 }
 
 /** Returns the address of the buffer. */

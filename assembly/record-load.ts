@@ -9,6 +9,7 @@ import {
   EXPECT_UNCLEAN_OK,
   HEADER_OFFSET_FLAGS,
   HEADER_OFFSET_MAGIC,
+  MASK_CHUNK_BYTES,
   MODE_INCREMENTAL,
   MODE_SNAPSHOT,
   RECORD_MAGIC,
@@ -33,13 +34,14 @@ import {
   REFUSAL_OUTDATED,
   REFUSAL_RESIZED,
   REFUSAL_WRONG_MODE,
+  STATUS_ROOM,
 } from './layout';
-import { Area, BUFFER, CHANGED, Device } from './memory';
-import { summarize } from './bitmap';
+import { BUFFER, DIRECTORY, Device } from './memory';
+import { summarize_chunk } from './changed';
 import { header_check } from './header';
 import { Sections, drop_sections, trust_changed_sections } from './index-sections';
-import { clear_past_end } from './mask';
-import { Record, count_pieces, piece_address, piece_bytes, rewind, sum_piece } from './record';
+import { replace_chunk } from './mask';
+import { Record, count_pieces, fold, is_directory, piece_bytes, piece_chunk, piece_table, rewind } from './record';
 import { xxh64 } from './xxh64';
 
 /** What the record's own checksum says of the pieces. */
@@ -81,31 +83,26 @@ export function record_check(): i64 {
   return header_check(EXPECT_ANY | EXPECT_UNCLEAN_OK);
 }
 
-/** Notes in the summary which sections of C, from the word at `from` to the word at `end`, have bits. */
-function summarize_words(from: usize, end: usize): void {
-  for (let at = from; at < end; at += 8) {
-    if (load<u64>(at)) summarize(<u64>(at - CHANGED) << 3);
-  }
-}
-
 /**
  * Takes the piece at hand, which is in the buffer.
  *
- * @returns 0; REFUSAL_DAMAGED if it is more than the record lists
+ * @returns 0; REFUSAL_DAMAGED if it is more than the record lists; STATUS_ROOM, and nothing of the core changed: make room and
+ *   ask again
  */
 export function record_import(): i64 {
-  const at = piece_address();
   const bytes = piece_bytes();
   if (Record.nr_handed > Record.nr_pieces) return REFUSAL_DAMAGED;
-  sum_piece(BUFFER);
-  memory.copy(at, BUFFER, bytes);
-  if (at < CHANGED) return count_pieces() == Record.nr_pieces ? 0 : REFUSAL_DAMAGED;
-  if (at >= Area.mask) {
-    clear_past_end(Area.mask, Area.summary);
-  } else {
-    clear_past_end(CHANGED, Area.mask);
-    summarize_words(at, min<usize>(at + bytes, CHANGED + <usize>(((Device.nr_blocks + 63) >> 6) << 3)));
+  const sum = fold(Record.area_sum, xxh64(BUFFER, BUFFER + bytes));
+  if (is_directory()) {
+    memory.copy(DIRECTORY, BUFFER, bytes);
+    Record.area_sum = sum;
+    return count_pieces() == Record.nr_pieces ? 0 : REFUSAL_DAMAGED;
   }
+  // An origin of less than one chunk has shorter pieces.
+  memory.fill(BUFFER + bytes, 0, MASK_CHUNK_BYTES - <u32>bytes);
+  if (!replace_chunk(piece_table(), piece_chunk(), BUFFER)) return STATUS_ROOM;
+  Record.area_sum = sum;
+  if (!(Record.piece & 1)) summarize_chunk(piece_chunk());
   return 0;
 }
 

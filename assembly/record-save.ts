@@ -25,7 +25,20 @@ import {
 import { Area, BUFFER, DIRECTORY, DIRECTORY_BYTES, Device, chunks_of } from './memory';
 import { Header, header_encode } from './header';
 import { Sections } from './index-sections';
-import { Record, area_bytes, count_pieces, fold, list_piece, piece_address, piece_bytes, rewind, sum_piece } from './record';
+import { copy_chunk, is_empty_chunk } from './mask';
+import {
+  Record,
+  area_bytes,
+  count_pieces,
+  fold,
+  is_directory,
+  list_piece,
+  piece_bytes,
+  piece_chunk,
+  piece_table,
+  rewind,
+  sum_piece,
+} from './record';
 import { xxh64 } from './xxh64';
 
 export { record_next, record_offset } from './record';
@@ -57,8 +70,9 @@ export function record_extent(offset: i64, sector: i64, count: i64): i64 {
 
 /** Does a chunk of M have a bit? */
 function is_masked(chunk: u64): bool {
-  const from = Area.mask + <usize>chunk * MASK_CHUNK_BYTES;
-  for (let at = from; at < from + MASK_CHUNK_BYTES; at += 32) {
+  if (is_empty_chunk(Area.mask, chunk)) return false;
+  copy_chunk(Area.mask, chunk, BUFFER);
+  for (let at = BUFFER; at < BUFFER + MASK_CHUNK_BYTES; at += 32) {
     if (load<u64>(at) | load<u64>(at, 8) | load<u64>(at, 16) | load<u64>(at, 24)) return true;
   }
   return false;
@@ -90,7 +104,9 @@ export function record_survey(chunk: i64): i64 {
 export function record_plan(): i64 {
   const snapshot = Device.mode == MODE_SNAPSHOT;
   const from = snapshot ? Header.fpos * BLOCK_BYTES : <u64>COW_HEADER_SIZE;
-  const end = snapshot ? Header.fsize / BLOCK_BYTES * BLOCK_BYTES : Device.data_offset;
+  // Where the origin has grown in incremental mode, the file ends before its index does.
+  const whole = Header.fsize / BLOCK_BYTES * BLOCK_BYTES;
+  const end = snapshot ? whole : min<u64>(Device.data_offset, whole);
   const nr_pieces = count_pieces();
   const bytes = area_bytes(nr_pieces);
   if (from + bytes > end) return -ENOSPC;
@@ -106,9 +122,9 @@ export function record_plan(): i64 {
  * @returns its size in bytes
  */
 export function record_export(): i64 {
-  const at = piece_address();
-  memory.copy(BUFFER, at, piece_bytes());
-  sum_piece(at);
+  if (is_directory()) memory.copy(BUFFER, DIRECTORY, piece_bytes());
+  else copy_chunk(piece_table(), piece_chunk(), BUFFER);
+  sum_piece();
   return piece_bytes();
 }
 

@@ -1,16 +1,15 @@
 // The clean record: what must be known to go on tracking after the module, or the machine, was gone (docs/CORE.md).
 //
 //   header block   the header as of a file in use, then the record (RECORD_FIELDS)
-//   area           pieces, one behind the other: the directory (4096 bytes), then chunks
+//   area           pieces, one behind the other: the directory (4096 bytes for each begun 16 TiB), then chunks
 //
-// Directory: bits 0 to 16383 tell which chunks of C are stored, the next 16384 bits which of M. Chunks that are all zero are
-// not. The chunks come in the order C 0, M 0, C 1, M 1, …; that of an origin of less than one chunk is cut to whole blocks.
+// Directory: the bits of its first half tell which chunks of C are stored, those of the second which of M. Chunks that are all
+// zero are not. The chunks come in the order C 0, M 0, C 1, M 1, …; that of an origin of less than one chunk is cut to whole blocks.
 
 import { BLOCK_BYTES, MASK_CHUNK_BYTES } from './layout';
-import { Area, CHANGED, DIRECTORY, DIRECTORY_BYTES, Device, chunks_of, round_up } from './memory';
+import { Area, BUFFER, CHANGED, DIRECTORY, Device, chunks_of, round_up } from './memory';
 import { xxh64 } from './xxh64';
 
-const M_BITS: u64 = 16384;
 /** Number of the directory among the pieces: it comes before chunk 0 of C. */
 const DIRECTORY_PIECE: u64 = <u64>-1;
 
@@ -44,9 +43,15 @@ function chunk_bytes(): u64 {
   return min<u64>(round_up((Device.nr_blocks + 7) / 8, BLOCK_BYTES), MASK_CHUNK_BYTES);
 }
 
+/** Bytes of the directory: two bits for each chunk, in whole blocks. */
+@inline
+function directory_bytes(): u64 {
+  return round_up(chunks_of(Device.nr_blocks), 4 * BLOCK_BYTES) / 4;
+}
+
 @inline
 function directory_at(piece: u64): usize {
-  return DIRECTORY + <usize>((((piece & 1) * M_BITS + (piece >> 1)) >> 6) << 3);
+  return DIRECTORY + <usize>((((piece & 1) * 4 * directory_bytes() + (piece >> 1)) >> 6) << 3);
 }
 
 /** Notes that a chunk is stored. `piece`: 2 * chunk, + 1 for M. */
@@ -63,32 +68,42 @@ function is_listed(piece: u64): bool {
 /** Number of pieces, the directory among them. */
 export function count_pieces(): u64 {
   let nr: u64 = 1;
-  for (let at = DIRECTORY; at < DIRECTORY + DIRECTORY_BYTES; at += 8) nr += popcnt<u64>(load<u64>(at));
+  for (let at = DIRECTORY; at < DIRECTORY + <usize>directory_bytes(); at += 8) nr += popcnt<u64>(load<u64>(at));
   return nr;
 }
 
 /** Bytes that a number of pieces takes. */
 @inline
 export function area_bytes(nr_pieces: u64): u64 {
-  return DIRECTORY_BYTES + (nr_pieces - 1) * chunk_bytes();
+  return directory_bytes() + (nr_pieces - 1) * chunk_bytes();
 }
 
-/** Address in linear memory of the piece at hand. */
 @inline
-export function piece_address(): usize {
-  if (Record.piece == DIRECTORY_PIECE) return DIRECTORY;
-  return (Record.piece & 1 ? Area.mask : CHANGED) + <usize>(Record.piece >> 1) * MASK_CHUNK_BYTES;
+export function is_directory(): bool {
+  return Record.piece == DIRECTORY_PIECE;
+}
+
+/** The bitmap of which the piece at hand is a chunk. */
+@inline
+export function piece_table(): usize {
+  return Record.piece & 1 ? Area.mask : CHANGED;
+}
+
+/** The chunk that the piece at hand is. */
+@inline
+export function piece_chunk(): u64 {
+  return Record.piece >> 1;
 }
 
 /** Bytes of the piece at hand. */
 @inline
 export function piece_bytes(): usize {
-  return Record.piece == DIRECTORY_PIECE ? DIRECTORY_BYTES : <usize>chunk_bytes();
+  return <usize>(is_directory() ? directory_bytes() : chunk_bytes());
 }
 
-/** Adds the piece at hand, which lies at `at`, to the checksum. */
-export function sum_piece(at: usize): void {
-  Record.area_sum = fold(Record.area_sum, xxh64(at, at + piece_bytes()));
+/** Adds the piece at hand, which is in the buffer, to the checksum. */
+export function sum_piece(): void {
+  Record.area_sum = fold(Record.area_sum, xxh64(BUFFER, BUFFER + piece_bytes()));
 }
 
 /** Goes back to before the first piece. */

@@ -7,7 +7,7 @@ const START: usize = 0;
 const COUNT: usize = 8;
 const KIND: usize = 12;
 
-/** A run is not made longer than this, so that `count` cannot wrap: 2^32 blocks are 16 TiB. */
+/** A run is not made longer than this, so that `count` cannot wrap: a run of 2^32 blocks would. */
 const RUN_BLOCKS_MAX: u64 = 0x80000000;
 
 export class Runs {

@@ -10,7 +10,7 @@ import {
   SECTION_ENTRIES,
   STATUS_MISS,
 } from './layout';
-import { BUFFER, CHANGED, Device } from './memory';
+import { BUFFER, Device } from './memory';
 import { changed_word } from './bitmap';
 import { next_summarized, section_entries } from './index-sections';
 import { Runs, runs_add, runs_clear } from './runs';
@@ -28,10 +28,11 @@ export function next_changed_section(from: i64): i64 {
 /** Writes a section of ones and zeros, from C, to the buffer. Returns the number of ones. */
 function export_bits(section: u64): u64 {
   memory.fill(BUFFER, 0, SECTION_BYTES);
-  const words = <usize>section * (SECTION_ENTRIES / 8);
+  const first = section * SECTION_ENTRIES;
+  const nr_words = <usize>min<u64>((Device.nr_blocks - first + 63) / 64, SECTION_ENTRIES / 64);
   let nr: u64 = 0;
-  for (let word: usize = 0; word < SECTION_ENTRIES / 64; word++) {
-    let bits = load<u64>(words + (word << 3), CHANGED);
+  for (let word: usize = 0; word < nr_words; word++) {
+    let bits = changed_word(first + (word << 6));
     nr += popcnt<u64>(bits);
     for (; bits; bits &= bits - 1) store<u64>(BUFFER + (((word << 6) + <usize>ctz<u64>(bits)) << 3), 1);
   }

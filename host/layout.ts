@@ -1,16 +1,13 @@
 /**
  * The one table of formats, ioctls, structs, states, core exports and codes.
  *
- * Nothing here is written a second time: `npm run layout` generates `assembly/layout.ts`, `kmod-stub/layout.h` and
- * `host/libdattobd/dattobd.h` from it, all checked in; a test and CI see to it that they do not drift; compilers check
- * sizes and offsets.
+ * `npm run layout` generates `assembly/layout.ts`, `kmod-stub/layout.h` and `host/libdattobd/dattobd.h` from it, all checked in; a
+ * test and CI see to it that they do not drift; compilers check sizes and offsets.
  */
 
 /**
- * Version of the interface (ioctls, /proc/datto-info, COW file), as the module reports it in /proc and to modinfo.
- *
- * It is the version of the contract that other programs look at, not of this package, and moves only with the
- * contract.
+ * Version of the interface (ioctls, /proc/datto-info, COW file), as the module reports it in /proc and to modinfo. It is not that of
+ * this package: other programs look at it.
  */
 export const DATTOBD_VERSION = '0.12.1';
 
@@ -35,17 +32,15 @@ export const SECTION_ENTRIES = 4096;
 /** An index entry is a u64: position of the block's copy, 1 (changed), or 0 (unchanged). */
 export const ENTRY_BYTES = 8;
 export const SECTION_BYTES = SECTION_ENTRIES * ENTRY_BYTES;
-/** Bytes reserved for the header at the start of the file; the index follows. */
+/** Reserved for the header at the start of the file; the index follows. */
 export const COW_HEADER_SIZE = 4096;
 export const COW_MAGIC = 4776;
-/** Header version of files that keep no nr_changed_blocks. */
+/** Header versions: of files that keep no nr_changed_blocks, and from which on it is kept. */
 export const COW_VERSION_0 = 0;
-/** Header version from which on nr_changed_blocks is kept. */
 export const COW_VERSION_CHANGED_BLOCKS = 1;
 /** Bytes of the header that hold fields; the rest of its block is zero. */
 export const HEADER_BYTES = 64;
 export const UUID_BYTES = 16;
-
 /** Flags of the header, as masks. */
 export const COW_FLAGS: readonly Named[] = [
   { name: 'CLEAN', value: 1, doc: 'closed cleanly: header and index on disk are complete' },
@@ -106,19 +101,20 @@ export const PROOF_BLOCKS_MAX = 28;
 
 /** Bytes of the buffer through which ranges, sections and mask chunks go in and out. */
 export const BUFFER_BYTES = 262144;
-/** Records that the runs area holds. */
 export const RUNS_MAX = 16384;
 export const RUN_BYTES = 16;
 export const RANGE_BYTES = 16;
-/** The call needs an index section that is not in memory. Outside the range of errnos. */
+/** Outside the range of errnos: the call needs an index section, or more memory for bitmaps, first. */
 export const STATUS_MISS = -4096;
+export const STATUS_ROOM = -4097;
 /** Slots for index sections: the least number, whatever the cache limit, and how many come when all are taken. */
 export const SLOTS_MIN = 16;
 export const SLOTS_GROWTH = 16;
 export const MASK_CHUNK_BYTES = 32768;
 export const MASK_CHUNK_BLOCKS = MASK_CHUNK_BYTES * 8;
-/** Largest origin, in sectors: 16 TiB. */
-export const ORIGIN_SECTORS_MAX = 2 ** 35;
+/** Largest origin, in sectors, and in words. */
+export const ORIGIN_SECTORS_MAX = 2 ** 37;
+export const ORIGIN_MAX_TEXT = '64 TiB';
 
 export const MODES = numbered(['SNAPSHOT', 'old content is copied'], ['INCREMENTAL', 'changed blocks are noted']);
 
@@ -204,6 +200,8 @@ export const CORE_EXPORTS = [
   exported('plan_copy', 2),
   exported('commit_copy', 2),
   exported('plan_read', 2),
+  exported('room_wanted', 0),
+  exported('room_make', 0),
   exported('miss_section', 0),
   exported('memory_wanted', 0),
   exported('section_request', 1),
@@ -218,6 +216,8 @@ export const CORE_EXPORTS = [
   exported('mark_unmasked', 2),
   exported('mask_export', 1),
   exported('mask_import', 1),
+  exported('changed_export', 1),
+  exported('changed_import', 1),
   exported('next_changed_section', 1),
   exported('export_section', 1),
   exported('changed_runs', 1),

@@ -7,7 +7,14 @@ import type { DeviceInfo } from './driver.js';
 import { errnoOf, RefusalError, withErrno } from './errors.js';
 import type { OpenFile } from './files.js';
 import type { ImageState } from './image-state.js';
-import { MODES, SECTOR_BYTES, SNAPSHOT_NODE_PREFIX, STATE_BIT_SNAPSHOT, STATE_BIT_UNVERIFIED } from './layout.js';
+import {
+  MODES,
+  ORIGIN_MAX_TEXT,
+  SECTOR_BYTES,
+  SNAPSHOT_NODE_PREFIX,
+  STATE_BIT_SNAPSHOT,
+  STATE_BIT_UNVERIFIED,
+} from './layout.js';
 import { describeState } from './status.js';
 import type { Syscalls } from './syscalls.js';
 
@@ -83,7 +90,11 @@ export const requireImageSize = (image: OpenFile, bytes: number, syscalls: Sysca
   }
   const size = stat.isFile() ? Number(stat.size) : image.blockDeviceBytes(syscalls);
   if (size === bytes || (stat.isBlockDevice() && size > bytes)) return;
-  const message = `Cannot write ${image.path}: it has ${size} bytes, expected ${bytes} as the snapshot has`;
+  const hint =
+    stat.isFile() && size < bytes
+      ? `; hint: if the volume has grown, \`truncate -s ${bytes} ${image.path}\`, then --adopt once`
+      : '';
+  const message = `Cannot write ${image.path}: it has ${size} bytes, expected ${bytes} as the snapshot has${hint}`;
   throw new RefusalError('IMAGE_SIZE', message);
 };
 
@@ -114,5 +125,8 @@ export const requireSameDevice = (
 export const coreFor = (snapshot: OpenFile, bytes: number): Core => {
   const core = new Core();
   if (core.call('init', bytes / SECTOR_BYTES, 0, MODE_INCREMENTAL) === 0n) return core;
-  throw new RefusalError('SNAPSHOT_SIZE', `Cannot use ${snapshot.path}: it has ${bytes} bytes, expected up to 16 TiB`);
+  throw new RefusalError(
+    'SNAPSHOT_SIZE',
+    `Cannot use ${snapshot.path}: it has ${bytes} bytes, expected up to ${ORIGIN_MAX_TEXT}`,
+  );
 };

@@ -8,7 +8,12 @@ import { basename, dirname } from 'node:path';
 import { deviceNumber, filesystemNumber, mountPointOf } from './backup/volume.js';
 import { deviceErrorText } from './errors.js';
 import {
+  BLOCK_SECTORS,
+  COW_HEADER_SIZE,
+  ORIGIN_MAX_TEXT,
   ORIGIN_SECTORS_MAX,
+  SECTION_BYTES,
+  SECTION_ENTRIES,
   SNAPSHOT_NODE_PREFIX,
   STATE_BIT_ACTIVE,
   STATE_BIT_SNAPSHOT,
@@ -162,7 +167,7 @@ const ofNewDevice = (request: Request, errno: number, world: World): Reason | un
   }
   const tracked = devices.find((device) => world.deviceNumber(device.blockDevice) === number);
   if (tracked) return { reason: `${blockDevice} is tracked already, by minor ${tracked.minor}`, hint: SEE_STATUS };
-  if (world.sectors(number) > ORIGIN_SECTORS_MAX) return { reason: `${blockDevice} has more than 16 TiB` };
+  if (world.sectors(number) > ORIGIN_SECTORS_MAX) return { reason: `${blockDevice} has more than ${ORIGIN_MAX_TEXT}` };
   if (request.command !== 'setup-snapshot') return ofReload(request, errno, world, number);
   const mounted = mountPointOf(world.mounts(), number);
   if (mounted === undefined)
@@ -174,6 +179,12 @@ const ofReload = ({ blockDevice }: Request, errno: number, world: World, number:
   errno === EBUSY && mountPointOf(world.mounts(), number) !== undefined
     ? { reason: `${blockDevice} is mounted read-write`, hint: 'a reload comes before the mount, in the initramfs' }
     : undefined;
+
+/** MiB of the smallest COW file: its index takes 8 bytes for each block of 4096. @param sectors of the volume */
+export const leastCowMib = (sectors: number): number => {
+  const sections = Math.ceil(Math.floor(sectors / BLOCK_SECTORS) / SECTION_ENTRIES);
+  return Math.floor((COW_HEADER_SIZE + sections * SECTION_BYTES) / 2 ** 20) + 1;
+};
 
 /** What can be wrong with the COW file of a request. @param number `major:minor` of the volume */
 const ofCowFile = (request: Request, errno: number, world: World, number: string): Reason | undefined => {
@@ -192,8 +203,13 @@ const ofCowFile = (request: Request, errno: number, world: World, number: string
   if (errno === EMLINK) return { reason: `${cowFile} has several names`, hint: 'choose a name that is not in use' };
   if (errno === EPERM && kind === 'file')
     return { reason: `${cowFile} is in use, or belongs to another user`, hint: 'choose a name that is not in use' };
-  if (errno === ENOSPC || errno === EFBIG)
-    return { reason: 'the volume has no room for that COW file', hint: 'ask for less with -f, or free space' };
+  if (errno === ENOSPC || errno === EFBIG) {
+    const least = `a volume of this size takes ${leastCowMib(world.sectors(number))} MiB at least`;
+    return {
+      reason: 'the COW file is too small, or has no room on the volume',
+      hint: `ask for another size with -f (${least}), or free space`,
+    };
+  }
   return errno === EOPNOTSUPP ? unfit(cowFile, world, number) : undefined;
 };
 

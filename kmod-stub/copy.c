@@ -8,6 +8,7 @@
 #include "expand.h"
 #include "reads.h"
 #include "ring.h"
+#include "room.h"
 #include "sections.h"
 
 /* One wait for any number of reads. */
@@ -187,7 +188,7 @@ static s64 plan(struct dattobd_device *dev, const struct core_range *ranges, uns
 	return ret;
 }
 
-/* Commit one run, loading index sections as they are missed. */
+/* Commit one run, loading index sections as they are missed, and making room for bitmaps. */
 static int commit_run(struct dattobd_device *dev, u64 block, unsigned int count)
 {
 	struct ring *ring = snapshot_ring(dev->snap);
@@ -218,7 +219,10 @@ static int commit_run(struct dattobd_device *dev, u64 block, unsigned int count)
 			count -= ret;
 			continue;
 		}
-		err = ret == CORE_STATUS_MISS ? sections_load(dev, section) : ret;
+		if (ret == CORE_STATUS_MISS)
+			err = sections_load(dev, section);
+		else
+			err = ret == CORE_STATUS_ROOM ? room_make(dev) : ret;
 		if (err || !ret)
 			return err;
 	}

@@ -5,6 +5,7 @@
  */
 #include <linux/slab.h>
 #include "dattobd.h"
+#include "room.h"
 
 /* Call a core that is shared with the write path. */
 static s64 locked_call(struct dattobd_device *dev, enum core_export export, u64 a, u64 b)
@@ -80,7 +81,7 @@ int core_mask_cow(struct engine *engine, const struct cow_file *cow)
 
 	for (i = 0; i < nr_extents && !ret; i++) {
 		cow_file_blocks(&extents[i], true, &block, &count);
-		ret = engine_ask(engine, CORE_MASK_EXTENT, block, count, 0, 0);
+		ret = room_call_alone(engine, CORE_MASK_EXTENT, block, count, 0);
 	}
 	return ret;
 }
@@ -100,7 +101,7 @@ static s64 list_next_cow(struct dattobd_device *dev, const struct cow_file *cow)
 		cow_file_blocks(&extents[i], false, &block, &count);
 		for (; count && ret >= 0; block += piece, count -= piece) {
 			piece = min_t(u64, count, CORE_MASK_CHUNK_BLOCKS); /* interrupts are off */
-			ret = locked_call(dev, CORE_MARK_UNMASKED, block, piece);
+			ret = room_call(dev, CORE_MARK_UNMASKED, block, piece, piece);
 		}
 	}
 	return ret;
@@ -115,9 +116,9 @@ static s64 mark_ends(struct dattobd_device *dev, const struct cow_extent *extent
 	cow_file_blocks(extent, true, &whole, &nr_whole);
 	cow_file_blocks(extent, false, &block, &count);
 	if (count && (!nr_whole || block < whole))
-		ret = locked_call(dev, CORE_MARK_UNMASKED, block, 1);
+		ret = room_call(dev, CORE_MARK_UNMASKED, block, 1, 1);
 	if (ret >= 0 && count && (!nr_whole || block + count > whole + nr_whole))
-		ret = locked_call(dev, CORE_MARK_UNMASKED, block + count - 1, 1);
+		ret = room_call(dev, CORE_MARK_UNMASKED, block + count - 1, 1, 1);
 	return ret;
 }
 
@@ -132,20 +133,24 @@ int core_mark_shared(struct dattobd_device *dev)
 	return min_t(s64, ret, 0);
 }
 
-static s64 hand_mask_chunk(struct dattobd_device *dev, struct engine *next, u64 chunk)
+/* @fresh: nothing is masked in the chunk of @next. */
+static s64 hand_mask_chunk(struct dattobd_device *dev, struct engine *next, u64 chunk, bool fresh)
 {
 	const void *buffer;
 	unsigned long flags;
-	s64 ret;
+	s64 masked, ret;
 
 	core_lock(dev, flags);
-	ret = dev->error ?: engine_ask(dev->engine, CORE_MASK_EXPORT, chunk, 0, 0, S64_MAX);
-	if (ret >= 0) {
+	masked = dev->error ?: engine_ask(dev->engine, CORE_MASK_EXPORT, chunk, 0, 0, S64_MAX);
+	ret = min_t(s64, masked, 0);
+	if (masked > 0 || (!masked && !fresh)) {
 		buffer = buffer_of(dev->engine);
 		ret = buffer ? to_buffer(next, buffer, CORE_MASK_CHUNK_BYTES) : -ENOTRECOVERABLE;
 	}
 	core_unlock(dev, flags);
-	return ret < 0 ? ret : engine_ask(next, CORE_MASK_IMPORT, chunk, 0, 0, 0);
+	if (ret || (!masked && fresh))
+		return ret;
+	return room_call_alone(next, CORE_MASK_IMPORT, chunk, 0, 0);
 }
 
 u64 core_nr_sections(const struct dattobd_device *dev)
@@ -178,7 +183,7 @@ static s64 nr_changed(struct dattobd_device *dev)
 }
 
 int core_succeed(struct dattobd_device *dev, struct engine *next, const struct cow_file *cow,
-		 u64 *changed)
+		 bool fresh, u64 *changed)
 {
 	s64 chunks = engine_ask(next, CORE_STAT, CORE_STAT_MASK_CHUNKS, 0, 0,
 				DIV_ROUND_UP_ULL(device_nr_blocks(dev), CORE_MASK_CHUNK_BLOCKS));
@@ -189,7 +194,7 @@ int core_succeed(struct dattobd_device *dev, struct engine *next, const struct c
 		ret = nr_changed(dev);
 	*changed = ret;
 	for (chunk = 0; chunk < chunks && ret >= 0; chunk++)
-		ret = hand_mask_chunk(dev, next, chunk);
+		ret = hand_mask_chunk(dev, next, chunk, fresh);
 	return ret < 0 ? ret : core_mask_cow(next, cow);
 }
 
@@ -235,10 +240,21 @@ static int export_sections(struct dattobd_device *dev, struct engine *engine, st
 	}
 }
 
+/* The index of an origin that has grown ends behind what the file had room for. */
+static void include_index(struct engine *engine)
+{
+	s64 index = engine_call(engine, CORE_STAT, CORE_STAT_DATA_OFFSET, 0, 0);
+
+	if (engine_call(engine, CORE_STAT, CORE_STAT_FSIZE, 0, 0) < index)
+		engine_call(engine, CORE_SET_FSIZE, index, 0, 0);
+}
+
 static int export_header(struct engine *engine, struct file *file)
 {
-	s64 ret = engine_ask(engine, CORE_HEADER_ENCODE, true, 0, 0, COW_HEADER_SIZE);
+	s64 ret;
 
+	include_index(engine);
+	ret = engine_ask(engine, CORE_HEADER_ENCODE, true, 0, 0, COW_HEADER_SIZE);
 	return ret < 0 ? ret : write_buffer(engine, file, COW_HEADER_SIZE, 0);
 }
 

@@ -36,6 +36,7 @@ int core_mask_cow(struct engine *engine, const struct cow_file *cow);
  * core_succeed() - Hand over what the next snapshot's core must know of the device's present
  * core.
  * @cow: the next COW file, which the present index must list
+ * @fresh: it is done for the first time
  * @changed: result: the device's counter of changed blocks from before. If it has moved when the
  * next core takes over, a write came in between (past the filesystem, which is frozen), and this
  * must be done again.
@@ -43,7 +44,7 @@ int core_mask_cow(struct engine *engine, const struct cow_file *cow);
  * Context: the filesystem is frozen.
  */
 int core_succeed(struct dattobd_device *dev, struct engine *next, const struct cow_file *cow,
-		 u64 *changed);
+		 bool fresh, u64 *changed);
 
 /**
  * core_mark_shared() - Mark the blocks of which the COW file has a part: copies have gone there.

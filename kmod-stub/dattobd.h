@@ -71,7 +71,7 @@ struct dattobd_device {
 
 	struct compat_bdev origin;
 	sector_t start; /* first sector of the origin on its disk */
-	sector_t nr_sectors;
+	sector_t nr_sectors; /* tracked: what the core was made for; grow.c changes it */
 	char *origin_path; /* absolute, symbolic links resolved */
 
 	/*
@@ -345,9 +345,6 @@ bool tracker_take(struct dattobd_device *dev, struct bio *bio);
  * Return: number of sectors, 0 if none.
  */
 sector_t tracker_range(const struct dattobd_device *dev, struct bio *bio, sector_t *sector);
-
-/* tracker_outgrown() - Fail a device: there is no bit for what its origin has grown by. */
-void tracker_outgrown(struct dattobd_device *dev);
 
 void tracker_work(struct work_struct *work);
 

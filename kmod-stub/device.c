@@ -149,7 +149,9 @@ static int check_origin(const struct dattobd_device *dev, bool mounted)
 	if (compat_bdev_mounted_rw(bdev) != mounted)
 		return -EINVAL;
 	if (dev->nr_sectors > CORE_ORIGIN_SECTORS_MAX) {
-		pr_dev_err(dev, "%pg has more than 16 TiB: it cannot be tracked: %d", bdev, -EFBIG);
+		pr_dev_err(dev,
+			   "%pg has more than " CORE_ORIGIN_MAX_TEXT ": it cannot be tracked: %d",
+			   bdev, -EFBIG);
 		return -EFBIG;
 	}
 	if (compat_bdev_has_rw_page(bdev) || bdev_is_zoned(bdev) ||

@@ -226,18 +226,31 @@ s64 engine_distrust(struct engine *engine, enum core_export export, s64 returned
 	return -ENOTRECOVERABLE;
 }
 
-static bool may_miss(enum core_export export)
+/* The least that an export may return: an errno, or that it needs a section or room first. */
+static s64 least(enum core_export export)
 {
-	return export == CORE_PLAN_READ || export == CORE_COMMIT_COPY ||
-	       export == CORE_EXPORT_SECTION;
+	switch (export) {
+	case CORE_PLAN_READ:
+	case CORE_EXPORT_SECTION:
+		return CORE_STATUS_MISS;
+	case CORE_MARK:
+	case CORE_MARK_UNMASKED:
+	case CORE_COMMIT_COPY:
+	case CORE_MASK_EXTENT:
+	case CORE_MASK_IMPORT:
+	case CORE_CHANGED_IMPORT:
+	case CORE_RECORD_IMPORT:
+		return CORE_STATUS_ROOM;
+	default:
+		return -MAX_ERRNO;
+	}
 }
 
 s64 engine_ask(struct engine *engine, enum core_export export, u64 a, u64 b, u64 c, s64 max)
 {
 	s64 ret = engine_call(engine, export, a, b, c);
-	s64 min = may_miss(export) ? CORE_STATUS_MISS : -MAX_ERRNO;
 
-	return ret >= min && ret <= max ? ret : engine_distrust(engine, export, ret);
+	return ret >= least(export) && ret <= max ? ret : engine_distrust(engine, export, ret);
 }
 
 #ifdef DATTOBD_DEBUG_CORE

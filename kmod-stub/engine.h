@@ -40,8 +40,9 @@ s64 engine_call(struct engine *engine, enum core_export export, u64 a, u64 b, u6
  * engine_ask() - engine_call(), for a number that the caller relies on.
  * @max: the largest that can be right
  *
- * Return: at most @max; a negative errno; %CORE_STATUS_MISS of an export that has it. If the core
- * returned anything else, -%ENOTRECOVERABLE: such a bug ends the core, as a trap does.
+ * Return: at most @max; a negative errno; %CORE_STATUS_MISS or %CORE_STATUS_ROOM of an export that
+ * has it. If the core returned anything else, -%ENOTRECOVERABLE: such a bug ends the core, as a
+ * trap does.
  */
 s64 engine_ask(struct engine *engine, enum core_export export, u64 a, u64 b, u64 c, s64 max);
 

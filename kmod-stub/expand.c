@@ -18,6 +18,7 @@
 #include "free_space.h"
 #include "reads.h"
 #include "request.h"
+#include "room.h"
 #include "snapshot.h"
 
 #define COPY_PIECE 1024 /* blocks, so that writes get their turn */
@@ -104,14 +105,16 @@ static int part_from_snapshot(struct dattobd_device *dev, const struct growth_pi
 			      u64 *reads)
 {
 	unsigned long flags;
-	s64 ret;
+	s64 ret = 0;
 
+	if (piece->was_free)
+		ret = room_call(dev, CORE_MASK_EXTENT, piece->block, piece->count, 0);
 	core_lock(dev, flags);
-	ret = dev->error;
-	if (!ret && piece->was_free)
-		ret = engine_ask(dev->engine, CORE_MASK_EXTENT, piece->block, piece->count, 0, 0);
-	else if (!ret && engine_ask(dev->engine, CORE_IS_COPIED, piece->block * COW_BLOCK_SECTORS,
-				    piece->count * COW_BLOCK_SECTORS, 0, 1) != 1)
+	if (!ret)
+		ret = dev->error;
+	if (!ret && !piece->was_free &&
+	    engine_ask(dev->engine, CORE_IS_COPIED, piece->block * COW_BLOCK_SECTORS,
+		       piece->count * COW_BLOCK_SECTORS, 0, 1) != 1)
 		ret = -EIO; /* never: who could not copy failed the device */
 	*reads = snapshot_reads_begun(dev->snap);
 	core_unlock(dev, flags);
@@ -229,7 +232,6 @@ int expand_cow_file(struct dattobd_device *dev, u64 bytes, u64 reserve)
 static s64 mark_grown(struct dattobd_device *dev)
 {
 	u64 offset = dev->grown_from * COW_BLOCK_SECTORS, sector, count;
-	unsigned long flags;
 	s64 ret = 0;
 
 	for (; ret >= 0; offset += count) {
@@ -237,9 +239,7 @@ static s64 mark_grown(struct dattobd_device *dev)
 		if (!count)
 			return 0;
 		count = min_t(u64, count, CORE_MASK_CHUNK_BLOCKS * COW_BLOCK_SECTORS);
-		core_lock(dev, flags);
-		ret = dev->error ?: engine_call(dev->engine, CORE_MARK, sector, count, 0);
-		core_unlock(dev, flags);
+		ret = room_call(dev, CORE_MARK, sector, count, count);
 	}
 	return ret;
 }

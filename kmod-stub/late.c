@@ -17,12 +17,6 @@ void late_take(struct dattobd_device *dev, struct bio *bio)
 	queue_work(dev->wq, &dev->work);
 }
 
-void late_outgrown(struct dattobd_device *dev)
-{
-	WRITE_ONCE(dev->late.outgrown, true);
-	queue_work(dev->wq, &dev->work);
-}
-
 static void take_held(struct late *late, struct bio_list *bios)
 {
 	unsigned long flags;
@@ -38,8 +32,6 @@ void late_decide(struct dattobd_device *dev)
 	struct bio_list bios;
 	unsigned long flags;
 
-	if (READ_ONCE(dev->late.outgrown))
-		tracker_outgrown(dev);
 	if (!READ_ONCE(dev->late.bios.head))
 		return; /* who adds one wakes the worker afterwards */
 	core_lock(dev, flags);

@@ -16,14 +16,11 @@ struct dattobd_device;
 struct late {
 	raw_spinlock_t lock; /* bios */
 	struct bio_list bios;
-	bool outgrown; /* a write beyond the end of the origin was seen */
 };
 
 void late_init(struct late *late);
 /* late_take() - Hold a write. Context: Any. */
 void late_take(struct dattobd_device *dev, struct bio *bio);
-/* late_outgrown() - Fail the device, for its origin has grown. Context: Any. */
-void late_outgrown(struct dattobd_device *dev);
 /* late_decide() - Put what was held here before the worker. Context: Process context. */
 void late_decide(struct dattobd_device *dev);
 

@@ -25,10 +25,13 @@
 #define CORE_BUFFER_BYTES			262144
 #define CORE_RUNS_MAX				16384
 #define CORE_PROOF_BLOCKS_MAX			28
+#define CORE_RECORD_NR_SECTORS_OFFSET		80
 #define CORE_STATUS_MISS			(-4096)
+#define CORE_STATUS_ROOM			(-4097)
 #define CORE_MASK_CHUNK_BYTES			32768
 #define CORE_MASK_CHUNK_BLOCKS			262144
-#define CORE_ORIGIN_SECTORS_MAX			34359738368ULL
+#define CORE_ORIGIN_SECTORS_MAX			137438953472ULL
+#define CORE_ORIGIN_MAX_TEXT			"64 TiB"
 
 #define CORE_MODE_SNAPSHOT			0	/* old content is copied */
 #define CORE_MODE_INCREMENTAL			1	/* changed blocks are noted */
@@ -129,6 +132,8 @@ enum core_export {
 	CORE_PLAN_COPY,
 	CORE_COMMIT_COPY,
 	CORE_PLAN_READ,
+	CORE_ROOM_WANTED,
+	CORE_ROOM_MAKE,
 	CORE_MISS_SECTION,
 	CORE_MEMORY_WANTED,
 	CORE_SECTION_REQUEST,
@@ -143,6 +148,8 @@ enum core_export {
 	CORE_MARK_UNMASKED,
 	CORE_MASK_EXPORT,
 	CORE_MASK_IMPORT,
+	CORE_CHANGED_EXPORT,
+	CORE_CHANGED_IMPORT,
 	CORE_NEXT_CHANGED_SECTION,
 	CORE_EXPORT_SECTION,
 	CORE_CHANGED_RUNS,
@@ -181,6 +188,8 @@ enum core_export {
 	X(PLAN_COPY, "plan_copy", 2)					\
 	X(COMMIT_COPY, "commit_copy", 2)				\
 	X(PLAN_READ, "plan_read", 2)					\
+	X(ROOM_WANTED, "room_wanted", 0)				\
+	X(ROOM_MAKE, "room_make", 0)					\
 	X(MISS_SECTION, "miss_section", 0)				\
 	X(MEMORY_WANTED, "memory_wanted", 0)				\
 	X(SECTION_REQUEST, "section_request", 1)			\
@@ -195,6 +204,8 @@ enum core_export {
 	X(MARK_UNMASKED, "mark_unmasked", 2)				\
 	X(MASK_EXPORT, "mask_export", 1)				\
 	X(MASK_IMPORT, "mask_import", 1)				\
+	X(CHANGED_EXPORT, "changed_export", 1)				\
+	X(CHANGED_IMPORT, "changed_import", 1)				\
 	X(NEXT_CHANGED_SECTION, "next_changed_section", 1)		\
 	X(EXPORT_SECTION, "export_section", 1)				\
 	X(CHANGED_RUNS, "changed_runs", 1)				\

@@ -40,6 +40,18 @@ static u64 allocation(const struct dattobd_device *dev, u64 mib, u64 *shown_mib)
 	return bytes;
 }
 
+/* An index that fills the COW file leaves no room for a copy: the first write would fail it. */
+static int check_allocation(struct dattobd_device *dev, struct engine *engine, u64 bytes)
+{
+	s64 index = engine_ask(engine, CORE_STAT, CORE_STAT_DATA_OFFSET, 0, 0, S64_MAX);
+
+	if (index < 0 || bytes > index)
+		return min_t(s64, index, 0);
+	pr_dev_err(dev, "a COW file of %llu MiB is too small, this volume takes at least %llu: %d",
+		   bytes / MIB, index / MIB + 1, -ENOSPC);
+	return -ENOSPC;
+}
+
 int next_create(struct dattobd_device *dev, const char *path, u64 mib, u64 cache_bytes, u64 seqid,
 		struct next *next)
 {
@@ -47,6 +59,7 @@ int next_create(struct dattobd_device *dev, const char *path, u64 mib, u64 cache
 	void *header = kmalloc(COW_HEADER_SIZE, GFP_KERNEL);
 	s64 position;
 	void *made;
+	int err;
 
 	if (!header)
 		return -ENOMEM;
@@ -54,6 +67,11 @@ int next_create(struct dattobd_device *dev, const char *path, u64 mib, u64 cache
 	if (IS_ERR(made))
 		goto failed;
 	next->engine = made;
+	err = check_allocation(dev, next->engine, bytes);
+	if (err) {
+		made = ERR_PTR(err);
+		goto failed;
+	}
 
 	made = cow_file_create(path, origin_bdev(dev), dev->origin_path, bytes, header);
 	if (made == ERR_PTR(-EOPNOTSUPP))

@@ -5,6 +5,7 @@
  */
 #include "dattobd.h"
 #include "record.h"
+#include "room.h"
 
 /* Call the core as long as the device lives. What it answers is @max at most. */
 static s64 record_call(struct dattobd_device *dev, enum core_export export, u64 a, u64 b, u64 c,
@@ -195,6 +196,18 @@ int record_write(struct dattobd_device *dev)
 	return min_t(s64, ret, 0);
 }
 
+static s64 import_piece(struct dattobd_device *dev, size_t bytes)
+{
+	s64 ret;
+
+	do {
+		ret = call_in(dev, CORE_RECORD_IMPORT, dev->section_bounce, bytes);
+		if (ret == CORE_STATUS_ROOM)
+			ret = room_make(dev) ?: CORE_STATUS_ROOM;
+	} while (ret == CORE_STATUS_ROOM);
+	return ret;
+}
+
 static s64 read_pieces(struct dattobd_device *dev)
 {
 	s64 bytes, offset = 0, ret = 0;
@@ -205,7 +218,7 @@ static s64 read_pieces(struct dattobd_device *dev)
 			return bytes;
 		ret = cow_file_raw(dev->cow, REQ_OP_READ, offset, dev->section_bounce, bytes);
 		if (!ret)
-			ret = call_in(dev, CORE_RECORD_IMPORT, dev->section_bounce, bytes);
+			ret = import_piece(dev, bytes);
 		cond_resched();
 	}
 	return ret;

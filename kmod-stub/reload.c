@@ -58,8 +58,8 @@ static const char *load_error(int err)
 	}
 }
 
-/* Make core and disk of the device. */
-static int begin_tracking(struct dattobd_device *dev)
+/* The core of the device, which knows nothing yet. */
+static int create_core(struct dattobd_device *dev)
 {
 	struct engine *engine = engine_create();
 	s64 ret;
@@ -125,6 +125,24 @@ static bool seal_loaded(struct dattobd_device *dev)
 	return loaded;
 }
 
+/*
+ * The record of a smaller origin is as good as ever for what that had; what the origin has grown by
+ * counts as changed when the next snapshot is made (grow.c). Return: false if it was larger.
+ */
+static bool take_old_size(struct dattobd_device *dev)
+{
+	u64 nr_sectors = le64_to_cpup(dev->sealed_header + CORE_RECORD_NR_SECTORS_OFFSET);
+
+	if (!nr_sectors || nr_sectors >= dev->nr_sectors)
+		return false;
+	pr_dev_info(dev, "%s has grown from %llu to %llu sectors", dev->origin_path, nr_sectors,
+		    (u64)dev->nr_sectors);
+	engine_destroy(dev->engine);
+	dev->engine = NULL;
+	WRITE_ONCE(dev->nr_sectors, nr_sectors);
+	return true;
+}
+
 /* Return: 0, or after a refusal -errno. */
 static int load_device(struct dattobd_device *dev, const char *cow)
 {
@@ -137,7 +155,9 @@ static int load_device(struct dattobd_device *dev, const char *cow)
 		return ret;
 	}
 	dev->cow = file;
-	ret = begin_tracking(dev) ?: proof_learn(dev, &dev->fingerprint) ?: record_read(dev);
+	ret = create_core(dev) ?: proof_learn(dev, &dev->fingerprint) ?: record_read(dev);
+	if (ret == CORE_REFUSAL_RESIZED && take_old_size(dev))
+		ret = create_core(dev) ?: proof_learn(dev, &dev->fingerprint) ?: record_read(dev);
 	if (ret > 0 && ret < (int)ARRAY_SIZE(refusals)) {
 		refuse_reload(dev, cow, refusals[ret].error, refusals[ret].why);
 		return refusals[ret].error;

@@ -27,6 +27,7 @@
 #include "record.h"
 #include "reads.h"
 #include "ring.h"
+#include "room.h"
 #include "sections.h"
 
 bool seal_take(struct dattobd_device *dev)
@@ -183,17 +184,17 @@ static int prepare_sectors(struct dattobd_device *dev, sector_t sector, sector_t
 	unsigned long flags;
 	s64 ret, room = 1;
 
+	if (!dev->snapshot_mode)
+		return min_t(s64, room_call(dev, CORE_MARK, sector, nr_sectors, nr_sectors), 0);
 	core_lock(dev, flags);
 	ret = dev->error;
-	if (!ret && dev->snapshot_mode) {
+	if (!ret) {
 		ret = engine_ask(dev->engine, CORE_IS_COPIED, sector, nr_sectors, 0, 1);
 		room = engine_ask(dev->engine, CORE_STAT, CORE_STAT_ROOM, 0, 0, S64_MAX);
-	} else if (!ret) {
-		ret = engine_ask(dev->engine, CORE_MARK, sector, nr_sectors, 0, nr_sectors);
 	}
 	core_unlock(dev, flags);
-	if (ret < 0 || !dev->snapshot_mode)
-		return min_t(s64, ret, 0);
+	if (ret < 0)
+		return ret;
 	if (!ret && room <= 0)
 		return -ENOSPC;
 

@@ -199,28 +199,39 @@ int sections_load(struct dattobd_device *dev, u64 section)
 	return all_steps(dev, CORE_SECTION_REQUEST, section);
 }
 
+/* What the bitmaps take in incremental mode, if it is less than there is, else 0. */
+static s64 less_memory(struct dattobd_device *dev)
+{
+	s64 bytes = dev->error ?: engine_ask(dev->engine, CORE_MEMORY_WANTED, 0, 0, 0, U32_MAX);
+
+	return bytes > 0 && bytes < (s64)engine_memory_bytes(dev->engine) ? bytes : 0;
+}
+
 /*
- * In incremental mode there is no index. What is missing is memory for the new mapping of the old
- * pages, and nothing is lost then but that.
+ * In incremental mode there is no index. What may be missing is memory for the new mapping of the
+ * old pages, and nothing is lost then but that. Bitmaps may take more meanwhile.
  */
 void sections_drop(struct dattobd_device *dev)
 {
 	struct engine *engine = dev->engine;
 	unsigned long flags;
-	s64 bytes;
+	s64 bytes, now;
 
 	mutex_lock(&dev->sections_lock);
 	core_lock(dev, flags);
-	bytes = dev->error ? 0 : engine_ask(engine, CORE_MEMORY_WANTED, 0, 0, 0, U32_MAX);
-	if (bytes >= (s64)engine_memory_bytes(engine))
-		bytes = 0;
+	now = less_memory(dev);
 	core_unlock(dev, flags);
-	if (bytes > 0 && !engine_prepare(engine, bytes)) {
+	do {
+		bytes = now;
+		if (!bytes || engine_prepare(engine, bytes))
+			break;
 		core_lock(dev, flags);
-		engine_cut(engine, bytes);
+		now = less_memory(dev);
+		if (now == bytes)
+			engine_cut(engine, bytes);
 		core_unlock(dev, flags);
 		engine_settle(engine);
-	}
+	} while (now != bytes);
 	mutex_unlock(&dev->sections_lock);
 }
 

@@ -17,6 +17,7 @@
 #include "expand.h"
 #include "reads.h"
 #include "ring.h"
+#include "room.h"
 
 /*
  * Longer writes (write-zeroes, mostly) are looked at by the worker, piece by piece, not with
@@ -38,9 +39,9 @@ sector_t tracker_range(const struct dattobd_device *dev, struct bio *bio, sector
 
 /*
  * Note that the blocks of a write change. A discard leaves those alone that read as zeros in every
- * snapshot.
+ * snapshot. Return: false if the core needs room first, and nothing failed.
  */
-static void mark(struct dattobd_device *dev, struct bio *bio, sector_t sector, sector_t nr_sectors)
+static bool mark(struct dattobd_device *dev, struct bio *bio, sector_t sector, sector_t nr_sectors)
 {
 	u64 block = sector / COW_BLOCK_SECTORS;
 	u64 end = DIV_ROUND_UP_ULL(sector + nr_sectors, COW_BLOCK_SECTORS);
@@ -52,8 +53,9 @@ static void mark(struct dattobd_device *dev, struct bio *bio, sector_t sector, s
 		ret = engine_ask(dev->engine, CORE_MARK_UNMASKED, block, end - block, 0, S64_MAX);
 	else
 		ret = 0;
-	if (ret < 0)
+	if (ret < 0 && ret != CORE_STATUS_ROOM)
 		device_fail_locked(dev, ret, "the core could not record a write");
+	return ret != CORE_STATUS_ROOM;
 }
 
 /*
@@ -97,26 +99,6 @@ static bool may_go(struct dattobd_device *dev, struct bio *bio, sector_t sector,
 }
 
 /*
- * A write beyond the end that the origin had at set-up: there is no bit for it, and there will be
- * no whole snapshot.
- */
-void tracker_outgrown(struct dattobd_device *dev)
-{
-	device_fail(dev, -ESTALE, "its origin was resized; a full backup is needed");
-}
-
-static void check_growth(struct dattobd_device *dev, struct bio *bio)
-{
-	if (!compat_bio_is_for(bio, origin_bdev(dev)) ||
-	    compat_bdev_nr_sectors(origin_bdev(dev)) <= dev->nr_sectors)
-		return;
-	if (compat_may_lock())
-		tracker_outgrown(dev);
-	else
-		late_outgrown(dev);
-}
-
-/*
  * Nobody polls for a write that has not been submitted, so it ends in an interrupt, where it cannot
  * go back to a cache of bios that are polled for. And it may sleep where the worker submits it.
  */
@@ -133,10 +115,8 @@ bool tracker_take(struct dattobd_device *dev, struct bio *bio)
 	bool held = false, closed, again;
 
 	nr_sectors = tracker_range(dev, bio, &sector);
-	if (!nr_sectors) {
-		check_growth(dev, bio);
-		return false;
-	}
+	if (!nr_sectors)
+		return false; /* what the origin has grown by, perhaps: see grow.c */
 	if (!compat_may_lock()) {
 		make_patient(bio);
 		late_take(dev, bio);
@@ -152,8 +132,8 @@ bool tracker_take(struct dattobd_device *dev, struct bio *bio)
 		held = !may_go(dev, bio, sector, nr_sectors);
 	} else {
 		if (!dev->error && !fail_if_taken(dev, sector, nr_sectors))
-			mark(dev, bio, sector, nr_sectors);
-		held = meets_cow_write(dev, sector, nr_sectors);
+			held = !mark(dev, bio, sector, nr_sectors);
+		held = held || meets_cow_write(dev, sector, nr_sectors);
 	}
 	if (held) {
 		make_patient(bio);
@@ -215,7 +195,7 @@ static bool release(struct dattobd_device *dev, struct bio *bio)
 	if (dev->error || fail_if_taken(dev, sector, nr_sectors)) {
 		blocked = meets_cow_write(dev, sector, nr_sectors);
 	} else if (!dev->snapshot_mode) {
-		mark(dev, bio, sector, nr_sectors);
+		blocked = !mark(dev, bio, sector, nr_sectors);
 	} else {
 		swallow = bio_op(bio) == REQ_OP_DISCARD;
 		blocked = !swallow && snapshot_reads_overlap(dev->snap, sector, nr_sectors);
@@ -238,10 +218,18 @@ static void wait_to_release(struct dattobd_device *dev, struct bio *bio)
 {
 	sector_t sector = 0, nr_sectors = tracker_range(dev, bio, &sector);
 
-	if (READ_ONCE(dev->error))
+	int err;
+
+	if (READ_ONCE(dev->error)) {
 		device_cow_writes_wait(dev);
-	else
+	} else if (!READ_ONCE(dev->snapshot_mode)) {
+		err = room_make(dev);
+		if (err)
+			device_fail(dev, err,
+				    "there is no memory to record a write; a full backup is needed");
+	} else {
 		snapshot_wait_reads(dev->snap, sector, nr_sectors);
+	}
 }
 
 /* Copies go on to the COW file. The snapshot may be taken from the device meanwhile. */

@@ -11,6 +11,7 @@
 #include <linux/slab.h>
 #include "cut.h"
 #include "expand.h"
+#include "grow.h"
 #include "next.h"
 #include "request.h"
 #include "sections.h"
@@ -233,15 +234,27 @@ stay:
 	return err;
 }
 
-/* A core is made for one size. What lies beyond the old end was not tracked. */
+/* If the origin has grown, go on with all of it, before anything is made for its size. */
+static int follow_size(struct dattobd_device *dev)
+{
+	int err = grow_check(dev);
+
+	if (err <= 0)
+		return err;
+	err = freeze(dev);
+	if (err)
+		return err;
+	err = drain_held(dev, FROZEN_WAIT) ?: grow_origin(dev);
+	thaw(dev);
+	return err;
+}
+
+/* What is made for one size is of no use if the origin grew once more. */
 static int check_size(struct dattobd_device *dev)
 {
-	struct block_device *bdev = origin_bdev(dev);
+	int err = grow_check(dev);
 
-	if (compat_bdev_nr_sectors(bdev) == dev->nr_sectors && get_start_sect(bdev) == dev->start)
-		return 0;
-	device_fail(dev, -ESTALE, "its origin was resized; a full backup is needed");
-	return -ESTALE;
+	return err > 0 ? -EAGAIN : err;
 }
 
 /* The index goes to the old COW file, which must be there, and where it was. */
@@ -281,7 +294,7 @@ static int switch_frozen(struct dattobd_device *dev, struct next *next)
 	int err;
 
 	for (tries = 0; tries < SWITCH_TRIES; tries++) {
-		err = core_succeed(dev, next->engine, next->cow, &changed);
+		err = core_succeed(dev, next->engine, next->cow, !tries, &changed);
 		if (err)
 			return err;
 		if (switched(dev, next, changed))
@@ -312,19 +325,20 @@ static int hand_over(struct dattobd_device *dev, struct engine *engine, struct c
 
 int transition_to_snapshot(struct dattobd_device *dev, const char *cow, u64 fallocate_mib)
 {
-	struct engine *engine = dev->engine;
 	struct cow_file *old = dev->cow;
 	struct device_counters counters;
+	struct engine *engine;
 	struct next next = {};
 	int err, lost;
 
 	err = check_state(dev, DATTOBD_STATE_ACTIVE_INCREMENTAL);
 	if (!err)
-		err = check_size(dev);
-	if (!err)
 		err = check_cow_file(dev);
+	if (!err)
+		err = follow_size(dev);
 	if (err)
 		return err;
+	engine = dev->engine; /* another one if the origin has grown */
 	device_counters(dev, &counters);
 	err = next_create(dev, cow, fallocate_mib ?: dev->fallocate_mib, cow_max_memory_default,
 			  counters.seqid + 1, &next);

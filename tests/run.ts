@@ -64,7 +64,9 @@ function places(): Place[] {
     return everywhere(values.kernel ?? seriesNames)
       .filter((at) => values.fs?.includes(at.fs) ?? true)
       .filter(wanted);
-  return (values.kernel ? onceOnEach(values.kernel) : once(seriesNames)).filter(wanted).flatMap((at) =>
+  const isShort = ({ scenario }: Place): boolean => !scenario.long || values.scenario !== undefined;
+  const chosen = (values.kernel ? onceOnEach(values.kernel) : once(seriesNames)).filter(wanted).filter(isShort);
+  return chosen.flatMap((at) =>
     (values.fs ?? [at.fs]).flatMap((name) =>
       fileSystemsOf(at.scenario)
         .filter((fs) => fs === name)

@@ -2,6 +2,8 @@
 /* From 6.6 on iomap keeps track of the dirty blocks of a folio. */
 #include <linux/iomap.h>
 
+struct folio;
+
 bool probe(struct address_space *mapping, struct folio *folio);
 bool probe(struct address_space *mapping, struct folio *folio)
 {

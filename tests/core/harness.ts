@@ -19,6 +19,7 @@ import {
   SECTION_REQUESTS,
   STATS,
   STATUS_MISS,
+  STATUS_ROOM,
 } from '../../host/layout.js';
 
 export type ExportName = (typeof CORE_EXPORTS)[number]['name'] | 'debug_out_of_bounds';
@@ -86,6 +87,7 @@ export const READY = valueIn(SECTION_REQUESTS, 'READY');
 export const READ = valueIn(SECTION_REQUESTS, 'READ');
 export const WRITE = valueIn(SECTION_REQUESTS, 'WRITE');
 export const MISS = BigInt(STATUS_MISS);
+export const ROOM = BigInt(STATUS_ROOM);
 
 export const MIB = 1n << 20n;
 export const SECTION_BLOCKS = 4096n;

@@ -3,7 +3,7 @@ import * as assert from 'uvu/assert';
 import { STATS } from '../../host/layout.js';
 import { Bench, coreBytes, ENGINES, errno, INCREMENTAL, MIB, SNAPSHOT, V8_RELEASE } from './harness.js';
 
-const SECTORS_MAX = 1n << 35n;
+const SECTORS_MAX = 1n << 37n;
 
 /** FORMAT.md, table X, and the corners around it: N, blocks tracked, S, data_offset, first position. */
 const WORKED = [
@@ -76,12 +76,13 @@ for (const engine of ENGINES) {
     test('a cache limit that linear memory cannot hold is cut to what it can', () => {
       const bench = new Bench(engine, { nrSectors: SECTORS_MAX, cacheBytes: 1n << 40n });
       const most = BigInt(bench.memoryBytes) + (bench.stat('NR_SLOTS') - 16n) * 32768n;
-      // Memory is whole pages of 64 KiB.
-      assert.ok(most < 1n << 32n && most > 0xfffe0000n - 32768n, `${most}`);
+      // What remains is for a C of which every leaf has bits.
+      const leaves = (SECTORS_MAX / 8n / 32768n) * 4096n;
+      assert.ok(most + leaves < (1n << 32n) + 4n * 32768n && most + leaves > 0xfffe0000n - 32768n, `${most}`);
       bench.close();
     });
 
-  test('init() refuses no sectors, more than 16 TiB and bad modes', () => {
+  test('init() refuses no sectors, more than 64 TiB and bad modes', () => {
     const bench = new Bench(engine);
     for (const nrSectors of [0n, SECTORS_MAX + 1n, -1n]) {
       assert.is(bench.call('init', nrSectors, 0n, SNAPSHOT), errno('EINVAL'));
@@ -111,25 +112,80 @@ for (const engine of ENGINES) {
     bench.close();
   });
 
-  test('16 TiB: the last block and section work', () => {
+  for (const [size, blocks] of [
+    ['16 TiB', 1n << 32n],
+    ['64 TiB', 1n << 34n],
+  ] as const) {
+    test(`${size}: the last block and section work`, () => {
+      const bench = new Bench(engine, { nrSectors: 8n * blocks });
+      const sections = blocks / 4096n;
+      assert.is(bench.stat('NR_BLOCKS'), blocks);
+      assert.is(bench.stat('NR_SECTIONS'), sections);
+      assert.is(bench.stat('DATA_OFFSET'), 4096n + 8n * blocks);
+      const last = blocks - 1n;
+      bench.commit(last - 1n, 2n);
+      const first = (4096n + 8n * blocks) / 4096n;
+      assert.equal(bench.planRead(8n * blocks - 24n, 1000n), [
+        [Number(last) - 2, 1, 0],
+        [Number(first), 2, 1],
+      ]);
+      bench.flush();
+      assert.equal([...bench.file.keys()], [sections - 1n]);
+      assert.is(bench.call('next_changed_section', 0n), sections - 1n);
+      assert.is(bench.call('mask_extent', last - 3n, 100n), 0n);
+      assert.is(bench.call('mask_export', blocks / 262144n - 1n), 2n);
+      assert.is(bench.call('mask_export', blocks / 262144n), errno('EINVAL'));
+      assert.is(bench.call('changed_runs', 0n), 1n);
+      bench.close();
+    });
+  }
+
+  test('64 TiB: what crosses block 2^32 is one piece, and nothing near block 0 changes', () => {
     const bench = new Bench(engine, { nrSectors: SECTORS_MAX });
-    assert.is(bench.stat('NR_BLOCKS'), 1n << 32n);
-    assert.is(bench.stat('NR_SECTIONS'), 1n << 20n);
-    assert.is(bench.stat('DATA_OFFSET'), 4096n + (1n << 35n));
-    const last = (1n << 32n) - 1n;
-    bench.commit(last - 1n, 2n);
-    const first = (4096n + (1n << 35n)) / 4096n;
-    assert.equal(bench.planRead(SECTORS_MAX - 24n, 1000n), [
-      [Number(last) - 2, 1, 0],
-      [Number(first), 2, 1],
+    const edge = 1n << 32n;
+    assert.equal(bench.planCopy([[8n * (edge - 3n), 48n]]), [[Number(edge) - 3, 6, 0]]);
+    bench.commit(edge - 3n, 6n);
+    assert.is(bench.call('is_copied', 8n * (edge - 3n), 48n), 1n);
+    assert.is(bench.call('is_copied', 8n * edge, 8n), 1n);
+    assert.is(bench.call('is_copied', 0n, 8n), 0n);
+    assert.is(bench.call('is_copied', 8n * (edge + 3n), 8n), 0n);
+    const first = (4096n + 8n * (1n << 34n)) / 4096n;
+    assert.equal(bench.planRead(8n * (edge - 4n), 64n), [
+      [Number(edge) - 4, 1, 0],
+      [Number(first), 6, 1],
+      [Number(edge) + 3, 1, 0],
     ]);
-    bench.flush();
-    assert.equal([...bench.file.keys()], [(1n << 20n) - 1n]);
+    assert.equal(bench.planRead(0n, 64n), [[0, 8, 0]]);
+    assert.is(bench.call('mask_extent', edge - 10n, 20n), 0n);
+    assert.is(bench.call('mask_export', 16383n), 7n);
+    assert.is(bench.call('mask_export', 16384n), 7n);
+    assert.is(bench.call('mask_export', 0n), 0n);
+    assert.equal(bench.planRead(8n * (edge + 3n), 72n), [
+      [Number(edge) + 3, 7, 2],
+      [Number(edge) + 10, 2, 0],
+    ]);
+    assert.is(bench.call('to_incremental', 0n), 0n);
+    assert.is(bench.call('mark', 8n * (edge - 5n), 80n), 4n);
+    assert.equal(bench.runs(bench.call('changed_runs', 0n)), [[Number(edge) - 5, 10, 0]]);
     assert.is(bench.call('next_changed_section', 0n), (1n << 20n) - 1n);
-    assert.is(bench.call('mask_extent', last - 3n, 100n), 0n);
-    assert.is(bench.call('mask_export', 16383n), 2n);
-    assert.is(bench.call('mask_export', 16384n), errno('EINVAL'));
-    assert.is(bench.call('changed_runs', 0n), 1n);
+    assert.is(bench.call('export_section', (1n << 20n) - 1n), 5n);
+    assert.is(bench.call('export_section', 1n << 20n), 5n);
+    bench.close();
+  });
+
+  test('memory goes by what is used: 64 TiB that nobody writes to, 1,000 writes far apart, runs of all blocks', () => {
+    const bench = new Bench(engine, { nrSectors: SECTORS_MAX, mode: INCREMENTAL });
+    const idle = bench.memoryBytes;
+    assert.ok(idle < 24 * 1024 * 1024, `${idle}`);
+    for (let n = 0n; n < 1000n; n++) assert.is(bench.call('mark', ((n * SECTORS_MAX) / 8000n) * 8n, 8n), 1n);
+    const used = bench.memoryBytes - idle;
+    assert.ok(used >= 1000 * 4096 - 19 * 32768 && used < 1000 * 4096 * 1.1 + 32 * 32768, `${used}`);
+    bench.call('mark', 0n, SECTORS_MAX);
+    bench.call('mask_extent', 0n, SECTORS_MAX / 8n);
+    assert.is(bench.stat('NR_CHANGED'), 1n << 34n);
+    assert.is(BigInt(bench.memoryBytes), BigInt(idle + used));
+    assert.is(bench.call('is_copied', 0n, SECTORS_MAX), 1n);
+    assert.is(bench.call('mask_export', 65535n), 0n);
     bench.close();
   });
 
@@ -137,18 +193,19 @@ for (const engine of ENGINES) {
 }
 
 // Minutes in an interpreter, and nothing in it depends on one.
-const whole = suite('core sizes, all of 16 TiB');
+const whole = suite('core sizes, all of 64 TiB');
 
 whole('runs of all blocks are cut before their count wraps', () => {
   const bench = new Bench(V8_RELEASE, { nrSectors: SECTORS_MAX, mode: INCREMENTAL });
-  assert.is(bench.call('mark', 0n, SECTORS_MAX), 1n << 32n);
-  assert.is(bench.stat('NR_CHANGED'), 1n << 32n);
-  assert.is(bench.call('is_copied', 0n, SECTORS_MAX), 1n);
+  const half = SECTORS_MAX / 2n;
+  assert.is(bench.call('mark', half - 8n, 16n), 2n);
+  assert.is(bench.call('mark', 0n, SECTORS_MAX), (1n << 34n) - 2n);
+  assert.is(bench.stat('NR_CHANGED'), 1n << 34n);
   const runs = bench.runs(bench.call('changed_runs', 0n));
-  assert.equal(runs, [
-    [0, 2 ** 31, 0],
-    [2 ** 31, 2 ** 31, 0],
-  ]);
+  assert.equal(
+    runs,
+    Array.from({ length: 8 }, (_, n) => [n * 2 ** 31, 2 ** 31, 0]),
+  );
   bench.close();
 });
 

@@ -58,7 +58,7 @@ test('the causes of "Invalid argument" have a sentence each', () => {
       /^no filesystem of \/dev\/sdb1 is mounted read-write; hint: mount \/dev\/sdb1 first$/,
     ],
     [setup('/dev/sdc1'), world(), /^no filesystem of \/dev\/sdc1 is mounted read-write/],
-    [setup('/dev/sda1'), world([], { sectors: () => 2 ** 35 + 1 }), /^\/dev\/sda1 has more than 16 TiB$/],
+    [setup('/dev/sda1'), world([], { sectors: () => 2 ** 37 + 1 }), /^\/dev\/sda1 has more than 64 TiB$/],
     [setup('/dev/sda1', '/tmp/cow'), world(), /^\/tmp\/cow does not lie on the volume itself; hint: .*below \/data$/],
     [{ command: 'transition-to-incremental', minor: 0n }, world([device(3, { error: -27 })]), /^minor 0 has failed: /],
     [

@@ -24,6 +24,8 @@ export interface Scenario {
   readonly options?: readonly string[];
   /** the machine's root filesystem is on /dev/vda; the script is run once per boot */
   readonly rootDisk?: boolean;
+  /** in test:all only, or by name: it takes too long for npm test */
+  readonly long?: boolean;
   /** needs the module with the core's debug build */
   readonly debugCore?: boolean;
   /** needs tests/vm/erasable */
@@ -92,6 +94,8 @@ export const scenarios: readonly Scenario[] = [
   },
   { name: 'throttled', fileSystems: both, diskMib: [512, SCRATCH_MIB], seconds: 50 },
   { name: 'memory', fileSystems: xfs, diskMib: [65536], seconds: 30 },
+  { name: 'large', fileSystems: xfs, options: ['LARGE_SEED'], diskMib: [64, SCRATCH_MIB], seconds: 120, long: true },
+  { name: 'grow', fileSystems: both, diskMib: [64, SCRATCH_MIB], seconds: 60 },
   { name: 'idle', fileSystems: both, diskMib: [512, SCRATCH_MIB], seconds: 30 },
   { name: 'boot-volume', fileSystems: ext4, diskMib: [200, SCRATCH_MIB], seconds: 30 },
   { name: 'filesystems', fileSystems: ext4, diskMib: [41, SCRATCH_MIB, 41], seconds: 110 },

@@ -43,16 +43,16 @@ step "100 sections at a limit of 1 MiB: $few KiB"
 dbdctl destroy 0
 umount $MOUNT
 
-# More than 16 TiB: refused with its reason, and nothing is left.
-truncate -s 17T /run/huge
+# More than 64 TiB: refused with its reason, and nothing is left.
+truncate -s 65T /run/huge
 huge=$(losetup --find --show /run/huge)
 mkfs.xfs -q -K -l size=64m "$huge"
 mount "$huge" $MOUNT
 refused "File too large" dbdctl setup-snapshot -f 100 "$huge" $MOUNT/cow 0
-dmesg | matches "datto: minor 0: loop.* has more than 16 TiB" || die "nothing in the kernel's log of its size"
-refused "more than 16 TiB" dbdctl_tool setup-snapshot -f 100 "$huge" $MOUNT/cow 0
+dmesg | matches "datto: minor 0: loop.* has more than 64 TiB" || die "nothing in the kernel's log of its size"
+refused "more than 64 TiB" dbdctl_tool setup-snapshot -f 100 "$huge" $MOUNT/cow 0
 [ ! -e $MOUNT/cow ] || die "a set-up that was refused left its COW file behind"
-step "17 TiB: refused, with its reason"
+step "65 TiB: refused, with its reason"
 umount $MOUNT
 losetup -d "$huge"
 unload_module

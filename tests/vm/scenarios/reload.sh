@@ -123,7 +123,9 @@ dbdctl destroy 0
 copy_device $ORIGIN $SCRATCH/larger
 truncate -s +1M $SCRATCH/larger
 loop=$(losetup --find --show $SCRATCH/larger)
-bad "resized" -34 4 reload-incremental "$loop" /cow1 0
+dbdctl reload-incremental "$loop" /cow1 0
+state "on a larger device" 4
+dbdctl destroy 0
 losetup -d "$loop"
 
 # Mounted where nobody tracked it.

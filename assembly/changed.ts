@@ -1,0 +1,39 @@
+// C in chunks, as the larger core of an origin that has grown takes it over.
+
+import { EINVAL, MASK_CHUNK_BLOCKS, MASK_CHUNK_BYTES, STATUS_ROOM } from './layout';
+import { BUFFER, CHANGED, Device, chunks_of } from './memory';
+import { summarize } from './bitmap';
+import { copy_chunk, is_empty_chunk, replace_chunk } from './mask';
+
+/** Notes in the summary which sections of a chunk of C, which lies in the buffer, have bits. */
+export function summarize_chunk(chunk: u64): void {
+  for (let at: usize = 0; at < MASK_CHUNK_BYTES; at += 8) {
+    if (load<u64>(BUFFER + at)) summarize(chunk * MASK_CHUNK_BLOCKS + (<u64>at << 3));
+  }
+}
+
+/**
+ * Copies a chunk of C to the buffer.
+ *
+ * @param chunk number of the chunk of 262144 blocks
+ * @returns 1; 0, and nothing copied, if no bit of it is set; -EINVAL past the end
+ */
+export function changed_export(chunk: i64): i64 {
+  if (<u64>chunk >= chunks_of(Device.nr_blocks)) return -EINVAL;
+  if (is_empty_chunk(CHANGED, chunk)) return 0;
+  copy_chunk(CHANGED, chunk, BUFFER);
+  return 1;
+}
+
+/**
+ * Makes a chunk of C, of which no bit is set, what the buffer holds. What is set so is not counted.
+ *
+ * @param chunk number of the chunk of 262144 blocks
+ * @returns 0; -EINVAL past the end; STATUS_ROOM, and nothing changed: make room and ask again
+ */
+export function changed_import(chunk: i64): i64 {
+  if (<u64>chunk >= chunks_of(Device.nr_blocks)) return -EINVAL;
+  if (!replace_chunk(CHANGED, chunk, BUFFER)) return STATUS_ROOM;
+  summarize_chunk(chunk);
+  return 0;
+}
