@@ -139,6 +139,9 @@ export class CowFile {
    */
   *indexChunks(end: number = Number(this.#core.stat('DATA_OFFSET'))): Generator<IndexChunk> {
     let at = COW_HEADER_SIZE;
+    // Space that is allocated but was never written counts as data once it is in the page cache: what is read ahead would be read too, and
+    // so on, to the end of an index of many GiB.
+    this.#syscalls.adviseRandom(this.#file.fd);
     while (at < end) {
       const data = this.#syscalls.nextData(this.#file.fd, at, this.#file.path) ?? end;
       // A filesystem may keep data in units smaller than an entry.

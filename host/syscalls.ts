@@ -27,6 +27,9 @@ export interface Syscalls {
   /** posix_fadvise(2) with POSIX_FADV_WILLNEED. Advice: failures are ignored. */
   adviseWillNeed(fd: number, offset: number, bytes: number): void;
 
+  /** posix_fadvise(2) with POSIX_FADV_RANDOM: nothing is read ahead. Failures are ignored. */
+  adviseRandom(fd: number): void;
+
   /**
    * lseek(2) with SEEK_DATA.
    *
@@ -86,6 +89,7 @@ export interface Syscalls {
 }
 
 const MADV_HUGEPAGE = 14;
+const POSIX_FADV_RANDOM = 1;
 const POSIX_FADV_WILLNEED = 3;
 const POSIX_FADV_DONTNEED = 4;
 const SEEK_DATA = 3;
@@ -159,6 +163,9 @@ export const nativeSyscalls = (): Syscalls => {
     },
     adviseWillNeed(fd, offset, bytes) {
       c().posix_fadvise(fd, offset, bytes, POSIX_FADV_WILLNEED);
+    },
+    adviseRandom(fd) {
+      c().posix_fadvise(fd, 0, 0, POSIX_FADV_RANDOM);
     },
     nextData(fd, offset, subject) {
       const found = Number(c().lseek(fd, offset, SEEK_DATA));

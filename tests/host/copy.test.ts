@@ -20,6 +20,7 @@ const quiet: Syscalls = {
   addressOf: () => 0n,
   adviseHugePages: () => undefined,
   adviseWillNeed: () => undefined,
+  adviseRandom: () => undefined,
   nextData: (_fd, offset) => offset,
   punchHole: () => undefined,
   adviseDontNeed: () => undefined,

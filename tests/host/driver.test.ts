@@ -27,6 +27,7 @@ const fakeKernel = (answer: (argument: Buffer) => void = () => undefined): { sys
       addressOf: (bytes) => BigInt(strings.push(bytes.toString())),
       adviseHugePages: fail,
       adviseWillNeed: fail,
+      adviseRandom: fail,
       nextData: fail,
       punchHole: fail,
       adviseDontNeed: fail,

@@ -5,7 +5,7 @@ step "seed $SEED"
 make_scratch
 truncate -s 40T $SCRATCH/volume
 ORIGIN=$(losetup --find --show --direct-io=on $SCRATCH/volume)
-mkfs.xfs -q -K -l size=64m "$ORIGIN"
+mkfs.xfs -q -K -l size=64m -m reflink=0,rmapbt=0,finobt=0 "$ORIGIN"	# nothing is kept free for trees
 mkdir -p $MOUNT
 mount "$ORIGIN" $MOUNT
 # What is left is room for two COW files: each goes where the last but one was, whose blocks are zeros in the image already. Else the first
