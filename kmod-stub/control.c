@@ -13,7 +13,7 @@
 
 static struct mutex minor_locks[SNAP_DEVICES_MAX];
 
-int control_lock(unsigned int minor)
+noinline int control_lock(unsigned int minor)
 {
 	return mutex_lock_killable(&minor_locks[minor]) ? -EINTR : 0;
 }

@@ -259,7 +259,7 @@ static int export_header(struct engine *engine, struct file *file)
 }
 
 /* The header says "clean" only once the index is durable. */
-int core_export(struct dattobd_device *dev, struct engine *engine, struct cow_file *cow)
+noinline int core_export(struct dattobd_device *dev, struct engine *engine, struct cow_file *cow)
 {
 	struct file *file = cow_file_open(cow);
 	int err, close_err;

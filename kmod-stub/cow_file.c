@@ -223,8 +223,8 @@ static struct cow_file *make(const struct path *path, struct block_device *origi
 	return ERR_PTR(err);
 }
 
-struct cow_file *cow_file_create(const char *name, struct block_device *origin, const char *device,
-				 u64 bytes, const void *header)
+noinline struct cow_file *cow_file_create(const char *name, struct block_device *origin,
+					  const char *device, u64 bytes, const void *header)
 {
 	struct cow_file *cow;
 	struct path path;

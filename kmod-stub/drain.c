@@ -34,7 +34,7 @@ static int result(long left)
 	return left ? -EINTR : -ETIMEDOUT;
 }
 
-int drain_worker(struct dattobd_device *dev, long timeout)
+noinline int drain_worker(struct dattobd_device *dev, long timeout)
 {
 	struct drain *drain = &dev->drain;
 	u64 asked = atomic64_inc_return(&drain->asked);
@@ -44,7 +44,7 @@ int drain_worker(struct dattobd_device *dev, long timeout)
 						  timeout));
 }
 
-int drain_held(struct dattobd_device *dev, long timeout)
+noinline int drain_held(struct dattobd_device *dev, long timeout)
 {
 	struct drain *drain = &dev->drain;
 	unsigned long flags;
@@ -59,7 +59,7 @@ int drain_held(struct dattobd_device *dev, long timeout)
 	return result(left);
 }
 
-int drain_reads(struct dattobd_device *dev, u64 number)
+noinline int drain_reads(struct dattobd_device *dev, u64 number)
 {
 	struct snapshot *snap = dev->snap;
 	long left = 0;
@@ -74,7 +74,7 @@ int drain_reads(struct dattobd_device *dev, u64 number)
 }
 
 /* Polled: a flush_work() cannot be given up. */
-int drain_work(struct work_struct *work, long timeout)
+noinline int drain_work(struct work_struct *work, long timeout)
 {
 	long left = timeout;
 
@@ -89,7 +89,7 @@ int drain_work(struct work_struct *work, long timeout)
 	return 0;
 }
 
-int drain_cow_writes(struct dattobd_device *dev, long timeout)
+noinline int drain_cow_writes(struct dattobd_device *dev, long timeout)
 {
 	return result(wait_event_killable_timeout(dev->cow_writes_wait,
 						  !atomic_read(&dev->nr_cow_writes), timeout));

@@ -217,7 +217,6 @@ static bool release(struct dattobd_device *dev, struct bio *bio)
 static void wait_to_release(struct dattobd_device *dev, struct bio *bio)
 {
 	sector_t sector = 0, nr_sectors = tracker_range(dev, bio, &sector);
-
 	int err;
 
 	if (READ_ONCE(dev->error)) {

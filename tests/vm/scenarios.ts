@@ -98,7 +98,7 @@ export const scenarios: readonly Scenario[] = [
   { name: 'grow', fileSystems: both, diskMib: [64, SCRATCH_MIB], seconds: 60 },
   { name: 'idle', fileSystems: both, diskMib: [512, SCRATCH_MIB], seconds: 30 },
   { name: 'boot-volume', fileSystems: ext4, diskMib: [200, SCRATCH_MIB], seconds: 30 },
-  { name: 'filesystems', fileSystems: ext4, diskMib: [41, SCRATCH_MIB, 41], seconds: 110 },
+  { name: 'filesystems', fileSystems: ext4, diskMib: [41, SCRATCH_MIB, 41], seconds: 60 },
   {
     name: 'bare',
     fileSystems: both,

@@ -1,4 +1,5 @@
-# One short history on each kind of filesystem that a COW file can lie on, and the refusal on those where it cannot.
+# One short history on each kind of filesystem that a COW file can lie on (in the short form on those that differ most), and the refusal on
+# those where it cannot.
 . "$PROJECT/tests/vm/guest/lib.sh"
 IMAGE=$SCRATCH/image
 mkdir -p $MOUNT /mnt/image
@@ -112,23 +113,25 @@ prepare=old_file grow=fills reload=reloads optional=":casefold:xfs, 512 bytes:" 
 ext4 "dioread_lock" dioread_lock -b 4096
 prepare=nothing grow=grows reload=nothing size=(-f 5)
 ext4 "nodelalloc, 1 KiB" nodelalloc -b 1024
-ext4 "2 KiB" defaults -b 2048
-ext4 "bigalloc" defaults -b 4096 -O bigalloc -C 16384
-# verity wants blocks as large as pages before 6.3
-ext4 "verity, quota, encryption" usrquota,grpquota -b 4096 -O verity,quota,encrypt
-ext4 "inline data" defaults -b 4096 -O inline_data -I 256
-prepare=casefold
-ext4 "casefold" defaults -O casefold
-prepare=nothing
-external_journal
-ext4 "journal on another device" defaults -b 4096 -J device=/dev/vdc
+if [ -n "$LONG" ]; then
+	ext4 "2 KiB" defaults -b 2048
+	ext4 "bigalloc" defaults -b 4096 -O bigalloc -C 16384
+	# verity wants blocks as large as pages before 6.3
+	ext4 "verity, quota, encryption" usrquota,grpquota -b 4096 -O verity,quota,encrypt
+	ext4 "inline data" defaults -b 4096 -O inline_data -I 256
+	prepare=casefold
+	ext4 "casefold" defaults -O casefold
+	prepare=nothing
+	external_journal
+	ext4 "journal on another device" defaults -b 4096 -J device=/dev/vdc
+fi
 kind "xfs, 512 bytes" xfs defaults mkfs.xfs -q -f --unsupported -m crc=0 -b size=512
 grow=stays
-kind "ext2" ext2 defaults mke2fs -q -F -t ext2 -b 1024
+[ -z "$LONG" ] || kind "ext2" ext2 defaults mke2fs -q -F -t ext2 -b 1024
 reload=reloads
 kind "ext3" ext3 defaults mke2fs -q -F -t ext3 -b 4096
 reload=nothing
-kind "ext3 as ext4" ext4 nodelalloc mke2fs -q -F -t ext3 -b 1024
+[ -z "$LONG" ] || kind "ext3 as ext4" ext4 nodelalloc mke2fs -q -F -t ext3 -b 1024
 
 # The mark of a larger volume covers sections of the index that nothing else is written to. Where they are not unwritten, they are cleared.
 kind="ext3, 1100 MiB"
