@@ -65,7 +65,7 @@ test('a machine whose saved state is no good is booted', async () => {
   const booted = join(cacheDir, 'vm/booted');
   const names = existsSync(booted) ? readdirSync(booted).filter((name) => name.startsWith(`${on.name}-1-1024-`)) : [];
   const sizes = names.map((name) => statSync(join(booted, name)).size);
-  names.forEach((name, i) => truncateSync(join(booted, name), sizes[i]! / 2));
+  names.forEach((name, i) => truncateSync(join(booted, name), Math.floor(sizes[i]! / 2)));
   assert.is((await machine('flake', false, 60).run(2)).passed, 1);
   for (const [i, name] of names.entries()) assert.ok(statSync(join(booted, name)).size > sizes[i]! * 0.9);
 });

@@ -92,7 +92,7 @@ export const scenarios: readonly Scenario[] = [
     diskMib: [64, SCRATCH_MIB],
     seconds: 50,
   },
-  { name: 'throttled', fileSystems: both, diskMib: [512, SCRATCH_MIB], seconds: 50 },
+  { name: 'throttled', fileSystems: both, diskMib: [512, SCRATCH_MIB], seconds: 70 },
   { name: 'memory', fileSystems: xfs, diskMib: [65536], seconds: 30 },
   { name: 'large', fileSystems: xfs, options: ['LARGE_SEED'], diskMib: [64, SCRATCH_MIB], seconds: 120, long: true },
   { name: 'grow', fileSystems: both, diskMib: [64, SCRATCH_MIB], seconds: 60 },

@@ -11,7 +11,7 @@ dd if=/dev/urandom of=/run/new bs=1M count=2 status=none
 mountpoint -q /sys/fs/cgroup || mount -t cgroup2 none /sys/fs/cgroup
 echo +io >/sys/fs/cgroup/cgroup.subtree_control
 mkdir /sys/fs/cgroup/slow
-echo "$(cat /sys/class/block/"$(basename $ORIGIN)"/dev) wbps=300000" >/sys/fs/cgroup/slow/io.max
+echo "$(cat /sys/class/block/"$(basename $ORIGIN)"/dev) wbps=150000" >/sys/fs/cgroup/slow/io.max
 
 # slow_write MIB: in the background, from that place of the file on
 slow_write() {
