@@ -83,8 +83,8 @@ function commit_entries(first: u64, count: u64): i64 {
  * @param block first block
  * @param count number of blocks
  * @returns number of blocks committed, from the first on; -EFBIG if there is no room for the first; STATUS_MISS if the
- *          first needs a section, STATUS_ROOM if it needs more memory for bitmaps; -EINVAL if it is past the end or copied already, in incremental mode, or if fpos points
- *          into the index
+ *          first needs a section, STATUS_ROOM if it needs more memory for bitmaps; -EINVAL if it is past the end or copied
+ *          already, in incremental mode, or if fpos points into the index
  */
 export function commit_copy(block: i64, count: i64): i64 {
   if (Device.mode != MODE_SNAPSHOT || <u64>block >= Device.nr_blocks) return -EINVAL;

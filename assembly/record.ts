@@ -3,7 +3,7 @@
 //   header block   the header as of a file in use, then the record (RECORD_FIELDS)
 //   area           pieces, one behind the other: the directory (4096 bytes for each begun 16 TiB), then chunks
 //
-// Directory: the bits of its first half tell which chunks of C are stored, those of the second which of M. Chunks that are all
+// Directory: the bits of its first half are set for the chunks of C that are stored, those of the second which of M. Chunks that are all
 // zero are not. The chunks come in the order C 0, M 0, C 1, M 1, …; that of an origin of less than one chunk is cut to whole blocks.
 
 import { BLOCK_BYTES, MASK_CHUNK_BYTES } from './layout';

@@ -10,6 +10,7 @@
 #include "room.h"
 
 #define GROW_TRIES 16
+#define MARK_PIECE (64ULL * 1024 * MIB / SECTOR_SIZE)
 
 int grow_check(struct dattobd_device *dev)
 {
@@ -72,9 +73,15 @@ static s64 copy_bitmaps(struct dattobd_device *dev, struct engine *larger)
 /* From the last block on that the smaller core has only a part of. */
 static s64 mark_rest(struct dattobd_device *dev, struct engine *larger, u64 nr_sectors)
 {
-	u64 from = round_down(dev->nr_sectors, COW_BLOCK_SECTORS);
+	u64 from = round_down(dev->nr_sectors, COW_BLOCK_SECTORS), count;
+	s64 ret = 0;
 
-	return room_call_alone(larger, CORE_MARK, from, nr_sectors - from, S64_MAX);
+	for (; from < nr_sectors && ret >= 0; from += count) {
+		count = min_t(u64, nr_sectors - from, MARK_PIECE);
+		ret = room_call_alone(larger, CORE_MARK, from, count, S64_MAX);
+		cond_resched();
+	}
+	return ret;
 }
 
 static s64 fill_larger(struct dattobd_device *dev, struct engine *larger, u64 nr_sectors)
@@ -101,13 +108,17 @@ static u64 changed_now(struct dattobd_device *dev)
 	return counters.nr_changed;
 }
 
-/* Who gets room for the smaller core has a write that is held. */
+/*
+ * Who gets room for the smaller core has a write that is held. Who changes its size otherwise has
+ * sections_lock, and has done with it when this has that.
+ */
 static struct engine *exchange(struct dattobd_device *dev, struct engine *larger, u64 nr_sectors,
 			       u64 changed)
 {
 	struct engine *other = larger;
 	unsigned long flags;
 
+	mutex_lock(&dev->sections_lock);
 	core_lock(dev, flags);
 	if (engine_call(dev->engine, CORE_STAT, CORE_STAT_NR_CHANGED, 0, 0) == changed &&
 	    dev->drain.held == READ_ONCE(dev->drain.gone) && !dev->error) {
@@ -116,6 +127,7 @@ static struct engine *exchange(struct dattobd_device *dev, struct engine *larger
 		WRITE_ONCE(dev->nr_sectors, nr_sectors);
 	}
 	core_unlock(dev, flags);
+	mutex_unlock(&dev->sections_lock);
 	return other;
 }
 

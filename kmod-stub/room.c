@@ -42,7 +42,7 @@ int room_make(struct dattobd_device *dev)
 		mutex_lock(&dev->sections_lock);
 		err = grow_memory(dev);
 		mutex_unlock(&dev->sections_lock);
-		if (err != -ENOMEM || ++tries == ROOM_TRIES)
+		if (err != -ENOMEM || READ_ONCE(dev->error) || ++tries == ROOM_TRIES)
 			return err;
 		msleep(ROOM_WAIT_MS);
 	}

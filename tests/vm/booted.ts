@@ -16,7 +16,8 @@ import { Qmp } from './qmp.js';
 
 /** What a guest says on its console when it has stopped; it goes on after a line of input, which says how it got there. */
 const STOPPED = /^initrd: stopped\b/m;
-const folder = join(cacheDir, 'vm/booted');
+/** Of the states of a kernel. */
+const folderOf = (kernel: Kernel): string => join(cacheDir, 'vm/booted', kernel.name);
 const POLL_MS = 50;
 /** The most states of a kernel that are kept: with one CPU and two, and of the machines with a root of their own. */
 const KEPT = 5;
@@ -50,17 +51,16 @@ function pathOf({ kernel, initrd, memoryMib, cpus }: Kind, hardware: readonly st
   const hash = createHash('sha256')
     .update(JSON.stringify([qemuVersion(kernel), kernel.image, mtimeMs, size, ...hardware]))
     .update(readFileSync(initrd));
-  return join(folder, `${kernel.name}-${cpus}-${memoryMib}-${hash.digest('hex').slice(0, 16)}`);
+  return join(folderOf(kernel), `${cpus}-${memoryMib}-${hash.digest('hex').slice(0, 16)}`);
 }
 
 /** Removes the oldest states of a kernel. */
 function forget(kernel: Kernel): void {
-  const all = readdirSync(folder).filter((name) => name.startsWith(`${kernel.name}-`));
-  const ages = new Map(
-    all.map((name) => [name, statSync(join(folder, name), { throwIfNoEntry: false })?.mtimeMs ?? 0]),
-  );
+  const folder = folderOf(kernel);
+  const all = readdirSync(folder).map((name) => join(folder, name));
+  const ages = new Map(all.map((path) => [path, statSync(path, { throwIfNoEntry: false })?.mtimeMs ?? 0]));
   const oldest = all.sort((a, b) => ages.get(a)! - ages.get(b)!);
-  for (const name of oldest.slice(0, Math.max(0, all.length - KEPT))) rmSync(join(folder, name), { force: true });
+  for (const path of oldest.slice(0, Math.max(0, all.length - KEPT))) rmSync(path, { force: true });
 }
 
 async function statusOf(qmp: Qmp, query: string): Promise<string | undefined> {

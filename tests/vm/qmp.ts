@@ -17,7 +17,7 @@ export class Qmp {
 
   constructor(stream: Duplex) {
     this.#stream = stream;
-    createInterface({ input: stream }).on('line', (line) => this.#take(JSON.parse(line) as Reply));
+    createInterface({ input: stream }).on('line', (line) => this.#takeLine(line));
     stream.on('error', () => this.#end());
     stream.on('close', () => this.#end());
   }
@@ -34,6 +34,17 @@ export class Qmp {
       this.#waiting.push({ resolve, reject });
       this.#stream.write(`${JSON.stringify({ execute: command, arguments: options })}\n`);
     });
+  }
+
+  /** The last line of a process that was killed may be a part of one. */
+  #takeLine(line: string): void {
+    let reply: Reply;
+    try {
+      reply = JSON.parse(line) as Reply;
+    } catch {
+      return this.#end();
+    }
+    this.#take(reply);
   }
 
   #take(reply: Reply): void {

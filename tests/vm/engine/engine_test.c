@@ -157,45 +157,35 @@ static void test_sizes(void)
 	engine_destroy(NULL);
 }
 
-/* 4 GiB of linear memory and more: growing fails, and does not wrap round; a smaller size may follow. */
-static void test_limit(void)
+/*
+ * Bits in new places take memory, which does not grow under a lock: the core asks for it, is refused
+ * until there is some, and goes on.
+ */
+static void test_room(void)
 {
-	const u64 sectors = 16 * 1024 * SECTORS_PER_GIB;
-	const u64 limit = 1ULL << 32;
-	struct engine *engine = engine_create();
-	u64 fixed;
+	const u64 stride = 32768 * COW_BLOCK_SECTORS;
+	struct engine *engine = create(16 * 1024 * SECTORS_PER_GIB, CACHE_BYTES, 0);
+	u64 sector = 0;
+	s64 ret, bytes;
 
-	CHECK(!IS_ERR(engine));
-	if (IS_ERR(engine))
+	if (!engine)
 		return;
-	fixed = engine_call(engine, CORE_MEMORY_NEEDED, sectors, CACHE_BYTES, 0) - CACHE_BYTES;
-	CHECK(engine_call(engine, CORE_INIT, sectors, limit - fixed, CORE_MODE_SNAPSHOT) ==
-	      -ENOMEM);
-	CHECK(engine_call(engine, CORE_INIT, sectors, limit, CORE_MODE_SNAPSHOT) == -ENOMEM);
-	CHECK(engine_call(engine, CORE_INIT, sectors, CACHE_BYTES, CORE_MODE_SNAPSHOT) == 0);
+	while ((ret = call(engine, CORE_MARK, sector, 8)) == 1)
+		sector += stride;
+	pr_info("engine-test: %llu bits far apart before there is no room\n",
+		div_u64(sector, stride));
+	CHECK(ret == CORE_STATUS_ROOM);
+	CHECK(call(engine, CORE_STAT, CORE_STAT_NR_CHANGED, 0) == div_u64(sector, stride));
+	CHECK(call(engine, CORE_ROOM_MAKE, 0, 0) == -ENOMEM);
+	bytes = call(engine, CORE_ROOM_WANTED, 0, 0);
+	CHECK(bytes > (s64)engine_memory_bytes(engine));
+	CHECK(!engine_prepare(engine, bytes));
+	engine_let_grow(engine, bytes);
+	CHECK(call(engine, CORE_ROOM_MAKE, 0, 0) == 0);
+	engine_settle(engine);
+	CHECK(call(engine, CORE_MARK, sector, 8) == 1);
+	CHECK(call(engine, CORE_IS_COPIED, 0, 8) == 1);
 	engine_destroy(engine);
-}
-
-static void test_exhaustion(void)
-{
-	struct engine *engines[8] = {};
-	unsigned int i;
-	s64 ret = 0;
-
-	for (i = 0; i < ARRAY_SIZE(engines) && !ret; i++) {
-		engines[i] = engine_create();
-		CHECK(!IS_ERR(engines[i]));
-		if (IS_ERR(engines[i])) {
-			engines[i] = NULL;
-			break;
-		}
-		ret = engine_call(engines[i], CORE_INIT, 16 * 1024 * SECTORS_PER_GIB, CACHE_BYTES,
-				  CORE_MODE_SNAPSHOT);
-	}
-	pr_info("engine-test: engine %u of 16 TiB each: %lld\n", i, ret);
-	CHECK(ret == -ENOMEM);
-	for (i = 0; i < ARRAY_SIZE(engines); i++)
-		engine_destroy(engines[i]);
 }
 
 #ifdef CORE_DEBUG_OUT_OF_BOUNDS
@@ -226,8 +216,7 @@ static int __init engine_test_init(void)
 	test_calls();
 	test_memory();
 	test_sizes();
-	test_limit();
-	test_exhaustion();
+	test_room();
 	test_trap();
 	pr_info("engine-test: %u failures\n", nr_failures);
 	return nr_failures ? -EBADE : 0;

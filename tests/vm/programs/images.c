@@ -10,7 +10,7 @@
  *	images listed COW_FILE BYTES	prints how many blocks of an origin of BYTES bytes the index lists
  *	images update A COW_FILE B	copies the blocks that the index of COW_FILE lists from A to B, and prints how many
  *
- * Ends with 0 if what is claimed holds, 1 if not, 2 if it cannot tell. Written from the format's description alone: it
+ * Ends with 0 if what is claimed holds, 1 if not, 2 if it could not be compared. Written from the format's description alone: it
  * shares nothing with the code that it checks.
  */
 #include "blocks.h"

@@ -9,7 +9,7 @@
  *	scatter equal A B <PLACES	the blocks at these places (numbers, one a line) are equal in two files or devices; prints how many
  *	scatter fill DATA FROM TO	copies from FROM to TO what DATA, a sparse file, has data for
  *
- * Ends with 0 if what is claimed holds, 1 if not, 2 if it cannot tell.
+ * Ends with 0 if what is claimed holds, 1 if not, 2 if it could not be compared.
  */
 #include "blocks.h"
 

@@ -103,7 +103,7 @@ casefold() {
 	folder
 	chattr +F $HOME_FOLDER
 	echo x >$HOME_FOLDER/Some
-	[ -e $HOME_FOLDER/sOME ] || die "$kind: the folder tells case"
+	[ -e $HOME_FOLDER/sOME ] || die "$kind: a name in other case is another name"
 }
 external_journal() { mke2fs -q -F -O journal_dev -b 4096 /dev/vdc >/dev/null; }
 
