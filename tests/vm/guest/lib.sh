@@ -168,14 +168,19 @@ start_load() {
 
 load_alive() { kill -0 "$LOAD_PID" 2>/dev/null && kill -0 "$FIO_PID" 2>/dev/null; }
 
+# end_fio PID: a signal that it gets while it starts its threads is lost.
+end_fio() {
+	while kill -INT "$1" 2>/dev/null; do sleep 0.5; done
+	wait "$1" || [ $? = 128 ] || die "fio ended with $?"	# 128: at a signal
+}
+
 stop_load() {
 	load_alive || die "the load ended early: $(tail -3 /run/load.log /run/fio.log)"
 	kill "$TRIM_PID"
 	wait "$TRIM_PID" 2>/dev/null || [ $? = 143 ]
 	kill -TERM "$LOAD_PID"
 	wait "$LOAD_PID" || die "$(cat /run/load.log)"
-	kill -INT "$FIO_PID"
-	wait "$FIO_PID" || [ $? = 128 ] || die "fio ended with $?"	# 128: at a signal
+	end_fio "$FIO_PID"
 	! grep -E 'error=|err=[^:]*[1-9][0-9]*:?$' /run/fio.log || die "fio saw an error"
 	say "$(cat /run/load.log)"
 }

@@ -21,8 +21,7 @@ step "transition-to-incremental took $(($(date +%s%3N) - begin)) ms"
 kill -0 $fio 2>/dev/null || die "the writers ended early: $(cat /run/fio.log)"
 same "state" "$(field 0 state)" 2
 same "error" "$(field 0 error)" ""
-kill -INT $fio
-wait $fio || [ $? = 128 ]
+end_fio $fio
 dbdctl destroy 0
 umount $MOUNT
 unload_module
