@@ -6,7 +6,7 @@ import { bits_between, can_set_changed, changed_word, count_changed, set_changed
 import { Header } from './header';
 import { Sections, entry_at, section_changed, section_entries } from './index-sections';
 
-/** Blocks that may still be stored: the last one may end past fsize (FORMAT.md, A7.4). */
+/** Blocks that may still be stored: the last one may end past fsize (docs/FORMAT.md, A7.4). */
 @inline
 export function room(): u64 {
   const limit = Header.fsize / BLOCK_BYTES + u64(Header.fsize % BLOCK_BYTES != 0);

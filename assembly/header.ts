@@ -1,4 +1,4 @@
-// The header of the COW file: live fields, and the 64 bytes in which they are stored (FORMAT.md, A.2 to A.4).
+// The header of the COW file: live fields, and the 64 bytes in which they are stored (docs/FORMAT.md, A.2 to A.4).
 
 import {
   BLOCK_BYTES,

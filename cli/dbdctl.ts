@@ -1,4 +1,4 @@
-/** dbdctl: one sub-command, one ioctl. Exit status 0, or 255 for whatever goes wrong (ABI.md, F.1 and F.2). */
+/** dbdctl: one sub-command, one ioctl. Exit status 0, or 255 for every failure (docs/COMMANDS.md, F.1 and F.2). */
 import { existsSync } from 'node:fs';
 import { Command, CommanderError } from 'commander';
 import { Driver } from '../host/driver.js';

@@ -1,5 +1,5 @@
 /**
- * update-img: brings an image up to the next snapshot of its series (ABI.md, F.4; docs/UPDATE-IMG.md).
+ * update-img: brings an image up to the next snapshot of its series (docs/COMMANDS.md, F.4; docs/UPDATE-IMG.md).
  *
  * Exit status: 0; the errno of what could not be opened or read; 22 (EINVAL) for a wrong command line, files that do
  * not belong together, or an image that may not be updated; 16 (EBUSY) if another process is working on the image, or it is a device in use; 5 (EIO)

@@ -1,4 +1,4 @@
-/** A closed COW file, read: its header and the list of changed blocks that its index is (FORMAT.md). */
+/** A closed COW file, read: its header and the list of changed blocks that its index is (docs/FORMAT.md). */
 import type { Core } from './core.js';
 import { RefusalError } from './errors.js';
 import type { OpenFile } from './files.js';

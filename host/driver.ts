@@ -1,4 +1,4 @@
-/** The driver's ioctls (ABI.md, B): one function each, which opens the control node, issues one ioctl and closes. */
+/** The driver's ioctls (docs/ABI.md, B): each function opens the control node, issues one ioctl and closes. */
 import { closeSync, openSync } from 'node:fs';
 import { withErrno } from './errors.js';
 import type { IoctlName, StructField, StructLayout } from './layout.js';
@@ -106,7 +106,7 @@ const decodeInfo = (bytes: Buffer): DeviceInfo => {
 /**
  * The driver behind its control node.
  *
- * Every method throws a SystemError: of opening the node, or with the errno that the driver answered (ABI.md, B.4).
+ * Every method throws a SystemError with the errno of opening the node, or of the ioctl (docs/ABI.md, B.4).
  */
 export class Driver {
   readonly #syscalls: Syscalls;

@@ -55,7 +55,7 @@ export interface HeaderField {
   readonly doc: string;
 }
 
-/** The header's fields, little-endian (FORMAT.md, A.2). */
+/** The header's fields, little-endian (docs/FORMAT.md, A.2). */
 export const HEADER_FIELDS: readonly HeaderField[] = [
   { name: 'magic', offset: 0, bytes: 4, doc: 'COW_MAGIC' },
   { name: 'flags', offset: 4, bytes: 4, doc: 'its flags, one bit each' },
@@ -291,7 +291,7 @@ export interface StructLayout {
 
 const MINOR_DOC = 'minor of the device';
 
-/** Arguments of the ioctls on a 64-bit machine (ABI.md, B.3). */
+/** Arguments of the ioctls on a 64-bit machine (docs/ABI.md, B.3). */
 export const STRUCTS = {
   setup_params: {
     name: 'setup_params',
@@ -377,7 +377,7 @@ export interface IoctlLayout {
   readonly value: number;
 }
 
-/** The commands (ABI.md, B.2). `value` is asserted against the C macro, and in a test against the other columns. */
+/** The commands (docs/ABI.md, B.2). `value` is asserted against the C macro; a test compares the other columns. */
 export const IOCTLS = {
   IOCTL_SETUP_SNAP: { nr: 1, direction: 'write', argument: 'setup_params', value: 0x40289101 },
   IOCTL_RELOAD_SNAP: { nr: 2, direction: 'write', argument: 'reload_params', value: 0x40209102 },

@@ -1,4 +1,4 @@
-/** /proc/datto-info: what the driver shows of all its devices (ABI.md, D). */
+/** /proc/datto-info: what the driver shows of all its devices (docs/ABI.md, D). */
 import { readFileSync } from 'node:fs';
 import { deviceErrorText, withErrno } from './errors.js';
 import { OpenFile } from './files.js';
@@ -103,7 +103,7 @@ const toDevice = (values: ReadonlyMap<string, string>): DeviceStatus => {
 /**
  * Reads the text of /proc/datto-info.
  *
- * @throws SyntaxError if it has not the form of ABI.md, D
+ * @throws SyntaxError if it has not the form of docs/ABI.md, D
  */
 export const parseStatus = (source: string): DriverStatus => {
   let version: string | undefined;

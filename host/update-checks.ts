@@ -1,4 +1,4 @@
-/** What must hold before an image is brought up to date: inputs that belong together (ABI.md, F.4, then ours). */
+/** What must hold before an image is brought up to date: inputs that belong together (docs/COMMANDS.md, F.4). */
 import { realpathSync, statSync } from 'node:fs';
 import { Core } from './core.js';
 import type { BlockRun } from './cow-file.js';

@@ -59,7 +59,7 @@ interface Job {
   readonly device?: DeviceIdentity;
 }
 
-/** Opens files in the order in which their absence is told (ABI.md, F4.2 on), all closed together. */
+/** Files opened in the order of docs/COMMANDS.md, F4.2 to F4.4, all closed together. */
 class Opened {
   readonly #files: OpenFile[] = [];
 
@@ -354,9 +354,9 @@ const dryRun = (job: Job): UpdateResult => {
 };
 
 /**
- * Copies the blocks that the COW file lists from the snapshot to the image. All checks come before the first write
- * (ABI.md, F.4, in that order, then ours), and so does the note in the state file that an update is under way. The
- * image is on disk when this returns.
+ * Copies the blocks that the COW file lists from the snapshot to the image. All checks come before the first write, in
+ * the order of docs/COMMANDS.md, F.4, and so does the note in the state file that an update is under way. The image is
+ * on disk when this returns.
  *
  * @throws RefusalError with a code of the checks; SystemError if a file cannot be opened, read or synced, or the driver
  * cannot be asked. What then is left of the image is in its state file.

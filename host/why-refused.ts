@@ -1,6 +1,6 @@
 /**
- * Why the driver refused a request. One errno has many causes (ABI.md, B.4): what the request named is looked up, and the
- * first cause that holds is named, in the order in which the driver checks.
+ * Why the driver refused a request. One errno has many causes (docs/ABI.md, B.4): what the request named is looked up,
+ * and the first cause that holds is named, in the order in which the driver checks.
  */
 import { lstatSync, readFileSync, readlinkSync } from 'node:fs';
 import { constants } from 'node:os';

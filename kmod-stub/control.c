@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * /dev/datto-ctl: one ioctl, one function. The order of the checks is part of the interface
- * (ABI.md, B4).
+ * (docs/ABI.md, B.4).
  */
 #include <linux/capability.h>
 #include <linux/miscdevice.h>

@@ -22,7 +22,7 @@ struct cow_file;
  * @bytes: allocation size
  * @header: COW_HEADER_SIZE bytes that become the file's first block, through the filesystem
  *
- * Errors and their order: ABI.md B4.8 to B4.13. A failure after this call created the file
+ * Errors and their order: docs/ABI.md, B4.8 to B4.12. A failure after this call created the file
  * removes it; a file that was there before is never removed by a failure.
  *
  * Context: A request's thread. May sleep.

@@ -159,7 +159,7 @@ static inline struct block_device *origin_bdev(const struct dattobd_device *dev)
  * @origin: path, as the caller gave it
  * @mounted: whether the origin must be mounted read-write, or must not
  *
- * Errors and their order: ABI.md B4.3 to B4.7, B4.22 to B4.24.
+ * Errors and their order: docs/ABI.md, B4.3 to B4.7, B4.22 to B4.24.
  */
 struct dattobd_device *device_new(unsigned int minor, const char *origin, bool mounted);
 
@@ -233,7 +233,7 @@ int device_check_thawed(const struct dattobd_device *dev);
 
 /*
  * transition.c: a device's way from mode to mode. Under control_lock(); may sleep. Errors and
- * their order: ABI.md B4.
+ * their order: docs/ABI.md, B.4.
  */
 int transition_setup(unsigned int minor, const char *origin, const char *cow, u64 fallocate_mib,
 		     u64 cache_bytes);
@@ -257,7 +257,7 @@ void transition_unload(struct dattobd_device *dev);
 
 /*
  * reconfigure.c: what can be changed without a change of mode. Under control_lock(); may sleep.
- * Errors and their order: ABI.md B4.
+ * Errors and their order: docs/ABI.md, B.4.
  */
 int device_reconfigure(struct dattobd_device *dev, u64 cache_bytes); /* 0: the default */
 int device_expand(struct dattobd_device *dev, u64 mib);

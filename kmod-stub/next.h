@@ -18,7 +18,7 @@ struct next {
  * @mib: its size; 0 for the default share of the origin
  * @next: result, zeroed before; zeroed again on an error
  *
- * Errors and their order: ABI.md B4.8 to B4.14.
+ * Errors and their order: docs/ABI.md, B4.7b to B4.14.
  */
 int next_create(struct dattobd_device *dev, const char *path, u64 mib, u64 cache_bytes, u64 seqid,
 		struct next *next);

@@ -108,8 +108,9 @@ int watch_init(void);
 void watch_exit(void);
 
 /**
- * reload() - Go on tracking where a clean record ends. Errors and their order: ABI.md B4.20 to
- * B4.25; if the record is not right, the device is there, failed.
+ * reload() - Go on tracking where a clean record ends. Errors and their order: docs/ABI.md, B4.22
+ * to B4.25. If the record is not right, the device exists in the failed state (docs/STATES.md,
+ * E.6).
  * @cow: path from the root of the filesystem
  */
 int reload(unsigned int minor, const char *origin, const char *cow, u64 cache_bytes,

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* /proc/datto-info: every device, as JSON, to the byte as its readers know it (ABI.md, D). */
+/* /proc/datto-info: every device, as JSON, to the byte as its readers know it (docs/ABI.md, D). */
 #include <linux/proc_fs.h>
 #include <linux/seq_file.h>
 #include "dattobd.h"

@@ -121,8 +121,8 @@ free:
 }
 
 /*
- * Checks C6 and C7 and the state, in their order. On success a snapshot refuses to be opened, and
- * no clean record is left that would soon be wrong.
+ * Steps C6 and C7 of docs/ABI.md, B.4, then the state. On success a snapshot refuses to be opened,
+ * and no clean record is left that would soon be wrong.
  */
 static int check_state(struct dattobd_device *dev, enum dattobd_state wanted)
 {

@@ -1,4 +1,4 @@
-/** The rules of FORMAT.md that the header must keep, A.2 to A.4 and A.7. */
+/** The rules of docs/FORMAT.md (R) that the header must keep: A.2 to A.4, A.7 and A.8. */
 import type { CowHeader } from '../cow-file.js';
 import type { OpenFile } from '../files.js';
 import {

@@ -1,4 +1,4 @@
-/** The rules of FORMAT.md that the index must keep, A.5 and A.6. */
+/** The rules of docs/FORMAT.md (R) that the index must keep: A.5 and A.6. */
 import type { CowFile, CowHeader, IndexChunk } from '../cow-file.js';
 import {
   BLOCK_BYTES,

@@ -12,7 +12,7 @@ const dbdctl = (args: string[], fakes: Fakes = {}): Outcome & { ioctls: string[]
   return { ...outcome, ioctls: readLog(LOG) };
 };
 
-/** A usage error as F2.11 wants it: words, then the usage, and nothing was asked of the driver. */
+/** A usage error (docs/COMMANDS.md, F2.11): words, then the usage, and nothing was asked of the driver. */
 const assertUsageError = (args: string[], reason: string): void => {
   const { status, stdout, stderr, ioctls } = dbdctl(args);
   const label = args.join(' ');

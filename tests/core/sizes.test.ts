@@ -5,7 +5,7 @@ import { Bench, coreBytes, ENGINES, errno, INCREMENTAL, MIB, SNAPSHOT, V8_RELEAS
 
 const SECTORS_MAX = 1n << 37n;
 
-/** FORMAT.md, table X, and the corners around it: N, blocks tracked, S, data_offset, first position. */
+/** docs/FORMAT.md, X, and the corners around it: N, blocks tracked, S, data_offset, first position. */
 const WORKED = [
   [524288n, 65536n, 16n, 528384n, 129n],
   [524292n, 65537n, 16n, 528384n, 129n],

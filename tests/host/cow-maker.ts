@@ -1,4 +1,4 @@
-/** COW files made byte by byte from FORMAT.md, without the code under test. */
+/** COW files made byte by byte from docs/FORMAT.md, without the code under test. */
 import { closeSync, ftruncateSync, openSync, writeSync } from 'node:fs';
 
 export interface CowOptions {

@@ -35,7 +35,7 @@ const word = (path: string, offset: number): bigint => {
   return bytes.readBigUInt64LE();
 };
 
-/** Whether a flipped bit must be found, by what FORMAT.md says of the place; the file has the bit flipped. */
+/** Whether a flipped bit must be found, by what docs/FORMAT.md says of the place; the file has the bit flipped. */
 const mustBeFound = (mode: Mode, path: string, { offset, bit }: Flip): boolean => {
   const value = word(path, offset);
   if (offset < 4 || offset >= 48) {

@@ -2,7 +2,8 @@
 /*
  * Compares whole images and devices:
  *
- *	images covers OLD NEW COW_FILE	every block that differs is listed in the index of COW_FILE (FORMAT.md A5)
+ *	images covers OLD NEW COW_FILE	every block that differs is in the index of COW_FILE
+ *					(docs/FORMAT.md, A.5)
  *	images differ A B [FILE...]	prints how many blocks differ, leaving out what is in the extents of the FILEs
  *	images same-in A B FILE		FILE's extents are equal in A and B
  *	images zero-in A COW_FILE	the file's extents, the header apart, are zeros in A

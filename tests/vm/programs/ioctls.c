@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Asserts what the control node answers, row by row of ABI.md B (numbers and layouts are written down here anew: this is
- * the view of a client built long ago):
+ * Asserts what the control node answers, row by row of docs/ABI.md, B. Numbers and layouts are
+ * written down here once more: this is the view of a client built long ago. Labels: C1 and C6 are
+ * steps of B.4; A is docs/FORMAT.md, E docs/STATES.md, Q docs/TESTING.md, the rest docs/ABI.md.
  *
  *	ioctls DEVICE FOLDER OTHER_FILE
  *

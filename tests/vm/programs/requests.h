@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* The requests of the control node and their arguments, as ABI.md B.2 and B.3 describe them. */
+/* The requests of the control node and their arguments (docs/ABI.md, B.2 and B.3). */
 #ifndef REQUESTS_H
 #define REQUESTS_H
 

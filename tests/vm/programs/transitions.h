@@ -1,7 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /* The operations of transitions.c: each does one thing, says what its result must be, and moves the model on. */
 
-/* A mode of the device that an ioctl on it needs; the errno if it is refused (ABI.md B4: C5b, C6, C7, then the state). */
+/*
+ * A mode of the device that an ioctl on it needs; the errno if it is refused (docs/ABI.md, B.4:
+ * steps C5b, C6, C7, then the state).
+ */
 static int refusal(int checks_open, int needs_state, enum mode mode)
 {
 	if (!m.loaded || m.mode == NONE)
@@ -50,7 +53,7 @@ static void op_to_incremental(void)
 	unsigned int minor = MINOR;
 	int refused = refusal(1, 1, SNAP), got = answer(TO_INC, &minor);
 
-	if (!refused && got == EFBIG) { /* it filled up in this very moment (B4.34) */
+	if (!refused && got == EFBIG) { /* it filled up in this very moment (docs/ABI.md, B4.34) */
 		m.failed = 1;
 		m.mode = INC;
 		return;

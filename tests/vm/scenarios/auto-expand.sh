@@ -8,7 +8,7 @@ size_mib() { echo $(($(field 0 cow_size_current) / 1048576)); }
 free_mib() { echo $(($(stat -f -c '%a * %S' $MOUNT) / 1048576)); }
 # overwrite SKIP COUNT: MiB of the file, as fast as the disk takes them
 overwrite() { dd if=/dev/zero of=$MOUNT/file bs=1M seek="$1" count="$2" oflag=direct conv=notrunc status=none; }
-# told STEP RESERVED: what /proc says, to the byte (D2.11)
+# told STEP RESERVED: what /proc says, to the byte (docs/ABI.md, D2.11)
 told() {
 	local wanted
 	wanted=$(printf '\t\t\t"auto_expand": {\n\t\t\t\t"step_size_mib": %s,\n\t\t\t\t"reserved_space_mib": %s\n\t\t\t},' "$1" "$2")

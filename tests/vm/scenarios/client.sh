@@ -1,5 +1,5 @@
-# What each request answers in each state (ABI.md E5, E6), first to a C program through libdattobd, then to dbdctl: the
-# same errnos.
+# What each request answers in each state (docs/STATES.md, E.5 and E.6), first to a C program through libdattobd, then
+# to dbdctl: the same errnos.
 . "$PROJECT/tests/vm/guest/lib.sh"
 client="$PROGRAMS/client"
 ldd "$client" | matches "libdattobd.so.1 => /" || die "the client does not use the library: $(ldd "$client")"

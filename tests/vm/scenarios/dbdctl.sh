@@ -1,4 +1,4 @@
-# dbdctl's exit status and words, against the driver itself (ABI.md F2).
+# dbdctl's exit status and words, against the driver itself (docs/COMMANDS.md, F.2).
 . "$PROJECT/tests/vm/guest/lib.sh"
 # The first and the last rows have a process of their own, as users have; the others share one.
 own_process() { node "$PROJECT/dist/dbdctl.mjs" "$@"; }

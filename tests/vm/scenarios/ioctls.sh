@@ -1,4 +1,4 @@
-# The control node answers each request, right and wrong, as ABI.md B says.
+# The control node answers each request, right and wrong, as docs/ABI.md, B, says.
 . "$PROJECT/tests/vm/guest/lib.sh"
 make_origin
 load_module

@@ -1,4 +1,4 @@
-# What /proc/datto-info holds to the byte, the nodes and their modes, the parameters of the module (ABI.md C and D).
+# /proc/datto-info to the byte, the nodes and their modes, the parameters of the module (docs/ABI.md, C and D).
 . "$PROJECT/tests/vm/guest/lib.sh"
 make_origin
 size=$(blockdev --getsize64 $ORIGIN)
