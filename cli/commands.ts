@@ -60,14 +60,14 @@ export const SUB_COMMANDS: readonly SubCommand[] = [
   },
   {
     name: 'reload-snapshot',
-    doc: 'take a snapshot up again when its block device is mounted',
+    doc: 'continue a snapshot, before its block device is mounted read-write',
     options: [CACHE],
     parameters: [BLOCK_DEVICE, COW_FILE, MINOR],
     run: (driver, args) => driver.reloadSnapshot(reloadOf(args)),
   },
   {
     name: 'reload-incremental',
-    doc: 'take an incremental up again when its block device is mounted',
+    doc: 'continue an incremental, before its block device is mounted read-write',
     options: [CACHE],
     parameters: [BLOCK_DEVICE, COW_FILE, MINOR],
     run: (driver, args) => driver.reloadIncremental(reloadOf(args)),

@@ -94,7 +94,7 @@ export const manual: TopicManual = {
                 'does not fit.',
             ],
             ['`ENOENT`', 'The driver is not loaded, or no device has this minor.'],
-            ['`EOPNOTSUPP`', 'The driver does not have this command.'],
+            ['`EOPNOTSUPP`', 'No COW file can be on this filesystem, or its COW file cannot grow.'],
           ],
         },
         'Others are those of what the driver does, as `ENOSPC` or `EIO`; the kernel log tells more.',

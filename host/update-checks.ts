@@ -39,7 +39,7 @@ export const snapshotMinor = (path: string): number => {
 export const requireUsable = (path: string, info: DeviceInfo): void => {
   const readable = (info.state & STATE_BIT_SNAPSHOT) !== 0 && (info.state & STATE_BIT_UNVERIFIED) === 0;
   if (readable && info.error === 0) return;
-  const message = `Cannot use ${path}: it is ${describeState(info.state, info.error)}, expected an active snapshot`;
+  const message = `Cannot use ${path}: it is ${describeState(info.state, info.error)}, expected a snapshot that can be read`;
   throw new RefusalError('SNAPSHOT_UNUSABLE', message);
 };
 

@@ -176,7 +176,7 @@ const ofNewDevice = (request: Request, errno: number, world: World): Reason | un
 };
 
 const ofReload = ({ blockDevice }: Request, errno: number, world: World, number: string): Reason | undefined =>
-  errno === EBUSY && mountPointOf(world.mounts(), number) !== undefined
+  errno === EINVAL && mountPointOf(world.mounts(), number) !== undefined
     ? { reason: `${blockDevice} is mounted read-write`, hint: 'a reload comes before the mount, in the initramfs' }
     : undefined;
 

@@ -138,15 +138,18 @@ static s64 write_pieces(struct dattobd_device *dev)
 	}
 }
 
-/* What remains after a failure is the fingerprint of the filesystem in the record. */
+/*
+ * A record that stays is not true after the next write, and only the fingerprint of the filesystem
+ * in it may show that.
+ */
 static void remove(struct dattobd_device *dev)
 {
 	int err = cow_file_raw(dev->cow, REQ_OP_WRITE | REQ_FUA, 0, dev->open_header,
 			       COW_HEADER_SIZE);
 
 	if (err)
-		pr_dev_err(dev, "the clean record in %s could not be removed, do not reload it: %d",
-			   cow_file_path(dev->cow), err);
+		device_fail(dev, err,
+			    "its clean record could not be removed: do not reload it; a full backup is needed");
 }
 
 int record_withdraw(struct dattobd_device *dev)

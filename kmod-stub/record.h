@@ -18,7 +18,7 @@ int record_write(struct dattobd_device *dev);
 
 /**
  * record_withdraw() - Write the header block without the record, durably, if the record is still
- * there. That it could not be written is logged.
+ * there. If it cannot be written the device fails.
  *
  * Context: Process context; no write has passed since the record was written or read, and nobody
  * wrote to the filesystem elsewhere.

@@ -33,14 +33,16 @@ int dattobd_setup_snapshot(unsigned int minor, char *bdev, char *cow,
 			   unsigned long fallocated_space, unsigned long cache_size);
 
 /*
- * Announces a snapshot that is taken up again when its block device is mounted.
+ * Continues a snapshot after the module was unloaded or the machine was down, before the block
+ * device is mounted read-write. Writes are tracked from this call on. Returns 0 even if tracking
+ * cannot continue; the device then exists in the failed state, see dattobd_info().
  *
  * cow: path of the COW file from the root of its filesystem
  * The rest is as in dattobd_setup_snapshot().
  */
 int dattobd_reload_snapshot(unsigned int minor, char *bdev, char *cow, unsigned long cache_size);
 
-/* Announces an incremental that is taken up again when its block device is mounted; as dattobd_reload_snapshot(). */
+/* Continues an incremental; as dattobd_reload_snapshot(). */
 int dattobd_reload_incremental(unsigned int minor, char *bdev, char *cow, unsigned long cache_size);
 
 /* Ends a device, whatever its state. */

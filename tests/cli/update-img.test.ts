@@ -185,7 +185,7 @@ test('an index that lists blocks beyond the end of the snapshot is refused', () 
 });
 
 test('a device that is no usable snapshot is refused', () => {
-  assertRefused({ state: 2 }, 22, /active incremental, expected an active snapshot\n$/);
+  assertRefused({ state: 2 }, 22, /active incremental, expected a snapshot that can be read\n$/);
   assertRefused({ state: 5 }, 22, /unverified snapshot/);
   assertRefused({ error: -27 }, 22, /failed: COW file full/);
 });

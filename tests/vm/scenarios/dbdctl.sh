@@ -44,6 +44,8 @@ row "F2.10 minor too high" 255 "" ": Invalid argument" destroy 1000
 says "minor 1000 is out of range, expected 0 to 23"
 row "not on the volume" 255 "" ": Invalid argument" setup-snapshot $ORIGIN /run/cow 0
 says "/run/cow does not lie on the volume itself; hint: choose a path below $MOUNT"
+row "a reload of what is mounted" 255 "" ": Invalid argument" reload-incremental $ORIGIN /cow 0
+says "$ORIGIN is mounted read-write; hint: a reload comes before the mount"
 umount $MOUNT
 row "not mounted" 255 "" ": Invalid argument" setup-snapshot $ORIGIN $MOUNT/cow 0
 says "no filesystem of $ORIGIN is mounted read-write"

@@ -1,4 +1,4 @@
-# /proc/datto-info to the byte, the nodes and their modes, the parameters of the module (docs/ABI.md, C and D).
+# What /proc/datto-info to the byte, the nodes and their modes, the parameters of the module (docs/ABI.md, C and D).
 . "$PROJECT/tests/vm/guest/lib.sh"
 make_origin
 size=$(blockdev --getsize64 $ORIGIN)

@@ -8,7 +8,7 @@ dmsetup create origin --table "0 $sectors linear $ORIGIN 0"
 disk=$ORIGIN
 ORIGIN=/dev/mapper/origin
 make_origin
-load_module
+load_module debug=1
 write_file() { dd if=/dev/urandom of=$MOUNT/file bs=1M "$@" conv=notrunc,fsync status=none; }
 write_file count=24
 
@@ -73,6 +73,31 @@ same "the list is lost: the device" "$(field 0 state) $(field 0 seq_id) $(field 
 dd if=/dev/datto0 of=/dev/null bs=1M status=none skip=1 count=1
 [ ! -e $MOUNT/cow2 ] || ! images listed $MOUNT/cow2 $((sectors * 512)) || die "a list that is not whole can be read"
 step "a list that is lost is an error"
+dmsetup reload origin --table "0 $sectors linear $disk 0"
+dmsetup suspend --nolockfs origin
+dmsetup resume origin
+dbdctl destroy 0
+
+# The block of the clean record cannot be written to any more.
+dbdctl setup-snapshot -f 20 $ORIGIN $MOUNT/cow4 0
+dbdctl transition-to-incremental 0
+from=$(($(block_of $MOUNT/cow4) * 8)) to=$((from + 8))
+umount $MOUNT
+until_true 60 "the clean record" sh -c "dmesg | grep -q 'a clean record is written'"
+modprobe -q dm-flakey || true
+dmsetup reload origin <<-TABLE
+	0 $from linear $disk 0
+	$from 8 flakey $disk $from 0 1 1 error_writes
+	$to $((sectors - to)) linear $disk $to
+TABLE
+dmsetup suspend --nolockfs origin
+dmsetup resume origin
+mount $ORIGIN $MOUNT
+has_failed() { [ "$(field 0 error)" = -5 ]; }
+until_true 60 "the error" has_failed
+dmesg | matches "its clean record could not be removed: do not reload it" || die "nothing in the kernel's log"
+write_file seek=3 count=1
+step "a clean record that cannot be removed fails the device"
 dmsetup reload origin --table "0 $sectors linear $disk 0"
 dmsetup suspend --nolockfs origin
 dmsetup resume origin
