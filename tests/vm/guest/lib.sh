@@ -24,6 +24,12 @@ dbdctl() {
 	"$PROGRAMS/dbdctl" "$@" || return
 	settle
 }
+# What the process of the tools answers, into $status of who calls this. Its FIFOs are opened for both, which never waits.
+answer() {
+	until read -rt 20 status <>"$answers"; do
+		kill -0 "$(cat /run/tool.pid)" 2>/dev/null || die "the process of the tools has ended: $(cat /run/tool.log)"
+	done
+}
 # tool NAME ARGUMENTS...: one of the tools, as it is shipped. Node takes a second to start here, so all runs share one process, which is
 # in the mount namespace of the first.
 tool() {
@@ -32,11 +38,12 @@ tool() {
 	if [ ! -e $questions ]; then
 		mkfifo $questions $answers
 		(cd / && exec setsid node "$PROJECT/tests/cli/tool-loop.mjs" $questions $answers) >/run/tool.log 2>&1 &
-		read -r status <$answers
+		echo $! >/run/tool.pid
+		answer
 	fi
 	{
-		printf '%s\0' /proc/$BASHPID/fd/{8,9} "$PWD" 0 $(($# + 1)) "$program" "$@" >$questions
-		read -rt 600 status <$answers || die "$program has not ended: $(cat /run/tool.log)"
+		printf '%s\0' /proc/$BASHPID/fd/{8,9} "$PWD" 0 $(($# + 1)) "$program" "$@" 1<>"$questions"
+		answer
 	} 8>&1 9>&2
 	return "$status"
 }

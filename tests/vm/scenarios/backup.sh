@@ -146,8 +146,8 @@ start_load 3
 stop_watch
 cp --reflink=always $image $SCRATCH/good
 dbdctl transition-to-snapshot -f 5 $MOUNT/.other 0
-dd if=/dev/urandom of=$MOUNT/much bs=1M count=40 conv=fsync status=none
-dd if=/dev/urandom of=$MOUNT/much bs=1M count=40 conv=notrunc,fsync status=none
+dd if=/dev/urandom of=$MOUNT/much bs=1M count=16 conv=fsync status=none
+dd if=/dev/urandom of=$MOUNT/much bs=1M count=16 conv=notrunc,fsync status=none
 failed() { [ "$(field 0 error)" = -27 ]; }
 until_true 60 "the failure of the device" failed
 exits 4 "COW file full; --restart" datto_backup $ORIGIN $folder
