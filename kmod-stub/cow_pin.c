@@ -11,7 +11,7 @@
  *
  * Lifetime. A mark can be destroyed by us (cow_unpin()) and by an unmount at the same moment.
  * cow_pin.lock, held by both while they look at cow_pin.cow, decides who was first:
- * - the unmount: it clears cow_pin.cow and calls on_unmount(); cow_unpin() finds nothing to undo;
+ * - the unmount: it clears cow_pin.cow and cow_file.mounted; cow_unpin() finds nothing to undo;
  * - cow_unpin(): an unmount waits for the lock in pin_freeing(), so the inode, which it holds
  *   until all marks have been told, is good until the guards are down. The pin's memory belongs
  *   to the mark and is freed with it, after fsnotify's own grace period. Only then may the module

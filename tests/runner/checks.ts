@@ -19,6 +19,11 @@ const CHECKS: readonly Check[] = [
     command: ['bash', 'scripts/check-files.sh'],
     seconds: 1,
   },
+  {
+    name: 'names in comments and documents are those of the tree',
+    command: ['npx', '--no-install', 'tsx', 'scripts/check-names.ts'],
+    seconds: 2,
+  },
   { name: 'sparse and checkpatch on kmod-stub', command: ['bash', 'scripts/check-kmod.sh'], seconds: 55 },
 ];
 
