@@ -5,16 +5,17 @@
  * decides; 5 (EIO) blocks could not be copied; 16 (EBUSY) another run is at work, or the snapshot is open; 19 (ENODEV) no
  * driver; 22 (EINVAL) wrong command line or volume; 28 (ENOSPC) no space; else the errno of what failed.
  */
+
 import { Command, InvalidArgumentError, Option } from 'commander';
 import { planBackup, runBackup } from '../host/backup/backup.js';
 import type { BackupEvents, BackupPlan, BackupRequest, BackupResult } from '../host/backup/request.js';
 import { isGood } from '../host/backup/request.js';
 import type { CopyFailure } from '../host/copy.js';
-import type { BlockRun } from '../host/cow-file.js';
 import { Driver } from '../host/driver.js';
 import type { RefusalCode } from '../host/errors.js';
 import { EBUSY, EINVAL, EIO, ENODEV, ENOSPC, errnoOf, errnoText, RefusalError } from '../host/errors.js';
 import { MIB_BYTES } from '../host/layout.js';
+import type { BlockRun } from '../host/runs.js';
 import { nativeSyscalls } from '../host/syscalls.js';
 import { withArguments } from './arguments.js';
 import { parseDigits, U32_MAX } from './digits.js';

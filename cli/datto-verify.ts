@@ -5,9 +5,10 @@
  * do not belong together; 16 (EBUSY) if another process is working on the image; else the errno of what could not be
  * opened or read.
  */
+
 import { Command, CommanderError, InvalidArgumentError, Option } from 'commander';
-import type { BlockRun } from '../host/cow-file.js';
 import { EBUSY, EINVAL, errnoOf, errnoText, RefusalError } from '../host/errors.js';
+import type { BlockRun } from '../host/runs.js';
 import type { Finding } from '../host/scrub.js';
 import { nativeSyscalls } from '../host/syscalls.js';
 import { compareImage, makeManifest, scrubImage } from '../host/verify-image.js';

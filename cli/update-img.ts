@@ -5,14 +5,15 @@
  * not belong together, or an image that may not be updated; 16 (EBUSY) if another process is working on the image, or it is a device in use; 5 (EIO)
  * if blocks could not be copied, or verification found differences.
  */
+
 import { Command, InvalidArgumentError, Option } from 'commander';
 import type { CopyFailure } from '../host/copy.js';
-import type { BlockRun } from '../host/cow-file.js';
 import { Driver } from '../host/driver.js';
 import type { RefusalCode } from '../host/errors.js';
 import { EBUSY, EINVAL, EIO, errnoOf, errnoText, RefusalError } from '../host/errors.js';
 import { MIB_BYTES } from '../host/layout.js';
 import { imageStatus, rollbackImage } from '../host/rollback.js';
+import type { BlockRun } from '../host/runs.js';
 import { nativeSyscalls } from '../host/syscalls.js';
 import type { UpdatePlan, UpdateRequest, UpdateResult } from '../host/update-image.js';
 import { updateImage } from '../host/update-image.js';

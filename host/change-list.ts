@@ -1,9 +1,10 @@
 /** The blocks that one or several COW files list, walked as often as needed and never kept. */
-import type { Piece } from './copy.js';
-import { toPieces } from './copy.js';
-import type { BlockRun, CowFile } from './cow-file.js';
+
+import type { CowFile } from './cow-file.js';
 import { RefusalError } from './errors.js';
 import { BLOCK_BYTES } from './layout.js';
+import type { BlockRun, Piece } from './runs.js';
+import { toPieces } from './runs.js';
 
 /** Two ascending sequences of runs as one without overlap. */
 export function* mergeRuns(left: Iterable<BlockRun>, right: Iterable<BlockRun>): Generator<BlockRun> {

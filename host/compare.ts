@@ -1,8 +1,9 @@
 /** Compares an image with a snapshot: blocks that changed, all of them, or a sample of those that did not change. */
-import { PIECE_BYTES, toPieces } from './copy.js';
-import type { BlockRun } from './cow-file.js';
+
 import type { OpenFile } from './files.js';
 import { BLOCK_BYTES } from './layout.js';
+import type { BlockRun } from './runs.js';
+import { PIECE_BYTES, toPieces } from './runs.js';
 
 /**
  * A reproducible sequence of numbers.

@@ -1,10 +1,12 @@
 /** Copying with several reads under way at once, past the page cache, and writes too if wanted. */
 
-import type { CopyOptions, CopyResult, Piece } from './copy.js';
-import { Copying, PIECE_BYTES } from './copy.js';
+import type { CopyOptions, CopyResult } from './copy.js';
+import { Copying } from './copy.js';
 import { SystemError } from './errors.js';
 import type { OpenFile } from './files.js';
 import { ALIGNMENT, IoQueue } from './io-queue.js';
+import type { Piece } from './runs.js';
+import { PIECE_BYTES } from './runs.js';
 import type { Syscalls } from './syscalls.js';
 
 /** The files once more, open with O_DIRECT. */

@@ -1,16 +1,10 @@
 /** Copying of block runs from one file to the same place in another. */
 
-import type { BlockRun } from './cow-file.js';
 import { EOPNOTSUPP, SystemError } from './errors.js';
 import type { OpenFile } from './files.js';
 import { BLOCK_BYTES } from './layout.js';
+import { PIECE_BYTES, type Piece } from './runs.js';
 import type { Syscalls } from './syscalls.js';
-
-/** Consecutive bytes. */
-export interface Piece {
-  readonly offset: number;
-  readonly bytes: number;
-}
 
 /** Consecutive bytes that could not be copied. */
 export interface CopyFailure extends Piece {
@@ -39,41 +33,8 @@ export interface CopyResult {
   readonly failedBlocks: number;
 }
 
-/** Largest read. Larger ones were no faster. */
-export const PIECE_BYTES = 1048576;
 /** How far ahead of the copying the kernel is asked to read. */
 export const WINDOW_BYTES = 16 * 1048576;
-
-/**
- * Joins runs that touch, and cuts them into pieces.
- *
- * @param runs ascending runs of blocks
- * @param end size of the source in bytes; a partial last block is cut there
- */
-export function* toPieces(runs: Iterable<BlockRun>, end: number): Generator<Piece> {
-  let offset = 0;
-  let bytes = 0;
-  for (const run of runs) {
-    const from = run.start * BLOCK_BYTES;
-    let left = Math.min(run.count * BLOCK_BYTES, end - from);
-    if (bytes > 0 && offset + bytes !== from) {
-      yield { offset, bytes };
-      bytes = 0;
-    }
-    if (bytes === 0) offset = from;
-    while (left > 0) {
-      const taken = Math.min(left, PIECE_BYTES - bytes);
-      bytes += taken;
-      left -= taken;
-      if (bytes === PIECE_BYTES) {
-        yield { offset, bytes };
-        offset += bytes;
-        bytes = 0;
-      }
-    }
-  }
-  if (bytes > 0) yield { offset, bytes };
-}
 
 /** Passes pieces on, and asks the kernel to read those of the next WINDOW_BYTES. */
 function* readAhead(pieces: Iterable<Piece>, source: OpenFile, syscalls: Syscalls): Generator<Piece> {

@@ -15,13 +15,8 @@ import {
   SECTION_ENTRIES,
   UUID_BYTES,
 } from './layout.js';
+import type { BlockRun } from './runs.js';
 import type { Syscalls } from './syscalls.js';
-
-/** Consecutive blocks of the origin. */
-export interface BlockRun {
-  readonly start: number;
-  readonly count: number;
-}
 
 /** Index entries as they were read, and where they are not zero. */
 export interface IndexChunk {

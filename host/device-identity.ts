@@ -6,14 +6,15 @@
  * blocks are compared: some of those that the last update copied, in which older copies of the same volume differ, and some
  * from all over.
  */
+
 import { readFileSync, realpathSync } from 'node:fs';
 import { dirname, join } from 'node:path';
-import type { BlockRun } from './cow-file.js';
 import { errnoOf } from './errors.js';
 import type { OpenFile } from './files.js';
 import { majorMinor } from './files.js';
 import { Xxh64 } from './hashing.js';
 import { BLOCK_BYTES } from './layout.js';
+import type { BlockRun } from './runs.js';
 import type { Syscalls } from './syscalls.js';
 
 export interface DeviceIdentity {

@@ -1,12 +1,12 @@
 /** How long it will take to copy pieces of a snapshot: from a short sample of reads of it, past the page cache. */
 
-import type { Piece } from './copy.js';
-import { PIECE_BYTES } from './copy.js';
 import { EIO, SystemError } from './errors.js';
 import type { OpenFile } from './files.js';
 import type { Estimate } from './inspect/update-estimate.js';
 import { estimateUpdate, START_SECONDS } from './inspect/update-estimate.js';
 import { ALIGNMENT, IoQueue } from './io-queue.js';
+import type { Piece } from './runs.js';
+import { PIECE_BYTES } from './runs.js';
 import type { Syscalls } from './syscalls.js';
 
 export type { Estimate } from './inspect/update-estimate.js';

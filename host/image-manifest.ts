@@ -1,9 +1,10 @@
 /** The manifest beside an image: made, found, and kept up to date with it. */
-import { PIECE_BYTES } from './copy.js';
+
 import { ENOENT, RefusalError, SystemError } from './errors.js';
 import type { Access, OpenFile } from './files.js';
 import type { ManifestIdentity } from './manifest.js';
 import { Manifest } from './manifest.js';
+import { PIECE_BYTES } from './runs.js';
 import { makeFile, openOwn } from './safe-files.js';
 
 /**

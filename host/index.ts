@@ -1,4 +1,5 @@
 /** What other programs may use (docs/LIBRARY.md). What is not named here or in inspect/index.ts may change. */
+
 export { planBackup, runBackup } from './backup/backup.js';
 export type {
   BackupContext,
@@ -10,8 +11,7 @@ export type {
   CopyOutcome,
 } from './backup/request.js';
 export { isGood } from './backup/request.js';
-export type { CopyFailure, Piece } from './copy.js';
-export type { BlockRun } from './cow-file.js';
+export type { CopyFailure } from './copy.js';
 export type { DeviceInfo, ReloadOptions, SetupOptions } from './driver.js';
 export { Driver } from './driver.js';
 export type { RefusalCode } from './errors.js';
@@ -21,6 +21,7 @@ export { explainDevice } from './explain.js';
 export type { ImageState, Previous } from './image-state.js';
 export type { RollbackRequest, RollbackResult } from './rollback.js';
 export { imageStatus, rollbackImage } from './rollback.js';
+export type { BlockRun, Piece } from './runs.js';
 export type { Finding } from './scrub.js';
 export type { DeviceStatus, DriverStatus } from './status.js';
 export { describeState, parseStatus, readStatus } from './status.js';

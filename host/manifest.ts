@@ -7,12 +7,13 @@
  *
  * The root of the tree names the restore point. `veritysetup verify IMAGE MANIFEST ROOT` accepts it as it is.
  */
+
 import { ftruncateSync } from 'node:fs';
-import type { BlockRun } from './cow-file.js';
 import { RefusalError, withErrno } from './errors.js';
 import type { OpenFile } from './files.js';
 import { blockDigests, DIGEST_BYTES, SUM_BYTES, sha256, toWholeBlocks, Xxh64 } from './hashing.js';
 import { BLOCK_BYTES, UUID_BYTES } from './layout.js';
+import type { BlockRun } from './runs.js';
 import type { TreeLevel } from './verity.js';
 import { DIGESTS_PER_BLOCK, encodeSuperblock, SUPERBLOCK_BYTES, treeEnd, treeLevels } from './verity.js';
 

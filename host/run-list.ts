@@ -1,5 +1,5 @@
 /** Short runs of blocks, of which very many must be kept: each takes 8 bytes. */
-import type { BlockRun } from './cow-file.js';
+import type { BlockRun } from './runs.js';
 
 /** A run is kept as one number, start * UNIT + count, which is exact for every origin. */
 const UNIT = 1024;

@@ -1,10 +1,11 @@
 /** Compares an image with its manifest, block by block, and names what has rotted: the image or the manifest. */
-import { PIECE_BYTES } from './copy.js';
+
 import { SystemError } from './errors.js';
 import type { OpenFile } from './files.js';
 import { blockDigests, DIGEST_BYTES, SUM_BYTES, sha256, toWholeBlocks, Xxh64 } from './hashing.js';
 import { BLOCK_BYTES } from './layout.js';
 import type { Manifest } from './manifest.js';
+import { PIECE_BYTES } from './runs.js';
 import type { TreeLevel } from './verity.js';
 import { DIGESTS_PER_BLOCK } from './verity.js';
 

@@ -11,12 +11,13 @@
  * All of it is on disk before the first byte of the image changes, so a log is complete or was never used.
  */
 
-import type { Piece } from './copy.js';
-import { PIECE_BYTES, ZEROS } from './copy.js';
+import { ZEROS } from './copy.js';
 import { RefusalError } from './errors.js';
 import type { OpenFile } from './files.js';
 import { Xxh64 } from './hashing.js';
 import { BLOCK_BYTES } from './layout.js';
+import type { Piece } from './runs.js';
+import { PIECE_BYTES } from './runs.js';
 
 const FILE_MAGIC = Buffer.from('dattundo', 'latin1');
 const VERSION = 1;

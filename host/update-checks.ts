@@ -1,7 +1,7 @@
 /** What must hold before an image is brought up to date: inputs that belong together (docs/COMMANDS.md, F.4). */
+
 import { realpathSync, statSync } from 'node:fs';
 import { Core } from './core.js';
-import type { BlockRun } from './cow-file.js';
 import { reasonForOther } from './device-identity.js';
 import type { DeviceInfo } from './driver.js';
 import { errnoOf, RefusalError, withErrno } from './errors.js';
@@ -15,6 +15,7 @@ import {
   STATE_BIT_SNAPSHOT,
   STATE_BIT_UNVERIFIED,
 } from './layout.js';
+import type { BlockRun } from './runs.js';
 import { describeState } from './status.js';
 import type { Syscalls } from './syscalls.js';
 

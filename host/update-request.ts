@@ -1,9 +1,10 @@
 /** What an update of an image is asked for, and what it tells. */
+
 import type { CopyFailure } from './copy.js';
-import type { BlockRun } from './cow-file.js';
 import type { Estimate } from './estimate-copy.js';
 import type { Decision } from './image-decision.js';
 import type { Previous } from './image-state.js';
+import type { BlockRun } from './runs.js';
 
 export interface UpdateRequest {
   /** Snapshot node, or a link to one. */

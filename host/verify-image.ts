@@ -2,7 +2,6 @@
 
 import { ChangeList } from './change-list.js';
 import { compareRuns, randomNumbers, sampleSize, sampleUnlisted } from './compare.js';
-import type { BlockRun } from './cow-file.js';
 import { CowFile } from './cow-file.js';
 import { RefusalError } from './errors.js';
 import { OpenFile } from './files.js';
@@ -11,6 +10,7 @@ import type { ImageState } from './image-state.js';
 import { imageFiles, readState } from './image-state.js';
 import { BLOCK_BYTES, SECTOR_BYTES, UUID_BYTES } from './layout.js';
 import type { ManifestHeader } from './manifest.js';
+import type { BlockRun } from './runs.js';
 import type { Finding } from './scrub.js';
 import { scrub } from './scrub.js';
 import type { Syscalls } from './syscalls.js';

@@ -2,10 +2,10 @@
  * Why the driver refused a request. One errno has many causes (docs/ABI.md, B.4): what the request named is looked up,
  * and the first cause that holds is named, in the order in which the driver checks.
  */
+
 import { lstatSync, readFileSync, readlinkSync } from 'node:fs';
 import { constants } from 'node:os';
 import { basename, dirname } from 'node:path';
-import { deviceNumber, filesystemNumber, mountPointOf } from './backup/volume.js';
 import { deviceErrorText } from './errors.js';
 import {
   BLOCK_SECTORS,
@@ -19,6 +19,7 @@ import {
   STATE_BIT_SNAPSHOT,
   STATE_BIT_UNVERIFIED,
 } from './layout.js';
+import { deviceNumber, filesystemNumber, MOUNTS, mountPointOf } from './mounts.js';
 import { type DeviceStatus, readStatus } from './status.js';
 
 const { EBUSY, EFBIG, EINVAL, ELOOP, EMLINK, ENOSPC, EOPNOTSUPP, EPERM } = constants.errno;
@@ -78,7 +79,7 @@ const thisMachine: World = {
       return DEFAULT_MINORS;
     }
   },
-  mounts: () => readFileSync('/proc/self/mountinfo', 'utf8'),
+  mounts: () => readFileSync(MOUNTS, 'utf8'),
   deviceNumber,
   filesystemNumber,
   kind: kindOf,

@@ -1,10 +1,11 @@
 /** What must hold before a volume is backed up into a folder. */
+
 import { statfsSync, statSync } from 'node:fs';
 import { ENOTDIR, RefusalError, SystemError, withErrno } from '../errors.js';
+import { filesystemNumber } from '../mounts.js';
 import type { Memory, Names } from './folder.js';
 import { storedBytes } from './folder.js';
 import type { Volume } from './volume.js';
-import { filesystemNumber } from './volume.js';
 
 /** The folder must be there, and not on the volume itself. Throws a RefusalError FOLDER_ON_VOLUME, or a SystemError. */
 export const requireFolder = (folder: string, volume: Volume): void => {

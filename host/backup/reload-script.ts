@@ -2,13 +2,15 @@
  * The script that announces a volume to the driver after a reboot, before it is mounted (boot/datto-reload runs it). What it says
  * changes with each transition: it is written after each.
  */
+
 import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { EEXIST, errnoOf, withErrno } from '../errors.js';
 import { STATE_BIT_SNAPSHOT } from '../layout.js';
+import { deviceNumber } from '../mounts.js';
 import { readOwn, removeFile, replaceFile, requireOwnFolder } from '../safe-files.js';
 import type { DeviceStatus } from '../status.js';
-import { deviceNumber, type Volume } from './volume.js';
+import type { Volume } from './volume.js';
 
 /** Where datto-reload looks, unless it is told another folder by the same variable. */
 const scriptFolder = (): string => process.env.DATTO_SCRIPTS ?? '/etc/datto/dla';

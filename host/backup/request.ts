@@ -1,7 +1,8 @@
 /** What a backup is asked to do, what it tells meanwhile, and what it answers. */
+
 import type { CopyFailure } from '../copy.js';
-import type { BlockRun } from '../cow-file.js';
 import type { Driver } from '../driver.js';
+import type { BlockRun } from '../runs.js';
 import type { Syscalls } from '../syscalls.js';
 
 export interface BackupRequest {

@@ -1,4 +1,5 @@
 /** The device that tracks a volume for a folder: found, and brought from state to state. */
+
 import type { Driver } from '../driver.js';
 import { EBUSY, ENOENT, errnoOf, RefusalError, SystemError } from '../errors.js';
 import {
@@ -9,12 +10,13 @@ import {
   STATE_BIT_UNVERIFIED,
   STATES,
 } from '../layout.js';
+import { deviceNumber } from '../mounts.js';
 import type { DeviceStatus } from '../status.js';
 import { describeState, readStatus } from '../status.js';
 import { isOwnCow, makeCowFolder } from './cow-files.js';
 import type { Memory } from './folder.js';
 import type { Volume } from './volume.js';
-import { deviceNumber, isMissing } from './volume.js';
+import { isMissing } from './volume.js';
 
 /** How long a device that somebody has open is waited for: udev looks at each new one. */
 const BUSY_MS = 30_000;

@@ -1,11 +1,11 @@
 /** The volume that is backed up: which disk it is, where it is mounted, and which filesystem it holds. */
-import { readFileSync, realpathSync, statSync } from 'node:fs';
+import { readFileSync, realpathSync } from 'node:fs';
 import { join, relative } from 'node:path';
-import { ENOENT, errnoOf, RefusalError, SystemError, withErrno } from '../errors.js';
-import { majorMinor, OpenFile } from '../files.js';
+import { ENOENT, RefusalError, SystemError, withErrno } from '../errors.js';
+import { OpenFile } from '../files.js';
+import { deviceNumber, MOUNTS, mountPointOf } from '../mounts.js';
 import type { Syscalls } from '../syscalls.js';
 
-const MOUNTS = '/proc/self/mountinfo';
 /** Bytes from the start of a volume that hold the superblock of ext4 or xfs. */
 const HEAD_BYTES = 2048;
 const EXT = { magicOffset: 1024 + 56, magic: 0xef53, uuidOffset: 1024 + 104 };
@@ -23,57 +23,6 @@ export interface Volume {
   /** Id of its filesystem, 32 hex digits; undefined if it holds none that is known. */
   readonly filesystem: string | undefined;
 }
-
-/** `major:minor` of the filesystem that a path lies on. */
-export const filesystemNumber = (path: string): string =>
-  majorMinor(withErrno('stat', path, () => statSync(path, { bigint: true })).dev);
-
-/**
- * `major:minor` of a block device.
- *
- * @returns undefined if the path names none
- * @throws SystemError if it cannot be looked at, but for ENOENT
- */
-export const deviceNumber = (path: string): string | undefined => {
-  try {
-    // By its name in sysfs, which has every disk; then by its node.
-    const name = realpathSync
-      .native(path)
-      .replace(/^\/dev\//, '')
-      .replaceAll('/', '!');
-    return readFileSync(`/sys/class/block/${name}/dev`, 'utf8').trim();
-  } catch (error) {
-    if (errnoOf(error) === undefined) throw error;
-  }
-  try {
-    const stat = statSync(path, { bigint: true });
-    return stat.isBlockDevice() ? majorMinor(stat.rdev) : undefined;
-  } catch (error) {
-    if (errnoOf(error) === ENOENT) return undefined;
-    return withErrno('stat', path, () => {
-      throw error;
-    });
-  }
-};
-
-const decodeOctal = (text: string): string =>
-  text.replace(/\\([0-7]{3})/g, (_all, digits: string) => String.fromCharCode(parseInt(digits, 8)));
-
-/**
- * Where the root of a filesystem is mounted read-write.
- *
- * @param mounts text of /proc/self/mountinfo
- * @param number `major:minor` of its block device
- */
-export const mountPointOf = (mounts: string, number: string): string | undefined => {
-  for (const line of mounts.split('\n')) {
-    const [before = '', after = ''] = line.split(' - ');
-    const [, , device, root, point, options = ''] = before.split(' ');
-    const isWritable = [options, after.split(' ')[2] ?? ''].every((list) => !list.split(',').includes('ro'));
-    if (device === number && root === '/' && point !== undefined && isWritable) return decodeOctal(point);
-  }
-  return undefined;
-};
 
 const filesystemId = (head: Buffer): string | undefined => {
   if (head.readUInt16LE(EXT.magicOffset) === EXT.magic)

@@ -1,25 +1,14 @@
 /** Which files of an image the changed blocks belong to. */
-import type { BlockRun } from '../cow-file.js';
+
 import { RefusalError } from '../errors.js';
 import type { OpenFile } from '../files.js';
 import { BLOCK_BYTES } from '../layout.js';
+import type { BlockRun } from '../runs.js';
 import { ext4Owners } from './ext4-owners.js';
 import type { Filesystem } from './filesystem.js';
 import { blocksTouched, detectFilesystem } from './filesystem.js';
-import type { OwnerName } from './owner-names.js';
+import type { BlockOwner, OwnerKind } from './owner.js';
 import { xfsOwners } from './xfs-owners.js';
-
-/**
- * What a block of the filesystem is for. `free`: nothing, by now. `metadata`: the filesystem itself, or the journal.
- */
-export type OwnerKind = 'file' | 'metadata' | 'free';
-
-/** Its name is the path from the filesystem's root, or what kind of metadata it is; undefined if none was found. */
-export interface BlockOwner extends OwnerName {
-  readonly kind: OwnerKind;
-  /** Number of the inode, of a file. */
-  readonly inode: number | undefined;
-}
 
 export interface OwnedBlocks extends BlockOwner {
   /** Blocks of the filesystem. */
@@ -31,14 +20,6 @@ export interface OwnerReport {
   /** Files first, then what is none; the most blocks first. */
   readonly owners: readonly OwnedBlocks[];
 }
-
-/** Tells the owner of some blocks of `runs`, each block once; what is left out is free. */
-export type OwnerSource = (
-  imagePath: string,
-  filesystem: Filesystem,
-  runs: readonly BlockRun[],
-  add: (owner: BlockOwner, blocks: number) => void,
-) => void;
 
 /** Blocks that are looked up, at most: 256 GiB of them. */
 const BLOCKS_MAX = 2 ** 26;

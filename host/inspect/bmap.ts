@@ -4,11 +4,12 @@
  * The file carries a checksum of itself, made while the checksum's own digits are zeros. Ranges carry checksums of
  * the image's content if there is an image.
  */
+
 import { createHash } from 'node:crypto';
-import { PIECE_BYTES } from '../copy.js';
-import type { BlockRun } from '../cow-file.js';
 import type { OpenFile } from '../files.js';
 import { BLOCK_BYTES } from '../layout.js';
+import type { BlockRun } from '../runs.js';
+import { PIECE_BYTES } from '../runs.js';
 
 const ZERO_CHECKSUM = '0'.repeat(64);
 

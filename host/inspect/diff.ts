@@ -1,8 +1,9 @@
 /** Which blocks two COW files list. */
+
 import { RefusalError } from '../errors.js';
+import type { Side, SidedRun } from '../runs.js';
+import { compareRuns } from '../runs.js';
 import type { InspectedCow, ListOptions } from './inspected-cow.js';
-import type { Side, SidedRun } from './runs.js';
-import { compareRuns } from './runs.js';
 
 /** Blocks and runs of each kind. */
 export type DiffCounts = Readonly<Record<Side, { readonly blocks: number; readonly runs: number }>>;

@@ -1,9 +1,10 @@
 /** Owners of the blocks of an ext4 image, through debugfs: icheck for inodes, ncheck for names, testb for the rest. */
-import type { BlockRun } from '../cow-file.js';
-import type { OwnerSource } from './block-owners.js';
+
+import type { BlockRun } from '../runs.js';
 import type { Question } from './debugfs.js';
 import { ask, askAll, LINE_MAX } from './debugfs.js';
 import { inodesOfBlocks } from './ext4-inodes.js';
+import type { OwnerSource } from './owner.js';
 import type { OwnerName } from './owner-names.js';
 import { nameOfLatin1 } from './owner-names.js';
 

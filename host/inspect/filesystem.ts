@@ -1,8 +1,8 @@
 /** Which filesystem an image holds, as far as is needed to ask its own tools. */
 
-import type { BlockRun } from '../cow-file.js';
 import { RefusalError } from '../errors.js';
 import type { OpenFile } from '../files.js';
+import type { BlockRun } from '../runs.js';
 
 export interface Filesystem {
   readonly type: 'ext4' | 'xfs';

@@ -1,5 +1,6 @@
 /** How much changed where: the origin laid out in a square along Hilbert's curve. */
-import type { BlockRun } from '../cow-file.js';
+
+import type { BlockRun } from '../runs.js';
 import { hilbertCell } from './hilbert.js';
 
 export class HeatMap {

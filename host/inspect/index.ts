@@ -1,10 +1,12 @@
 /** COW files read without a driver, on any machine: what other programs may use (docs/LIBRARY.md). */
+export type { BlockRun } from '../runs.js';
+
 import { OpenFile } from '../files.js';
 import { nativeSyscalls } from '../syscalls.js';
 import type { OriginSize } from './geometry.js';
 import { InspectedCow } from './inspected-cow.js';
 
-export type { BlockRun, CowHeader } from '../cow-file.js';
+export type { CowHeader } from '../cow-file.js';
 export { OpenFile } from '../files.js';
 export type { CheckReport } from './check.js';
 export { checkCow } from './check.js';

@@ -1,16 +1,17 @@
 /** A COW file opened for inspection: no origin, no driver, no privilege. */
 
-import type { BlockRun, CowHeader } from '../cow-file.js';
+import type { CowHeader } from '../cow-file.js';
 import { CowFile } from '../cow-file.js';
 import { RefusalError } from '../errors.js';
 import { OpenFile } from '../files.js';
 import { BLOCK_SECTORS } from '../layout.js';
+import type { BlockRun } from '../runs.js';
+import { joinRuns } from '../runs.js';
 import type { Syscalls } from '../syscalls.js';
 import type { CleanRecord } from './clean-record.js';
 import { cleanRecord } from './clean-record.js';
 import type { Geometry, GeometryAnswer, OriginSize } from './geometry.js';
 import { coreFor, findGeometry, isClean, isIncremental } from './geometry.js';
-import { joinRuns } from './runs.js';
 
 export interface ListOptions {
   /** Take the list of a file that was not closed; it may miss changes. */

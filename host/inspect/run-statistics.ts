@@ -1,6 +1,7 @@
 /** How changed blocks lie: how many, in how many runs, of which lengths. */
-import type { BlockRun } from '../cow-file.js';
+
 import { BLOCK_BYTES } from '../layout.js';
+import type { BlockRun } from '../runs.js';
 
 /** Runs of `from` to `to` blocks. */
 export interface LengthClass {

@@ -4,12 +4,13 @@
  * Names are asked for afterwards, for one block of each inode, between marks that no name can foresee: a name may have line
  * ends, and what follows one may look like the answer for another block.
  */
+
 import { randomBytes } from 'node:crypto';
 import { resolve } from 'node:path';
-import type { BlockRun } from '../cow-file.js';
 import { RefusalError } from '../errors.js';
-import type { BlockOwner, OwnerSource } from './block-owners.js';
+import type { BlockRun } from '../runs.js';
 import type { Filesystem } from './filesystem.js';
+import type { BlockOwner, OwnerSource } from './owner.js';
 import type { OwnerName } from './owner-names.js';
 import { nameOfLatin1 } from './owner-names.js';
 import { linesOf, runProgram } from './program.js';

@@ -1,9 +1,10 @@
 /** What is walked through and not kept: memory stays small whatever the number of blocks. */
+
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import { randomNumbers, sampleSize, sampleUnlisted } from '../../host/compare.js';
-import type { BlockRun } from '../../host/cow-file.js';
 import { RunList } from '../../host/run-list.js';
+import type { BlockRun } from '../../host/runs.js';
 
 const MIB = 2 ** 20;
 

@@ -5,12 +5,14 @@ import { join } from 'node:path';
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import { randomNumbers } from '../../host/compare.js';
-import type { CopyFailure, CopyOptions, CopyResult, Piece } from '../../host/copy.js';
-import { copyPieces, toPieces } from '../../host/copy.js';
+import type { CopyFailure, CopyOptions, CopyResult } from '../../host/copy.js';
+import { copyPieces } from '../../host/copy.js';
 import { closeDirect, copyPiecesDirect, openDirect } from '../../host/copy-direct.js';
 import { estimateCopy } from '../../host/estimate-copy.js';
 import { OpenFile } from '../../host/files.js';
 import { HUGE_PAGE_BYTES, IoQueue } from '../../host/io-queue.js';
+import type { Piece } from '../../host/runs.js';
+import { toPieces } from '../../host/runs.js';
 import { nativeSyscalls } from '../../host/syscalls.js';
 
 const folder = mkdtempSync(join(tmpdir(), 'datto-direct-'));

@@ -4,10 +4,12 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
-import type { CopyFailure, CopyOptions, CopyResult, Piece } from '../../host/copy.js';
-import { copyPieces, PIECE_BYTES, toPieces, WINDOW_BYTES } from '../../host/copy.js';
+import type { CopyFailure, CopyOptions, CopyResult } from '../../host/copy.js';
+import { copyPieces, WINDOW_BYTES } from '../../host/copy.js';
 import { SystemError } from '../../host/errors.js';
 import { OpenFile } from '../../host/files.js';
+import type { Piece } from '../../host/runs.js';
+import { PIECE_BYTES, toPieces } from '../../host/runs.js';
 import type { Syscalls } from '../../host/syscalls.js';
 
 const folder = mkdtempSync(join(tmpdir(), 'datto-copy-'));

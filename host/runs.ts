@@ -1,5 +1,11 @@
-/** Runs of blocks: joined, counted, and two lists side by side. */
-import type { BlockRun } from '../cow-file.js';
+/** Runs of blocks: joined, counted, two lists side by side, and cut into pieces to read. */
+import { BLOCK_BYTES } from './layout.js';
+
+/** Consecutive blocks of the origin. */
+export interface BlockRun {
+  readonly start: number;
+  readonly count: number;
+}
 
 /** Joins runs that touch. `runs` is ascending. */
 export function* joinRuns(runs: Iterable<BlockRun>): Generator<BlockRun> {
@@ -67,4 +73,44 @@ export function* compareRuns(a: Iterable<BlockRun>, b: Iterable<BlockRun>): Gene
     if (side !== 'b') left.skipTo(end);
     if (side !== 'a') right.skipTo(end);
   }
+}
+
+/** Consecutive bytes. */
+export interface Piece {
+  readonly offset: number;
+  readonly bytes: number;
+}
+
+/** Largest read. Larger ones were no faster. */
+export const PIECE_BYTES = 1048576;
+
+/**
+ * Joins runs that touch, and cuts them into pieces.
+ *
+ * @param runs ascending runs of blocks
+ * @param end size of the source in bytes; a partial last block is cut there
+ */
+export function* toPieces(runs: Iterable<BlockRun>, end: number): Generator<Piece> {
+  let offset = 0;
+  let bytes = 0;
+  for (const run of runs) {
+    const from = run.start * BLOCK_BYTES;
+    let left = Math.min(run.count * BLOCK_BYTES, end - from);
+    if (bytes > 0 && offset + bytes !== from) {
+      yield { offset, bytes };
+      bytes = 0;
+    }
+    if (bytes === 0) offset = from;
+    while (left > 0) {
+      const taken = Math.min(left, PIECE_BYTES - bytes);
+      bytes += taken;
+      left -= taken;
+      if (bytes === PIECE_BYTES) {
+        yield { offset, bytes };
+        offset += bytes;
+        bytes = 0;
+      }
+    }
+  }
+  if (bytes > 0) yield { offset, bytes };
 }
