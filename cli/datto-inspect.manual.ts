@@ -1,5 +1,5 @@
 /** What datto-inspect(1) says beyond the definitions in inspect-program.ts. */
-import { RULES } from '../host/inspect/findings.js';
+import { RULES } from '../host/inspect/check/findings.js';
 import type { ToolManual } from './manual.js';
 
 export const manual: ToolManual = {

@@ -7,11 +7,11 @@
  */
 
 import { Command, CommanderError, InvalidArgumentError, Option } from 'commander';
+import type { BlockRun } from '../host/cow/runs.js';
 import { EBUSY, EINVAL, errnoOf, errnoText, RefusalError } from '../host/errors.js';
-import type { BlockRun } from '../host/runs.js';
-import type { Finding } from '../host/scrub.js';
-import { nativeSyscalls } from '../host/syscalls.js';
-import { compareImage, makeManifest, scrubImage } from '../host/verify-image.js';
+import { compareImage, makeManifest, scrubImage } from '../host/image/verify-image.js';
+import type { Finding } from '../host/manifest/scrub.js';
+import { nativeSyscalls } from '../host/system/syscalls.js';
 import { withArguments } from './arguments.js';
 import { parseDigits } from './digits.js';
 import { Progress } from './progress.js';

@@ -1,13 +1,13 @@
 /** dbdctl: one sub-command, one ioctl. Exit status 0, or 255 for every failure (docs/COMMANDS.md, F.1 and F.2). */
 import { existsSync } from 'node:fs';
 import { Command, CommanderError } from 'commander';
-import { Driver } from '../host/driver.js';
+import { Driver } from '../host/driver/driver.js';
+import type { DriverStatus } from '../host/driver/status.js';
+import { readStatus } from '../host/driver/status.js';
+import { type Request, reasonText, whyRefused } from '../host/driver/why-refused.js';
 import { EINVAL, errnoText, RefusalError, SystemError } from '../host/errors.js';
 import { CONTROL_NODE } from '../host/layout.js';
-import type { DriverStatus } from '../host/status.js';
-import { readStatus } from '../host/status.js';
-import { nativeSyscalls } from '../host/syscalls.js';
-import { type Request, reasonText, whyRefused } from '../host/why-refused.js';
+import { nativeSyscalls } from '../host/system/syscalls.js';
 import { withArguments } from './arguments.js';
 import type { Arguments, Reading, SubCommand } from './commands.js';
 import { SUB_COMMANDS, synopsis, usage } from './commands.js';

@@ -4,7 +4,7 @@ import { assumption } from '../host/inspect/geometry.js';
 import { InspectedCow, withFiles } from '../host/inspect/inspected-cow.js';
 import { originOfImage } from '../host/inspect/origin-size.js';
 import { BLOCK_SECTORS, SECTOR_BYTES } from '../host/layout.js';
-import { nativeSyscalls } from '../host/syscalls.js';
+import { nativeSyscalls } from '../host/system/syscalls.js';
 import type { Streams } from './terminal.js';
 
 export interface CommonOptions {

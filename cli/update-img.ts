@@ -7,16 +7,16 @@
  */
 
 import { Command, InvalidArgumentError, Option } from 'commander';
-import type { CopyFailure } from '../host/copy.js';
-import { Driver } from '../host/driver.js';
+import type { CopyFailure } from '../host/copy/copy.js';
+import type { BlockRun } from '../host/cow/runs.js';
+import { Driver } from '../host/driver/driver.js';
 import type { RefusalCode } from '../host/errors.js';
 import { EBUSY, EINVAL, EIO, errnoOf, errnoText, RefusalError } from '../host/errors.js';
+import { imageStatus, rollbackImage } from '../host/image/rollback.js';
+import type { UpdatePlan, UpdateRequest, UpdateResult } from '../host/image/update-image.js';
+import { updateImage } from '../host/image/update-image.js';
 import { MIB_BYTES } from '../host/layout.js';
-import { imageStatus, rollbackImage } from '../host/rollback.js';
-import type { BlockRun } from '../host/runs.js';
-import { nativeSyscalls } from '../host/syscalls.js';
-import type { UpdatePlan, UpdateRequest, UpdateResult } from '../host/update-image.js';
-import { updateImage } from '../host/update-image.js';
+import { nativeSyscalls } from '../host/system/syscalls.js';
 import { withArguments } from './arguments.js';
 import { parseDigits } from './digits.js';
 import { Progress } from './progress.js';

@@ -11,24 +11,21 @@ export type {
   CopyOutcome,
 } from './backup/request.js';
 export { isGood } from './backup/request.js';
-export type { CopyFailure } from './copy.js';
-export type { DeviceInfo, ReloadOptions, SetupOptions } from './driver.js';
-export { Driver } from './driver.js';
+export type { CopyFailure } from './copy/copy.js';
+export type { BlockRun, Piece } from './cow/runs.js';
+export type { DeviceInfo, ReloadOptions, SetupOptions } from './driver/driver.js';
+export { Driver } from './driver/driver.js';
+export type { Explanation } from './driver/explain.js';
+export { explainDevice } from './driver/explain.js';
+export type { DeviceStatus, DriverStatus } from './driver/status.js';
+export { describeState, parseStatus, readStatus } from './driver/status.js';
 export type { RefusalCode } from './errors.js';
 export { deviceErrorText, errnoText, RefusalError, SystemError } from './errors.js';
-export type { Explanation } from './explain.js';
-export { explainDevice } from './explain.js';
-export type { ImageState, Previous } from './image-state.js';
-export type { RollbackRequest, RollbackResult } from './rollback.js';
-export { imageStatus, rollbackImage } from './rollback.js';
-export type { BlockRun, Piece } from './runs.js';
-export type { Finding } from './scrub.js';
-export type { DeviceStatus, DriverStatus } from './status.js';
-export { describeState, parseStatus, readStatus } from './status.js';
-export type { Syscalls } from './syscalls.js';
-export { nativeSyscalls } from './syscalls.js';
-export type { UpdateEvents, UpdatePlan, UpdateRequest, UpdateResult } from './update-image.js';
-export { updateImage } from './update-image.js';
+export type { RollbackRequest, RollbackResult } from './image/rollback.js';
+export { imageStatus, rollbackImage } from './image/rollback.js';
+export type { ImageState, Previous } from './image/state.js';
+export type { UpdateEvents, UpdatePlan, UpdateRequest, UpdateResult } from './image/update-image.js';
+export { updateImage } from './image/update-image.js';
 export type {
   CompareRequest,
   CompareResult,
@@ -36,5 +33,8 @@ export type {
   ManifestRequest,
   ScrubResult,
   VerifyEvents,
-} from './verify-image.js';
-export { compareImage, makeManifest, scrubImage } from './verify-image.js';
+} from './image/verify-image.js';
+export { compareImage, makeManifest, scrubImage } from './image/verify-image.js';
+export type { Finding } from './manifest/scrub.js';
+export type { Syscalls } from './system/syscalls.js';
+export { nativeSyscalls } from './system/syscalls.js';

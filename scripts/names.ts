@@ -29,7 +29,7 @@ const COMMENT_OF_C = /\/\*[\s\S]*?\*\/|\/\/[^\n]*/g;
 const COMMENT_OF_SHELL = /(?<=^|\s)#[^\n]*/gm;
 const FUNCTION = /\b([A-Za-z_]\w*)\(\)/g;
 const FILE = /(?<![\w./*<-])((?:[\w.-]+\/)*[\w-]+\.(?:c|h|ts|mjs|sh|md))\b/g;
-/** `docs/X.md, A.2 to A.4`: a document of this tree, and the labels that follow it. */
+/** A document of this tree, a comma, and the labels of its rows. */
 const CITATION = /(docs\/[A-Z]+\.md),((?:(?:\s|\*|and|to|,)+[A-Z]\.?\d+(?:\.\d+)?[a-z]?\b)+)/g;
 const LABEL = /[A-Z]\.?\d+(?:\.\d+)?[a-z]?/g;
 

@@ -2,7 +2,7 @@
 
 import { statfsSync, statSync } from 'node:fs';
 import { ENOTDIR, RefusalError, SystemError, withErrno } from '../errors.js';
-import { filesystemNumber } from '../mounts.js';
+import { filesystemNumber } from '../system/mounts.js';
 import type { Memory, Names } from './folder.js';
 import { storedBytes } from './folder.js';
 import type { Volume } from './volume.js';

@@ -1,14 +1,14 @@
 /** One snapshot into the image: all of it beside the image, which it then replaces, or what changed. */
 import { existsSync } from 'node:fs';
+import type { DeviceStatus } from '../driver/status.js';
 import { ENOSPC, RefusalError, SystemError } from '../errors.js';
-import { OpenFile } from '../files.js';
-import { buildManifest } from '../image-manifest.js';
-import { imageFiles, readState, writeState } from '../image-state.js';
+import { buildManifest } from '../image/image-manifest.js';
+import { imageFiles, readState, writeState } from '../image/state.js';
+import { updateImage } from '../image/update-image.js';
 import { BLOCK_BYTES, MIB_BYTES } from '../layout.js';
-import { createOwn, NewFile, openOwn } from '../safe-files.js';
-import type { DeviceStatus } from '../status.js';
-import type { Syscalls } from '../syscalls.js';
-import { updateImage } from '../update-image.js';
+import { OpenFile } from '../system/files.js';
+import { createOwn, NewFile, openOwn } from '../system/safe-files.js';
+import type { Syscalls } from '../system/syscalls.js';
 import type { Names, WholeCopy } from './folder.js';
 import { removeWithCompanions, swapIn } from './folder.js';
 import type { Lists } from './links.js';
@@ -256,7 +256,7 @@ const copyChanges = (job: CopyJob): CopyOutcome => {
 
 /**
  * Copies a snapshot. A copy that is good is on disk as the image when this returns; one that is not has left the image
- * before where it was, or in a state from which it can be brought back (image-state.ts).
+ * before where it was, or in a state from which it can be brought back (host/image/state.ts).
  *
  * @param whole copy all of it; else what the lists say
  */

@@ -7,9 +7,9 @@
 import { randomBytes } from 'node:crypto';
 import { mkdirSync, readdirSync } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
+import type { DeviceStatus } from '../driver/status.js';
 import { EEXIST, ENOENT, ENOTDIR, errnoOf, withErrno } from '../errors.js';
-import { isOwnFile, requireOwnFolder } from '../safe-files.js';
-import type { DeviceStatus } from '../status.js';
+import { isOwnFile, requireOwnFolder } from '../system/safe-files.js';
 import type { Memory } from './folder.js';
 import { folderOnVolume } from './volume.js';
 

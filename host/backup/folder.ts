@@ -4,9 +4,9 @@ import { randomBytes } from 'node:crypto';
 import { existsSync, linkSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { EMLINK, ENOSYS, EOPNOTSUPP, EPERM, errnoOf, RefusalError, withErrno } from '../errors.js';
-import type { ImageFiles } from '../image-state.js';
-import { imageFiles, readState } from '../image-state.js';
-import { removeLeftovers } from '../previous.js';
+import { removeLeftovers } from '../image/previous.js';
+import type { ImageFiles } from '../image/state.js';
+import { imageFiles, readState } from '../image/state.js';
 import {
   lookAtOwn,
   moveFile,
@@ -16,9 +16,9 @@ import {
   replaceFile,
   syncFolder,
   withLockFile,
-} from '../safe-files.js';
-import { fromSummedJson, isCount, isRecord, toSummedJson } from '../summed-json.js';
-import type { Syscalls } from '../syscalls.js';
+} from '../system/safe-files.js';
+import { fromSummedJson, isCount, isRecord, toSummedJson } from '../system/summed-json.js';
+import type { Syscalls } from '../system/syscalls.js';
 
 /** Files in the folder. */
 export interface Names {

@@ -1,15 +1,15 @@
 /** Whether and how an image can be brought up to date: the lists of changes that lead from it to a snapshot. */
 import { statSync } from 'node:fs';
-import { ChangeList } from '../change-list.js';
-import { CowFile } from '../cow-file.js';
+import { ChangeList } from '../cow/change-list.js';
+import { CowFile } from '../cow/cow-file.js';
+import type { DeviceStatus } from '../driver/status.js';
 import { RefusalError, SystemError } from '../errors.js';
-import { OpenFile } from '../files.js';
-import type { ImageState } from '../image-state.js';
+import type { ImageState } from '../image/state.js';
+import { coreFor } from '../image/update-checks.js';
 import { SECTOR_BYTES } from '../layout.js';
-import { openOwn } from '../safe-files.js';
-import type { DeviceStatus } from '../status.js';
-import type { Syscalls } from '../syscalls.js';
-import { coreFor } from '../update-checks.js';
+import { OpenFile } from '../system/files.js';
+import { openOwn } from '../system/safe-files.js';
+import type { Syscalls } from '../system/syscalls.js';
 import type { Memory } from './folder.js';
 import type { Volume } from './volume.js';
 

@@ -5,11 +5,11 @@
 
 import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
+import type { DeviceStatus } from '../driver/status.js';
 import { EEXIST, errnoOf, withErrno } from '../errors.js';
 import { STATE_BIT_SNAPSHOT } from '../layout.js';
-import { deviceNumber } from '../mounts.js';
-import { readOwn, removeFile, replaceFile, requireOwnFolder } from '../safe-files.js';
-import type { DeviceStatus } from '../status.js';
+import { deviceNumber } from '../system/mounts.js';
+import { readOwn, removeFile, replaceFile, requireOwnFolder } from '../system/safe-files.js';
 import type { Volume } from './volume.js';
 
 /** Where datto-reload looks, unless it is told another folder by the same variable. */

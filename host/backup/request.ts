@@ -1,9 +1,9 @@
 /** What a backup is asked to do, what it tells meanwhile, and what it answers. */
 
-import type { CopyFailure } from '../copy.js';
-import type { Driver } from '../driver.js';
-import type { BlockRun } from '../runs.js';
-import type { Syscalls } from '../syscalls.js';
+import type { CopyFailure } from '../copy/copy.js';
+import type { BlockRun } from '../cow/runs.js';
+import type { Driver } from '../driver/driver.js';
+import type { Syscalls } from '../system/syscalls.js';
 
 export interface BackupRequest {
   /** Block device with a mounted ext4 or xfs. */

@@ -1,14 +1,14 @@
 /** One run of a backup: from wherever the last one ended, to an image of the volume as it is now. */
 import { existsSync } from 'node:fs';
 import { basename, join } from 'node:path';
+import type { DeviceStatus } from '../driver/status.js';
+import { describeState } from '../driver/status.js';
 import { ENOSPC, errnoOf, RefusalError, SystemError } from '../errors.js';
-import type { ImageState } from '../image-state.js';
-import { readState } from '../image-state.js';
+import { rollbackImage } from '../image/rollback.js';
+import type { ImageState } from '../image/state.js';
+import { readState } from '../image/state.js';
 import { BLOCK_BYTES } from '../layout.js';
-import { rollbackImage } from '../rollback.js';
-import { lookAtOwn, removeFile } from '../safe-files.js';
-import type { DeviceStatus } from '../status.js';
-import { describeState } from '../status.js';
+import { lookAtOwn, removeFile } from '../system/safe-files.js';
 import { requireSpace } from './checks.js';
 import type { CopyJob } from './copy-snapshot.js';
 import { copySnapshot } from './copy-snapshot.js';

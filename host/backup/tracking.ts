@@ -1,6 +1,8 @@
 /** The device that tracks a volume for a folder: found, and brought from state to state. */
 
-import type { Driver } from '../driver.js';
+import type { Driver } from '../driver/driver.js';
+import type { DeviceStatus } from '../driver/status.js';
+import { describeState, readStatus } from '../driver/status.js';
 import { EBUSY, ENOENT, errnoOf, RefusalError, SystemError } from '../errors.js';
 import {
   CONTROL_NODE,
@@ -10,9 +12,7 @@ import {
   STATE_BIT_UNVERIFIED,
   STATES,
 } from '../layout.js';
-import { deviceNumber } from '../mounts.js';
-import type { DeviceStatus } from '../status.js';
-import { describeState, readStatus } from '../status.js';
+import { deviceNumber } from '../system/mounts.js';
 import { isOwnCow, makeCowFolder } from './cow-files.js';
 import type { Memory } from './folder.js';
 import type { Volume } from './volume.js';

@@ -2,9 +2,9 @@
 import { readFileSync, realpathSync } from 'node:fs';
 import { join, relative } from 'node:path';
 import { ENOENT, RefusalError, SystemError, withErrno } from '../errors.js';
-import { OpenFile } from '../files.js';
-import { deviceNumber, MOUNTS, mountPointOf } from '../mounts.js';
-import type { Syscalls } from '../syscalls.js';
+import { OpenFile } from '../system/files.js';
+import { deviceNumber, MOUNTS, mountPointOf } from '../system/mounts.js';
+import type { Syscalls } from '../system/syscalls.js';
 
 /** Bytes from the start of a volume that hold the superblock of ext4 or xfs. */
 const HEAD_BYTES = 2048;

@@ -1,14 +1,14 @@
 /** A whole copy of a snapshot, sparse, which goes on where an interrupted one was. */
 
 import { ftruncateSync } from 'node:fs';
-import { compareRuns } from '../compare.js';
-import { HOLE_BYTES, WINDOW_BYTES, ZEROS } from '../copy.js';
+import { compareRuns } from '../copy/compare.js';
+import { HOLE_BYTES, WINDOW_BYTES, ZEROS } from '../copy/copy.js';
+import type { BlockRun } from '../cow/runs.js';
+import { PIECE_BYTES } from '../cow/runs.js';
 import { withErrno } from '../errors.js';
-import type { OpenFile } from '../files.js';
 import { BLOCK_BYTES } from '../layout.js';
-import type { BlockRun } from '../runs.js';
-import { PIECE_BYTES } from '../runs.js';
-import type { Syscalls } from '../syscalls.js';
+import type { OpenFile } from '../system/files.js';
+import type { Syscalls } from '../system/syscalls.js';
 
 export interface WholeCopyOptions {
   readonly syscalls: Syscalls;

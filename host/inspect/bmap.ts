@@ -6,10 +6,10 @@
  */
 
 import { createHash } from 'node:crypto';
-import type { OpenFile } from '../files.js';
+import type { BlockRun } from '../cow/runs.js';
+import { PIECE_BYTES } from '../cow/runs.js';
 import { BLOCK_BYTES } from '../layout.js';
-import type { BlockRun } from '../runs.js';
-import { PIECE_BYTES } from '../runs.js';
+import type { OpenFile } from '../system/files.js';
 
 const ZERO_CHECKSUM = '0'.repeat(64);
 

@@ -1,6 +1,7 @@
 /** The clean record that the module leaves in a COW file while nobody writes to the origin (docs/CORE.md). */
-import type { OpenFile } from '../files.js';
+
 import { COW_HEADER_SIZE, ORIGIN_SECTORS_MAX, RECORD_FIELDS, RECORD_MAGIC, REFUSALS } from '../layout.js';
+import type { OpenFile } from '../system/files.js';
 import { coreFor } from './geometry.js';
 
 export interface CleanRecord {

@@ -1,8 +1,8 @@
 /** Which blocks two COW files list. */
 
+import type { Side, SidedRun } from '../cow/runs.js';
+import { compareRuns } from '../cow/runs.js';
 import { RefusalError } from '../errors.js';
-import type { Side, SidedRun } from '../runs.js';
-import { compareRuns } from '../runs.js';
 import type { InspectedCow, ListOptions } from './inspected-cow.js';
 
 /** Blocks and runs of each kind. */

@@ -5,8 +5,8 @@
  * the file does say; it is never guessed.
  */
 
-import { Core } from '../core.js';
-import type { CowHeader } from '../cow-file.js';
+import { Core } from '../cow/core.js';
+import type { CowHeader } from '../cow/cow-file.js';
 import { RefusalError } from '../errors.js';
 import {
   BLOCK_BYTES,

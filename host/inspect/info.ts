@@ -1,5 +1,5 @@
 /** What a COW file is, and what it may be used for. */
-import type { CowHeader } from '../cow-file.js';
+import type { CowHeader } from '../cow/cow-file.js';
 import type { RefusalCode } from '../errors.js';
 import { RefusalError } from '../errors.js';
 import { COW_MAGIC, COW_VERSION_CHANGED_BLOCKS, HEADER_FIELDS } from '../layout.js';

@@ -1,13 +1,13 @@
 /** A COW file opened for inspection: no origin, no driver, no privilege. */
 
-import type { CowHeader } from '../cow-file.js';
-import { CowFile } from '../cow-file.js';
+import type { CowHeader } from '../cow/cow-file.js';
+import { CowFile } from '../cow/cow-file.js';
+import type { BlockRun } from '../cow/runs.js';
+import { joinRuns } from '../cow/runs.js';
 import { RefusalError } from '../errors.js';
-import { OpenFile } from '../files.js';
 import { BLOCK_SECTORS } from '../layout.js';
-import type { BlockRun } from '../runs.js';
-import { joinRuns } from '../runs.js';
-import type { Syscalls } from '../syscalls.js';
+import { OpenFile } from '../system/files.js';
+import type { Syscalls } from '../system/syscalls.js';
 import type { CleanRecord } from './clean-record.js';
 import { cleanRecord } from './clean-record.js';
 import type { Geometry, GeometryAnswer, OriginSize } from './geometry.js';

@@ -1,8 +1,8 @@
 /** The size of an image or a block device, as the size of the origin. */
 import { RefusalError } from '../errors.js';
-import type { OpenFile } from '../files.js';
 import { SECTOR_BYTES } from '../layout.js';
-import type { Syscalls } from '../syscalls.js';
+import type { OpenFile } from '../system/files.js';
+import type { Syscalls } from '../system/syscalls.js';
 import type { OriginSize } from './geometry.js';
 
 /**

@@ -3,7 +3,7 @@ import { spawnSync } from 'node:child_process';
 import { closeSync, ftruncateSync, mkdtempSync, openSync, rmSync, statSync, writeSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { randomNumbers } from '../../host/compare.js';
+import { randomNumbers } from '../../host/copy/compare.js';
 import { buildTools } from '../../scripts/build-cli.js';
 import { dataOffset, makeCowFile } from '../host/cow-maker.js';
 import { median, verdict } from './figures.js';

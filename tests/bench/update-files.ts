@@ -2,7 +2,7 @@
 import { randomFillSync } from 'node:crypto';
 import { closeSync, fsyncSync, openSync, writeFileSync, writeSync } from 'node:fs';
 import { join } from 'node:path';
-import { randomNumbers } from '../../host/compare.js';
+import { randomNumbers } from '../../host/copy/compare.js';
 import { makeCowFile, UUID } from '../host/cow-maker.js';
 
 const BLOCK = 4096;

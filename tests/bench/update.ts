@@ -4,7 +4,7 @@ import { closeSync, fsyncSync, mkdtempSync, openSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { nativeSyscalls } from '../../host/syscalls.js';
+import { nativeSyscalls } from '../../host/system/syscalls.js';
 import { buildTools } from '../../scripts/build-cli.js';
 import { printTimes } from './figures.js';
 import type { Case } from './update-files.js';

@@ -7,7 +7,7 @@ import { spawnSync } from 'node:child_process';
 import { existsSync, readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import * as assert from 'uvu/assert';
-import { randomNumbers } from '../../host/compare.js';
+import { randomNumbers } from '../../host/copy/compare.js';
 import {
   assertGood,
   backUp,

@@ -6,10 +6,10 @@
 import { closeSync, fstatSync, openSync, readSync, writeSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import * as assert from 'uvu/assert';
-import { randomNumbers } from '../../host/compare.js';
-import type { Finding } from '../../host/scrub.js';
-import { nativeSyscalls } from '../../host/syscalls.js';
-import { scrubImage } from '../../host/verify-image.js';
+import { randomNumbers } from '../../host/copy/compare.js';
+import { scrubImage } from '../../host/image/verify-image.js';
+import type { Finding } from '../../host/manifest/scrub.js';
+import { nativeSyscalls } from '../../host/system/syscalls.js';
 
 const BLOCK = 4096;
 

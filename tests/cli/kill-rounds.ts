@@ -7,7 +7,7 @@ import { spawn, spawnSync } from 'node:child_process';
 import { readFileSync, writeFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import * as assert from 'uvu/assert';
-import { randomNumbers } from '../../host/compare.js';
+import { randomNumbers } from '../../host/copy/compare.js';
 import type { Fakes } from './tool.js';
 import { at, environment, runTool, toolPath } from './tool.js';
 import { BLOCK, COW, expected, FAKES, IMAGE, makeScene, SNAPSHOT } from './update-scene.js';

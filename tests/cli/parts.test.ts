@@ -5,8 +5,8 @@ import { printable, printableBytes } from '../../cli/printable.js';
 import { Progress } from '../../cli/progress.js';
 import { humanBytes, statusJson, statusTable } from '../../cli/status-table.js';
 import { errorLine } from '../../cli/terminal.js';
+import { explainDevice } from '../../host/driver/explain.js';
 import { RefusalError } from '../../host/errors.js';
-import { explainDevice } from '../../host/explain.js';
 
 const errnoOfDigits = (text: string, max: bigint): number | undefined => {
   try {

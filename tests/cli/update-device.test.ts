@@ -3,7 +3,7 @@ import { mkdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'nod
 import { dirname } from 'node:path';
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
-import { diskNumber } from '../../host/device-identity.js';
+import { diskNumber } from '../../host/image/device-identity.js';
 import { makeCowFile } from '../host/cow-maker.js';
 import type { Fakes, Outcome } from './tool.js';
 import { at } from './tool.js';

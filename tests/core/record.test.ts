@@ -1,7 +1,7 @@
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
-import { Xxh64 } from '../../host/hashing.js';
 import { COW_HEADER_SIZE, SECTION_BYTES } from '../../host/layout.js';
+import { Xxh64 } from '../../host/manifest/hashing.js';
 import {
   Bench,
   COW,

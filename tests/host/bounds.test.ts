@@ -2,9 +2,9 @@
 
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
-import { randomNumbers, sampleSize, sampleUnlisted } from '../../host/compare.js';
-import { RunList } from '../../host/run-list.js';
-import type { BlockRun } from '../../host/runs.js';
+import { randomNumbers, sampleSize, sampleUnlisted } from '../../host/copy/compare.js';
+import { RunList } from '../../host/cow/run-list.js';
+import type { BlockRun } from '../../host/cow/runs.js';
 
 const MIB = 2 ** 20;
 

@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
-import { Core } from '../../host/core.js';
+import { Core } from '../../host/cow/core.js';
 
 const folder = mkdtempSync(join(tmpdir(), 'datto-core-'));
 process.on('exit', () => rmSync(folder, { recursive: true, force: true }));

@@ -3,12 +3,12 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
-import { Core } from '../../host/core.js';
-import { CowFile } from '../../host/cow-file.js';
+import { Core } from '../../host/cow/core.js';
+import { CowFile } from '../../host/cow/cow-file.js';
 import type { RefusalCode } from '../../host/errors.js';
-import { OpenFile } from '../../host/files.js';
-import type { Syscalls } from '../../host/syscalls.js';
-import { nativeSyscalls } from '../../host/syscalls.js';
+import { OpenFile } from '../../host/system/files.js';
+import type { Syscalls } from '../../host/system/syscalls.js';
+import { nativeSyscalls } from '../../host/system/syscalls.js';
 import type { CowOptions } from './cow-maker.js';
 import { dataOffset, makeCowFile, UUID } from './cow-maker.js';
 

@@ -1,8 +1,8 @@
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
-import { Driver } from '../../host/driver.js';
+import { Driver } from '../../host/driver/driver.js';
 import { SystemError } from '../../host/errors.js';
-import type { Syscalls } from '../../host/syscalls.js';
+import type { Syscalls } from '../../host/system/syscalls.js';
 
 interface Call {
   readonly request: number;

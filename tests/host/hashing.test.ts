@@ -1,7 +1,7 @@
 import { createHash, randomFillSync } from 'node:crypto';
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
-import { blockDigests, sha256, toWholeBlocks, Xxh64 } from '../../host/hashing.js';
+import { blockDigests, sha256, toWholeBlocks, Xxh64 } from '../../host/manifest/hashing.js';
 import { buildHostWasm } from '../../scripts/build-host-wasm.js';
 
 const BLOCK = 4096;

@@ -1,6 +1,6 @@
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
-import { describeState, parseStatus, readStatus } from '../../host/status.js';
+import { describeState, parseStatus, readStatus } from '../../host/driver/status.js';
 
 const device = (lines: string[]): string => `\t\t{\n${lines.map((line) => `\t\t\t${line}\n`).join('')}\t\t}`;
 const file = (devices: string[]): string =>

@@ -1,8 +1,8 @@
 import { constants } from 'node:os';
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
-import type { DeviceStatus } from '../../host/status.js';
-import { type PathKind, type Request, reasonText, type World, whyRefused } from '../../host/why-refused.js';
+import type { DeviceStatus } from '../../host/driver/status.js';
+import { type PathKind, type Request, reasonText, type World, whyRefused } from '../../host/driver/why-refused.js';
 
 const { EBUSY, EINVAL, ELOOP, EMLINK, ENOENT, ENOSPC, EOPNOTSUPP, EPERM } = constants.errno;
 

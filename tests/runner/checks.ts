@@ -20,6 +20,11 @@ const CHECKS: readonly Check[] = [
     seconds: 1,
   },
   {
+    name: 'imports go one way, and in no circle',
+    command: ['npx', '--no-install', 'tsx', 'scripts/check-imports.ts'],
+    seconds: 2,
+  },
+  {
     name: 'names in comments and documents are those of the tree',
     command: ['npx', '--no-install', 'tsx', 'scripts/check-names.ts'],
     seconds: 2,

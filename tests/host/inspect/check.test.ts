@@ -1,7 +1,7 @@
 import { closeSync, copyFileSync, openSync, readFileSync, truncateSync, writeFileSync, writeSync } from 'node:fs';
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
-import type { Rule, Violation } from '../../../host/inspect/findings.js';
+import type { Rule, Violation } from '../../../host/inspect/check/findings.js';
 import { makeCowFile } from '../cow-maker.js';
 import { check, recordBlock, refusal, sectors, temporaryFolder } from './files.js';
 import { makeIncremental, makeSnapshot, randomBlocks } from './golden.js';

@@ -1,7 +1,7 @@
 import { closeSync, ftruncateSync, openSync, writeSync } from 'node:fs';
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
-import { Core } from '../../../host/core.js';
+import { Core } from '../../../host/cow/core.js';
 import { check, inspect, sectors, temporaryFolder } from './files.js';
 import { randomBlocks, SERIES } from './golden.js';
 

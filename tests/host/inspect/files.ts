@@ -4,12 +4,12 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { RefusalCode } from '../../../host/errors.js';
 import { RefusalError } from '../../../host/errors.js';
-import type { CheckReport } from '../../../host/inspect/check.js';
-import { checkCow } from '../../../host/inspect/check.js';
+import type { CheckReport } from '../../../host/inspect/check/check.js';
+import { checkCow } from '../../../host/inspect/check/check.js';
 import type { OriginSize } from '../../../host/inspect/geometry.js';
 import { coreFor } from '../../../host/inspect/geometry.js';
 import { InspectedCow, withFiles } from '../../../host/inspect/inspected-cow.js';
-import { nativeSyscalls } from '../../../host/syscalls.js';
+import { nativeSyscalls } from '../../../host/system/syscalls.js';
 
 export const syscalls = nativeSyscalls();
 

@@ -1,11 +1,11 @@
 import { closeSync, copyFileSync, openSync, truncateSync, writeSync } from 'node:fs';
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
-import { Xxh64 } from '../../../host/hashing.js';
 import { diffCows } from '../../../host/inspect/diff.js';
 import { flagNames } from '../../../host/inspect/flags.js';
 import type { CowInfo } from '../../../host/inspect/info.js';
 import { describeCow } from '../../../host/inspect/info.js';
+import { Xxh64 } from '../../../host/manifest/hashing.js';
 import { makeCowFile } from '../cow-maker.js';
 import { inspect, recordBlock, refusal, sectors, temporaryFolder } from './files.js';
 import type { Golden } from './golden.js';

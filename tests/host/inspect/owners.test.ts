@@ -12,12 +12,12 @@ import {
 import { join } from 'node:path';
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
-import type { OwnedBlocks, OwnerReport } from '../../../host/inspect/block-owners.js';
-import { findOwners } from '../../../host/inspect/block-owners.js';
-import { blocksTouched, detectFilesystem } from '../../../host/inspect/filesystem.js';
+import type { BlockRun } from '../../../host/cow/runs.js';
 import { withFiles } from '../../../host/inspect/inspected-cow.js';
-import { runProgram } from '../../../host/inspect/program.js';
-import type { BlockRun } from '../../../host/runs.js';
+import type { OwnedBlocks, OwnerReport } from '../../../host/inspect/owners/block-owners.js';
+import { findOwners } from '../../../host/inspect/owners/block-owners.js';
+import { blocksTouched, detectFilesystem } from '../../../host/inspect/owners/filesystem.js';
+import { runProgram } from '../../../host/system/program.js';
 import { refusal, temporaryFolder } from './files.js';
 
 const at = temporaryFolder();

@@ -1,12 +1,12 @@
 import { inflateSync } from 'node:zlib';
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
-import { heatMapText, orderFor } from '../../../host/inspect/half-blocks.js';
-import { HeatMap } from '../../../host/inspect/heat-map.js';
-import { hilbertCell } from '../../../host/inspect/hilbert.js';
-import { colourOf, UNCHANGED } from '../../../host/inspect/palette.js';
-import { encodePng, heatMapPng } from '../../../host/inspect/png.js';
-import { heatMapSvg } from '../../../host/inspect/svg.js';
+import { heatMapText, orderFor } from '../../../host/inspect/picture/half-blocks.js';
+import { HeatMap } from '../../../host/inspect/picture/heat-map.js';
+import { hilbertCell } from '../../../host/inspect/picture/hilbert.js';
+import { colourOf, UNCHANGED } from '../../../host/inspect/picture/palette.js';
+import { encodePng, heatMapPng } from '../../../host/inspect/picture/png.js';
+import { heatMapSvg } from '../../../host/inspect/picture/svg.js';
 
 test('hilbertCell() visits each cell once, and always goes on to a neighbour', () => {
   for (let order = 0; order <= 5; order++) {

@@ -1,11 +1,11 @@
 import fc from 'fast-check';
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
-import { PositionSet } from '../../../host/inspect/position-set.js';
-import { countRuns } from '../../../host/inspect/run-statistics.js';
-import { estimateUpdate } from '../../../host/inspect/update-estimate.js';
-import type { BlockRun } from '../../../host/runs.js';
-import { compareRuns, joinRuns } from '../../../host/runs.js';
+import { estimateUpdate } from '../../../host/copy/update-estimate.js';
+import { countRuns } from '../../../host/cow/run-statistics.js';
+import type { BlockRun } from '../../../host/cow/runs.js';
+import { compareRuns, joinRuns } from '../../../host/cow/runs.js';
+import { PositionSet } from '../../../host/inspect/check/position-set.js';
 
 const NR_BLOCKS = 200;
 const sets = fc.uniqueArray(fc.nat({ max: NR_BLOCKS - 1 }), { maxLength: NR_BLOCKS });

@@ -1,0 +1,106 @@
+/** Compares an image with a snapshot: blocks that changed, all of them, or a sample of those that did not change. */
+
+import type { BlockRun } from '../cow/runs.js';
+import { PIECE_BYTES, toPieces } from '../cow/runs.js';
+import { BLOCK_BYTES } from '../layout.js';
+import type { OpenFile } from '../system/files.js';
+
+/**
+ * A reproducible sequence of numbers.
+ *
+ * @returns a function that answers an integer from 0 to below its argument
+ */
+export const randomNumbers = (seed: number): ((below: number) => number) => {
+  // SplitMix32: small, and good enough to choose blocks with.
+  let state = seed >>> 0;
+  const next = (): number => {
+    state = (state + 0x9e3779b9) >>> 0;
+    let mixed = Math.imul(state ^ (state >>> 16), 0x85ebca6b);
+    mixed = Math.imul(mixed ^ (mixed >>> 13), 0xc2b2ae35);
+    return (mixed ^ (mixed >>> 16)) >>> 0;
+  };
+  return (below) => Math.floor(((next() * 2 ** 21 + (next() >>> 11)) / 2 ** 53) * below);
+};
+
+/**
+ * Chooses blocks that are in none of the runs: one of each of `count` parts of them that are as long as each other. None of
+ * it is kept.
+ *
+ * @param runs ascending
+ * @param listedBlocks blocks of the runs
+ * @param nrBlocks blocks in all
+ * @param count how many to choose, up to as many as there are
+ * @param random answers an integer from 0 to below its argument
+ * @yields runs of single blocks, ascending
+ */
+export function* sampleUnlisted(
+  runs: Iterable<BlockRun>,
+  listedBlocks: number,
+  nrBlocks: number,
+  count: number,
+  random: (below: number) => number,
+): Generator<BlockRun> {
+  const unlisted = nrBlocks - listedBlocks;
+  const step = unlisted / count;
+  const all = runs[Symbol.iterator]();
+  let next = all.next();
+  // A rank counts unlisted blocks; blocks listed so far are what it is less than the block.
+  let listed = 0;
+  for (let part = 0, start = 0; part < count; part++) {
+    const end = part + 1 === count ? unlisted : Math.max(start + 1, Math.floor((part + 1) * step));
+    const rank = start + random(end - start);
+    for (; !next.done && next.value.start - listed <= rank; next = all.next()) listed += next.value.count;
+    yield { start: rank + listed, count: 1 };
+    start = end;
+  }
+}
+
+/** How many blocks sampleUnlisted() can choose of those that are asked for. */
+export const sampleSize = (listedBlocks: number, nrBlocks: number, asked: number): number =>
+  Math.min(asked, nrBlocks - listedBlocks);
+
+/**
+ * Reads blocks of both files and compares them.
+ *
+ * @param bytes size of the snapshot
+ * @param onDifference called for each run of blocks that differ, ascending
+ * @returns blocks that differ
+ * @throws SystemError if one of them cannot be read
+ */
+export const compareRuns = (
+  snapshot: OpenFile,
+  image: OpenFile,
+  runs: Iterable<BlockRun>,
+  bytes: number,
+  onDifference: (run: BlockRun) => void,
+  onProgress: (bytes: number) => void = () => undefined,
+): number => {
+  const left = Buffer.alloc(PIECE_BYTES);
+  const right = Buffer.alloc(PIECE_BYTES);
+  let open: { start: number; count: number } | undefined;
+  let differing = 0;
+  let done = 0;
+  const note = (block: number): void => {
+    differing++;
+    if (open && open.start + open.count === block) {
+      open.count++;
+      return;
+    }
+    if (open) onDifference(open);
+    open = { start: block, count: 1 };
+  };
+  for (const piece of toPieces(runs, bytes)) {
+    const [wanted, found] = [left.subarray(0, piece.bytes), right.subarray(0, piece.bytes)];
+    snapshot.readFull(wanted, piece.offset);
+    image.readFull(found, piece.offset);
+    const same = wanted.equals(found);
+    for (let at = 0; !same && at < piece.bytes; at += BLOCK_BYTES) {
+      const end = Math.min(piece.bytes, at + BLOCK_BYTES);
+      if (wanted.compare(found, at, end, at, end) !== 0) note((piece.offset + at) / BLOCK_BYTES);
+    }
+    done += piece.bytes;
+    onProgress(done);
+  }
+  if (open) onDifference(open);
+  return differing;
+};

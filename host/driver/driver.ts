@@ -1,0 +1,225 @@
+/** The driver's ioctls (docs/ABI.md, B): each function opens the control node, issues one ioctl and closes. */
+import { closeSync, openSync } from 'node:fs';
+import { withErrno } from '../errors.js';
+import type { IoctlName, StructField, StructLayout } from '../layout.js';
+import { CONTROL_NODE, IOCTLS, PATH_BYTES, STRUCTS } from '../layout.js';
+import type { Syscalls } from '../system/syscalls.js';
+
+export interface SetupOptions {
+  readonly minor: number;
+  /** Path of the origin. */
+  readonly blockDevice: string;
+  readonly cowFile: string;
+  /** MiB, 0 for the driver's default. */
+  readonly fallocateMib: bigint;
+  /** Limit of the index cache in bytes, 0 for the driver's default. */
+  readonly cacheBytes: bigint;
+}
+
+export interface ReloadOptions {
+  readonly minor: number;
+  readonly blockDevice: string;
+  /** From the root of the origin's filesystem. */
+  readonly cowFile: string;
+  readonly cacheBytes: bigint;
+}
+
+/** What the driver tells of a device. Of an unverified device, sizes and the identity of the series are 0. */
+export interface DeviceInfo {
+  readonly minor: number;
+  /** One of STATES. */
+  readonly state: number;
+  /** 0 or a negative errno. */
+  readonly error: number;
+  readonly cacheBytes: bigint;
+  /** Size limit of the COW file, in bytes. */
+  readonly cowBytes: bigint;
+  readonly seqid: bigint;
+  readonly uuid: Buffer;
+  readonly cowFile: string;
+  readonly blockDevice: string;
+  readonly version: bigint;
+  readonly nrChangedBlocks: bigint;
+}
+
+type FieldValue = string | bigint;
+
+const fieldOf = (layout: StructLayout, name: string): StructField => {
+  const field = layout.fields.find((candidate) => candidate.name === name);
+  if (!field) throw new RangeError(`struct ${layout.name} has no ${name}`);
+  return field;
+};
+
+/** Bytes of a struct, and of the strings that it points to, which must live as long as it. */
+interface Encoded {
+  readonly bytes: Buffer;
+  readonly strings: Buffer[];
+}
+
+const U32_MAX = 0xffffffffn;
+
+const encode = (syscalls: Syscalls, layout: StructLayout, values: Readonly<Record<string, FieldValue>>): Encoded => {
+  const bytes = Buffer.alloc(layout.bytes);
+  const strings: Buffer[] = [];
+  for (const [name, value] of Object.entries(values)) {
+    const { type, offset } = fieldOf(layout, name);
+    if (typeof value === 'string') {
+      // A NUL would cut the path short behind the caller's back.
+      if (type !== 'path' || value.includes('\0')) throw new RangeError(`${name} is not a path: ${value}`);
+      const text = Buffer.from(`${value}\0`);
+      strings.push(text);
+      bytes.writeBigUInt64LE(syscalls.addressOf(text), offset);
+    } else if (type === 'uint') {
+      if (value < 0n || value > U32_MAX) throw new RangeError(`${name} is ${value}, expected at most ${U32_MAX}`);
+      bytes.writeUInt32LE(Number(value), offset);
+    } else {
+      bytes.writeBigUInt64LE(value, offset);
+    }
+  }
+  return { bytes, strings };
+};
+
+const text = (bytes: Buffer): string => {
+  const end = bytes.indexOf(0);
+  return bytes.toString('utf8', 0, end < 0 ? bytes.length : end);
+};
+
+const decodeInfo = (bytes: Buffer): DeviceInfo => {
+  const at = (name: string): number => fieldOf(STRUCTS.dattobd_info, name).offset;
+  const u64 = (name: string): bigint => bytes.readBigUInt64LE(at(name));
+  const chars = (name: string, length: number): Buffer => bytes.subarray(at(name), at(name) + length);
+  return {
+    minor: bytes.readUInt32LE(at('minor')),
+    state: Number(u64('state')),
+    error: bytes.readInt32LE(at('error')),
+    cacheBytes: u64('cache_size'),
+    cowBytes: u64('falloc_size'),
+    seqid: u64('seqid'),
+    uuid: Buffer.from(chars('uuid', 16)),
+    cowFile: text(chars('cow', PATH_BYTES)),
+    blockDevice: text(chars('bdev', PATH_BYTES)),
+    version: u64('version'),
+    nrChangedBlocks: u64('nr_changed_blocks'),
+  };
+};
+
+/**
+ * The driver behind its control node.
+ *
+ * Every method throws a SystemError with the errno of opening the node, or of the ioctl (docs/ABI.md, B.4).
+ */
+export class Driver {
+  readonly #syscalls: Syscalls;
+  readonly #node: string;
+
+  constructor(syscalls: Syscalls, node = CONTROL_NODE) {
+    this.#syscalls = syscalls;
+    this.#node = node;
+  }
+
+  /** Starts a snapshot of a mounted origin. */
+  setupSnapshot(options: SetupOptions): void {
+    this.#issueStruct('IOCTL_SETUP_SNAP', STRUCTS.setup_params, {
+      bdev: options.blockDevice,
+      cow: options.cowFile,
+      fallocated_space: options.fallocateMib,
+      cache_size: options.cacheBytes,
+      minor: BigInt(options.minor),
+    });
+  }
+
+  /** Announces a snapshot that is taken up when its origin is mounted. */
+  reloadSnapshot(options: ReloadOptions): void {
+    this.#reload('IOCTL_RELOAD_SNAP', options);
+  }
+
+  /** Announces an incremental that is taken up when its origin is mounted. */
+  reloadIncremental(options: ReloadOptions): void {
+    this.#reload('IOCTL_RELOAD_INC', options);
+  }
+
+  /** Ends a device, whatever its state. */
+  destroy(minor: number): void {
+    this.#issueMinor('IOCTL_DESTROY', minor);
+  }
+
+  /** Gives up the snapshot and only notes which blocks change from now on. */
+  transitionToIncremental(minor: number): void {
+    this.#issueMinor('IOCTL_TRANSITION_INC', minor);
+  }
+
+  /** Starts the series' next snapshot, with a COW file of its own. */
+  transitionToSnapshot(minor: number, cowFile: string, fallocateMib: bigint): void {
+    this.#issueStruct('IOCTL_TRANSITION_SNAP', STRUCTS.transition_snap_params, {
+      cow: cowFile,
+      fallocated_space: fallocateMib,
+      minor: BigInt(minor),
+    });
+  }
+
+  /** Sets the limit of the index cache. */
+  reconfigure(minor: number, cacheBytes: bigint): void {
+    this.#issueStruct('IOCTL_RECONFIGURE', STRUCTS.reconfigure_params, {
+      cache_size: cacheBytes,
+      minor: BigInt(minor),
+    });
+  }
+
+  /** Adds to the COW file of an active snapshot. */
+  expandCowFile(minor: number, sizeMib: bigint): void {
+    this.#issueStruct('IOCTL_EXPAND_COW_FILE', STRUCTS.expand_cow_file_params, { size: sizeMib, minor: BigInt(minor) });
+  }
+
+  /** Lets the COW file grow by itself, by `stepMib` at a time, as long as `reservedMib` stay free. Step 0 ends that. */
+  reconfigureAutoExpand(minor: number, stepMib: bigint, reservedMib: bigint): void {
+    this.#issueStruct('IOCTL_RECONFIGURE_AUTO_EXPAND', STRUCTS.reconfigure_auto_expand_params, {
+      step_size: stepMib,
+      reserved_space: reservedMib,
+      minor: BigInt(minor),
+    });
+  }
+
+  /** Tells what there is to know of a device. */
+  info(minor: number): DeviceInfo {
+    const argument = encode(this.#syscalls, STRUCTS.dattobd_info, { minor: BigInt(minor) });
+    this.#issue('IOCTL_DATTOBD_INFO', argument.bytes);
+    return decodeInfo(argument.bytes);
+  }
+
+  /** The lowest minor that is not used. */
+  freeMinor(): number {
+    const argument = Buffer.alloc(4);
+    this.#issue('IOCTL_GET_FREE', argument);
+    return argument.readInt32LE(0);
+  }
+
+  #reload(command: 'IOCTL_RELOAD_SNAP' | 'IOCTL_RELOAD_INC', options: ReloadOptions): void {
+    this.#issueStruct(command, STRUCTS.reload_params, {
+      bdev: options.blockDevice,
+      cow: options.cowFile,
+      cache_size: options.cacheBytes,
+      minor: BigInt(options.minor),
+    });
+  }
+
+  #issueStruct(command: IoctlName, layout: StructLayout, values: Readonly<Record<string, FieldValue>>): void {
+    const { bytes, strings } = encode(this.#syscalls, layout, values);
+    this.#issue(command, bytes, strings);
+  }
+
+  #issueMinor(command: IoctlName, minor: number): void {
+    const argument = Buffer.alloc(4);
+    argument.writeUInt32LE(minor, 0);
+    this.#issue(command, argument);
+  }
+
+  /** `_keep` holds what the argument points to until the call is over. */
+  #issue(command: IoctlName, argument: Buffer, _keep: readonly Buffer[] = []): void {
+    const fd = withErrno('open', this.#node, () => openSync(this.#node, 'r'));
+    try {
+      this.#syscalls.ioctl(fd, IOCTLS[command].value, argument, this.#node);
+    } finally {
+      closeSync(fd);
+    }
+  }
+}

@@ -1,0 +1,72 @@
+/** What a device's state means for its user, and what to do next. */
+import { deviceErrorText } from '../errors.js';
+import { SNAPSHOT_NODE_PREFIX, STATE_BIT_SNAPSHOT, STATE_BIT_UNVERIFIED, STATES } from '../layout.js';
+import type { DeviceStatus } from './status.js';
+
+export interface Explanation {
+  readonly meaning: string;
+  readonly next: string;
+}
+
+const UNVERIFIED: (minor: number) => Explanation = (minor) => ({
+  meaning: 'It was taken up by a reload. Every write is noted, but the volume has not been mounted read-write since.',
+  next: `Mount the volume read-write; or \`dbdctl destroy ${minor}\`, which keeps the COW file for another reload.`,
+});
+
+/** By the name of the state. */
+const EXPLANATIONS: Readonly<Record<string, (minor: number) => Explanation>> = {
+  DORMANT_INCREMENTAL: () => ({
+    meaning: 'Changes are noted, but the volume is not mounted read-write.',
+    next: 'Mount the volume; a snapshot can be taken only then.',
+  }),
+  DORMANT_SNAPSHOT: (minor) => ({
+    meaning: `${SNAPSHOT_NODE_PREFIX}${minor} stays what it is, but the volume is not mounted read-write.`,
+    next: 'Mount the volume; the snapshot can be given up only then.',
+  }),
+  ACTIVE_INCREMENTAL: (minor) => ({
+    meaning: 'It is noted which blocks change. There is no snapshot now.',
+    next: `For the next backup: \`dbdctl transition-to-snapshot <cow file> ${minor}\` and \`update-img\`; or \`datto-backup\`.`,
+  }),
+  ACTIVE_SNAPSHOT: (minor) => ({
+    meaning: `${SNAPSHOT_NODE_PREFIX}${minor} is the volume as it was at one moment; what is overwritten goes to the COW file first.`,
+    next: `Copy it, then \`dbdctl transition-to-incremental ${minor}\`, before the COW file is full.`,
+  }),
+  UNVERIFIED_INCREMENTAL: UNVERIFIED,
+  UNVERIFIED_SNAPSHOT: UNVERIFIED,
+};
+
+/** What prevents an error the next time, where that is known. */
+const ADVICE: Readonly<Record<number, string>> = {
+  5: 'See in dmesg which disk it was.',
+  12: 'Give it a smaller index cache with -c, or the machine more memory.',
+  22: 'The COW file is damaged, or not of this volume.',
+  27: 'Next time copy sooner, or give the COW file more room with -f.',
+  28: 'Free space on the volume.',
+  116: 'Nobody may resize the volume, write to the COW file, or mount the volume without a reload first.',
+  117: 'The machine or the module ended while the volume was written to, or before the record was written.',
+  131: 'This is a bug: keep what dmesg says, and report it.',
+};
+
+const explainFailure = ({ minor, state, error = 0 }: DeviceStatus): Explanation => {
+  const lost =
+    (state & STATE_BIT_SNAPSHOT) !== 0 ? 'Its snapshot cannot be read any more' : 'Changes are not noted any more';
+  const unverified = (state & STATE_BIT_UNVERIFIED) !== 0;
+  const what = unverified ? 'It could not be taken up by a reload' : `${lost}; the volume itself is not harmed`;
+  const advice = ADVICE[-error];
+  return {
+    meaning: `It has failed: ${deviceErrorText(error)}. ${what}.`,
+    next: `\`dbdctl destroy ${minor}\`; the next backup must be a full one.${advice === undefined ? '' : ` ${advice}`}`,
+  };
+};
+
+/** Explains a device. A state that is not known is said to be that. */
+export const explainDevice = (device: DeviceStatus): Explanation => {
+  if ((device.error ?? 0) !== 0) return explainFailure(device);
+  const name = STATES.find(({ value }) => value === device.state)?.name ?? '';
+  return (
+    EXPLANATIONS[name]?.(device.minor) ?? {
+      meaning: `This program does not know state ${device.state}.`,
+      next: 'Use the version of dbdctl that belongs to the driver.',
+    }
+  );
+};

@@ -1,0 +1,106 @@
+/** Owners of the blocks of an ext4 image, through debugfs: icheck for inodes, ncheck for names, testb for the rest. */
+
+import type { BlockRun } from '../../cow/runs.js';
+import type { Question } from './debugfs.js';
+import { ask, askAll, LINE_MAX } from './debugfs.js';
+import { inodesOfBlocks } from './ext4-inodes.js';
+import type { OwnerSource } from './owner.js';
+import type { OwnerName } from './owner-names.js';
+import { nameOfLatin1 } from './owner-names.js';
+
+/** Inodes that the filesystem keeps for itself, by number. */
+const RESERVED: Readonly<Record<number, string>> = {
+  1: 'bad blocks',
+  3: 'user quota',
+  4: 'group quota',
+  7: 'reserved group descriptors',
+  8: 'journal',
+};
+
+/** Inodes of which no line holds the name, that are asked for one by one: each question reads all folders. */
+const ALONE_MAX = 32;
+
+/** The command that tells which inode a path leads to. */
+const imap = (path: string): string => `imap "${path.replaceAll('"', '""')}"`;
+
+/**
+ * Which of the paths lead to the inodes that are said to be theirs. A name may have line ends, and what follows one may look
+ * like the answer for another inode.
+ */
+const confirm = (image: string, claims: ReadonlyArray<readonly [inode: number, path: string]>): Map<number, string> => {
+  const names = new Map<number, string>();
+  const asked = claims.filter(([, path]) => imap(path).length <= LINE_MAX);
+  const questions = asked.map(([, path]) => ({ command: imap(path), answers: 3 }));
+  let at = -1;
+  for (const line of askAll(image, questions)) {
+    if (line.startsWith('debugfs: imap ')) at++;
+    const [inode, path] = asked[at] ?? [];
+    if (inode === undefined || path === undefined || names.has(inode)) continue;
+    if (line.startsWith(`Inode ${inode} is part of `)) names.set(inode, path);
+  }
+  return names;
+};
+
+/** The path of an inode whose name has line ends: all of the answer, if it is for this inode, and for one name of it. */
+const nameAlone = (image: string, inode: number): string | undefined => {
+  const lines = [...ask(image, 'ncheck', [inode])];
+  const text = lines.slice(lines.findIndex((line) => line.startsWith('Inode')) + 1).join('\n');
+  const path = text.startsWith(`${inode}\t/`) ? text.slice(`${inode}\t`.length) : undefined;
+  return path?.includes(`\n${inode}\t/`) ? undefined : path;
+};
+
+/** A path of each inode; one of them, if links give it several. */
+const namesOf = (image: string, inodes: ReadonlySet<number>): Map<number, OwnerName> => {
+  const claims: Array<readonly [number, string]> = [];
+  for (const line of ask(image, 'ncheck', inodes)) {
+    const match = /^(\d+)\t(\/.*)$/.exec(line);
+    if (match && inodes.has(Number(match[1]))) claims.push([Number(match[1]), match[2] ?? '']);
+  }
+  const names = confirm(image, claims);
+  const claimed = new Set(claims.map(([inode]) => inode).filter((inode) => !names.has(inode)));
+  for (const inode of [...claimed].slice(0, ALONE_MAX)) {
+    const name = nameAlone(image, inode);
+    if (name !== undefined) names.set(inode, name);
+  }
+  return new Map([...names].map(([inode, path]) => [inode, nameOfLatin1(path.replace(/^\/+/, '/'))]));
+};
+
+/** Blocks that one command tells of. */
+const TESTED_MAX = 2 ** 16;
+
+/** Which blocks are in use? debugfs takes no block 0. */
+function* tests(runs: readonly BlockRun[], firstBlock: number): Generator<Question> {
+  for (const { start, count } of runs) {
+    const end = start + count;
+    for (let from = Math.max(start, firstBlock, 1); from < end; from += TESTED_MAX) {
+      const answers = Math.min(TESTED_MAX, end - from);
+      yield { command: `testb ${from} ${answers}`, answers };
+    }
+  }
+}
+
+/** Blocks above 0 that are in use, ascending. */
+const usedOf = (image: string, runs: readonly BlockRun[], firstBlock: number): number[] => {
+  const used: number[] = [];
+  for (const line of askAll(image, tests(runs, firstBlock))) {
+    const match = /^Block (\d+) marked in use$/.exec(line);
+    if (match) used.push(Number(match[1]));
+  }
+  return used;
+};
+
+/** Answers owners; blocks in use that no inode has are the filesystem's own. */
+export const ext4Owners: OwnerSource = (image, { firstBlock }, runs, add) => {
+  const blocks = new Map<number, number>();
+  // Where block 0 is the filesystem's, the superblock lies in it.
+  if (runs[0]?.start === 0 && firstBlock === 0) blocks.set(0, 1);
+  for (const inode of inodesOfBlocks(image, usedOf(image, runs, firstBlock)))
+    blocks.set(inode, (blocks.get(inode) ?? 0) + 1);
+  const names = namesOf(image, new Set([...blocks.keys()].filter((inode) => inode !== 0)));
+  for (const [inode, count] of blocks) {
+    const reserved = inode === 0 ? 'superblock, group, bitmap or inode table' : RESERVED[inode];
+    const name: OwnerName = inode === 2 ? { name: '/' } : (names.get(inode) ?? { name: undefined });
+    if (reserved === undefined) add({ kind: 'file', inode, ...name }, count);
+    else add({ kind: 'metadata', inode: inode === 0 ? undefined : inode, name: reserved }, count);
+  }
+};

@@ -1,0 +1,24 @@
+/** Who owns a block of a filesystem, and how one who knows a filesystem says so. */
+import type { BlockRun } from '../../cow/runs.js';
+import type { Filesystem } from './filesystem.js';
+import type { OwnerName } from './owner-names.js';
+
+/**
+ * What a block of the filesystem is for. `free`: nothing, by now. `metadata`: the filesystem itself, or the journal.
+ */
+export type OwnerKind = 'file' | 'metadata' | 'free';
+
+/** Its name is the path from the filesystem's root, or what kind of metadata it is; undefined if none was found. */
+export interface BlockOwner extends OwnerName {
+  readonly kind: OwnerKind;
+  /** Number of the inode, of a file. */
+  readonly inode: number | undefined;
+}
+
+/** Reports the owner of some blocks of `runs`, each block once; what is left out is free. */
+export type OwnerSource = (
+  imagePath: string,
+  filesystem: Filesystem,
+  runs: readonly BlockRun[],
+  add: (owner: BlockOwner, blocks: number) => void,
+) => void;

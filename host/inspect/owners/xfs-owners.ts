@@ -1,0 +1,129 @@
+/**
+ * Owners of the blocks of an xfs image, through xfs_db: blockget reads the filesystem, blockuse tells of each block.
+ *
+ * Names are asked for afterwards, for one block of each inode, between marks that no name can foresee: a name may have line
+ * ends, and what follows one may look like the answer for another block.
+ */
+
+import { randomBytes } from 'node:crypto';
+import { resolve } from 'node:path';
+import type { BlockRun } from '../../cow/runs.js';
+import { RefusalError } from '../../errors.js';
+import { linesOf, runProgram } from '../../system/program.js';
+import type { Filesystem } from './filesystem.js';
+import type { BlockOwner, OwnerSource } from './owner.js';
+import type { OwnerName } from './owner-names.js';
+import { nameOfLatin1 } from './owner-names.js';
+import { withMetadataCopy } from './xfs-metadata.js';
+
+const XFS_DB = { name: 'xfs_db', package: 'xfsprogs' };
+const SECTOR = 512;
+
+/** Kinds of blocks that hold nothing. */
+const FREE = /^(free[0-9]|unknown)/;
+/** Kinds of blocks that belong to a file or folder. */
+const OF_FILES = new Set(['data', 'dir', 'attr', 'btbmapa', 'btbmapd', 'symlink', 'rtdata', 'cowdata']);
+
+/** Data with more than one owner, of which xfs_db names none. */
+const SHARED = 'rldata';
+
+/** Blocks, and inodes, of one run: what it prints must be held. Each run reads the filesystem. */
+const BLOCKS_MAX = 2 ** 22;
+const INODES_MAX = 2 ** 17;
+
+/** Runs, cut where an allocation group ends: xfs_db counts on within a group only. */
+function* byGroup(runs: readonly BlockRun[], groupBlocks: number): Generator<BlockRun> {
+  for (const run of runs) {
+    const end = run.start + run.count;
+    for (let start = run.start; start < end; ) {
+      const count = Math.min(end, (Math.floor(start / groupBlocks) + 1) * groupBlocks, start + BLOCKS_MAX) - start;
+      yield { start, count };
+      start += count;
+    }
+  }
+}
+
+/** What xfs_db tells; of a copy of the metadata if it refuses the image, mostly for its log. */
+const usageOf = (image: string, filesystem: Filesystem, commands: string): Buffer => {
+  try {
+    return runProgram(XFS_DB, ['-r', '-f', image], commands);
+  } catch (error) {
+    if (!(error instanceof RefusalError) || error.code !== 'PROGRAM_FAILED') throw error;
+    return withMetadataCopy(image, filesystem, (copy) => runProgram(XFS_DB, ['-r', '-f', copy], commands));
+  }
+};
+
+/** Lists as long as one run may tell of. */
+function* parts<T>(items: Iterable<T>, sizeOf: (item: T) => number, most: number): Generator<T[]> {
+  let part: T[] = [];
+  let size = 0;
+  for (const item of items) {
+    part.push(item);
+    size += sizeOf(item);
+    if (size < most) continue;
+    yield part;
+    [part, size] = [[], 0];
+  }
+  if (part.length > 0) yield part;
+}
+
+const daddrOf = (block: number, { blockBytes }: Filesystem): number => (block * blockBytes) / SECTOR;
+
+/** A path of each inode, by one of its blocks. */
+const namesOf = (
+  image: string,
+  filesystem: Filesystem,
+  blocks: ReadonlyMap<number, number>,
+): Map<number, OwnerName> => {
+  const names = new Map<number, OwnerName>();
+  for (const part of parts(blocks, () => 1, INODES_MAX)) {
+    const mark = randomBytes(16).toString('hex');
+    const commands = part.map(
+      ([inode, block]) => `daddr ${daddrOf(block, filesystem)}\nblockuse -n -c 1\necho ${mark} ${inode}\n`,
+    );
+    let lines: string[] = [];
+    for (const line of linesOf(usageOf(image, filesystem, `blockget -n\n${commands.join('')}`))) {
+      if (!line.startsWith(mark)) {
+        lines.push(line);
+        continue;
+      }
+      const inode = Number(line.slice(mark.length));
+      const match = /^block \d+ \(\d+\/\d+\) type \S+ inode (\d+) (.+)$/s.exec(lines.join('\n'));
+      if (match && Number(match[1]) === inode) names.set(inode, nameOfLatin1(`/${match[2]}`));
+      lines = [];
+    }
+  }
+  return names;
+};
+
+const ofNoFile = (type: string): BlockOwner =>
+  type === SHARED
+    ? { kind: 'file', inode: undefined, name: 'files that share blocks' }
+    : { kind: 'metadata', inode: undefined, name: type };
+
+/** Answers owners. */
+export const xfsOwners: OwnerSource = (imagePath, filesystem, runs, add) => {
+  const image = resolve(imagePath);
+  const { groupBlocks } = filesystem;
+  /** Inodes: how many blocks, and one of them. */
+  const counts = new Map<number, number>();
+  const examples = new Map<number, number>();
+  for (const part of parts(byGroup(runs, groupBlocks), ({ count }) => count, BLOCKS_MAX)) {
+    const commands = part.map(({ start, count }) => `daddr ${daddrOf(start, filesystem)}\nblockuse -c ${count}\n`);
+    for (const line of linesOf(usageOf(image, filesystem, `blockget\n${commands.join('')}`))) {
+      const match = /^block \d+ \((\d+)\/(\d+)\) type (\S+)(?: inode (\d+))?$/.exec(line);
+      if (!match) continue;
+      const [, group, block, type = ''] = match;
+      if (FREE.test(type)) continue;
+      const inode = Number(match[4]);
+      if (match[4] === undefined || !OF_FILES.has(type)) {
+        add(ofNoFile(type), 1);
+        continue;
+      }
+      counts.set(inode, (counts.get(inode) ?? 0) + 1);
+      if (!examples.has(inode)) examples.set(inode, Number(group) * groupBlocks + Number(block));
+    }
+  }
+  const names = namesOf(image, filesystem, examples);
+  for (const [inode, blocks] of counts) add({ kind: 'file', inode, name: undefined, ...names.get(inode) }, blocks);
+};

@@ -1,0 +1,345 @@
+/**
+ * Files that the tools rely on, in folders that others may be able to write to.
+ *
+ * Such a file is a regular one, of root or of whoever runs the tool, opened by its own name and never through a link. A new
+ * one gets a random name that nobody can have prepared, and its own when it is whole and on disk. Nothing here waits for a FIFO.
+ */
+import { randomBytes } from 'node:crypto';
+import type { BigIntStats } from 'node:fs';
+import {
+  constants,
+  fsyncSync,
+  ftruncateSync,
+  linkSync,
+  lstatSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  unlinkSync,
+  writeFileSync,
+} from 'node:fs';
+import { basename, dirname, join } from 'node:path';
+import { EEXIST, EINVAL, ELOOP, ENOENT, ENXIO, errnoOf, RefusalError, SystemError, withErrno } from '../errors.js';
+import type { Access } from './files.js';
+import { ACCESS, isSocket, kindOf, OpenFile, PRIVATE } from './files.js';
+import type { Syscalls } from './syscalls.js';
+
+const NEW_FLAGS = constants.O_RDWR | constants.O_CREAT | constants.O_EXCL | constants.O_NOFOLLOW;
+const PUBLIC = 0o666;
+export const OTHERS_WRITE = 0o022n;
+/** What the tools keep as text is far smaller. */
+const TEXT_MAX = 1048576n;
+
+export const unsafe = (path: string, found: string, expected: string): RefusalError =>
+  new RefusalError('FILE_UNSAFE', `Cannot use ${path}: it ${found}, expected ${expected}`);
+
+/** A name beside the final one that nobody can foresee. Killed runs leave it; removeRegular() knows it. */
+const unfinishedName = (path: string): string =>
+  join(dirname(path), `.${basename(path)}.${randomBytes(8).toString('hex')}.partial`);
+
+/** The name that an unfinished file was to get, for the names of now and of older versions. */
+const finalName = (name: string): string | undefined =>
+  /^\.(.+)\.[0-9a-f]{16}\.partial$/.exec(name)?.[1] ?? /^(.+)\.part$/.exec(name)?.[1];
+
+/** Owner of the files that this process makes in a folder: network filesystems and those of other systems choose one. */
+const ownerOfNew = (folder: string): bigint | undefined => {
+  const path = unfinishedName(join(folder, 'datto-owner'));
+  try {
+    const file = OpenFile.openWith(path, NEW_FLAGS);
+    unlinkSync(path);
+    const { uid } = file.stat();
+    file.close();
+    return uid;
+  } catch (error) {
+    if (errnoOf(error) === undefined) throw error;
+    return undefined;
+  }
+};
+
+export const isTrusted = (uid: bigint): boolean => uid === 0n || uid === BigInt(process.geteuid?.() ?? 0);
+
+export const requireOwner = (stat: BigIntStats, path: string): void => {
+  if (isTrusted(stat.uid) || stat.uid === ownerOfNew(dirname(path))) return;
+  throw unsafe(
+    path,
+    `belongs to user ${stat.uid}`,
+    'root or the user who runs this; if its content is yours, chown it',
+  );
+};
+
+const requireOwn = (stat: BigIntStats, path: string): void => {
+  if (!stat.isFile()) throw unsafe(path, `is ${kindOf(stat)}`, 'a regular file');
+  requireOwner(stat, path);
+};
+
+export const requireOneName = ({ nlink }: BigIntStats, path: string): void => {
+  if (nlink !== 1n) throw unsafe(path, `has ${nlink} names (hard links)`, 'one; `cp` it to have it by itself');
+};
+
+/** lstat(2); undefined if there is nothing of that name. */
+const lookAt = (path: string): BigIntStats | undefined =>
+  withErrno('stat', path, () => lstatSync(path, { bigint: true, throwIfNoEntry: false }));
+
+/** Whether there is a regular file of that name, of root or of whoever runs this, with no other name. */
+export const isOwnFile = (path: string): boolean => {
+  const stat = lookAt(path);
+  return stat?.isFile() === true && isTrusted(stat.uid) && stat.nlink === 1n;
+};
+
+/**
+ * Makes sure that only root, or whoever runs this, can change what is in a folder, if there is one.
+ *
+ * @throws RefusalError FILE_UNSAFE; SystemError
+ */
+export const requireOwnFolder = (path: string): void => {
+  const stat = lookAt(path);
+  if (!stat) return;
+  if (!stat.isDirectory()) throw unsafe(path, `is ${kindOf(stat)}`, 'a folder');
+  if (!isTrusted(stat.uid)) throw unsafe(path, `belongs to user ${stat.uid}`, 'root');
+  if ((stat.mode & OTHERS_WRITE) !== 0n) throw unsafe(path, 'can be written to by others', 'only root to');
+};
+
+const requireUsable = (stat: BigIntStats, path: string, access: Access): void => {
+  requireOwn(stat, path);
+  if (access === 'r+') requireOneName(stat, path);
+};
+
+/**
+ * Looks at a file that is relied on.
+ *
+ * @param access what for
+ * @returns undefined if there is none
+ * @throws RefusalError FILE_UNSAFE; SystemError
+ */
+export const lookAtOwn = (path: string, access: Access = 'r'): BigIntStats | undefined => {
+  const stat = lookAt(path);
+  if (stat) requireUsable(stat, path, access);
+  return stat;
+};
+
+/** Opens what is there under that very name, whatever it is. */
+export const openUnfollowed = (path: string, flags: number, name: string, call: string): OpenFile => {
+  try {
+    return OpenFile.openWith(path, flags | constants.O_NOFOLLOW, name, call);
+  } catch (error) {
+    const errno = errnoOf(error);
+    if (errno === ELOOP) throw unsafe(name, 'is a symbolic link', 'a regular file');
+    if (errno === ENXIO && isSocket(path)) throw unsafe(name, 'is a socket', 'a regular file');
+    throw error;
+  }
+};
+
+export const checked = (file: OpenFile, check: (stat: BigIntStats) => void): OpenFile => {
+  try {
+    check(file.stat());
+    return file;
+  } catch (error) {
+    file.close();
+    throw error;
+  }
+};
+
+/**
+ * Opens a file that is relied on.
+ *
+ * @param call what is being done, a verb for errors
+ * @throws RefusalError FILE_UNSAFE; SystemError
+ */
+export const openOwn = (path: string, access: Access, call = 'open'): OpenFile =>
+  checked(openUnfollowed(path, ACCESS[access], path, call), (stat) => requireUsable(stat, path, access));
+
+/**
+ * Reads a small file that is relied on.
+ *
+ * @returns undefined if there is none
+ * @throws RefusalError FILE_UNSAFE; SystemError
+ */
+export const readOwn = (path: string): string | undefined => {
+  let file: OpenFile;
+  try {
+    file = openOwn(path, 'r', 'read');
+  } catch (error) {
+    if (error instanceof SystemError && error.errno === ENOENT) return undefined;
+    throw error;
+  }
+  try {
+    const { size } = file.stat();
+    if (size > TEXT_MAX) throw unsafe(path, `has ${size} bytes`, `up to ${TEXT_MAX}`);
+    return withErrno('read', path, () => readFileSync(file.fd, 'utf8'));
+  } finally {
+    file.close();
+  }
+};
+
+/**
+ * Keeps other processes out while `run` runs, however that ends.
+ *
+ * @param refuse the error if there is one
+ * @throws RefusalError FILE_UNSAFE; SystemError
+ */
+export const withLockFile = <T>(path: string, syscalls: Syscalls, refuse: () => Error, run: () => T): T => {
+  // Writable, for network filesystems that have no exclusive lock else.
+  const file = checked(openUnfollowed(path, ACCESS['r+'] | constants.O_CREAT, path, 'open'), (stat) =>
+    requireUsable(stat, path, 'r+'),
+  );
+  try {
+    if (!syscalls.lock(file.fd, path, 'exclusive')) throw refuse();
+    return run();
+  } finally {
+    file.close();
+  }
+};
+
+/** Makes names in a folder last. */
+export const syncFolder = (path: string): void => {
+  const folder = OpenFile.openWith(path, constants.O_RDONLY | constants.O_DIRECTORY, path, 'sync');
+  try {
+    fsyncSync(folder.fd);
+  } catch (error) {
+    // Some filesystems cannot, and say so.
+    if (errnoOf(error) !== EINVAL)
+      withErrno('sync', path, () => {
+        throw error;
+      });
+  } finally {
+    folder.close();
+  }
+};
+
+/** Removes a file, if it is there. A link goes, not what it leads to. */
+export const removeFile = (path: string): void => {
+  try {
+    withErrno('remove', path, () => unlinkSync(path));
+  } catch (error) {
+    if (errnoOf(error) !== ENOENT) throw error;
+  }
+};
+
+export const moveFile = (from: string, to: string): void => withErrno('rename', from, () => renameSync(from, to));
+
+/**
+ * Makes a new file, empty, under its own name: one that is not whole at its end.
+ *
+ * @throws SystemError; EEXIST if anything has the name
+ */
+export const createOwn = (path: string): OpenFile => OpenFile.openWith(path, NEW_FLAGS, path, 'create');
+
+const existsError = (path: string): RefusalError =>
+  new RefusalError('OUTPUT_EXISTS', `Cannot write ${path}: it exists, expected a new file or to be told to replace it`);
+
+const requireFree = (path: string, replace: boolean): void => {
+  const there = lookAt(path);
+  if (!there) return;
+  if (!replace) throw existsError(path);
+  if (there.isFile()) return;
+  throw new RefusalError('IMAGE_KIND', `Cannot replace ${path}: it is ${kindOf(there)}, expected a regular file`);
+};
+
+/** A file under a name of its own beside the final one, until it is finished. */
+export class NewFile {
+  readonly path: string;
+  /** It tells errors by the final name. */
+  readonly file: OpenFile;
+  readonly #replace: boolean;
+  readonly #partial: string;
+  #isOpen = true;
+
+  /**
+   * @param replace a regular file that is there under that name may be replaced
+   * @param mode who may do what, less the process's mask
+   * @throws RefusalError OUTPUT_EXISTS, IMAGE_KIND; SystemError
+   */
+  constructor(path: string, replace: boolean, mode = PRIVATE) {
+    requireFree(path, replace);
+    this.path = path;
+    this.#replace = replace;
+    this.#partial = unfinishedName(path);
+    this.file = OpenFile.openWith(this.#partial, NEW_FLAGS, path, 'create', mode);
+  }
+
+  /** Sets the size; what was not written is a hole. */
+  resize(bytes: number): void {
+    withErrno('write', this.path, () => ftruncateSync(this.file.fd, bytes));
+  }
+
+  write(source: Uint8Array, offset: number): void {
+    this.file.writeFull(source, offset);
+  }
+
+  /**
+   * Brings the file to disk and gives it its name.
+   *
+   * @throws RefusalError OUTPUT_EXISTS if somebody made one meanwhile; SystemError
+   */
+  finish(): void {
+    this.file.sync();
+    this.#giveName();
+    this.#close();
+    syncFolder(dirname(this.path));
+  }
+
+  /** Removes what was written, unless the file is finished. */
+  discard(): void {
+    if (!this.#isOpen) return;
+    this.#close();
+    removeFile(this.#partial);
+  }
+
+  #close(): void {
+    this.file.close();
+    this.#isOpen = false;
+  }
+
+  #giveName(): void {
+    if (!this.#replace) {
+      try {
+        // A link, unlike a rename, never replaces what somebody else made meanwhile.
+        linkSync(this.#partial, this.path);
+        unlinkSync(this.#partial);
+        return;
+      } catch (error) {
+        if (errnoOf(error) === EEXIST) throw existsError(this.path);
+        // A filesystem without links is left with the check at the start.
+      }
+    }
+    withErrno('rename', this.path, () => renameSync(this.#partial, this.path));
+  }
+}
+
+/**
+ * Makes a file, or replaces a regular one. When this returns, the new one is on disk; if it fails, the old one is as it was.
+ *
+ * @param fill writes it, and says what is returned
+ * @throws RefusalError IMAGE_KIND, OUTPUT_EXISTS; SystemError
+ */
+export const makeFile = <T>(path: string, fill: (file: OpenFile) => T, replace = true, mode = PRIVATE): T => {
+  const made = new NewFile(path, replace, mode);
+  try {
+    const result = fill(made.file);
+    made.finish();
+    return result;
+  } finally {
+    made.discard();
+  }
+};
+
+/** Writes a file in one go, for everybody's eyes as far as the process's mask allows. */
+export const writeNewFile = (path: string, data: Uint8Array, replace: boolean): void =>
+  makeFile(path, (file) => file.writeFull(data, 0), replace, PUBLIC);
+
+/** Replaces a small file. */
+export const replaceFile = (path: string, text: string): void =>
+  makeFile(path, (file) => withErrno('write', path, () => writeFileSync(file.fd, text)));
+
+/**
+ * Removes regular files of a folder, such as killed runs leave. The caller keeps other processes from making them now.
+ *
+ * @param isWanted told a name, or of an unfinished file the name that it was to get, and that it is unfinished
+ */
+export const removeRegular = (folder: string, isWanted: (name: string, isUnfinished: boolean) => boolean): void => {
+  for (const name of withErrno('read', folder, () => readdirSync(folder))) {
+    const final = finalName(name);
+    const path = join(folder, name);
+    if (isWanted(final ?? name, final !== undefined) && lookAt(path)?.isFile() === true) removeFile(path);
+  }
+};
