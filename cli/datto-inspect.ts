@@ -4,11 +4,11 @@
  * Exit status: 0; 1 for an error while working; 2 for a wrong command line; 3 if `check` found violations.
  */
 import { CommanderError } from 'commander';
-import { withArguments } from './arguments.js';
-import { inspectProgram } from './inspect-program.js';
-import { batchedStreams, ReaderGoneError } from './standard-output.js';
-import type { Streams } from './terminal.js';
-import { errorLine, tellFailure, usageLine } from './terminal.js';
+import { inspectProgram } from './inspect/program.js';
+import { withArguments } from './terminal/arguments.js';
+import { batchedStreams, ReaderGoneError } from './terminal/standard-output.js';
+import type { Streams } from './terminal/terminal.js';
+import { errorLine, tellFailure, usageLine } from './terminal/terminal.js';
 
 const FAILED = 1;
 const USAGE = 2;

@@ -12,13 +12,13 @@ import { EBUSY, EINVAL, errnoOf, errnoText, RefusalError } from '../host/errors.
 import { compareImage, makeManifest, scrubImage } from '../host/image/verify-image.js';
 import type { Finding } from '../host/manifest/scrub.js';
 import { nativeSyscalls } from '../host/system/syscalls.js';
-import { withArguments } from './arguments.js';
-import { parseDigits } from './digits.js';
-import { Progress } from './progress.js';
-import { processStreams } from './standard-output.js';
-import type { Streams } from './terminal.js';
-import { printJson, tellFailure, usageLine } from './terminal.js';
-import { PACKAGE_VERSION } from './version.js';
+import { withArguments } from './terminal/arguments.js';
+import { parseDigits } from './terminal/digits.js';
+import { Progress } from './terminal/progress.js';
+import { processStreams } from './terminal/standard-output.js';
+import type { Streams } from './terminal/terminal.js';
+import { printJson, tellFailure, usageLine } from './terminal/terminal.js';
+import { PACKAGE_VERSION } from './terminal/version.js';
 
 const DIFFERENT = 3;
 

@@ -8,15 +8,15 @@ import { type Request, reasonText, whyRefused } from '../host/driver/why-refused
 import { EINVAL, errnoText, RefusalError, SystemError } from '../host/errors.js';
 import { CONTROL_NODE } from '../host/layout.js';
 import { nativeSyscalls } from '../host/system/syscalls.js';
-import { withArguments } from './arguments.js';
-import type { Arguments, Reading, SubCommand } from './commands.js';
-import { SUB_COMMANDS, synopsis, usage } from './commands.js';
-import { DigitsError, parseDigits, U32_MAX } from './digits.js';
-import { processStreams } from './standard-output.js';
-import { statusJson, statusTable } from './status-table.js';
-import type { Streams } from './terminal.js';
-import { errorLine } from './terminal.js';
-import { PACKAGE_VERSION } from './version.js';
+import type { Arguments, Reading, SubCommand } from './dbdctl-commands.js';
+import { SUB_COMMANDS, synopsis, usage } from './dbdctl-commands.js';
+import { withArguments } from './terminal/arguments.js';
+import { DigitsError, parseDigits, U32_MAX } from './terminal/digits.js';
+import { processStreams } from './terminal/standard-output.js';
+import { statusJson, statusTable } from './terminal/status-table.js';
+import type { Streams } from './terminal/terminal.js';
+import { errorLine } from './terminal/terminal.js';
+import { PACKAGE_VERSION } from './terminal/version.js';
 
 const FAILURE = 255;
 

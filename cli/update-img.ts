@@ -17,13 +17,13 @@ import type { UpdatePlan, UpdateRequest, UpdateResult } from '../host/image/upda
 import { updateImage } from '../host/image/update-image.js';
 import { MIB_BYTES } from '../host/layout.js';
 import { nativeSyscalls } from '../host/system/syscalls.js';
-import { withArguments } from './arguments.js';
-import { parseDigits } from './digits.js';
-import { Progress } from './progress.js';
-import { processStreams } from './standard-output.js';
-import type { Streams } from './terminal.js';
-import { parseCommandLine, printJson, tellFailure } from './terminal.js';
-import { PACKAGE_VERSION } from './version.js';
+import { withArguments } from './terminal/arguments.js';
+import { parseDigits } from './terminal/digits.js';
+import { Progress } from './terminal/progress.js';
+import { processStreams } from './terminal/standard-output.js';
+import type { Streams } from './terminal/terminal.js';
+import { parseCommandLine, printJson, tellFailure } from './terminal/terminal.js';
+import { PACKAGE_VERSION } from './terminal/version.js';
 
 interface Options {
   readonly dryRun?: boolean;

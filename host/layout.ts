@@ -1,7 +1,7 @@
 /**
  * The one table of formats, ioctls, structs, states, core exports and codes.
  *
- * `npm run layout` generates `assembly/layout.ts`, `kmod-stub/layout.h` and `host/libdattobd/dattobd.h` from it, all checked in; a
+ * `npm run layout` generates `assembly/layout.ts`, `kmod-stub/layout.h` and `libdattobd/dattobd.h` from it, all checked in; a
  * test and CI see to it that they do not drift; compilers check sizes and offsets.
  */
 

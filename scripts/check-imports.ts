@@ -18,6 +18,7 @@ const FLOORS: Floors = [
   'host/backup',
   'host/index.ts',
   'cli',
+  'manual',
 ];
 
 const list = execFileSync('git', ['ls-files', '-z', '*.ts', '*.mts', '*.mjs'], { encoding: 'utf8' });

@@ -10,7 +10,7 @@ const root = new URL('../', import.meta.url);
 export const generated = (): ReadonlyArray<readonly [path: string, text: string]> => [
   ['assembly/layout.ts', assemblyLayout()],
   ['kmod-stub/layout.h', kernelLayout()],
-  ['host/libdattobd/dattobd.h', userHeader()],
+  ['libdattobd/dattobd.h', userHeader()],
 ];
 
 const read = (path: URL): string => {

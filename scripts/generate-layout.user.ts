@@ -35,7 +35,7 @@ const headerField = ({ name, bytes, doc }: HeaderField): string => {
   return member(`uint8_t ${name}${length(bytes)}`, doc);
 };
 
-/** Text of `host/libdattobd/dattobd.h`. Names and types are those that programs written for the interface use. */
+/** Text of `libdattobd/dattobd.h`. Names and types are those that programs written for the interface use. */
 export const userHeader = (): string =>
   `${[
     '/* SPDX-License-Identifier: LGPL-2.1-or-later */',

@@ -1,6 +1,6 @@
 /** Pages of the manual as roff, for man(7). */
 import type { Command, Option } from 'commander';
-import type { Block, Section, ToolManual, TopicManual } from '../cli/manual.js';
+import type { Block, Section, ToolManual, TopicManual } from '../manual/manual.js';
 import { commandsOf, optionsOf, synopsisOf } from './tool-programs.js';
 
 const VOLUMES = { 1: 'User Commands', 3: 'Library Functions', 5: 'File Formats', 8: 'System Administration' } as const;

@@ -2,9 +2,9 @@
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { manual as datto } from '../cli/datto.manual.js';
-import { manual as libdattobd } from '../cli/libdattobd.manual.js';
-import type { ToolManual, TopicManual } from '../cli/manual.js';
+import { manual as datto } from '../manual/datto.js';
+import { manual as libdattobd } from '../manual/libdattobd.js';
+import type { ToolManual, TopicManual } from '../manual/manual.js';
 import { tools } from './build-cli.js';
 import { bashCompletion, zshCompletion } from './generate-manual.completion.js';
 import { toolPage, topicPage } from './generate-manual.roff.js';
@@ -14,7 +14,7 @@ const root = fileURLToPath(new URL('../', import.meta.url));
 
 /** What the page of a tool says beyond its definitions. */
 export const toolManual = async (tool: string): Promise<ToolManual> => {
-  const { manual } = (await import(`../cli/${tool}.manual.js`)) as { manual: ToolManual };
+  const { manual } = (await import(`../manual/${tool}.js`)) as { manual: ToolManual };
   return manual;
 };
 

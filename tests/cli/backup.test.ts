@@ -2,7 +2,7 @@ import { execFileSync } from 'node:child_process';
 import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
-import { manual } from '../../cli/datto-backup.manual.js';
+import { manual } from '../../manual/datto-backup.js';
 import {
   assertGood,
   BLOCK,

@@ -1,7 +1,7 @@
 /** Every tool and each of its commands, as rows of one table; conformance.test.ts puts each row through every case. */
 import { execFileSync, spawnSync } from 'node:child_process';
 import { mkdirSync, readdirSync, readFileSync, rmSync, truncateSync, writeFileSync } from 'node:fs';
-import { SUB_COMMANDS } from '../../cli/commands.js';
+import { SUB_COMMANDS } from '../../cli/dbdctl-commands.js';
 import { makeCowFile } from '../host/cow-maker.js';
 import { makeIncremental, makeScene, randomBlocks } from '../host/inspect/golden.js';
 import { assertGood, backUp, FAKES, FOLDER, machine, makeMachine, VOLUME, writeVolume } from './backup-scene.js';

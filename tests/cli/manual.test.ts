@@ -3,7 +3,7 @@ import { mkdirSync, readdirSync, readFileSync, rmSync, truncateSync, writeFileSy
 import { fileURLToPath } from 'node:url';
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
-import type { ToolManual } from '../../cli/manual.js';
+import type { ToolManual } from '../../manual/manual.js';
 import { tools } from '../../scripts/build-cli.js';
 import { generated, toolManual, topics } from '../../scripts/generate-manual.js';
 import { commandsOf, toolProgram } from '../../scripts/tool-programs.js';

@@ -1,10 +1,10 @@
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
-import { type DigitsError, parseDigits, U32_MAX, U64_MAX } from '../../cli/digits.js';
-import { printable, printableBytes } from '../../cli/printable.js';
-import { Progress } from '../../cli/progress.js';
-import { humanBytes, statusJson, statusTable } from '../../cli/status-table.js';
-import { errorLine } from '../../cli/terminal.js';
+import { type DigitsError, parseDigits, U32_MAX, U64_MAX } from '../../cli/terminal/digits.js';
+import { printable, printableBytes } from '../../cli/terminal/printable.js';
+import { Progress } from '../../cli/terminal/progress.js';
+import { humanBytes, statusJson, statusTable } from '../../cli/terminal/status-table.js';
+import { errorLine } from '../../cli/terminal/terminal.js';
 import { explainDevice } from '../../host/driver/explain.js';
 import { RefusalError } from '../../host/errors.js';
 

@@ -21,7 +21,7 @@ import {
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { inspectProgram } from '../../cli/inspect-program.js';
+import { inspectProgram } from '../../cli/inspect/program.js';
 import { randomNumbers } from '../../host/copy/compare.js';
 import { RefusalError, SystemError } from '../../host/errors.js';
 import { compareImage } from '../../host/image/verify-image.js';

@@ -7,7 +7,7 @@ import { fileURLToPath } from 'node:url';
 
 export const PREFIX = '/opt/datto';
 
-const source = fileURLToPath(new URL('../../host/libdattobd/', import.meta.url));
+const source = fileURLToPath(new URL('../../libdattobd/', import.meta.url));
 
 export const folder = mkdtempSync(join(tmpdir(), 'libdattobd-'));
 process.on('exit', () => rmSync(folder, { recursive: true, force: true }));

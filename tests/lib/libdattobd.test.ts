@@ -3,9 +3,9 @@ import { existsSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { constants } from 'node:os';
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
-import { manual } from '../../cli/libdattobd.manual.js';
 import type { IoctlLayout, IoctlName, StructLayout } from '../../host/layout.js';
 import { IOCTLS, STRUCTS } from '../../host/layout.js';
+import { manual } from '../../manual/libdattobd.js';
 import { at, compile, installed, output, sourceOf } from './install.js';
 
 const { EACCES, EBUSY, EFAULT, EINVAL, ENOENT } = constants.errno;
@@ -218,7 +218,7 @@ test('the example of libdattobd(3) compiles and works', () => {
 });
 
 test('libdattobd(3) tells every function of the header', () => {
-  const header = readFileSync(sourceOf('../../host/libdattobd/libdattobd.h'), 'utf8');
+  const header = readFileSync(sourceOf('../../libdattobd/libdattobd.h'), 'utf8');
   const names = [...header.matchAll(/^int (dattobd_\w+)\(/gm)].map(([, name]) => name as string);
   assert.ok(names.length >= 11);
   const synopsis = manual.synopsis?.join('\n') ?? '';

@@ -8,7 +8,7 @@ import { type Kernel, nativeToolchain, projectDir } from './kernels.js';
 import { NATIVE } from './platform.js';
 
 const sources = join(projectDir, 'tests/vm/programs');
-const library = join(projectDir, 'host/libdattobd');
+const library = join(projectDir, 'libdattobd');
 export const programsDir = join(projectDir, 'build/tests/vm');
 /** Where the programs of a kernel's machines are. */
 export const programsOf = ({ name, architecture }: Kernel): string =>

@@ -2,7 +2,7 @@ import { closeSync, openSync, readFileSync, readSync, statSync, writeSync } from
 import fc from 'fast-check';
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
-import { inspectProgram } from '../../../cli/inspect-program.js';
+import { inspectProgram } from '../../../cli/inspect/program.js';
 import { RefusalError, SystemError } from '../../../host/errors.js';
 import { check, sectors, temporaryFolder } from './files.js';
 import { makeIncremental, makeSnapshot, randomBlocks } from './golden.js';

@@ -2,7 +2,7 @@
 import { closeSync, ftruncateSync, openSync, writeSync } from 'node:fs';
 import fc from 'fast-check';
 import { test } from 'uvu';
-import { inspectProgram } from '../../../cli/inspect-program.js';
+import { inspectProgram } from '../../../cli/inspect/program.js';
 import { RefusalError, SystemError } from '../../../host/errors.js';
 import { temporaryFolder } from './files.js';
 

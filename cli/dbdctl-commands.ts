@@ -1,6 +1,6 @@
 /** The sub-commands of dbdctl as a table: what each takes, and the one call to the driver that it is. */
 import type { Driver } from '../host/driver/driver.js';
-import { U32_MAX, U64_MAX, ULONG_MAX } from './digits.js';
+import { U32_MAX, U64_MAX, ULONG_MAX } from './terminal/digits.js';
 
 /** How an argument is read: text as it is, or digits up to a bound. */
 export type Reading = 'text' | bigint;

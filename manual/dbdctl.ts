@@ -1,4 +1,4 @@
-/** What dbdctl(8) says beyond the definitions in commands.ts and dbdctl.ts. */
+/** What dbdctl(8) says beyond the definitions in cli/dbdctl-commands.ts and cli/dbdctl.ts. */
 import type { ToolManual } from './manual.js';
 
 const RELOAD =

@@ -1,6 +1,6 @@
 /** Standard output that says when it fails: a full disk is an error, a reader that left is not worth a word. */
 import { writeSync } from 'node:fs';
-import { errnoOf, withErrno } from '../host/errors.js';
+import { errnoOf, withErrno } from '../../host/errors.js';
 import type { Streams } from './terminal.js';
 import { errorLine } from './terminal.js';
 

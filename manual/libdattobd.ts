@@ -3,7 +3,7 @@ import { readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import type { TopicManual } from './manual.js';
 
-const header = readFileSync(fileURLToPath(new URL('../host/libdattobd/libdattobd.h', import.meta.url)), 'utf8');
+const header = readFileSync(fileURLToPath(new URL('../libdattobd/libdattobd.h', import.meta.url)), 'utf8');
 
 interface CFunction {
   readonly prototype: string;

@@ -1,10 +1,10 @@
 /** The driver's status for people and for programs. */
 
-import { explainDevice } from '../host/driver/explain.js';
-import type { DeviceStatus, DriverStatus } from '../host/driver/status.js';
-import { describeState } from '../host/driver/status.js';
-import { deviceErrorText } from '../host/errors.js';
-import { STATES } from '../host/layout.js';
+import { explainDevice } from '../../host/driver/explain.js';
+import type { DeviceStatus, DriverStatus } from '../../host/driver/status.js';
+import { describeState } from '../../host/driver/status.js';
+import { deviceErrorText } from '../../host/errors.js';
+import { STATES } from '../../host/layout.js';
 import { printable } from './printable.js';
 import { jsonInteger } from './terminal.js';
 

@@ -1,11 +1,11 @@
 /** What the sub-commands of datto-inspect share: options, and how a file is opened for them. */
-import type { OriginSize } from '../host/inspect/geometry.js';
-import { assumption } from '../host/inspect/geometry.js';
-import { InspectedCow, withFiles } from '../host/inspect/inspected-cow.js';
-import { originOfImage } from '../host/inspect/origin-size.js';
-import { BLOCK_SECTORS, SECTOR_BYTES } from '../host/layout.js';
-import { nativeSyscalls } from '../host/system/syscalls.js';
-import type { Streams } from './terminal.js';
+import type { OriginSize } from '../../host/inspect/geometry.js';
+import { assumption } from '../../host/inspect/geometry.js';
+import { InspectedCow, withFiles } from '../../host/inspect/inspected-cow.js';
+import { originOfImage } from '../../host/inspect/origin-size.js';
+import { BLOCK_SECTORS, SECTOR_BYTES } from '../../host/layout.js';
+import { nativeSyscalls } from '../../host/system/syscalls.js';
+import type { Streams } from '../terminal/terminal.js';
 
 export interface CommonOptions {
   readonly json?: boolean;

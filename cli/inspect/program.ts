@@ -1,10 +1,10 @@
 /** The command line of datto-inspect: sub-commands, arguments and options, and which function each runs. */
 import { Command, InvalidArgumentError, Option } from 'commander';
-import { parseDigits } from './digits.js';
-import { runFiles, runMap } from './inspect-images.js';
-import { runBlocks, runCheck, runDiff, runInfo, runStat } from './inspect-lists.js';
-import type { Streams } from './terminal.js';
-import { PACKAGE_VERSION } from './version.js';
+import { parseDigits } from '../terminal/digits.js';
+import type { Streams } from '../terminal/terminal.js';
+import { PACKAGE_VERSION } from '../terminal/version.js';
+import { runFiles, runMap } from './images.js';
+import { runBlocks, runCheck, runDiff, runInfo, runStat } from './lists.js';
 
 /** Takes the exit status of a run that ended well. */
 export type SetStatus = (status: number) => void;

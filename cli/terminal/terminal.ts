@@ -2,7 +2,7 @@
 
 import type { Command } from 'commander';
 import { CommanderError } from 'commander';
-import { EINVAL, errnoOf, RefusalError, SystemError } from '../host/errors.js';
+import { EINVAL, errnoOf, RefusalError, SystemError } from '../../host/errors.js';
 import { oneLine } from './printable.js';
 
 /** Standard streams of a tool, so that it can be run without a process. */

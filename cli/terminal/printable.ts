@@ -1,5 +1,5 @@
 /** Text from elsewhere, so shown that it is taken for nothing else: no line, colour or direction of its own. */
-import { textOfBytes } from '../host/inspect/owners/owner-names.js';
+import { textOfBytes } from '../../host/inspect/owners/owner-names.js';
 
 /** What a terminal obeys, or does not show: controls, formats, halves of pairs, ends of lines. */
 const UNSEEN = /[\p{Cc}\p{Cf}\p{Cs}\p{Zl}\p{Zp}]/gu;

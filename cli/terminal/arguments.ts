@@ -1,7 +1,7 @@
 /** The command line of this process, if Node decoded it without loss. */
 import { readFileSync } from 'node:fs';
-import { errnoOf } from '../host/errors.js';
-import { textOfBytes } from '../host/inspect/owners/owner-names.js';
+import { errnoOf } from '../../host/errors.js';
+import { textOfBytes } from '../../host/inspect/owners/owner-names.js';
 import { printableBytes } from './printable.js';
 import type { Streams } from './terminal.js';
 

@@ -1,5 +1,5 @@
 /** Numbers on a command line: decimal digits and nothing else (a leading zero does not make them octal). */
-import { ERANGE } from '../host/errors.js';
+import { ERANGE } from '../../host/errors.js';
 
 /** A number could not be read. `errno` is ERANGE if it is too large, else 0: nothing failed but the text. */
 export class DigitsError extends Error {

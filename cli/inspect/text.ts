@@ -1,15 +1,15 @@
 /** The texts of datto-inspect. */
 
-import type { Estimate } from '../host/copy/update-estimate.js';
-import type { RunStatistics } from '../host/cow/run-statistics.js';
-import type { CheckReport } from '../host/inspect/check/check.js';
-import { RULES } from '../host/inspect/check/findings.js';
-import type { DiffCounts } from '../host/inspect/diff.js';
-import { assumption } from '../host/inspect/geometry.js';
-import type { CowInfo } from '../host/inspect/info.js';
-import type { InspectedCow } from '../host/inspect/inspected-cow.js';
-import { BLOCK_BYTES } from '../host/layout.js';
-import { humanBytes } from './status-table.js';
+import type { Estimate } from '../../host/copy/update-estimate.js';
+import type { RunStatistics } from '../../host/cow/run-statistics.js';
+import type { CheckReport } from '../../host/inspect/check/check.js';
+import { RULES } from '../../host/inspect/check/findings.js';
+import type { DiffCounts } from '../../host/inspect/diff.js';
+import { assumption } from '../../host/inspect/geometry.js';
+import type { CowInfo } from '../../host/inspect/info.js';
+import type { InspectedCow } from '../../host/inspect/inspected-cow.js';
+import { BLOCK_BYTES } from '../../host/layout.js';
+import { humanBytes } from '../terminal/status-table.js';
 
 const BAR = 40;
 

@@ -1,23 +1,23 @@
 /** The sub-commands of datto-inspect that draw, or that need an image. */
 
-import type { InspectedCow } from '../host/inspect/inspected-cow.js';
-import { withFiles } from '../host/inspect/inspected-cow.js';
-import { originOfImage } from '../host/inspect/origin-size.js';
-import type { OwnedBlocks } from '../host/inspect/owners/block-owners.js';
-import { findOwners } from '../host/inspect/owners/block-owners.js';
-import { heatMapText, orderFor } from '../host/inspect/picture/half-blocks.js';
-import { HeatMap } from '../host/inspect/picture/heat-map.js';
-import { heatMapPng } from '../host/inspect/picture/png.js';
-import { heatMapSvg } from '../host/inspect/picture/svg.js';
-import { BLOCK_BYTES } from '../host/layout.js';
-import { writeNewFile } from '../host/system/safe-files.js';
-import type { CommonOptions } from './inspect-options.js';
-import { geometryJson, listOptions, noteAssumption, originOf, syscalls, withCow } from './inspect-options.js';
-import { percentText, table } from './inspect-text.js';
-import { printable, printableBytes } from './printable.js';
-import { humanBytes } from './status-table.js';
-import type { Streams } from './terminal.js';
-import { printJson } from './terminal.js';
+import type { InspectedCow } from '../../host/inspect/inspected-cow.js';
+import { withFiles } from '../../host/inspect/inspected-cow.js';
+import { originOfImage } from '../../host/inspect/origin-size.js';
+import type { OwnedBlocks } from '../../host/inspect/owners/block-owners.js';
+import { findOwners } from '../../host/inspect/owners/block-owners.js';
+import { heatMapText, orderFor } from '../../host/inspect/picture/half-blocks.js';
+import { HeatMap } from '../../host/inspect/picture/heat-map.js';
+import { heatMapPng } from '../../host/inspect/picture/png.js';
+import { heatMapSvg } from '../../host/inspect/picture/svg.js';
+import { BLOCK_BYTES } from '../../host/layout.js';
+import { writeNewFile } from '../../host/system/safe-files.js';
+import { printable, printableBytes } from '../terminal/printable.js';
+import { humanBytes } from '../terminal/status-table.js';
+import type { Streams } from '../terminal/terminal.js';
+import { printJson } from '../terminal/terminal.js';
+import type { CommonOptions } from './options.js';
+import { geometryJson, listOptions, noteAssumption, originOf, syscalls, withCow } from './options.js';
+import { percentText, table } from './text.js';
 
 interface MapOptions extends CommonOptions {
   readonly png?: string;

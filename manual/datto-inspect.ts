@@ -1,4 +1,4 @@
-/** What datto-inspect(1) says beyond the definitions in inspect-program.ts. */
+/** What datto-inspect(1) says beyond the definitions in cli/inspect/program.ts. */
 import { RULES } from '../host/inspect/check/findings.js';
 import type { ToolManual } from './manual.js';
 

@@ -1,26 +1,26 @@
 /** The sub-commands of datto-inspect that print what is in a COW file. */
 
-import { estimateUpdate } from '../host/copy/update-estimate.js';
-import { countRuns } from '../host/cow/run-statistics.js';
-import type { SidedRun } from '../host/cow/runs.js';
-import { RefusalError } from '../host/errors.js';
-import { makeBmap } from '../host/inspect/bmap.js';
-import type { CheckReport } from '../host/inspect/check/check.js';
-import { checkCow } from '../host/inspect/check/check.js';
-import { RULES } from '../host/inspect/check/findings.js';
-import { countSides, diffCows, relation } from '../host/inspect/diff.js';
-import { flagNames } from '../host/inspect/flags.js';
-import { isClean } from '../host/inspect/geometry.js';
-import type { CowInfo } from '../host/inspect/info.js';
-import { describeCow } from '../host/inspect/info.js';
-import { type InspectedCow, withFiles } from '../host/inspect/inspected-cow.js';
-import { SECTOR_BYTES } from '../host/layout.js';
-import { writeNewFile } from '../host/system/safe-files.js';
-import type { CommonOptions } from './inspect-options.js';
-import { geometryJson, listOptions, noteAssumption, originOf, syscalls, withCow } from './inspect-options.js';
-import { checkText, diffText, infoText, statText } from './inspect-text.js';
-import type { Streams } from './terminal.js';
-import { printJson } from './terminal.js';
+import { estimateUpdate } from '../../host/copy/update-estimate.js';
+import { countRuns } from '../../host/cow/run-statistics.js';
+import type { SidedRun } from '../../host/cow/runs.js';
+import { RefusalError } from '../../host/errors.js';
+import { makeBmap } from '../../host/inspect/bmap.js';
+import type { CheckReport } from '../../host/inspect/check/check.js';
+import { checkCow } from '../../host/inspect/check/check.js';
+import { RULES } from '../../host/inspect/check/findings.js';
+import { countSides, diffCows, relation } from '../../host/inspect/diff.js';
+import { flagNames } from '../../host/inspect/flags.js';
+import { isClean } from '../../host/inspect/geometry.js';
+import type { CowInfo } from '../../host/inspect/info.js';
+import { describeCow } from '../../host/inspect/info.js';
+import { type InspectedCow, withFiles } from '../../host/inspect/inspected-cow.js';
+import { SECTOR_BYTES } from '../../host/layout.js';
+import { writeNewFile } from '../../host/system/safe-files.js';
+import type { Streams } from '../terminal/terminal.js';
+import { printJson } from '../terminal/terminal.js';
+import type { CommonOptions } from './options.js';
+import { geometryJson, listOptions, noteAssumption, originOf, syscalls, withCow } from './options.js';
+import { checkText, diffText, infoText, statText } from './text.js';
 
 /** Exit status of a check that found something. */
 const VIOLATIONS = 3;
