@@ -68,41 +68,41 @@ const count = (text: string): number => {
 
 const makeProgram = (streams: Streams): Command =>
   new Command('datto-backup')
-    .description('Back a volume up: a whole copy the first time, then what changed since the last run.')
+    .description('Back up a volume: a full backup on the first run, then only what changed since the last run.')
     .usage('[options] <block device> <folder>')
-    .argument('[block device]', 'the volume, mounted, with ext4 or xfs')
-    .argument('[folder]', 'folder of its images, on another disk, for this volume only')
-    .option('-n, --dry-run', 'tell what would be done, and change nothing')
-    .option('--json', 'for programs: one JSON object on standard output')
-    .option('--progress', 'show how far it is, also where there is no terminal')
-    .option('--no-progress', 'do not show it on a terminal either')
-    .option('--whole', 'copy everything, though what changed would do')
-    .option('--no-whole', 'end with status 4 where everything would have to be copied')
-    .option('--restart', "destroy the folder's device if it has failed, and begin anew with a whole copy")
+    .argument('[block device]', 'the volume to back up: mounted, ext4 or xfs')
+    .argument('[folder]', 'folder for its images: on another disk, for this volume only')
+    .option('-n, --dry-run', 'show what would be done, change nothing')
+    .option('--json', 'print one JSON object on standard output')
+    .option('--progress', 'show progress even without a terminal')
+    .option('--no-progress', 'do not show progress on a terminal')
+    .option('--whole', 'make a full copy even if an incremental backup is possible')
+    .option('--no-whole', 'exit with status 4 if a full copy is needed')
+    .option('--restart', "destroy the folder's device if it has failed, and start a new series with a full backup")
     .addOption(
-      new Option('--keep-previous <how>', 'keep the image before: a clone if files can be cloned; else an undo log')
+      new Option('--keep-previous <how>', 'keep the previous image: clone, where files can be cloned; undo, an undo log where they cannot')
         .choices(['clone', 'undo', 'nothing'])
         .default('clone'),
     )
     .addOption(
-      new Option('--verify <what>', 'compare with the snapshot: what was copied and a sample of the rest; all')
+      new Option('--verify <what>', 'compare the image with the snapshot: copied blocks and a sample of the others, or all')
         .choices(['copied', 'all', 'nothing'])
         .default('copied'),
     )
-    .addOption(new Option('--sample <blocks>', 'how many blocks of the rest').argParser(count).default(1000))
-    .option('--manifest', 'make a manifest of the image if it has none (see datto-verify)')
+    .addOption(new Option('--sample <blocks>', 'number of other blocks to compare').argParser(count).default(1000))
+    .option('--manifest', 'create a manifest if the image has none (see datto-verify)')
     .addOption(
-      new Option('--minor <number>', 'for a new series: N of /dev/dattoN, else the lowest free').argParser(count),
+      new Option('--minor <number>', 'minor of a new series, N of /dev/dattoN (default: the lowest free)').argParser(count),
     )
-    .option('--cow-folder <folder>', "for COW files, on the volume; else the volume's root")
+    .option('--cow-folder <folder>', "folder for COW files, on the volume (default: the root of the volume)")
     .addOption(
-      new Option('--cow-size <MiB>', "of a COW file; 0 for the driver's choice, a tenth of the volume")
+      new Option('--cow-size <MiB>', "size of the COW file in MiB; 0 for a tenth of the volume")
         .argParser(count)
         .default(0),
     )
-    .addOption(new Option('--note <MiB>', 'note how far it is after so much, not every 64 MiB').argParser(count))
-    .version(PACKAGE_VERSION, '-V, --version', 'tell the version')
-    .helpOption('-h, --help', 'tell what there is')
+    .addOption(new Option('--note <MiB>', 'checkpoint interval in MiB (default: 64)').argParser(count))
+    .version(PACKAGE_VERSION, '-V, --version', 'print version')
+    .helpOption('-h, --help', 'display help')
     .allowExcessArguments()
     .exitOverride()
     .configureOutput({ writeOut: streams.out, writeErr: () => undefined });
@@ -137,7 +137,7 @@ const differenceLine = ({ start, count: blocks }: BlockRun, listed: boolean): st
 
 const planLine = ({ kind, reason, bytes }: BackupPlan): string =>
   kind === 'whole'
-    ? `whole copy of ${humanBytes(BigInt(bytes))}: ${reason}\n`
+    ? `full copy of ${humanBytes(BigInt(bytes))}: ${reason}\n`
     : `incremental, ${humanBytes(BigInt(bytes))} have changed\n`;
 
 const planJson = (plan: BackupPlan): unknown => ({
@@ -182,9 +182,9 @@ const resultLines = (result: BackupResult, volume: string): string => {
     result;
   const zeros = punchedBytes > 0 ? `, ${humanBytes(BigInt(punchedBytes))} of it zeros` : '';
   const counts = `${humanBytes(BigInt(copiedBytes))} copied${zeros}, ${comparedBlocks} blocks compared`;
-  if (!isGood(result)) return `${image} is no snapshot: ${counts}, ${failedBlocks} errors, ${differingBlocks} differ\n`;
+  if (!isGood(result)) return `${image} is not a snapshot: ${counts}, ${failedBlocks} errors, ${differingBlocks} differ\n`;
   const lines = [`${image} is ${volume} as of ${time.toISOString()}, snapshot ${sequence} of series ${series}`, counts];
-  if (result.previous !== undefined) lines.push(`the image before is kept: ${result.previous}`);
+  if (result.previous !== undefined) lines.push(`previous image kept: ${result.previous}`);
   if (result.root !== undefined) lines.push(`root ${result.root}`);
   return `${lines.join('\n')}\n`;
 };
@@ -214,7 +214,7 @@ const eventsFor = (streams: Streams, options: Options, progress: Progress, troub
       troubles.differences.push({ ...run, listed });
       const shown = troubles.differences.length;
       if (shown <= DIFFERENCES_SHOWN) say(differenceLine(run, listed));
-      if (shown === DIFFERENCES_SHOWN) say(note('more of them are only counted'));
+      if (shown === DIFFERENCES_SHOWN) say(note('further differences are only counted'));
     },
   };
 };
@@ -227,7 +227,7 @@ const run = (paths: readonly string[], options: Options, streams: Streams): numb
     const plan = planBackup(request, context);
     if (options.json) printJson(planJson(plan), streams);
     else {
-      if (plan.finishFirst) streams.out('a backup that was interrupted is finished first\n');
+      if (plan.finishFirst) streams.out('an interrupted backup is finished first\n');
       streams.out(planLine(plan));
     }
     return plan.kind === 'whole' && request.whole === false ? DECISION : 0;

@@ -109,7 +109,7 @@ const findingLine = (finding: Finding): string => {
     case 'tree': {
       const { level, index } = finding;
       const of = level === 0 ? `block ${index}` : `hash block ${index} of level ${level - 1}`;
-      return `the manifest's digest of ${of} has rotted, offset ${offset}; what it is of is right`;
+      return `the manifest's digest of ${of} has rotted, offset ${offset}; the hashed block is right`;
     }
     case 'filling':
       return `the manifest has bytes that should be zero, offset ${offset}`;
@@ -137,7 +137,7 @@ const scrub = (image: string, options: ManifestOptions, streams: Streams): numbe
     const of = header && { series: header.series.toString('hex'), sequence: header.sequence };
     printJson({ blocks, rotten_blocks: rottenBlocks, manifest_flaws: manifestFlaws, root, ...of, findings }, streams);
   } else {
-    streams.out(`${blocks} blocks read: ${rottenBlocks} rotten; ${manifestFlaws} flaws of the manifest\n`);
+    streams.out(`${blocks} blocks read: ${rottenBlocks} rotten; ${manifestFlaws} flaws in the manifest\n`);
     if (root !== undefined) streams.out(`root ${root}\n`);
   }
   return rottenBlocks + manifestFlaws === 0 ? 0 : DIFFERENT;
@@ -145,43 +145,43 @@ const scrub = (image: string, options: ManifestOptions, streams: Streams): numbe
 
 const addCommon = (command: Command): Command =>
   command
-    .option('--json', 'for programs: one JSON object on standard output')
-    .option('--progress', 'show how far it is, also where there is no terminal')
-    .option('--no-progress', 'do not show it on a terminal either')
-    .helpOption('-h, --help', 'tell what there is');
+    .option('--json', 'print one JSON object on standard output')
+    .option('--progress', 'show progress even without a terminal')
+    .option('--no-progress', 'do not show progress on a terminal')
+    .helpOption('-h, --help', 'display help');
 
 const addPlaces = (command: Command): Command =>
   addCommon(command)
     .argument('<image>', 'image, a file or a block device')
-    .option('--state <file>', 'state file of the image, if not beside it')
-    .option('--manifest <file>', 'manifest of the image, if not beside it');
+    .option('--state <file>', 'state file of the image, if not at its default path')
+    .option('--manifest <file>', 'manifest of the image, if not at its default path');
 
 /** @param finish takes the exit status of a run that ended */
 const makeProgram = (streams: Streams, finish: (status: number) => void): Command => {
   const program = new Command('datto-verify')
-    .description('Prove that an image is what it should be.')
-    .version(PACKAGE_VERSION, '-V, --version', 'tell the version')
-    .helpOption('-h, --help', 'tell what there is')
+    .description('Verify an image against its snapshot or its manifest.')
+    .version(PACKAGE_VERSION, '-V, --version', 'print version')
+    .helpOption('-h, --help', 'display help')
     .helpCommand(false)
     .exitOverride()
     .configureOutput({ writeOut: streams.out, writeErr: () => undefined });
   addCommon(program.command('compare'))
-    .description('compare an image with the snapshot that it should be, block by block')
+    .description('compare an image with its snapshot, block by block')
     .argument('<snapshot>', 'snapshot, a device or a file')
     .argument('<image>', 'image, a file or a block device')
-    .option('--cow <file>', 'compare what this COW file lists, and a sample of what it does not')
-    .addOption(new Option('--sample <blocks>', 'unlisted blocks to compare').argParser(count).default(1000))
-    .addOption(new Option('--seed <number>', 'for the choice of those').argParser(count))
-    .option('--all', 'compare all blocks (what is done without --cow)')
+    .option('--cow <file>', 'compare the blocks that this COW file lists, and a sample of the others')
+    .addOption(new Option('--sample <blocks>', 'number of unlisted blocks to compare').argParser(count).default(1000))
+    .addOption(new Option('--seed <number>', 'seed that chooses the unlisted blocks').argParser(count))
+    .option('--all', 'compare all blocks (the default without --cow)')
     .action((snapshot: string, image: string, options: CompareOptions) =>
       finish(compare(snapshot, image, options, streams)),
     );
   addPlaces(program.command('manifest'))
-    .description('make the manifest of an image, and tell the root that names it')
+    .description('create the manifest of an image, and print its root hash')
     .action((image: string, options: ManifestOptions) => finish(make(image, options, streams)));
   addPlaces(program.command('scrub'))
-    .description('compare an image with its manifest, and name every block that has rotted')
-    .option('--fast', 'only the quick hashes: what has rotted in the manifest looks like the image')
+    .description('compare an image with its manifest, and report every block that has rotted')
+    .option('--fast', 'check only the quick hashes: rot in the manifest then looks like rot in the image')
     .action((image: string, options: ManifestOptions) => finish(scrub(image, options, streams)));
   return program;
 };

@@ -60,28 +60,28 @@ export const SUB_COMMANDS: readonly SubCommand[] = [
   },
   {
     name: 'reload-snapshot',
-    doc: 'continue a snapshot, before its block device is mounted read-write',
+    doc: 'resume a snapshot before its block device is mounted read-write',
     options: [CACHE],
     parameters: [BLOCK_DEVICE, COW_FILE, MINOR],
     run: (driver, args) => driver.reloadSnapshot(reloadOf(args)),
   },
   {
     name: 'reload-incremental',
-    doc: 'continue an incremental, before its block device is mounted read-write',
+    doc: 'resume an incremental before its block device is mounted read-write',
     options: [CACHE],
     parameters: [BLOCK_DEVICE, COW_FILE, MINOR],
     run: (driver, args) => driver.reloadIncremental(reloadOf(args)),
   },
   {
     name: 'destroy',
-    doc: 'end tracking, and remove the COW file of an active device',
+    doc: 'stop tracking, and remove the COW file of an active device',
     options: [],
     parameters: [MINOR],
     run: (driver, args) => driver.destroy(minorOf(args)),
   },
   {
     name: 'transition-to-incremental',
-    doc: 'give up the snapshot and note only which blocks change',
+    doc: 'end the snapshot, and only track which blocks change',
     options: [],
     parameters: [MINOR],
     run: (driver, args) => driver.transitionToIncremental(minorOf(args)),
@@ -109,7 +109,7 @@ export const SUB_COMMANDS: readonly SubCommand[] = [
   },
   {
     name: 'reconfigure-auto-expand',
-    doc: 'let the COW file grow by itself, in steps of MiB; 0 ends that',
+    doc: 'let the COW file grow by itself, in steps of so many MiB; 0 turns this off',
     options: [RESERVED],
     parameters: [{ name: 'step size', reading: U64_MAX }, MINOR],
     run: (driver, args) =>

@@ -36,7 +36,7 @@ class UsageError extends Error {
 class RefusedRequest extends Error {
   constructor(request: Request, errno: number) {
     const reason = whyRefused(request, errno);
-    const why = reason === undefined ? 'the kernel log may say why (dmesg)' : reasonText(reason);
+    const why = reason === undefined ? 'see the kernel log (dmesg)' : reasonText(reason);
     super(`cannot ${request.command}: ${why}: ${errnoText(errno)}`);
   }
 }
@@ -102,7 +102,7 @@ const addSubCommand = (program: Command, command: SubCommand, driver: Driver): v
     .command(command.name)
     .description(command.doc)
     .argument('[arguments...]')
-    .helpOption('--help', 'tell what there is');
+    .helpOption('--help', 'display help');
   // Without options, what begins with a dash is an argument like others.
   if (command.options.length === 0) sub.allowUnknownOption();
   for (const { flag, name, reading, doc } of command.options) {
@@ -121,8 +121,8 @@ const addSubCommand = (program: Command, command: SubCommand, driver: Driver): v
 const makeProgram = (driver: Driver, streams: Streams): Command => {
   const program = new Command('dbdctl')
     .description('Control live block-level snapshots and incremental tracking of block devices.')
-    .version(PACKAGE_VERSION, '-V, --version', 'tell the version')
-    .helpOption('-h, --help', 'tell what there is')
+    .version(PACKAGE_VERSION, '-V, --version', 'print version')
+    .helpOption('-h, --help', 'display help')
     .helpCommand(false)
     .configureHelp({ subcommandTerm: (command) => command.name() })
     .exitOverride()
@@ -130,9 +130,9 @@ const makeProgram = (driver: Driver, streams: Streams): Command => {
   for (const command of SUB_COMMANDS) addSubCommand(program, command, driver);
   program
     .command('status')
-    .description('show devices, what their state means, and what to do next')
-    .argument('[minor]', 'this one only')
-    .option('--json', 'for programs: the keys of /proc/datto-info, and words')
+    .description('show the devices, the meaning of their states, and what to do next')
+    .argument('[minor]', 'show this device only')
+    .option('--json', 'print JSON: the keys of /proc/datto-info, and explanations')
     .action((text: string | undefined, { json }: { json?: boolean }) => {
       const status = statusOf(text === undefined ? undefined : readMinor(text));
       streams.out(json ? statusJson(status) : statusTable(status));
@@ -161,7 +161,7 @@ const statusOf = (minor: bigint | undefined): DriverStatus => {
   const chosen = devices.filter((device) => BigInt(device.minor) === minor);
   if (chosen.length > 0) return { version, devices: chosen };
   const used = devices.length === 0 ? 'none' : devices.map((device) => device.minor).join(', ');
-  throw new RefusalError('MINOR_UNUSED', `Cannot show minor ${minor}: it is not used; used: ${used}`);
+  throw new RefusalError('MINOR_UNUSED', `cannot show minor ${minor}: it is not used; used: ${used}`);
 };
 
 const isInformation = (argv: readonly string[]): boolean =>

@@ -71,36 +71,36 @@ const collect = (path: string, paths: readonly string[] = []): string[] => [...p
 
 const makeProgram = (streams: Streams): Command =>
   new Command('update-img')
-    .description('Bring an image of a snapshot up to the next snapshot of its series.')
+    .description('Update an image of a snapshot to the next snapshot of its series.')
     .usage('[options] <snapshot device> <cow file> <image file>')
     .argument('[snapshot device]', 'the new snapshot, /dev/datto<minor>')
-    .argument('[cow file]', 'COW file that was closed when the new snapshot began')
-    .argument('[image file]', 'image of the snapshot before, a file or a block device')
-    .option('-n, --dry-run', 'check everything, tell what would be copied and about how long it takes, write nothing')
+    .argument('[cow file]', 'COW file of the incremental that the new snapshot ended')
+    .argument('[image file]', 'image of the previous snapshot, a file or a block device')
+    .option('-n, --dry-run', 'check everything, show what would be copied and estimate the time, write nothing')
     .addOption(
-      new Option('--rate <MiB/s>', 'with --dry-run: tell it from this rate, do not read a sample').argParser(rate),
+      new Option('--rate <MiB/s>', 'with --dry-run: estimate from this rate, do not read a sample').argParser(rate),
     )
-    .option('--json', 'for programs: one JSON object on standard output')
-    .option('--progress', 'show how far it is, also where there is no terminal')
-    .option('--no-progress', 'do not show it on a terminal either')
-    .option('--fsync', 'every piece is on disk before the next is read; without it, all of it is at the end')
-    .option('--direct', 'write long pieces past the page cache too, as all are read')
+    .option('--json', 'print one JSON object on standard output')
+    .option('--progress', 'show progress even without a terminal')
+    .option('--no-progress', 'do not show progress on a terminal')
+    .option('--fsync', 'sync each piece before the next one is read (default: sync once, at the end)')
+    .option('--direct', 'write long pieces past the page cache too (reads always bypass it)')
     .addOption(
-      new Option('--depth <pieces>', 'how many pieces past the page cache at once').argParser(depth).default(128),
+      new Option('--depth <pieces>', 'number of pieces past the page cache at once').argParser(depth).default(128),
     )
-    .option('--keep-previous', 'keep the image as it is now, for --rollback: a clone, or the content of what changes')
-    .option('--no-safety-clone', 'no clone of the image during the update, though it would cost nothing')
-    .option('--rollback', 'with the image alone: bring it back to before its last, or interrupted, update')
-    .option('--status', 'with the image alone: tell which snapshot it is')
-    .option('--also <cow file>', 'an older COW file too, for an image that missed snapshots; more than once', collect)
-    .option('--adopt', 'the image is what the (oldest) COW file begins at, whatever is known of it')
-    .option('--state <file>', 'state file of the image, if not beside it')
-    .option('--verify', 'compare the image with the snapshot: changed blocks, and a sample of the others')
-    .addOption(new Option('--sample <blocks>', 'how many others').argParser(count).default(1000))
-    .option('--manifest', 'make a manifest of the image if it has none (see datto-verify)')
-    .addOption(new Option('--cursor <MiB>', 'note how far it is after so much, not every 64 MiB').argParser(count))
-    .version(PACKAGE_VERSION, '-V, --version', 'tell the version')
-    .helpOption('-h, --help', 'tell what there is')
+    .option('--keep-previous', 'keep the previous image for --rollback: as a clone, or as an undo log')
+    .option('--no-safety-clone', 'do not keep a reflink copy of the image while it is updated')
+    .option('--rollback', 'with the image alone: restore it from before its last, or interrupted, update')
+    .option('--status', 'with the image alone: show which snapshot it is')
+    .option('--also <cow file>', 'an older COW file, for an image that missed snapshots; may be repeated', collect)
+    .option('--adopt', 'trust that the image is the snapshot that the (oldest) COW file starts from')
+    .option('--state <file>', 'state file of the image, if not at its default path')
+    .option('--verify', 'compare the image with the snapshot: changed blocks and a sample of the others')
+    .addOption(new Option('--sample <blocks>', 'number of other blocks to compare').argParser(count).default(1000))
+    .option('--manifest', 'create a manifest if the image has none (see datto-verify)')
+    .addOption(new Option('--cursor <MiB>', 'checkpoint interval in MiB (default: 64)').argParser(count))
+    .version(PACKAGE_VERSION, '-V, --version', 'print version')
+    .helpOption('-h, --help', 'display help')
     .allowExcessArguments()
     .exitOverride()
     .configureOutput({ writeOut: streams.out, writeErr: () => undefined });
@@ -120,7 +120,7 @@ const differenceLine = ({ start, count: blocks }: BlockRun, listed: boolean): st
 
 const announce = (plan: UpdatePlan, image: string, options: Options, streams: Streams): void => {
   if (plan.action === 'resume') {
-    const where = `from snapshot ${plan.from} to ${plan.to} was interrupted; going on at offset ${plan.cursor}`;
+    const where = `from snapshot ${plan.from} to ${plan.to} was interrupted; resuming at offset ${plan.cursor}`;
     streams.err(note(`the last update of ${image} ${where}`));
   }
   if (options.json) return;
@@ -210,7 +210,7 @@ const update = (paths: readonly string[], options: Options, streams: Streams): n
         troubles.differences.push({ ...run, listed });
         const shown = troubles.differences.length;
         if (shown <= DIFFERENCES_SHOWN) streams.err(differenceLine(run, listed));
-        if (shown === DIFFERENCES_SHOWN) streams.err(note('more of them are only counted (datto-verify lists all)'));
+        if (shown === DIFFERENCES_SHOWN) streams.err(note('further differences are only counted (datto-verify lists all)'));
       },
     },
   );
@@ -237,7 +237,7 @@ const rollback = (image: string, { json, state, adopt }: Options, streams: Strea
   const { series, sequence, blocks } = rollbackImage(request, nativeSyscalls(), tell);
   if (json) printJson({ series, sequence, blocks }, streams);
   else {
-    const count = blocks === undefined ? '' : `: ${blocks} blocks put back`;
+    const count = blocks === undefined ? '' : `: ${blocks} blocks restored`;
     streams.out(`${image} is snapshot ${sequence} again${count}\n`);
   }
   return 0;

@@ -12,7 +12,7 @@ export type RefusalCode =
   | 'SNAPSHOT_SIZE'
   /** The COW file ends before its header does. */
   | 'HEADER_SHORT'
-  /** The COW file has no COW file's magic. */
+  /** The COW file has the wrong magic. */
   | 'BAD_MAGIC'
   /** The COW file belongs to another series. */
   | 'UUID_MISMATCH'
@@ -20,7 +20,7 @@ export type RefusalCode =
   | 'SEQID_MISMATCH'
   /** The COW file was not closed cleanly, so its index may miss changes. */
   | 'NOT_CLEAN'
-  /** The COW file is one of snapshot mode, its index says nothing of changes until a next snapshot. */
+  /** The COW file is in snapshot mode; its index is a list of changes only after the next snapshot. */
   | 'NOT_INCREMENTAL'
   /** The COW file ends before its index does. */
   | 'INDEX_SHORT'
@@ -36,17 +36,17 @@ export type RefusalCode =
   | 'IMAGE_IS_INPUT'
   /** The COW file is not a regular file. */
   | 'COW_KIND'
-  /** The origin's size can not be told from the COW file alone. */
+  /** The origin's size cannot be derived from the COW file alone. */
   | 'ORIGIN_SIZE_UNKNOWN'
   /** The origin's size that was given, or that of another file, does not fit the COW file. */
   | 'ORIGIN_SIZE_MISMATCH'
-  /** The file that is to be made exists already. */
+  /** The output file exists already. */
   | 'OUTPUT_EXISTS'
-  /** The image begins with no file system that is known. */
+  /** The image does not begin with a known filesystem. */
   | 'FILESYSTEM_UNKNOWN'
-  /** There is more of it than is looked at at once. */
+  /** The request exceeds what one call handles. */
   | 'TOO_MUCH'
-  /** A program of another package is needed and not installed. */
+  /** A required program of another package is not installed. */
   | 'PROGRAM_MISSING'
   /** A program of another package failed. */
   | 'PROGRAM_FAILED'
@@ -54,15 +54,15 @@ export type RefusalCode =
   | 'IMAGE_LOCKED'
   /** The image is a block device that is mounted, or in use otherwise. */
   | 'IMAGE_BUSY'
-  /** The image's state file cannot be understood. */
+  /** The image's state file cannot be read or is damaged. */
   | 'STATE_UNREADABLE'
-  /** The image is one of another series. */
+  /** The image belongs to another series. */
   | 'IMAGE_SERIES'
-  /** The image holds another snapshot of the series than the one that the COW file begins at. */
+  /** The image is another snapshot of the series than the one that the COW file starts from. */
   | 'IMAGE_SEQUENCE'
   /** The image was written by something else since its last update. */
   | 'IMAGE_CHANGED'
-  /** The image's device is another than at its last update. */
+  /** The image's block device is not the one of the last update. */
   | 'IMAGE_OTHER_DEVICE'
   /** The image was found to differ from its snapshot where nothing was listed as changed. */
   | 'IMAGE_DIFFERS'
@@ -72,19 +72,19 @@ export type RefusalCode =
   | 'ROLLBACK_INTERRUPTED'
   /** There is no previous image to go back to. */
   | 'NO_PREVIOUS'
-  /** What was kept of the previous image is damaged. */
+  /** The kept previous image is damaged. */
   | 'PREVIOUS_DAMAGED'
   /** There is no room to keep the previous image. */
   | 'NO_SPACE'
-  /** The image has no manifest, or one that is none. */
+  /** The image has no manifest, or an invalid one. */
   | 'NO_MANIFEST'
   /** The driver is not loaded. */
   | 'NO_DRIVER'
-  /** What is to be backed up is no block device. */
+  /** The volume is not a block device. */
   | 'VOLUME_KIND'
   /** The volume is not mounted read-write. */
   | 'VOLUME_NOT_MOUNTED'
-  /** The volume's filesystem is not the one that the folder's image is of. */
+  /** The volume's filesystem is not the one of the folder's image. */
   | 'VOLUME_CHANGED'
   /** The folder of the images lies on the volume itself. */
   | 'FOLDER_ON_VOLUME'
@@ -94,19 +94,19 @@ export type RefusalCode =
   | 'BACKUP_RUNNING'
   /** The volume is tracked, but not for this folder. */
   | 'DEVICE_FOREIGN'
-  /** The minor that was asked for is used. */
+  /** The requested minor is in use. */
   | 'MINOR_TAKEN'
-  /** There is no device of that minor. */
+  /** No device has this minor. */
   | 'MINOR_UNUSED'
   /** The device has failed. */
   | 'DEVICE_FAILED'
-  /** The device was announced, and not taken up. */
+  /** The device was announced, and its volume is not mounted yet. */
   | 'DEVICE_UNVERIFIED'
-  /** Only a whole copy can go on, and none is to be made. */
+  /** A full copy is needed, and the request excludes it. */
   | 'WHOLE_COPY_NEEDED'
-  /** A file that is relied on is a link, of another kind, or somebody else's. */
+  /** A required file is a link, not a regular file, or owned by another user. */
   | 'FILE_UNSAFE'
-  /** The core is not the one that this program was made for. */
+  /** The core is not the one that this program was built for. */
   | 'CORE_MISMATCH';
 
 /** A host call refused to go on, for a reason that its `code` names. */
@@ -128,7 +128,7 @@ export class SystemError extends Error {
   readonly subject: string;
 
   constructor(errno: number, call: string, subject: string) {
-    super(`Cannot ${call} ${subject}: ${errnoText(errno)}`);
+    super(`cannot ${call} ${subject}: ${errnoText(errno)}`);
     this.errno = errno;
     this.call = call;
     this.subject = subject;

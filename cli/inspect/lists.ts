@@ -75,8 +75,8 @@ export const runCheck = (path: string, options: CommonOptions & { limit: number 
 const writeBmap = (cow: InspectedCow, path: string, options: CommonOptions & { force?: boolean }): void => {
   const { exact, nrSectors } = cow.requireGeometry();
   if (!exact) {
-    const found = "a block map tells the image's size";
-    const message = `Cannot make ${path}: ${found}, expected --image, --origin-size or --blocks`;
+    const found = "a block map needs the image's size";
+    const message = `cannot make ${path}: ${found}, expected --image, --origin-size or --blocks`;
     throw new RefusalError('ORIGIN_SIZE_UNKNOWN', message);
   }
   const runs = cow.changedRuns(listOptions(options));

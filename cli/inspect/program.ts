@@ -41,10 +41,10 @@ const order = (text: string): number => {
 };
 
 const COW = ['<cow file>', 'a .datto file'] as const;
-const JSON_DOC = 'for programs: JSON on standard output';
+const JSON_DOC = 'print JSON on standard output';
 
 const add = (program: Command, name: string, doc: string): Command =>
-  program.command(name).description(doc).helpOption('-h, --help', 'tell what there is').option('--json', JSON_DOC);
+  program.command(name).description(doc).helpOption('-h, --help', 'display help').option('--json', JSON_DOC);
 
 const addSize = (command: Command): Command =>
   command
@@ -61,12 +61,12 @@ const addSize = (command: Command): Command =>
     .option('--image <file>', "an image as large as the origin, or the origin itself: for the origin's size");
 
 const addList = (command: Command): Command =>
-  addSize(command).option('--allow-unclean', 'list a file that was not closed cleanly, and may miss changes');
+  addSize(command).option('--allow-unclean', 'list a file even if it was not closed cleanly and may miss changes');
 
 const addForce = (command: Command): Command => command.option('-f, --force', 'replace a file that exists');
 
 const addLists = (program: Command, streams: Streams, setStatus: SetStatus): void => {
-  addSize(add(program, 'info', 'tell what a file is, field by field, and whether update-img may use it'))
+  addSize(add(program, 'info', 'show the header field by field, and whether update-img may use the file'))
     .argument(...COW)
     .action((path, options) => runInfo(path, options, streams));
   addSize(add(program, 'check', 'check every rule of the format; exit status 3 if one is broken'))
@@ -83,9 +83,9 @@ const addLists = (program: Command, streams: Streams, setStatus: SetStatus): voi
   addList(add(program, 'diff', 'compare which blocks two files list'))
     .argument('<a>', 'a .datto file')
     .argument('<b>', 'another one of the same origin')
-    .option('--runs', 'show each run, too')
+    .option('--runs', 'show each run too')
     .action((a, b, options) => runDiff(a, b, options, streams));
-  addList(add(program, 'stat', 'tell how much changed, in runs of which lengths, and how long an update will take'))
+  addList(add(program, 'stat', 'show how much changed, the lengths of the runs, and the estimated time of an update'))
     .argument(...COW)
     .addOption(new Option('--rate <MiB/s>', 'rate of your disks, for the estimate').argParser(rate))
     .action((path, options) => runStat(path, options, streams));
@@ -103,7 +103,7 @@ const addImages = (program: Command, streams: Streams): void => {
         .default('auto'),
     )
     .action((path, options) => runMap(path, options, streams));
-  addList(add(program, 'files', 'tell which files of an ext4 or xfs image the changed blocks belong to'))
+  addList(add(program, 'files', 'list the files of an ext4 or xfs image that the changed blocks belong to'))
     .argument(...COW)
     .argument('<image file>', 'image whose files are looked up')
     .action((path, image, options) => runFiles(path, image, options, streams));
@@ -117,14 +117,14 @@ const addImages = (program: Command, streams: Streams): void => {
 export const inspectProgram = (streams: Streams, setStatus: SetStatus): Command => {
   const program = new Command('datto-inspect')
     .description('Look into .datto COW files: on any machine, without privileges, without the driver.')
-    .version(PACKAGE_VERSION, '-V, --version', 'tell the version')
-    .helpOption('-h, --help', 'tell what there is')
+    .version(PACKAGE_VERSION, '-V, --version', 'print version')
+    .helpOption('-h, --help', 'display help')
     .helpCommand(false)
     .configureHelp({ subcommandTerm: (command) => command.name() })
     .addHelpText(
       'after',
       '\nExit status: 0, 1 for an error, 2 for a wrong command line, 3 if check found violations.' +
-        "\n'datto-inspect <sub-command> --help' tells its arguments and options.",
+        "\n'datto-inspect <sub-command> --help' shows the arguments and options of a sub-command.",
     )
     .exitOverride()
     .configureOutput({ writeOut: streams.out, writeErr: () => undefined });

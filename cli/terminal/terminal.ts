@@ -37,8 +37,8 @@ export const usageLine = (tool: string, error: CommanderError): string => {
   const [first = ''] = error.message.replace(/^error: /, '').split('\n');
   // commander says what it expects in some messages, as a sentence of its own.
   const what = first.replace(/\. [Ee]xpected /, ', expected ').replace(/ but got \d+\.$/, '');
-  const expected = what.includes(', expected ') ? '' : `, expected what ${tool} --help tells`;
-  return `${tool}: Cannot read the command line: ${what}${expected}\n`;
+  const expected = what.includes(', expected ') ? '' : `; hint: ${tool} --help`;
+  return `${tool}: cannot read the command line: ${what}${expected}\n`;
 };
 
 /** Tells that a tool failed: for programs where they asked for it, and for people. */

@@ -12,7 +12,7 @@ export const requireFolder = (folder: string, volume: Volume): void => {
   const stat = withErrno('open', folder, () => statSync(folder));
   if (!stat.isDirectory()) throw new SystemError(ENOTDIR, 'open', folder);
   if (filesystemNumber(folder) !== volume.number) return;
-  const message = `Cannot back up ${volume.path} into ${folder}: it lies on the volume itself`;
+  const message = `cannot back up ${volume.path} into ${folder}: it lies on the volume itself`;
   throw new RefusalError('FOLDER_ON_VOLUME', message);
 };
 
@@ -27,14 +27,14 @@ export const requireVolume = (
   names: Names,
 ): { filesystem: string; mountPoint: string } => {
   if (filesystem === undefined) {
-    throw new RefusalError('VOLUME_KIND', `Cannot back up ${path}: expected ext4 or xfs on it`);
+    throw new RefusalError('VOLUME_KIND', `cannot back up ${path}: expected ext4 or xfs on it`);
   }
   if (memory && memory.filesystem !== filesystem) {
     const why = `its filesystem is ${filesystem}, and ${names.folder} has images of ${memory.filesystem}`;
-    throw new RefusalError('VOLUME_CHANGED', `Cannot back up ${path}: ${why}; use another folder`);
+    throw new RefusalError('VOLUME_CHANGED', `cannot back up ${path}: ${why}; use another folder`);
   }
   if (mountPoint === undefined) {
-    const message = `Cannot back up ${path}: it is not mounted read-write by its root`;
+    const message = `cannot back up ${path}: it is not mounted read-write by its root`;
     throw new RefusalError('VOLUME_NOT_MOUNTED', message);
   }
   return { filesystem, mountPoint };
@@ -58,7 +58,7 @@ export const requireSpace = (
   const free = target.bavail * target.bsize + storedBytes(fresh);
   const used = Math.min((volume.blocks - volume.bfree) * volume.bsize, bytes);
   if (free < used) {
-    const message = `Cannot copy all of ${path} into ${folder}: ${free} bytes are free, expected ${used}`;
+    const message = `cannot copy all of ${path} into ${folder}: ${free} bytes are free, expected ${used}`;
     throw new RefusalError('NO_SPACE', message);
   }
   if (free < bytes)

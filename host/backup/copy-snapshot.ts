@@ -86,7 +86,7 @@ const fillFresh = (job: CopyJob, source: OpenFile): number => {
   } catch (error) {
     if (error instanceof SystemError && error.errno === ENOSPC) {
       removeWithCompanions(names.fresh);
-      const message = `Cannot copy all of the volume into ${names.folder}: no space is left; the image there is as it was`;
+      const message = `cannot copy all of the volume into ${names.folder}: no space is left; the image there is as it was`;
       throw new RefusalError('NO_SPACE', message);
     }
     throw error;
@@ -104,7 +104,7 @@ const finishFresh = (job: CopyJob): string | undefined => {
   let root: string | undefined;
   try {
     if (request.manifest === true) {
-      job.events.onStep?.('making the manifest');
+      job.events.onStep?.('creating the manifest');
       const identity = { series: Buffer.from(series, 'hex'), sequence };
       root = buildManifest(image, bytes, files.manifest, identity).toString('hex');
     }
@@ -124,10 +124,10 @@ const copyAll = (job: CopyJob): CopyOutcome => {
   let [differingBlocks, comparedBlocks] = [0, 0];
   let copiedBytes: number;
   try {
-    events.onStep?.(`copying all of it to ${names.fresh}`);
+    events.onStep?.(`copying the volume to ${names.fresh}`);
     copiedBytes = fillFresh(job, source);
     if (request.verify !== 'nothing') {
-      events.onStep?.('comparing it with the snapshot');
+      events.onStep?.('comparing the copy with the snapshot');
       const image = openOwn(names.fresh, 'r');
       const compared = (run: Parameters<NonNullable<BackupEvents['onDifference']>>[0]): void =>
         events.onDifference?.(run, true);
@@ -164,7 +164,7 @@ const copyAll = (job: CopyJob): CopyOutcome => {
 /** Compares all of an updated image. If it differs, that is written down: its state says no longer that it is the snapshot. */
 const verifyAll = (job: CopyJob): number => {
   const { names, bytes, context, events, device } = job;
-  events.onStep?.('comparing all of it with the snapshot');
+  events.onStep?.('comparing the whole image with the snapshot');
   const [source, image] = [OpenFile.open(snapshotNode(device.minor), 'r'), openOwn(names.image, 'r')];
   try {
     const progress = (done: number): void => events.onProgress?.(done, bytes);
@@ -193,7 +193,7 @@ const keepsPrevious = ({ names, context, request, events }: CopyJob): boolean =>
   const can = canClone(names, context.syscalls);
   if (!can) {
     const what = `files in ${names.folder} cannot be cloned, so the previous image is not kept`;
-    events.onNotice?.(`${what}; hint: --keep-previous undo keeps it, --keep-previous nothing says that it need not be`);
+    events.onNotice?.(`${what}; hint: --keep-previous undo keeps it, --keep-previous nothing silences this notice`);
   }
   return can;
 };
@@ -207,10 +207,10 @@ const copyChanges = (job: CopyJob): CopyOutcome => {
   if (cowFile === undefined)
     throw new RefusalError(
       'WHOLE_COPY_NEEDED',
-      `Cannot bring ${names.image} up to date: the list of what changed is gone, or not whole; the next run copies everything`,
+      `cannot bring ${names.image} up to date: the list of changes is missing or incomplete; the next run makes a full copy`,
     );
   const { verify, sample = 1000, noteBytes } = request;
-  events.onStep?.(`copying what changed to ${names.image}`);
+  events.onStep?.(`copying the changed blocks to ${names.image}`);
   const result = updateImage(
     {
       snapshot: snapshotNode(device.minor),

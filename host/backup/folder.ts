@@ -120,8 +120,8 @@ export const readMemory = ({ memory }: Names): Memory | undefined => {
     return fromJson(text);
   } catch (error) {
     if (!(error instanceof SyntaxError)) throw error;
-    const remedy = 'move it away: the next run goes on without it, or begins anew with a whole copy';
-    throw new RefusalError('STATE_UNREADABLE', `Cannot use ${memory}: it is damaged (${error.message}); ${remedy}`);
+    const remedy = 'move it away; the next run works without it, or starts over with a full copy';
+    throw new RefusalError('STATE_UNREADABLE', `cannot use ${memory}: it is damaged (${error.message}); ${remedy}`);
   }
 };
 
@@ -146,7 +146,7 @@ export const writeMemory = ({ memory }: Names, value: Memory): Memory => {
 export const withLock = <T>(names: Names, syscalls: Syscalls, run: () => T): T => {
   const { lock, folder } = names;
   const refuse = (): Error =>
-    new RefusalError('BACKUP_RUNNING', `Cannot back up into ${folder}: another run is at work there`);
+    new RefusalError('BACKUP_RUNNING', `cannot back up into ${folder}: another run is at work there`);
   return withLockFile(lock, syscalls, refuse, () => {
     // Those of the image are removed by whoever has the image's lock.
     const isOurs = (path: string): boolean => path === names.memory || path.startsWith(`${names.fresh}.datto-`);

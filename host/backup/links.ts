@@ -111,20 +111,20 @@ export const reasonForWhole = (
 ): string | undefined => {
   const stat = statSync(path, { throwIfNoEntry: false });
   if (!stat) return 'there is no image yet';
-  if (!state) return `it is not known what ${path} is`;
-  if (!device) return 'nothing tracks the volume any more: the module was unloaded, or the machine restarted';
+  if (!state) return `the state of ${path} is unknown`;
+  if (!device) return 'the volume is not tracked any more: the module was unloaded, or the machine restarted';
   const { uuid, seqId = 0n } = device;
-  if (uuid !== state.series) return 'the volume has been tracked anew since the image was made';
+  if (uuid !== state.series) return 'a new series was started after the image was made';
   if (state.bytes !== volumeBytes || stat.size !== volumeBytes)
     return 'the size of the volume, or of its image, changed';
   if (state.state === 'DIFFERS') return 'the image was found to differ where nothing was listed as changed';
   if (state.state === 'CLEAN' && wroteElse(path, state)) return `something else wrote ${path} after ${state.time}`;
   if (state.state === 'ROLLING_BACK')
-    return 'the way back to the image before was interrupted, and cannot be gone to its end';
+    return 'a rollback to the previous image was interrupted, and cannot be finished';
   const latest = state.next ?? state.sequence;
   if (latest > seqId) return `the image is snapshot ${latest}, and the volume is tracked since ${seqId}`;
   if (!chain(lists, state.sequence, seqId)) {
-    return `the lists of what changed from snapshot ${state.sequence} to ${seqId} are not complete`;
+    return `the lists of changes from snapshot ${state.sequence} to ${seqId} are not complete`;
   }
   return undefined;
 };

@@ -24,7 +24,7 @@ import { isLost, isSnapshot, requireHealthy, Tracking } from './tracking.js';
 import type { Volume } from './volume.js';
 
 const RESTART =
-  '--restart destroys it and begins anew with a whole copy beside the image, which stays until that is complete';
+  '--restart destroys it and starts over with a full copy; the image stays until that copy is complete';
 
 /** What a run works on. */
 export interface Place {
@@ -83,7 +83,7 @@ export class Run {
     const plan = this.#planFor(device, this.#lists(device));
     if (plan.kind === 'whole') this.#rollBack();
     if (plan.kind === 'whole' && this.#request.whole === false) {
-      const message = `Cannot back up ${this.#volume.path} by its changes only: ${plan.reason}`;
+      const message = `cannot back up ${this.#volume.path} by its changes only: ${plan.reason}`;
       throw new RefusalError('WHOLE_COPY_NEEDED', message);
     }
     if (plan.kind === 'whole') this.#requireSpace();
@@ -148,8 +148,8 @@ export class Run {
 
   #planFor(device: DeviceStatus | undefined, lists: Lists, state = this.#imageState()): BackupPlan {
     const { whole } = this.#request;
-    const needed = this.#reasonForWhole(device, lists, state) ?? (whole === true ? 'it was asked for' : undefined);
-    const lost = this.#lost === undefined ? undefined : `its device was no more of use: ${this.#lost}`;
+    const needed = this.#reasonForWhole(device, lists, state) ?? (whole === true ? 'it was requested' : undefined);
+    const lost = this.#lost === undefined ? undefined : `its device could not be used any more: ${this.#lost}`;
     const reason = needed === undefined ? undefined : (lost ?? needed);
     const { bytes } = this.#volume;
     const changed = Number(device?.nrChangedBlocks ?? 0n) * BLOCK_BYTES;
@@ -166,7 +166,7 @@ export class Run {
   /** Finishes what needs no driver: a swap of images, a rollback. */
   #recover(): void {
     if (swapIn(this.#names))
-      this.#events.onNotice?.('the last run ended before its whole copy was in place; it is now');
+      this.#events.onNotice?.('the last run ended before it put its full copy in place; this is done now');
     if (this.#imageState()?.state === 'ROLLING_BACK') this.#rollBack();
   }
 
@@ -207,7 +207,7 @@ export class Run {
       this.#tracking.destroy(device.minor);
       this.#keepScript();
       this.#lost = describeState(device.state, device.error);
-      const why = isAsked ? 'as was asked for' : `it has failed: ${this.#lost}`;
+      const why = isAsked ? 'as requested' : `it has failed: ${this.#lost}`;
       this.#events.onNotice?.(`minor ${device.minor} is destroyed, ${why}`);
       return undefined;
     }
@@ -252,7 +252,7 @@ export class Run {
     } else this.#setUp(cowFile);
     this.#keepScript();
     const snapshot = this.#device();
-    if (!snapshot) throw new RefusalError('DEVICE_FAILED', `Cannot back up ${this.#volume.path}: its device went away`);
+    if (!snapshot) throw new RefusalError('DEVICE_FAILED', `cannot back up ${this.#volume.path}: its device has disappeared`);
     this.#events.onStep?.(`snapshot ${snapshot.seqId} of series ${snapshot.uuid} is /dev/datto${snapshot.minor}`);
     return snapshot;
   }

@@ -35,7 +35,7 @@ const devices = (): readonly DeviceStatus[] => {
     return readStatus().devices;
   } catch (error) {
     if (!isMissing(error)) throw error;
-    const message = `Cannot back up: the driver is not loaded, there is no ${CONTROL_NODE}; \`modprobe dattobd\` loads it`;
+    const message = `cannot back up: the driver is not loaded, there is no ${CONTROL_NODE}; \`modprobe dattobd\` loads it`;
     throw new RefusalError('NO_DRIVER', message);
   }
 };
@@ -66,10 +66,10 @@ const whileBusy = (call: string, subject: string, run: () => void): void => {
  * @throws RefusalError DEVICE_FAILED, DEVICE_UNVERIFIED, VOLUME_NOT_MOUNTED
  */
 export const requireHealthy = ({ minor, state, error = 0, blockDevice }: DeviceStatus, restart: string): void => {
-  const about = `Cannot go on with minor ${minor}, which tracks ${blockDevice}: it is ${describeState(state, error)}`;
+  const about = `cannot go on with minor ${minor}, which tracks ${blockDevice}: it is ${describeState(state, error)}`;
   if (error !== 0) throw new RefusalError('DEVICE_FAILED', `${about}; ${restart}`);
   if ((state & STATE_BIT_UNVERIFIED) !== 0) {
-    throw new RefusalError('DEVICE_UNVERIFIED', `${about}; mounting the volume takes it up; else ${restart}`);
+    throw new RefusalError('DEVICE_UNVERIFIED', `${about}; hint: mount the volume read-write; or ${restart}`);
   }
   if ((state & STATE_BIT_ACTIVE) === 0) {
     throw new RefusalError('VOLUME_NOT_MOUNTED', `${about}; mount the volume read-write`);
@@ -107,7 +107,7 @@ export class Tracking {
       const isOwn = isOwnCow(memory, device.cowFile) || (series !== undefined && device.uuid === series);
       if (isOwn) return device;
       const remedy = `\`dbdctl destroy ${device.minor}\` ends that (is this the right folder, and is its disk mounted?)`;
-      const message = `Cannot back up ${path}: minor ${device.minor} tracks it, and not for this folder; ${remedy}`;
+      const message = `cannot back up ${path}: minor ${device.minor} tracks it, and not for this folder; ${remedy}`;
       throw new RefusalError('DEVICE_FOREIGN', message);
     }
     return undefined;
@@ -117,7 +117,7 @@ export class Tracking {
   requireFree(minor: number | undefined): void {
     const taken = devices().find((device) => device.minor === minor);
     if (!taken) return;
-    const message = `Cannot use minor ${minor}: it tracks ${taken.blockDevice}; leave --minor out, or name another`;
+    const message = `cannot use minor ${minor}: it tracks ${taken.blockDevice}; leave --minor out, or name another`;
     throw new RefusalError('MINOR_TAKEN', message);
   }
 
@@ -142,7 +142,7 @@ export class Tracking {
       return this.#driver.freeMinor();
     } catch (error) {
       if (errnoOf(error) !== ENOENT) throw error;
-      throw new RefusalError('MINOR_TAKEN', `Cannot back up ${this.#volume.path}: all minors are used`);
+      throw new RefusalError('MINOR_TAKEN', `cannot back up ${this.#volume.path}: all minors are used`);
     }
   }
 

@@ -40,7 +40,7 @@ export const lookAtVolume = (path: string, syscalls: Syscalls): Volume => {
   const file = OpenFile.open(path, 'r');
   try {
     const number = deviceNumber(path);
-    if (number === undefined) throw new RefusalError('VOLUME_KIND', `Cannot back up ${path}: expected a block device`);
+    if (number === undefined) throw new RefusalError('VOLUME_KIND', `cannot back up ${path}: expected a block device`);
     const head = Buffer.alloc(HEAD_BYTES);
     file.read(head, 0);
     const mounts = withErrno('read', MOUNTS, () => readFileSync(MOUNTS, 'utf8'));
@@ -61,7 +61,7 @@ export const folderOnVolume = (folder: string, mountPoint: string): string => {
   const real = withErrno('resolve', folder, () => realpathSync(folder));
   const inside = relative(mountPoint, real);
   if (inside !== '..' && !inside.startsWith('../')) return join('/', inside);
-  const message = `Cannot put COW files into ${folder}: expected a folder below ${mountPoint}, on the volume itself`;
+  const message = `cannot put COW files into ${folder}: expected a folder below ${mountPoint}, on the volume itself`;
   throw new RefusalError('COW_FOLDER', message);
 };
 

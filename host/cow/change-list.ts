@@ -69,7 +69,7 @@ export class ChangeList {
     for (const { start, count } of mergeAll(lists)) {
       if (start + count > this.snapshotBlocks) {
         const last = start + count - 1;
-        const message = `Cannot use ${path}: it lists block ${last}, expected less than ${this.snapshotBlocks}`;
+        const message = `cannot use ${path}: it lists block ${last}, expected less than ${this.snapshotBlocks}`;
         throw new RefusalError('INDEX_BEYOND_END', message);
       }
       changedBlocks += count;

@@ -34,13 +34,13 @@ export class Core {
     const module = new WebAssembly.Module(readFileSync(file));
     const [wanted] = WebAssembly.Module.imports(module);
     if (wanted)
-      throw new RefusalError('CORE_MISMATCH', `Cannot load the core: it imports ${wanted.name}, expected none`);
+      throw new RefusalError('CORE_MISMATCH', `cannot load the core: it imports ${wanted.name}, expected none`);
     const { exports } = instantiateSync<Record<string, RawExport>>(module);
     for (const { name } of CORE_EXPORTS) {
       if (typeof exports[name] === 'function') continue;
-      throw new RefusalError('CORE_MISMATCH', `Cannot load the core: it has no export ${name}`);
+      throw new RefusalError('CORE_MISMATCH', `cannot load the core: it has no export ${name}`);
     }
-    if (!exports.memory) throw new RefusalError('CORE_MISMATCH', 'Cannot load the core: it exports no memory');
+    if (!exports.memory) throw new RefusalError('CORE_MISMATCH', 'cannot load the core: it exports no memory');
     this.#exports = exports;
     this.#memory = exports.memory;
     this.#bufferAddress = Number(this.call('buffer_address'));

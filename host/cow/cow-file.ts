@@ -92,7 +92,7 @@ export class CowFile {
     const { size } = this.#file.stat();
     const needed = this.#core.stat('DATA_OFFSET');
     if (size >= needed) return;
-    const message = `Cannot use ${this.#file.path}: it has ${size} bytes, expected at least ${needed}`;
+    const message = `cannot use ${this.#file.path}: it has ${size} bytes, expected at least ${needed}`;
     throw new RefusalError('INDEX_SHORT', message);
   }
 
@@ -108,7 +108,7 @@ export class CowFile {
     const counted = Number(nrChangedBlocks);
     // The last block without an entry is always listed, and may be counted.
     if (counted === listed || (this.#tailWithoutEntry() && counted === listed - 1)) return;
-    const message = `Cannot use ${this.#file.path}: its header counts ${counted} changed blocks, and its index lists ${listed}; a full backup is needed`;
+    const message = `cannot use ${this.#file.path}: its header counts ${counted} changed blocks, and its index lists ${listed}; a full backup is needed`;
     throw new RefusalError('COUNTER_MISMATCH', message);
   }
 
@@ -163,20 +163,20 @@ export class CowFile {
     const bytes = Buffer.alloc(HEADER_BYTES);
     const got = this.#file.read(bytes, 0);
     if (got < HEADER_BYTES) {
-      const message = `Cannot use ${path}: its header has ${got} bytes, expected ${HEADER_BYTES}`;
+      const message = `cannot use ${path}: its header has ${got} bytes, expected ${HEADER_BYTES}`;
       throw new RefusalError('HEADER_SHORT', message);
     }
     this.#core.buffer().set(bytes);
     const answer = Number(this.#core.call('header_check', expect));
     switch (REFUSALS.find((row) => row.value === answer)?.name) {
       case 'BAD_MAGIC':
-        return new RefusalError('BAD_MAGIC', `Cannot use ${path}: it is no COW file`);
+        return new RefusalError('BAD_MAGIC', `cannot use ${path}: it is no COW file`);
       case 'NOT_CLEAN':
-        return new RefusalError('NOT_CLEAN', `Cannot use ${path}: it was not closed cleanly`);
+        return new RefusalError('NOT_CLEAN', `cannot use ${path}: it was not closed cleanly`);
       case 'WRONG_MODE':
-        return new RefusalError('NOT_INCREMENTAL', `Cannot use ${path}: it is of snapshot mode, expected incremental`);
+        return new RefusalError('NOT_INCREMENTAL', `cannot use ${path}: it is of snapshot mode, expected incremental`);
       default:
-        if (answer !== 0) throw new RefusalError('CORE_MISMATCH', `Cannot check ${path}: the core answered ${answer}`);
+        if (answer !== 0) throw new RefusalError('CORE_MISMATCH', `cannot check ${path}: the core answered ${answer}`);
         return bytes;
     }
   }

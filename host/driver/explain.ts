@@ -9,26 +9,26 @@ export interface Explanation {
 }
 
 const UNVERIFIED: (minor: number) => Explanation = (minor) => ({
-  meaning: 'It was taken up by a reload. Every write is noted, but the volume has not been mounted read-write since.',
+  meaning: 'A reload resumed it. Every write is tracked, but the volume has not been mounted read-write since.',
   next: `Mount the volume read-write; or \`dbdctl destroy ${minor}\`, which keeps the COW file for another reload.`,
 });
 
 /** By the name of the state. */
 const EXPLANATIONS: Readonly<Record<string, (minor: number) => Explanation>> = {
   DORMANT_INCREMENTAL: () => ({
-    meaning: 'Changes are noted, but the volume is not mounted read-write.',
+    meaning: 'Changes are tracked, but the volume is not mounted read-write.',
     next: 'Mount the volume; a snapshot can be taken only then.',
   }),
   DORMANT_SNAPSHOT: (minor) => ({
-    meaning: `${SNAPSHOT_NODE_PREFIX}${minor} stays what it is, but the volume is not mounted read-write.`,
-    next: 'Mount the volume; the snapshot can be given up only then.',
+    meaning: `${SNAPSHOT_NODE_PREFIX}${minor} stays as it is, but the volume is not mounted read-write.`,
+    next: 'Mount the volume; the snapshot can be ended only then.',
   }),
   ACTIVE_INCREMENTAL: (minor) => ({
-    meaning: 'It is noted which blocks change. There is no snapshot now.',
+    meaning: 'The driver tracks which blocks change. There is no snapshot now.',
     next: `For the next backup: \`dbdctl transition-to-snapshot <cow file> ${minor}\` and \`update-img\`; or \`datto-backup\`.`,
   }),
   ACTIVE_SNAPSHOT: (minor) => ({
-    meaning: `${SNAPSHOT_NODE_PREFIX}${minor} is the volume as it was at one moment; what is overwritten goes to the COW file first.`,
+    meaning: `${SNAPSHOT_NODE_PREFIX}${minor} is the volume as it was at one moment; old blocks go to the COW file before they are overwritten.`,
     next: `Copy it, then \`dbdctl transition-to-incremental ${minor}\`, before the COW file is full.`,
   }),
   UNVERIFIED_INCREMENTAL: UNVERIFIED,
@@ -37,21 +37,21 @@ const EXPLANATIONS: Readonly<Record<string, (minor: number) => Explanation>> = {
 
 /** What prevents an error the next time, where that is known. */
 const ADVICE: Readonly<Record<number, string>> = {
-  5: 'See in dmesg which disk it was.',
+  5: 'The kernel log (dmesg) names the disk.',
   12: 'Give it a smaller index cache with -c, or the machine more memory.',
   22: 'The COW file is damaged, or not of this volume.',
-  27: 'Next time copy sooner, or give the COW file more room with -f.',
+  27: 'Copy sooner next time, or give the COW file more room with -f.',
   28: 'Free space on the volume.',
-  116: 'Nobody may resize the volume, write to the COW file, or mount the volume without a reload first.',
+  116: 'Do not resize the volume or write to the COW file, and do not mount the volume before the reload.',
   117: 'The machine or the module ended while the volume was written to, or before the record was written.',
-  131: 'This is a bug: keep what dmesg says, and report it.',
+  131: 'This is a bug: save the kernel log (dmesg), and report it.',
 };
 
 const explainFailure = ({ minor, state, error = 0 }: DeviceStatus): Explanation => {
   const lost =
-    (state & STATE_BIT_SNAPSHOT) !== 0 ? 'Its snapshot cannot be read any more' : 'Changes are not noted any more';
+    (state & STATE_BIT_SNAPSHOT) !== 0 ? 'Its snapshot cannot be read any more' : 'Changes are not tracked any more';
   const unverified = (state & STATE_BIT_UNVERIFIED) !== 0;
-  const what = unverified ? 'It could not be taken up by a reload' : `${lost}; the volume itself is not harmed`;
+  const what = unverified ? 'The reload could not resume it' : `${lost}; the volume itself is not harmed`;
   const advice = ADVICE[-error];
   return {
     meaning: `It has failed: ${deviceErrorText(error)}. ${what}.`,

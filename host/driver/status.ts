@@ -68,7 +68,7 @@ const unquote = (value: string): string => {
 const toDevice = (values: ReadonlyMap<string, string>): DeviceStatus => {
   const need = (key: string): string => {
     const value = values.get(key);
-    if (value === undefined) throw new SyntaxError(`Cannot read the driver's status: a device has no ${key}`);
+    if (value === undefined) throw new SyntaxError(`cannot read the driver's status: a device has no ${key}`);
     return value;
   };
   const integer = (key: string): bigint | undefined => {
@@ -124,7 +124,7 @@ export const parseStatus = (source: string): DriverStatus => {
     }
   }
   if (version === undefined || device || !/^\}\n*$/m.test(source.slice(-16)))
-    throw new SyntaxError("Cannot read the driver's status: it is cut short");
+    throw new SyntaxError("cannot read the driver's status: it is cut short");
   return { version, devices };
 };
 

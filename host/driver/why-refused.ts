@@ -115,7 +115,7 @@ const ofDevice = ({ command, minor }: Request, errno: number, world: World): Rea
   if (device === undefined) return { reason: `no device has minor ${minor}`, hint: SEE_STATUS };
   const node = `${SNAPSHOT_NODE_PREFIX}${minor}`;
   if (errno === EBUSY) {
-    const reason = `${node} is open, its filesystem is frozen, or another request about it is not done`;
+    const reason = `${node} is open, its filesystem is frozen, or another request for it is still running`;
     return { reason, hint: `\`fuser -v ${node}\` names who has it open` };
   }
   if (errno === EOPNOTSUPP && command === 'expand-cow-file') {

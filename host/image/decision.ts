@@ -32,16 +32,16 @@ export interface Decision {
   readonly previous?: Previous;
 }
 
-const ADOPT = 'if it is, say so with --adopt';
+const ADOPT = 'if it still is, use --adopt';
 
 const refuse = (code: RefusalCode, { image }: Step, why: string): RefusalError =>
-  new RefusalError(code, `Cannot update ${image}: ${why}`);
+  new RefusalError(code, `cannot update ${image}: ${why}`);
 
 /** How to go on with an image that is a mixture whose snapshot is gone. */
 const wayOut = ({ previous }: ImageState, image: string): string =>
   previous
-    ? `\`update-img --rollback ${image}\` brings back snapshot ${previous.sequence}`
-    : 'give the COW files of all snapshots since with --also, or copy the snapshot whole and say --adopt';
+    ? `\`update-img --rollback ${image}\` restores snapshot ${previous.sequence}`
+    : 'give the COW files of all snapshots since with --also, or make a full copy of the snapshot and use --adopt';
 
 const interrupted = (state: ImageState, step: Step): RefusalError => {
   const between = `an update from snapshot ${state.sequence} to ${state.next} was interrupted`;
@@ -76,7 +76,7 @@ export const decide = (state: ImageState | undefined, step: Step, adopt: boolean
   if (!state || adopt) return { action: 'adopt', sequence: step.from, cursor: 0 };
   const { sequence, next, previous } = state;
   if (state.series !== step.series) {
-    const why = `it is of series ${state.series}, expected ${step.series}; if it is a new image of that, say --adopt`;
+    const why = `it is of series ${state.series}, expected ${step.series}; if it is a new image of that series, use --adopt`;
     throw refuse('IMAGE_SERIES', step, why);
   }
   switch (state.state) {
@@ -85,7 +85,7 @@ export const decide = (state: ImageState | undefined, step: Step, adopt: boolean
     case 'DIFFERS': {
       const why = `it was found to differ from snapshot ${sequence} where nothing was listed as changed; `;
       const back = previous ? `\`update-img --rollback ${step.image}\`, or ` : '';
-      throw refuse('IMAGE_DIFFERS', step, `${why}${back}copy the snapshot whole and say --adopt`);
+      throw refuse('IMAGE_DIFFERS', step, `${why}${back}make a full copy of the snapshot and use --adopt`);
     }
     case 'ROLLING_BACK': {
       const why = `a rollback of it was interrupted; finish it with \`update-img --rollback ${step.image}\``;

@@ -74,7 +74,7 @@ export const manifestForUpdate = (
   onNotice: (text: string) => void,
 ): Manifest | undefined => {
   const leave = (why: string): undefined =>
-    void onNotice(`${path} ${why}, it is not kept up to date; make it anew with datto-verify manifest`);
+    void onNotice(`${path} ${why}, it is not kept up to date; hint: datto-verify manifest makes a new one`);
   let manifest: Manifest | undefined;
   try {
     manifest = openManifest(path, imageBytes, 'r+');

@@ -48,7 +48,7 @@ const claim = (device: OpenFile): OpenFile => {
   } catch (error) {
     if (errnoOf(error) !== EBUSY) throw error;
     const why = 'it is mounted, or part of something that is in use, expected a block device that nothing else writes';
-    throw new RefusalError('IMAGE_BUSY', `Cannot write ${device.path}: ${why}`);
+    throw new RefusalError('IMAGE_BUSY', `cannot write ${device.path}: ${why}`);
   } finally {
     device.close();
   }

@@ -36,7 +36,7 @@ const freeBytes = (folder: string): number => {
 const noSpace = (folder: string, bytes: number, free: number): RefusalError =>
   new RefusalError(
     'NO_SPACE',
-    `Cannot keep the previous image in ${folder}: ${free} bytes are free, expected ${bytes} for what may change`,
+    `cannot keep the previous image in ${folder}: ${free} bytes are free, expected ${bytes} for what may change`,
   );
 
 export interface KeepRequest {
@@ -144,7 +144,7 @@ export const removeLeftovers = (files: ImageFiles, kept?: Previous): void => {
 };
 
 const requireKept = (path: string): void => {
-  if (!lookAtOwn(path)) throw new RefusalError('NO_PREVIOUS', `Cannot go back: ${path} is missing`);
+  if (!lookAtOwn(path)) throw new RefusalError('NO_PREVIOUS', `cannot roll back: ${path} is missing`);
 };
 
 const undo = (
@@ -192,7 +192,7 @@ export const restorePrevious = (
       return undo(file, image, imageBytes, manifest, syscalls);
     }
     if (Number(file.stat().size) !== imageBytes) {
-      const message = `Cannot use ${path}: it has ${file.stat().size} bytes, expected ${imageBytes}`;
+      const message = `cannot use ${path}: it has ${file.stat().size} bytes, expected ${imageBytes}`;
       throw new RefusalError('PREVIOUS_DAMAGED', message);
     }
     begin();

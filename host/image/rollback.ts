@@ -60,8 +60,8 @@ const requireUnchanged = ({ image, adopt }: RollbackRequest, file: OpenFile, sta
   if (!isKnown || state.previous?.kind !== 'undo' || adopt === true) return;
   const { mtimeNs } = file.stat();
   if (state.mtime === undefined || state.mtime === mtimeNs) return;
-  const why = `something else wrote it after ${state.time}; to go back all the same, say --adopt`;
-  throw new RefusalError('IMAGE_CHANGED', `Cannot roll back ${image}: ${why}`);
+  const why = `something else wrote it after ${state.time}; to roll back all the same, use --adopt`;
+  throw new RefusalError('IMAGE_CHANGED', `cannot roll back ${image}: ${why}`);
 };
 
 const restore = (
@@ -119,19 +119,19 @@ export const rollbackImage = (
   const file = openImage(image);
   try {
     if (!syscalls.lock(file.fd, image, 'exclusive')) {
-      throw new RefusalError('IMAGE_LOCKED', `Cannot roll back ${image}: another process is working on it`);
+      throw new RefusalError('IMAGE_LOCKED', `cannot roll back ${image}: another process is working on it`);
     }
     requireSole(file);
     const files = imageFiles(image, file.stat().isBlockDevice(), request.stateFile);
     const state = readState(files.state);
     const previous = state?.previous;
     if (!state || !previous) {
-      const message = `Cannot roll back ${image}: nothing is kept of the image before; ${stateInWords(image, state)}`;
+      const message = `cannot roll back ${image}: no previous image is kept; ${stateInWords(image, state)}`;
       throw new RefusalError('NO_PREVIOUS', message);
     }
     const bytes = file.bytes(syscalls);
     if (bytes < state.bytes || (file.stat().isFile() && bytes > state.bytes)) {
-      const message = `Cannot roll back ${image}: it has ${bytes} bytes, expected ${state.bytes}`;
+      const message = `cannot roll back ${image}: it has ${bytes} bytes, expected ${state.bytes}`;
       throw new RefusalError('IMAGE_SIZE', message);
     }
     requireUnchanged(request, file, state);

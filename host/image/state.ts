@@ -146,7 +146,7 @@ export const readState = (path: string): ImageState | undefined => {
     if (!(error instanceof SyntaxError)) throw error;
     throw new RefusalError(
       'STATE_UNREADABLE',
-      `Cannot use ${path}: it is no state file (${error.message}); move it away, and nothing is known of the image`,
+      `cannot use ${path}: it is not a state file (${error.message}); if you move it away, the image counts as unknown`,
     );
   }
 };
@@ -166,10 +166,10 @@ export const writeState = (path: string, state: Omit<ImageState, 'time'>): Image
 
 /** A state in words, for people. */
 export const stateInWords = (image: string, state: ImageState | undefined): string => {
-  if (!state) return `${image}: nothing is known of it`;
+  if (!state) return `${image}: unknown, there is no state file`;
   const { sequence, next, series, time, previous } = state;
   const bound = state.device ? `, on ${identityInWords(state.device)}` : '';
-  const kept = previous ? `; snapshot ${previous.sequence} is kept and can be had back` : '';
+  const kept = previous ? `; snapshot ${previous.sequence} is kept and can be restored` : '';
   const of = `of series ${series}${bound}`;
   switch (state.state) {
     case 'CLEAN':
@@ -179,6 +179,6 @@ export const stateInWords = (image: string, state: ImageState | undefined): stri
     case 'DIFFERS':
       return `${image}: not snapshot ${sequence} ${of}, which it should be; found at ${time}${kept}`;
     case 'ROLLING_BACK':
-      return `${image}: on its way back to snapshot ${previous?.sequence} ${of}, stopped after ${time}`;
+      return `${image}: being rolled back to snapshot ${previous?.sequence} ${of}, stopped after ${time}`;
   }
 };

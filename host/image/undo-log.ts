@@ -84,7 +84,7 @@ export const writeUndoLog = (log: OpenFile, imageBytes: number, records: Iterabl
  */
 export function* readUndoLog(log: OpenFile, imageBytes: number): Generator<UndoRecord> {
   const damaged = (where: string): RefusalError =>
-    new RefusalError('PREVIOUS_DAMAGED', `Cannot use ${log.path}: it is damaged at ${where}`);
+    new RefusalError('PREVIOUS_DAMAGED', `cannot use ${log.path}: it is damaged at ${where}`);
   const header = Buffer.alloc(BLOCK_BYTES);
   log.read(header, 0);
   const fits = header.readUInt32LE(8) === VERSION && header.readBigUInt64LE(16) === BigInt(imageBytes);

@@ -33,14 +33,14 @@ export const snapshotMinor = (path: string): number => {
   if (minor <= 0xffffffff) return minor;
   throw new RefusalError(
     'NOT_A_SNAPSHOT',
-    `Cannot use ${path}: it is ${real}, expected ${SNAPSHOT_NODE_PREFIX}<minor>`,
+    `cannot use ${path}: it is ${real}, expected ${SNAPSHOT_NODE_PREFIX}<minor>`,
   );
 };
 
 export const requireUsable = (path: string, info: DeviceInfo): void => {
   const readable = (info.state & STATE_BIT_SNAPSHOT) !== 0 && (info.state & STATE_BIT_UNVERIFIED) === 0;
   if (readable && info.error === 0) return;
-  const message = `Cannot use ${path}: it is ${describeState(info.state, info.error)}, expected a snapshot that can be read`;
+  const message = `cannot use ${path}: it is ${describeState(info.state, info.error)}, expected a snapshot that can be read`;
   throw new RefusalError('SNAPSHOT_UNUSABLE', message);
 };
 
@@ -54,11 +54,11 @@ export interface SeriesPlace {
 export const requirePlace = (path: string, file: SeriesPlace, uuid: Buffer, seqid: bigint): void => {
   if (!file.uuid.equals(uuid)) {
     const [found, expected] = [file.uuid.toString('hex'), uuid.toString('hex')];
-    const message = `Cannot use ${path}: its series is ${found}, expected ${expected}`;
+    const message = `cannot use ${path}: its series is ${found}, expected ${expected}`;
     throw new RefusalError('UUID_MISMATCH', message);
   }
   if (file.seqid !== seqid) {
-    const message = `Cannot use ${path}: it has number ${file.seqid} of its series, expected ${seqid}`;
+    const message = `cannot use ${path}: it has number ${file.seqid} of its series, expected ${seqid}`;
     throw new RefusalError('SEQID_MISMATCH', message);
   }
 };
@@ -80,14 +80,14 @@ export const requireOtherFile = (image: OpenFile, inputs: readonly OpenFile[], o
   const paths = [...inputs.map(({ path }) => path), origin];
   const sameDevice = stat.isBlockDevice() && paths.some((path) => deviceNumber(path) === stat.rdev);
   if (!same && !sameDevice) return;
-  throw new RefusalError('IMAGE_IS_INPUT', `Cannot write ${image.path}: it is what is to be copied from`);
+  throw new RefusalError('IMAGE_IS_INPUT', `cannot write ${image.path}: it is one of the inputs`);
 };
 
 /** The image must be as large as the snapshot; a block device may be larger. */
 export const requireImageSize = (image: OpenFile, bytes: number, syscalls: Syscalls): void => {
   const stat = image.stat();
   if (!stat.isFile() && !stat.isBlockDevice()) {
-    throw new RefusalError('IMAGE_KIND', `Cannot write ${image.path}: expected a regular file or a block device`);
+    throw new RefusalError('IMAGE_KIND', `cannot write ${image.path}: expected a regular file or a block device`);
   }
   const size = stat.isFile() ? Number(stat.size) : image.blockDeviceBytes(syscalls);
   if (size === bytes || (stat.isBlockDevice() && size > bytes)) return;
@@ -95,7 +95,7 @@ export const requireImageSize = (image: OpenFile, bytes: number, syscalls: Sysca
     stat.isFile() && size < bytes
       ? `; hint: if the volume has grown, \`truncate -s ${bytes} ${image.path}\`, then --adopt once`
       : '';
-  const message = `Cannot write ${image.path}: it has ${size} bytes, expected ${bytes} as the snapshot has${hint}`;
+  const message = `cannot write ${image.path}: it has ${size} bytes, expected ${bytes} as the snapshot has${hint}`;
   throw new RefusalError('IMAGE_SIZE', message);
 };
 
@@ -117,8 +117,8 @@ export const requireSameDevice = (
   const reason = device && reasonForOther(image, bytes, device, written, syscalls);
   if (reason === undefined) return;
   const hint =
-    'name disks by /dev/disk/by-id, or give each a --state of its own; if it is right all the same, say --adopt';
-  const message = `Cannot ${call} ${image.path}: it is not as it was at ${time}: ${reason}; hint: ${hint}`;
+    'name disks by /dev/disk/by-id, or give each a --state of its own; if it is right all the same, use --adopt';
+  const message = `cannot ${call} ${image.path}: it is not as it was at ${time}: ${reason}; hint: ${hint}`;
   throw new RefusalError('IMAGE_OTHER_DEVICE', message);
 };
 
@@ -128,6 +128,6 @@ export const coreFor = (snapshot: OpenFile, bytes: number): Core => {
   if (core.call('init', bytes / SECTOR_BYTES, 0, MODE_INCREMENTAL) === 0n) return core;
   throw new RefusalError(
     'SNAPSHOT_SIZE',
-    `Cannot use ${snapshot.path}: it has ${bytes} bytes, expected up to ${ORIGIN_MAX_TEXT}`,
+    `cannot use ${snapshot.path}: it has ${bytes} bytes, expected up to ${ORIGIN_MAX_TEXT}`,
   );
 };

@@ -136,7 +136,7 @@ const prepare = (
   requireSole(image);
   requireImageSize(image, bytes, syscalls);
   if (!syscalls.lock(image.fd, request.image, 'exclusive')) {
-    const message = `Cannot update ${request.image}: another process is working on it`;
+    const message = `cannot update ${request.image}: another process is working on it`;
     throw new RefusalError('IMAGE_LOCKED', message);
   }
 
@@ -165,7 +165,7 @@ const carryPrevious = (job: Job, keeping: Omit<KeepRequest, 'sequence'>): Previo
     return extendUndo({ ...keeping, sequence: previous.sequence });
   } catch (error) {
     if (!(error instanceof RefusalError) || error.code === 'NO_SPACE') throw error;
-    job.events.onNotice?.(`snapshot ${previous.sequence} cannot be had back any more: ${error.message}`);
+    job.events.onNotice?.(`snapshot ${previous.sequence} cannot be restored any more: ${error.message}`);
     return undefined;
   }
 };
@@ -181,7 +181,7 @@ const previousOf = (job: Job): Previous | undefined => {
   }
   const previous = carryPrevious(job, keeping);
   if (keep && !previous) {
-    events.onNotice?.(`${request.image} was overwritten in part before, its previous content cannot be kept any more`);
+    events.onNotice?.(`${request.image} was partly overwritten before; its previous content cannot be kept any more`);
   }
   return previous && { ...previous, keep: previous.keep || keep };
 };

@@ -59,7 +59,7 @@ const requireSameSize = (snapshot: OpenFile, image: OpenFile, syscalls: Syscalls
   const bytes = snapshot.bytes(syscalls);
   const found = image.bytes(syscalls);
   if (found === bytes || (found > bytes && image.stat().isBlockDevice())) return bytes;
-  const message = `Cannot compare ${image.path}: it has ${found} bytes, expected ${bytes} as the snapshot has`;
+  const message = `cannot compare ${image.path}: it has ${found} bytes, expected ${bytes} as the snapshot has`;
   throw new RefusalError('IMAGE_SIZE', message);
 };
 
@@ -124,7 +124,7 @@ const known = (image: OpenFile, request: ManifestRequest, syscalls: Syscalls): K
 
 const requireClean = (image: string, state: ImageState | undefined): void => {
   if (!state || state.state === 'CLEAN') return;
-  const message = `Cannot use ${image}: an update or a rollback of it is not complete (update-img --status ${image})`;
+  const message = `cannot use ${image}: an update or a rollback of it is not complete (update-img --status ${image})`;
   throw new RefusalError('IMAGE_INTERRUPTED', message);
 };
 
@@ -148,7 +148,7 @@ export const makeManifest = (
   withFiles([request.image], (...[image]) => {
     if (!image) throw new RangeError('a file');
     if (!syscalls.lock(image.fd, request.image, 'shared')) {
-      throw new RefusalError('IMAGE_LOCKED', `Cannot read ${request.image}: another process is working on it`);
+      throw new RefusalError('IMAGE_LOCKED', `cannot read ${request.image}: another process is working on it`);
     }
     const { state, path, bytes } = known(image, request, syscalls);
     requireClean(request.image, state);
@@ -172,11 +172,11 @@ export interface ScrubResult {
 /** The manifest must be of what the image is now, else all that changed since would look rotten. */
 const requireCurrent = (path: string, header: ManifestHeader | undefined, state: ImageState | undefined): void => {
   if (!header) return;
-  const remedy = 'make it anew with datto-verify manifest';
-  if (!header.complete) throw new RefusalError('NO_MANIFEST', `Cannot use ${path}: it is not complete; ${remedy}`);
+  const remedy = 'hint: datto-verify manifest makes a new one';
+  if (!header.complete) throw new RefusalError('NO_MANIFEST', `cannot use ${path}: it is not complete; ${remedy}`);
   if (!state || header.sequence === 0n || header.sequence === state.sequence) return;
   const why = `it is of snapshot ${header.sequence}, and the image is ${state.sequence}; ${remedy}`;
-  throw new RefusalError('NO_MANIFEST', `Cannot use ${path}: ${why}`);
+  throw new RefusalError('NO_MANIFEST', `cannot use ${path}: ${why}`);
 };
 
 /**
@@ -192,13 +192,13 @@ export const scrubImage = (
   withFiles([request.image], (...[image]) => {
     if (!image) throw new RangeError('a file');
     if (!syscalls.lock(image.fd, request.image, 'shared')) {
-      throw new RefusalError('IMAGE_LOCKED', `Cannot read ${request.image}: another process is working on it`);
+      throw new RefusalError('IMAGE_LOCKED', `cannot read ${request.image}: another process is working on it`);
     }
     const { state, path, bytes } = known(image, request, syscalls);
     requireClean(request.image, state);
     const manifest = openManifest(path, bytes, 'r');
     if (!manifest) {
-      const message = `Cannot use ${path}: it does not exist; make it with datto-verify manifest`;
+      const message = `cannot use ${path}: it does not exist; hint: datto-verify manifest makes it`;
       throw new RefusalError('NO_MANIFEST', message);
     }
     try {

@@ -19,7 +19,7 @@ export const diffCows = (a: InspectedCow, b: InspectedCow, options: ListOptions)
   const [left, right] = [a.requireGeometry().nrSections, b.requireGeometry().nrSections];
   if (left === right) return compareRuns(a.changedRuns(options), b.changedRuns(options));
   const found = `the index has ${left} and ${right} sections`;
-  const message = `Cannot compare ${a.path} with ${b.path}: ${found}, expected one size`;
+  const message = `cannot compare ${a.path} with ${b.path}: ${found}, expected one size`;
   throw new RefusalError('ORIGIN_SIZE_MISMATCH', message);
 };
 

@@ -122,7 +122,7 @@ export const findGeometry = (header: CowHeader, fileBytes: number, origin: Origi
     return { geometry, basis: `the origin has ${sectors} sectors of 512 bytes, says ${source}` };
   }
   const expected = `1 to ${ORIGIN_SECTORS_MAX}`;
-  const message = `Cannot use ${source} as the origin's size: it is ${sectors} sectors, expected ${expected}`;
+  const message = `cannot use ${source} as the origin's size: it is ${sectors} sectors, expected ${expected}`;
   throw new RefusalError('ORIGIN_SIZE_MISMATCH', message);
 };
 

@@ -70,7 +70,7 @@ export class InspectedCow {
   requireGeometry(): Geometry {
     const { geometry, basis } = this.answer;
     if (geometry) return geometry;
-    const message = `Cannot read the index of ${this.path}: ${basis}, expected the origin's size to be given`;
+    const message = `cannot read the index of ${this.path}: ${basis}, expected the origin's size to be given`;
     throw new RefusalError('ORIGIN_SIZE_UNKNOWN', message);
   }
 
@@ -105,21 +105,21 @@ export class InspectedCow {
   requireList({ allowUnclean }: ListOptions): void {
     if (this.record) {
       const found = 'its volume is tracked, and the index is not in the file as the filesystem shows it';
-      throw new RefusalError('NOT_CLEAN', `Cannot list ${this.path}: ${found}, expected a closed file`);
+      throw new RefusalError('NOT_CLEAN', `cannot list ${this.path}: ${found}, expected a closed file`);
     }
     if (!allowUnclean && !isClean(this.header)) {
       const found = 'it was not closed cleanly and may miss changes';
-      const message = `Cannot list ${this.path}: ${found}, expected a closed file`;
+      const message = `cannot list ${this.path}: ${found}, expected a closed file`;
       throw new RefusalError('NOT_CLEAN', message);
     }
     const { dataOffset, nrSections } = this.requireGeometry();
     const own = findGeometry(this.header, this.fileBytes, undefined);
     if (own.geometry && own.geometry.nrSections !== nrSections) {
-      const message = `Cannot list ${this.path}: ${own.basis}, expected ${nrSections}, as ${this.answer.basis}`;
+      const message = `cannot list ${this.path}: ${own.basis}, expected ${nrSections}, as ${this.answer.basis}`;
       throw new RefusalError('ORIGIN_SIZE_MISMATCH', message);
     }
     if (this.fileBytes >= dataOffset) return;
-    const message = `Cannot list ${this.path}: it has ${this.fileBytes} bytes, expected at least ${dataOffset}`;
+    const message = `cannot list ${this.path}: it has ${this.fileBytes} bytes, expected at least ${dataOffset}`;
     throw new RefusalError('INDEX_SHORT', message);
   }
 
@@ -134,7 +134,7 @@ export class InspectedCow {
     for (const run of joinRuns(this.reader().changedRuns())) {
       const last = run.start + run.count - 1;
       if (last >= nrBlocks) {
-        const message = `Cannot list ${this.path}: it lists block ${last}, expected less than ${nrBlocks}`;
+        const message = `cannot list ${this.path}: it lists block ${last}, expected less than ${nrBlocks}`;
         throw new RefusalError('INDEX_BEYOND_END', message);
       }
       yield run;
@@ -145,7 +145,7 @@ export class InspectedCow {
 /** A COW file is a regular file. */
 export const requireRegular = (file: OpenFile): void => {
   if (file.stat().isFile()) return;
-  throw new RefusalError('COW_KIND', `Cannot read ${file.path}: it is no regular file, expected a COW file`);
+  throw new RefusalError('COW_KIND', `cannot read ${file.path}: it is no regular file, expected a COW file`);
 };
 
 /** Opens files, gives them to `run`, and closes them whatever happens. */

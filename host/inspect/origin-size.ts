@@ -13,6 +13,6 @@ import type { OriginSize } from './geometry.js';
 export const originOfImage = (file: OpenFile, syscalls: Syscalls): OriginSize => {
   const bytes = file.bytes(syscalls);
   if (bytes % SECTOR_BYTES === 0) return { sectors: bytes / SECTOR_BYTES, source: file.path };
-  const message = `Cannot use ${file.path} as the origin's size: it has ${bytes} bytes, expected whole sectors of 512`;
+  const message = `cannot use ${file.path} as the origin's size: it has ${bytes} bytes, expected whole sectors of 512`;
   throw new RefusalError('ORIGIN_SIZE_MISMATCH', message);
 };

@@ -75,7 +75,7 @@ export class Manifest {
   requireSize(): void {
     const { size } = this.#file.stat();
     if (Number(size) === this.fileBytes) return;
-    const message = `Cannot use ${this.path}: it has ${size} bytes, expected ${this.fileBytes} for the image's size`;
+    const message = `cannot use ${this.path}: it has ${size} bytes, expected ${this.fileBytes} for the image's size`;
     throw new RefusalError('NO_MANIFEST', message);
   }
 

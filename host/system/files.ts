@@ -35,7 +35,7 @@ export const majorMinor = (device: bigint): string => {
 };
 
 const notContent = (path: string, kind: string): RefusalError =>
-  new RefusalError('IMAGE_KIND', `Cannot use ${path}: it is ${kind}, expected a regular file or a block device`);
+  new RefusalError('IMAGE_KIND', `cannot use ${path}: it is ${kind}, expected a regular file or a block device`);
 
 /** Whether a path leads to a socket, which cannot be opened: ENXIO, as for a device that is not there. */
 export const isSocket = (path: string): boolean => statSync(path, { throwIfNoEntry: false })?.isSocket() === true;

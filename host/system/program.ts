@@ -23,7 +23,7 @@ const environment = (): NodeJS.ProcessEnv => ({
 const failed = (name: string, how: string, said = ''): RefusalError =>
   new RefusalError(
     'PROGRAM_FAILED',
-    `Cannot run ${name}: it ${how}${said ? ` and said "${said}"` : ''}, expected ${how.includes('bytes') ? 'less' : '0'}`,
+    `cannot run ${name}: it ${how}${said ? ` and printed "${said}"` : ''}, expected ${how.includes('bytes') ? 'less' : '0'}`,
   );
 
 /**
@@ -44,7 +44,7 @@ export const runProgram = (program: Program, args: readonly string[], input: str
   });
   const { error } = result;
   if (error && errnoOf(error) === ENOENT) {
-    const message = `Cannot run ${name}: it is not installed, expected it from: apt-get install ${program.package}`;
+    const message = `cannot run ${name}: it is not installed, expected it from: apt-get install ${program.package}`;
     throw new RefusalError('PROGRAM_MISSING', message);
   }
   if (error && errnoOf(error) === ENOBUFS) throw failed(name, `printed more than ${OUTPUT_MAX} bytes`);

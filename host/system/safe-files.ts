@@ -31,7 +31,7 @@ export const OTHERS_WRITE = 0o022n;
 const TEXT_MAX = 1048576n;
 
 export const unsafe = (path: string, found: string, expected: string): RefusalError =>
-  new RefusalError('FILE_UNSAFE', `Cannot use ${path}: it ${found}, expected ${expected}`);
+  new RefusalError('FILE_UNSAFE', `cannot use ${path}: it ${found}, expected ${expected}`);
 
 /** A name beside the final one that nobody can foresee. Killed runs leave it; removeRegular() knows it. */
 const unfinishedName = (path: string): string =>
@@ -225,14 +225,14 @@ export const moveFile = (from: string, to: string): void => withErrno('rename', 
 export const createOwn = (path: string): OpenFile => OpenFile.openWith(path, NEW_FLAGS, path, 'create');
 
 const existsError = (path: string): RefusalError =>
-  new RefusalError('OUTPUT_EXISTS', `Cannot write ${path}: it exists, expected a new file or to be told to replace it`);
+  new RefusalError('OUTPUT_EXISTS', `cannot write ${path}: it exists, expected a new file or --force`);
 
 const requireFree = (path: string, replace: boolean): void => {
   const there = lookAt(path);
   if (!there) return;
   if (!replace) throw existsError(path);
   if (there.isFile()) return;
-  throw new RefusalError('IMAGE_KIND', `Cannot replace ${path}: it is ${kindOf(there)}, expected a regular file`);
+  throw new RefusalError('IMAGE_KIND', `cannot replace ${path}: it is ${kindOf(there)}, expected a regular file`);
 };
 
 /** A file under a name of its own beside the final one, until it is finished. */

@@ -83,7 +83,7 @@ test("a folder of that name that is not root's own is refused, and nothing chang
     const before = everything();
     const { status, stderr } = backup();
     assert.is(status, 22, stderr);
-    assert.match(stderr, /^datto-backup: Cannot use [^\n]*\/\.datto-backup-files: it [^\n]*, expected [^\n]*\n$/);
+    assert.match(stderr, /^datto-backup: cannot use [^\n]*\/\.datto-backup-files: it [^\n]*, expected [^\n]*\n$/);
     assert.equal(everything(), before);
   }
 });
@@ -155,7 +155,7 @@ test('a list that is shorter than the driver counted ends the run, and the next 
   const before = readFileSync(IMAGE);
   const { status, stderr } = backup([], { FAKE_FORGETS: '1' });
   assert.is(status, 4, stderr);
-  assert.match(stderr, /the list of what changed is gone, or not whole; the next run copies everything\n$/);
+  assert.match(stderr, /the list of changes is missing or incomplete; the next run makes a full copy\n$/);
   assert.ok(readFileSync(IMAGE).equals(before));
   assert.is(device()?.state, 2);
   assert.is(kindOf(), 'whole');

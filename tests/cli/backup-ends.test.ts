@@ -78,7 +78,7 @@ test('a whole copy that finds no space leaves nothing of it, and the image as it
   assert.is(status, 28);
   assert.match(
     stderr,
-    /(^|: the first run after a reboot will copy everything\n)datto-backup: Cannot copy all of the volume into [^\n]*: no space is left; the image there is as it was\n$/,
+    /(^|: the first run after a reboot will copy everything\n)datto-backup: cannot copy all of the volume into [^\n]*: no space is left; the image there is as it was\n$/,
   );
   assert.not.ok(existsSync(FRESH));
   assert.is(device()?.state, 2);
@@ -91,8 +91,8 @@ test('what was kept of the image before and is gone, or damaged, does not bar a 
     damage(inFolder('volume.img.datto-previous-1'));
     rmSync(machine('device'));
     const { stdout, stderr } = backUp();
-    assert.match(stdout, /^whole copy [^\n]*nothing tracks the volume/);
-    assert.match(stderr, /^datto-backup: Cannot (go back:|use) [^\n]*volume\.img\.datto-previous-1[^\n]*\n$/);
+    assert.match(stdout, /^full copy [^\n]*the volume is not tracked/);
+    assert.match(stderr, /^datto-backup: cannot (roll back:|use) [^\n]*volume\.img\.datto-previous-1[^\n]*\n$/);
     assertGood();
   }
 });
@@ -100,7 +100,7 @@ test('what was kept of the image before and is gone, or damaged, does not bar a 
 test('an image that is gone while it was a mixture is made anew', () => {
   breakUpdate();
   rmSync(IMAGE);
-  assert.match(backUpPlan(), /^whole copy [^\n]*there is no image yet/);
+  assert.match(backUpPlan(), /^full copy [^\n]*there is no image yet/);
   assertGood();
 });
 
@@ -119,7 +119,7 @@ test('a rollback that was interrupted is finished, and told by --dry-run as if i
   breakUpdate(['--keep-previous', 'undo'], {});
   rollBack();
   rmSync(inFolder('volume.img.datto-undo-1'));
-  assert.match(backUpPlan(), /^whole copy [^\n]*cannot be gone to its end/);
+  assert.match(backUpPlan(), /^full copy [^\n]*cannot be finished/);
   assertGood();
 });
 
@@ -132,7 +132,7 @@ test('a swap of images that was interrupted between the two names of its files k
   // The manifest has its name already, the state has not.
   renameSync(`${IMAGE}.datto-state`, `${FRESH}.datto-state`);
   writeFileSync(`${IMAGE}.datto-state`, state);
-  assert.match(backUp().stderr, /its whole copy was in place; it is now/);
+  assert.match(backUp().stderr, /it put its full copy in place; this is done now/);
   assertGood();
   const scrubbed = runTool('datto-verify', ['scrub', IMAGE]);
   assert.is(scrubbed.status, 0, scrubbed.stderr);
@@ -145,11 +145,11 @@ test('a list of changes that cannot be read ends the run; the next one copies ev
   const bad = { FAKE_BAD_DISK: machine(`mount${device()?.cow ?? ''}`) };
   const { status, stderr } = backup([], bad);
   assert.is(status, 4);
-  assert.match(stderr, /the list of what changed is gone, or not whole; the next run copies everything\n$/);
+  assert.match(stderr, /the list of changes is missing or incomplete; the next run makes a full copy\n$/);
   assert.is(device()?.state, 2);
   assert.match(
     backUpPlan([], bad),
-    /^whole copy [^\n]*the lists of what changed from snapshot 1 to 2 are not complete/,
+    /^full copy [^\n]*the lists of changes from snapshot 1 to 2 are not complete/,
   );
   assertGood();
 });
@@ -172,7 +172,7 @@ test('COW files of a series that has ended make room for a new one', () => {
 test('an image that was to become a later snapshot than the volume knows of is copied whole', () => {
   breakUpdate();
   changeDevice({ sequence: 1 });
-  assert.match(backUpPlan(), /^whole copy [^\n]*the image is snapshot 2, and the volume is tracked since 1/);
+  assert.match(backUpPlan(), /^full copy [^\n]*the image is snapshot 2, and the volume is tracked since 1/);
   assertGood();
 });
 

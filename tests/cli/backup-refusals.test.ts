@@ -77,12 +77,12 @@ test('a volume that is no block device, or holds no ext4 or xfs: status 22', () 
   makeMachine();
   writeFileSync(machine('origin'), Buffer.alloc(2 ** 20));
   assertRefused(22, /expected ext4 or xfs/);
-  assertRefused(2, /Cannot open \/dev\/nonexistent: No such file/, () => run(['/dev/nonexistent', FOLDER]));
+  assertRefused(2, /cannot open \/dev\/nonexistent: No such file/, () => run(['/dev/nonexistent', FOLDER]));
 });
 
 test('a folder that is missing, a file, or on the volume: nothing is made', () => {
   makeMachine();
-  assertRefused(2, /Cannot open [^\n]*nowhere: No such file/, () => run([VOLUME, at('nowhere')]));
+  assertRefused(2, /cannot open [^\n]*nowhere: No such file/, () => run([VOLUME, at('nowhere')]));
   assertRefused(20, /Not a directory/, () => run([VOLUME, machine('origin')]));
   writeFileSync(machine('number'), execFileSync('stat', ['-c', '%Hd:%Ld', FOLDER]));
   assertRefused(22, /it lies on the volume itself/);
@@ -118,11 +118,11 @@ test('what is known of a folder or its image, and cannot be read, is not taken f
   makeMachine();
   backUp();
   for (const name of ['datto-backup.json', 'volume.img.datto-state'].map(inFolder)) {
-    assertRefused(13, /Cannot read [^\n]*: Permission denied/, () => backup([], { FAKE_DENIED: name }));
-    assertRefused(5, /Cannot read [^\n]*: Input\/output error/, () => backup([], { FAKE_BAD_DISK: name }));
+    assertRefused(13, /cannot read [^\n]*: Permission denied/, () => backup([], { FAKE_DENIED: name }));
+    assertRefused(5, /cannot read [^\n]*: Input\/output error/, () => backup([], { FAKE_BAD_DISK: name }));
   }
   writeFileSync(inFolder('volume.img.datto-state'), '{');
-  assertRefused(22, /it is no state file [^\n]*; move it away/);
+  assertRefused(22, /it is not a state file [^\n]*; if you move it away/);
 });
 
 test("somebody else's device is left alone, with --restart too: status 4", () => {
@@ -151,7 +151,7 @@ test('a device that was announced and not taken up: status 4; one that is dorman
   backUp();
   for (const state of [4, 5]) {
     changeDevice({ state });
-    assertRefused(4, /unverified [^\n]*; mounting the volume takes it up; else --restart/);
+    assertRefused(4, /unverified [^\n]*; hint: mount the volume read-write; or --restart/);
   }
   for (const state of [0, 1]) {
     changeDevice({ state });
@@ -166,7 +166,7 @@ test("the driver's refusals end the run with their errno", () => {
   assert.is(first.status, 28);
   assert.match(
     first.stderr,
-    /^datto-backup: Cannot start a snapshot of \/dev\/fake-origin: No space left on device\n$/,
+    /^datto-backup: cannot start a snapshot of \/dev\/fake-origin: No space left on device\n$/,
   );
   for (const errno of [256, 512, 524]) {
     writeFileSync(machine('fail'), `1 ${errno}`);
@@ -175,7 +175,7 @@ test("the driver's refusals end the run with their errno", () => {
   rmSync(machine('fail'));
   backUp();
   writeFileSync(machine('fail'), '6 12');
-  assert.match(backup().stderr, /^datto-backup: Cannot take the next snapshot of [^\n]*: Cannot allocate memory\n$/);
+  assert.match(backup().stderr, /^datto-backup: cannot take the next snapshot of [^\n]*: Cannot allocate memory\n$/);
   rmSync(machine('fail'));
   backUp();
 });
@@ -186,7 +186,7 @@ test('a minor that is used by something else is refused: status 22', () => {
   rmSync(FOLDER, { recursive: true });
   mkdirSync(FOLDER);
   changeDevice({ cow: '/.else' });
-  assertRefused(22, /Cannot use minor 7: it tracks \/dev\/other/, () =>
+  assertRefused(22, /cannot use minor 7: it tracks \/dev\/other/, () =>
     run(['--minor', '7', VOLUME, FOLDER], { ...FAKES, FAKE_DEVICE_ORIGIN: '/dev/other' }),
   );
 });

@@ -47,7 +47,7 @@ test('the first run copies everything, sparse, and leaves the volume tracked', (
   const { stdout, stderr } = backUp();
   assertGood();
   assert.is(stderr, '');
-  assert.match(stdout, /^whole copy of 4 MiB: there is no image yet\n/);
+  assert.match(stdout, /^full copy of 4 MiB: there is no image yet\n/);
   assert.match(stdout, /volume\.img is \/dev\/fake-origin as of [^\n]*Z, snapshot 1 of series/);
   assert.ok(statSync(IMAGE).blocks * 512 < 3 * 2 ** 20);
   assert.is(device()?.sequence, 1);
@@ -105,7 +105,7 @@ test('--dry-run tells what would be done and changes nothing', () => {
   writeVolume([1, 2]);
   const before = everything();
   assert.is(backUp(['--dry-run']).stdout, 'incremental, 8 KiB have changed\n');
-  assert.is(backUp(['--dry-run', '--whole']).stdout, 'whole copy of 4 MiB: it was asked for\n');
+  assert.is(backUp(['--dry-run', '--whole']).stdout, 'full copy of 4 MiB: it was requested\n');
   const { kind, bytes } = JSON.parse(backUp(['-n', '--json']).stdout) as { kind: string; bytes: number };
   assert.equal([kind, bytes], ['incremental', 2 * BLOCK]);
   assert.equal(everything(), before);
@@ -129,7 +129,7 @@ test('a whole copy replaces the image at its end, and keeps the one before until
   const before = volume();
   writeVolume([60]);
   const { previous, reason } = backUpJson(['--whole']);
-  assert.equal([previous, reason], [REPLACED, 'it was asked for']);
+  assert.equal([previous, reason], [REPLACED, 'it was requested']);
   assert.ok(readFileSync(REPLACED).equals(before));
   assertGood();
   writeVolume([61]);
@@ -139,11 +139,11 @@ test('a whole copy replaces the image at its end, and keeps the one before until
 });
 
 const NEEDS_WHOLE: ReadonlyArray<readonly [what: string, change: () => void, reason: RegExp]> = [
-  ['the device is gone', () => rmSync(machine('device')), /nothing tracks the volume any more: /],
+  ['the device is gone', () => rmSync(machine('device')), /the volume is not tracked any more: /],
   ['the image is gone', () => rmSync(IMAGE), /there is no image yet/],
-  ['nothing is known of the image', () => rmSync(`${IMAGE}.datto-state`), /it is not known what/],
+  ['nothing is known of the image', () => rmSync(`${IMAGE}.datto-state`), /the state of [^\n]* is unknown/],
   ['something else wrote the image', () => writeFileSync(IMAGE, 'x', { flag: 'r+' }), /something else wrote/],
-  ['the volume is tracked anew', () => changeDevice({ series: '5'.repeat(32) }), /has been tracked anew/],
+  ['the volume is tracked anew', () => changeDevice({ series: '5'.repeat(32) }), /a new series was started/],
   ['snapshots were missed', () => changeDevice({ sequence: 1000 }), /lists of what changed from snapshot \d+ to 1000/],
   ['the device is behind the image', () => changeDevice({ sequence: 1 }), /the image is snapshot \d+, and/],
 ];
@@ -184,7 +184,7 @@ test('a change that was not listed is found; status 3, and the next run copies e
   const { status, stderr, stdout } = backup(['--verify', 'all'], CLONES);
   assert.is(status, 3);
   assert.match(stderr, /block 20 differs from the snapshot, though not listed as changed/);
-  assert.match(stdout, /volume\.img is no snapshot: /);
+  assert.match(stdout, /volume\.img is not a snapshot: /);
   assert.is(imageState().state, 'DIFFERS');
   assert.match(backUpJson([], CLONES).reason ?? '', /found to differ/);
   assertGood();
@@ -209,7 +209,7 @@ test('a whole copy that could not be written goes on where it was', () => {
   makeMachine();
   const failed = backup(['--note', '1'], { FAKE_BAD_WRITE: `${300 * BLOCK}` });
   assert.is(failed.status, 5);
-  assert.match(failed.stderr, /Cannot write [^\n]*volume\.img\.new: Input\/output error\n$/);
+  assert.match(failed.stderr, /cannot write [^\n]*volume\.img\.new: Input\/output error\n$/);
   assert.match(failed.stderr, /stays, so that the next run can go on/);
   assert.not.ok(existsSync(IMAGE));
   const begun = volume();
@@ -291,7 +291,7 @@ test('the examples of datto-backup(8) work', () => {
     cwd: at(''),
     env: environment(FAKES),
   });
-  assert.match(output, /volume\.img is snapshot 1 again: 0 blocks put back\n$/);
+  assert.match(output, /volume\.img is snapshot 1 again: 0 blocks restored\n$/);
   assert.ok(readFileSync(inFolder('data/volume.img')).equals(volume()));
 });
 
@@ -329,7 +329,7 @@ test('a device that was not taken up after a reboot, or failed while it noted ch
     assert.is(device()?.error, -116);
     const { kind, reason, notices } = backUpJson();
     assert.is(kind, 'whole');
-    assert.match(reason ?? '', /its device was no more of use: /);
+    assert.match(reason ?? '', /its device could not be used any more: /);
     assert.ok(
       notices.some((text) => /^minor 7 is destroyed, it has failed: /.test(text)),
       notices.join('\n'),

@@ -158,7 +158,7 @@ const backup = (command: string[], prepare: () => void, rest: Rest = {}): Row =>
   ...rest,
 });
 const BACKUP_WRITES: Rest = {
-  ...{ writes: true, proves: assertGood, announces: /^((whole copy of|incremental,) .*\n)?$/ },
+  ...{ writes: true, proves: assertGood, announces: /^((full copy of|incremental,) .*\n)?$/ },
   leaves:
     /^(backups\/(\.?volume\.img[a-z0-9.-]*|\.?datto-backup\.json[a-z0-9.]*)|machine\/mount\/\.datto-backup-files\/[0-9a-f]+-\d+-[0-9a-f]{16})$/,
 };

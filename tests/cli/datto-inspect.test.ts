@@ -53,25 +53,25 @@ test('--help and --version go to standard output, for each sub-command, too', ()
 
 test('a wrong command line is status 2 and one line that says what was expected', () => {
   const lines: ReadonlyArray<readonly [args: string[], line: RegExp]> = [
-    [[], /no sub-command, expected what/],
-    [['bogus'], /unknown command 'bogus', expected what/],
-    [['info'], /missing required argument 'cow file', expected what/],
+    [[], /no sub-command; hint: datto-inspect --help/],
+    [['bogus'], /unknown command 'bogus'; hint: datto-inspect --help/],
+    [['info'], /missing required argument 'cow file'; hint: datto-inspect --help/],
     [['info', INC, INC], /too many arguments for 'info', expected 1 argument$/],
-    [['info', '--bogus', INC], /unknown option '--bogus', expected what/],
+    [['info', '--bogus', INC], /unknown option '--bogus'; hint: datto-inspect --help/],
     [['info', '--blocks', '-1', INC], /argument '-1' is invalid, expected digits$/],
     [['info', '--origin-size', '1000', INC], /is invalid, expected bytes, a multiple of 512/],
     [['info', '--blocks', '1', '--image', BASE, INC], /cannot be used with/],
     [['map', '--order', '11', INC], /is invalid, expected 1 to 10$/],
     [['map', '--color', 'green', INC], /Allowed choices are auto, always, never/],
     [['stat', '--rate', '0', INC], /is invalid, expected a number above 0$/],
-    [['extract', BASE, SNAP, OUT], /unknown command 'extract', expected what/],
+    [['extract', BASE, SNAP, OUT], /unknown command 'extract'; hint: datto-inspect --help/],
   ];
   for (const [args, line] of lines) {
     const { status, stdout, stderr } = inspect(...args);
     assert.is(status, 2, args.join(' '));
     assert.is(stdout, '');
     assert.match(stderr.trimEnd(), line);
-    assert.match(stderr, /^datto-inspect: Cannot read the command line: [^\n]*, expected [^\n]*\n$|Allowed choices/);
+    assert.match(stderr, /^datto-inspect: cannot read the command line: [^\n]*(, expected |; hint: )[^\n]*\n$|Allowed choices/);
   }
 });
 
@@ -80,10 +80,10 @@ test('an input that cannot be read is status 1 and one line, with --json also an
   writeFileSync(at('short'), 'short');
   writeFileSync(at('zeros'), Buffer.alloc(65536));
   const lines: ReadonlyArray<readonly [path: string, line: string, code: string | undefined]> = [
-    ['missing', 'Cannot open missing: No such file or directory', undefined],
-    ['folder', 'Cannot read folder: it is no regular file, expected a COW file', 'COW_KIND'],
-    ['short', 'Cannot use short: its header has 5 bytes, expected 64', 'HEADER_SHORT'],
-    ['zeros', 'Cannot use zeros: it is no COW file', 'BAD_MAGIC'],
+    ['missing', 'cannot open missing: No such file or directory', undefined],
+    ['folder', 'cannot read folder: it is no regular file, expected a COW file', 'COW_KIND'],
+    ['short', 'cannot use short: its header has 5 bytes, expected 64', 'HEADER_SHORT'],
+    ['zeros', 'cannot use zeros: it is no COW file', 'BAD_MAGIC'],
   ];
   for (const [path, line, code] of lines) {
     for (const args of [['info'], ['blocks'], ['stat'], ['map'], ['diff', INC]]) {
@@ -151,12 +151,12 @@ test('blocks lists the same runs as text and as JSON lines', () => {
 });
 
 test('blocks --bmap needs the size, and writes a map for bmaptool', () => {
-  assert.match(inspect('blocks', INC, '--bmap', 'out.bmap').stderr, /Cannot make out\.bmap: .* expected --image/);
+  assert.match(inspect('blocks', INC, '--bmap', 'out.bmap').stderr, /cannot make out\.bmap: .* expected --image/);
   assert.is(inspect('blocks', INC, '--bmap', 'out.bmap', '--image', BASE).status, 0);
   assert.match(readFileSync(at('out.bmap'), 'utf8'), /<MappedBlocksCount> 200 </);
   const again = inspect('blocks', INC, '--bmap', 'out.bmap', '--image', BASE);
   assert.is(again.status, 1);
-  assert.match(again.stderr, /Cannot write out\.bmap: it exists/);
+  assert.match(again.stderr, /cannot write out\.bmap: it exists/);
   assert.is(inspect('blocks', INC, '--bmap', 'out.bmap', '--image', BASE, '--force').status, 0);
 });
 
@@ -223,7 +223,7 @@ test('a reader that leaves is no error worth a word; a full device is', () => {
   assert.equal([gone.stdout, gone.stderr], ['status 1\n', '']);
   const { status, stderr } = shell(`exec $0 blocks ${INC} --image ${BASE} >/dev/full`);
   assert.is(status, 1);
-  assert.is(stderr, 'datto-inspect: Cannot write standard output: No space left on device\n');
+  assert.is(stderr, 'datto-inspect: cannot write standard output: No space left on device\n');
   assert.is(shell(`exec $0 info ${INC} >&-`).status, 0);
 });
 

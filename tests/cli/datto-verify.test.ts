@@ -117,7 +117,7 @@ test('scrub finds a sound image sound, of any size', () => {
   for (const bytes of [BLOCK, 2 * BLOCK, 129 * BLOCK, 300 * BLOCK + 512]) {
     const { image, content, root } = makeManifested(bytes);
     const blocks = Math.ceil(bytes / BLOCK);
-    const stdout = `${blocks} blocks read: 0 rotten; 0 flaws of the manifest\nroot ${root}\n`;
+    const stdout = `${blocks} blocks read: 0 rotten; 0 flaws in the manifest\nroot ${root}\n`;
     assert.equal(verify('scrub', image), { status: 0, stdout, stderr: '' });
     assert.ok(readFileSync(image).equals(content));
     changeByte(image, bytes - 1);
@@ -181,7 +181,7 @@ test('scrub refuses what is no manifest of the image, one that is missing, and o
   truncateSync(manifest, 100);
   assert.match(verify('scrub', image).stderr, /has 100 bytes, expected/);
   rmSync(manifest);
-  assert.match(verify('scrub', image).stderr, /make it with datto-verify manifest/);
+  assert.match(verify('scrub', image).stderr, /hint: datto-verify manifest makes it/);
 
   makeScene();
   assert.is(update().status, 0);

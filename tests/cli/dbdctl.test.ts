@@ -233,9 +233,9 @@ test('status tells of each state what it means and what to do next', () => {
 
 test('status of a failure says what was lost, for every errno', () => {
   for (const [state, words] of [
-    [2, 'Changes are not noted any more'],
+    [2, 'Changes are not tracked any more'],
     [3, 'Its snapshot cannot be read any more'],
-    [4, 'could not be taken up'],
+    [4, 'could not resume it'],
   ] as const) {
     for (const errno of [5, 12, 19, 22, 27, 28, 116, 131, 524, 1]) {
       writeFileSync(at('status'), STATUS.replace('-27', `-${errno}`).replace('"state": 3', `"state": ${state}`));
@@ -264,7 +264,7 @@ test('status of one minor shows that one; another, or what is no number, is an e
   assert.equal(none, {
     status: 255,
     stdout: '',
-    stderr: 'dbdctl: Cannot show minor 2: it is not used; used: 1, 3\n',
+    stderr: 'dbdctl: cannot show minor 2: it is not used; used: 1, 3\n',
     ioctls: [],
   });
   assertUsageError(['status', 'x'], 'Success');

@@ -233,7 +233,7 @@ const assertSafe = (row: Row, make: (folder: string) => void, where: string, mus
   if (status === 0) assertOurs(row.tool, folder, where);
   else {
     assert.not.ok(mustSucceed, `${where}: ${stderr}`);
-    assert.match(stderr, new RegExp(`^${row.tool}: Cannot [^\\n]+\\n$`), where);
+    assert.match(stderr, new RegExp(`^${row.tool}: cannot [^\\n]+\\n$`), where);
     assert.not.match(stderr, /undefined|\bat .*:\d+:\d+|Error:/, where);
   }
   return outcome;
@@ -284,7 +284,7 @@ test("an image is found by links of root, in folders that are root's alone", () 
     change();
     assert.match(
       run(link).stderr,
-      /^update-img: Cannot use [^\n]*link: it is a symbolic link that others can change, /,
+      /^update-img: cannot use [^\n]*link: it is a symbolic link that others can change, /,
     );
   }
   lchownSync(link, 0, 0);

@@ -202,14 +202,14 @@ test('zsh completes sub-commands, options and devices, and tells what they are',
   const commands = completeInZsh('dbdctl', '');
   assert.ok(commands.includes('destroy:end tracking, and remove the COW file of an active device'));
   assert.ok(commands.includes("transition-to-snapshot:start the series' next snapshot"));
-  assert.ok(commands.includes('(-h --help)--help[tell what there is]'));
+  assert.ok(commands.includes('(-h --help)--help[display help]'));
   assert.ok(completeInZsh('dbdctl', 'destroy', '').includes('1:minor:_datto_minors'));
   const setup = completeInZsh('dbdctl', 'setup-snapshot', '');
   assert.ok(setup.includes('-c[limit of the index cache, in bytes]:cache-size: '));
   assert.ok(setup.includes('*:file:_files'));
   assert.ok(
     completeInZsh('update-img', '').includes(
-      '(-n --dry-run)--dry-run[check everything, tell what would be copied and about how long it takes, write nothing]',
+      '(-n --dry-run)--dry-run[check everything, show what would be copied and estimate the time, write nothing]',
     ),
   );
 });

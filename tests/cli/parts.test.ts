@@ -58,8 +58,8 @@ test('names are shown so that they are taken for nothing else, and can be told f
   assert.is(printable('/a\\x0a'), '/a\\\\x0a');
   assert.is(printableBytes(Buffer.from('/caf\xe9 \xff\n', 'latin1')), '/caf\\xe9 \\xff\\x0a');
   assert.is(printableBytes(Buffer.from('/日本 é')), '/日本 é');
-  const error = new RefusalError('IMAGE_KIND', 'Cannot use a\nb\\c\u001b[31m: it is a folder');
-  assert.is(errorLine(error), 'Cannot use a\\x0ab\\c\\x1b[31m: it is a folder');
+  const error = new RefusalError('IMAGE_KIND', 'cannot use a\nb\\c\u001b[31m: it is a folder');
+  assert.is(errorLine(error), 'cannot use a\\x0ab\\c\\x1b[31m: it is a folder');
 });
 
 test('statusJson() keeps integers that a number cannot hold', () => {

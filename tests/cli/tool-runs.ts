@@ -38,7 +38,7 @@ class Loop {
     const ready = this.#answer(true);
     if (ready !== 'ready') {
       child.kill('SIGKILL');
-      throw new Error(`Cannot start ${LOOP}: it says '${ready}', expected 'ready'`);
+      throw new Error(`cannot start ${LOOP}: it says '${ready}', expected 'ready'`);
     }
     this.#questions = openSync(questions, 'w');
   }

@@ -23,7 +23,7 @@ test('a block device that is mounted, or in use otherwise, is not written', () =
   const busy: Fakes = { FAKE_BUSY: '1' };
   const assertBusy = ({ status, stdout, stderr }: Outcome): void => {
     assert.equal([status, stdout], [16, '']);
-    assert.match(stderr, /^update-img: Cannot write [^\n]*image: it is mounted, or part of something that is in use, /);
+    assert.match(stderr, /^update-img: cannot write [^\n]*image: it is mounted, or part of something that is in use, /);
   };
   assertBusy(update(busy));
   assertBusy(update(busy, '--dry-run'));
@@ -47,7 +47,7 @@ const assertOther = ({ status, stdout, stderr }: Outcome, reason: RegExp): void 
   assert.equal([status, stdout], [22, '']);
   assert.match(
     stderr,
-    /^update-img: Cannot (update|roll back) [^\n]*image: it is not as it was at [^\n]*; hint: [^\n]*\n$/,
+    /^update-img: cannot (update|roll back) [^\n]*image: it is not as it was at [^\n]*; hint: [^\n]*\n$/,
   );
   assert.match(stderr, reason);
 };

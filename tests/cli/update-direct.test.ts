@@ -91,7 +91,7 @@ test('--direct says so where there is no asynchronous I/O, and copies all the sa
   assert.is(outcome.status, 0, outcome.stderr);
   const { direct, notices } = json(outcome.stdout);
   assert.is(direct, false);
-  assert.match(notices.join(), /^Cannot set up asynchronous I\/O for \/dev\/datto7: Function not implemented; /);
+  assert.match(notices.join(), /^cannot set up asynchronous I\/O for \/dev\/datto7: Function not implemented; /);
   assert.ok(readFileSync(IMAGE).equals(expected(scene, LISTED)));
 });
 
@@ -131,7 +131,7 @@ test('--dry-run says that the sample cannot be read, and where nothing can be me
   makeScene(SCENE);
   const { status, stdout, stderr } = update({ FAKE_BAD_READ: `${77 * BLOCK}` }, ['--dry-run']);
   assert.is(status, 0);
-  assert.match(stderr, /^update-img: no estimate: Cannot read \/dev\/datto7: Input\/output error\n$/);
+  assert.match(stderr, /^update-img: no estimate: cannot read \/dev\/datto7: Input\/output error\n$/);
   assert.not.match(stdout, /about/);
   const { estimate, notices } = json(update({ FAKE_AIO_ERRNO: '38' }, ['--dry-run', '--json']).stdout);
   assert.equal([notices.length, estimate], [1, undefined]);

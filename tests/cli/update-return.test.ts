@@ -82,7 +82,7 @@ test('an update that is done again, interrupted and led on can be taken back as 
   assert.ok(readFileSync(IMAGE).equals(third));
   const back = rollback();
   done(back);
-  assert.match(back.stdout, /is snapshot 1 again: 9 blocks put back\n$/);
+  assert.match(back.stdout, /is snapshot 1 again: 9 blocks restored\n$/);
   assert.ok(readFileSync(IMAGE).equals(old));
   scrubIsClean('back');
 });
@@ -95,9 +95,9 @@ test('an undo log that is damaged does not keep an update from going on, and is 
   writeFileSync(`${IMAGE}.datto-undo-1`, 'rotten');
   const outcome = catchUp();
   done(outcome);
-  assert.match(outcome.stderr, /snapshot 1 cannot be had back any more: Cannot use .* it is damaged at its header\n/);
+  assert.match(outcome.stderr, /snapshot 1 cannot be restored any more: cannot use .* it is damaged at its header\n/);
   assert.ok(readFileSync(IMAGE).equals(third));
-  assert.match(rollback().stderr, /nothing is kept of the image before/);
+  assert.match(rollback().stderr, /no previous image is kept/);
   assert.not(existsSync(`${IMAGE}.datto-undo-1`));
 });
 

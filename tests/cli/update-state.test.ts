@@ -37,7 +37,7 @@ const assertRefused = (outcome: Outcome, words: RegExp, status = 22): void => {
 
 test('a first update adopts the image, and a state file tells what it is from then on', () => {
   makeScene();
-  assert.match(run(['--status', IMAGE]).stdout, /: nothing is known of it\n$/);
+  assert.match(run(['--status', IMAGE]).stdout, /: unknown, there is no state file\n$/);
   assert.is(update().status, 0);
   const { mtime, time, sum, ...rest } = state();
   assert.match(`${sum}`, /^[0-9a-f]{64}$/);
@@ -61,7 +61,7 @@ test('an image of another series, or of another snapshot of it, is refused befor
   const uuid = Buffer.alloc(16, 9);
   makeCowFile(COW, { nrSectors: 4096, uuid, entries: ALL });
   makeInfo({ deviceUuid: uuid });
-  assertRefused(update(), /it is of series 0011[0-9a-f]+, expected 0909.*say --adopt\n$/);
+  assertRefused(update(), /it is of series 0011[0-9a-f]+, expected 0909.*use --adopt\n$/);
   const refused = update({}, ['--json']);
   assert.is((JSON.parse(refused.stdout) as { error: { code: string } }).error.code, 'IMAGE_SERIES');
   assert.ok(readFileSync(IMAGE).equals(before));
@@ -85,7 +85,7 @@ test('a state file that is damaged is refused, not guessed at', () => {
   const text = readFileSync(STATE, 'utf8');
   for (const damaged of ['', text.slice(0, -20), text.replace('CLEAN', 'GLEAN'), text.replace(/"2"/, '2'), '[]']) {
     writeFileSync(STATE, damaged);
-    assertRefused(update(), /it is no state file/);
+    assertRefused(update(), /it is not a state file/);
   }
 });
 
@@ -101,11 +101,11 @@ test('a state file with a single wrong digit is refused; one without a sum is us
     const damaged = text.replace(from, to);
     assert.is.not(damaged, text);
     writeFileSync(STATE, damaged);
-    assertRefused(update(), /it is no state file \(its sum does not fit\); move it away/);
+    assertRefused(update(), /it is not a state file \(its sum does not fit\); if you move it away/);
   }
   const { sum: _sum, ...old } = JSON.parse(text) as Record<string, unknown>;
   writeFileSync(STATE, JSON.stringify({ ...old, cursor: 1e15 }));
-  assertRefused(update(), /it is no state file \(cursor beyond the end of the image\)/);
+  assertRefused(update(), /it is not a state file \(cursor beyond the end of the image\)/);
   // Not even if the size of the image is wrong too.
   writeFileSync(STATE, JSON.stringify({ ...old, cursor: 1e15, bytes: 1e15 }));
   assert.is(update().status, 0);
@@ -119,7 +119,7 @@ test('an update that was interrupted goes on, says so, and keeps its three lines
   assert.is(stdout, 'snapshot is 512 blocks large\ncopying blocks\ncopying complete: 512 blocks changed, 0 errors\n');
   assert.match(
     stderr,
-    /^update-img: the last update of .* from snapshot 1 to 2 was interrupted; going on at offset \d+\n$/,
+    /^update-img: the last update of .* from snapshot 1 to 2 was interrupted; resuming at offset \d+\n$/,
   );
   assert.ok(readFileSync(IMAGE).equals(scene.snapshot));
 });
@@ -142,7 +142,7 @@ test('an interrupted update is not mixed up with the next one, and what to do is
   );
   interruptedScene(9, [], CLONE);
   nextSnapshot([7]);
-  assertRefused(update(), /`update-img --rollback .*` brings back snapshot 1\n$/);
+  assertRefused(update(), /`update-img --rollback .*` restores snapshot 1\n$/);
 });
 
 test('--also: an image that was interrupted, or missed a snapshot, catches up in one go', () => {
@@ -168,13 +168,13 @@ for (const [name, fakes] of [
     const scene = makeScene({ entries: ALL });
     assert.is(update(fakes, ['--keep-previous']).status, 0);
     assert.ok(readFileSync(IMAGE).equals(scene.snapshot));
-    assert.match(run(['--status', IMAGE]).stdout, /snapshot 1 is kept and can be had back\n$/);
+    assert.match(run(['--status', IMAGE]).stdout, /snapshot 1 is kept and can be restored\n$/);
     const { status, stdout, stderr } = rollback(fakes);
     assert.is(status, 0, stderr);
     assert.match(stdout, /image is snapshot 1 again/);
     assert.ok(readFileSync(IMAGE).equals(scene.image));
     assert.equal(companions(), ['image.datto-state']);
-    assertRefused(rollback(fakes), /nothing is kept of the image before; .*: snapshot 1 of series/);
+    assertRefused(rollback(fakes), /no previous image is kept; .*: snapshot 1 of series/);
     assert.is(update(fakes).status, 0);
     assert.ok(readFileSync(IMAGE).equals(scene.snapshot));
   });
@@ -326,7 +326,7 @@ test('a rollback killed at any step and said again leaves image and manifest of 
       if (rollback({ ...fakes, FAKE_KILL_AT: `${step}` }).status === 0) break;
       killed++;
       const again = rollback(fakes);
-      if (again.status !== 0) assertRefused(again, /nothing is kept of the image before; .*: snapshot 1 of series/);
+      if (again.status !== 0) assertRefused(again, /no previous image is kept; .*: snapshot 1 of series/);
       assert.ok(readFileSync(IMAGE).equals(image), `step ${step}`);
       const { status, stdout, stderr } = runTool('datto-verify', ['scrub', IMAGE]);
       assert.is(status, 0, `step ${step}: ${stdout}${stderr}`);

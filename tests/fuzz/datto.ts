@@ -64,7 +64,7 @@ const write = (path: string, { bytes, length }: CowBytes): void => {
 };
 
 const isRefusal = (error: unknown): boolean =>
-  (error instanceof RefusalError || error instanceof SystemError) && /^Cannot [^\n]*$/.test(error.message);
+  (error instanceof RefusalError || error instanceof SystemError) && /^cannot [^\n]*$/.test(error.message);
 
 /** Runs that read a COW file: `$` stands for it. Those with an origin's size come first. */
 const COMMANDS = [

@@ -111,7 +111,7 @@ test('openDirect() says what is missing', () => {
   none.ioSetup = (_depth, subject) => syscalls.ioSetup(2 ** 31 - 1, subject);
   const missing = [openDirect(proc, from, 4, true, syscalls), openDirect(from, from, 4, true, none)];
   assert.match('missing' in missing[0]! ? missing[0].missing : '', /cannot be read past the page cache$/);
-  assert.match('missing' in missing[1]! ? missing[1].missing : '', /^Cannot set up asynchronous I\/O for .*source: /);
+  assert.match('missing' in missing[1]! ? missing[1].missing : '', /^cannot set up asynchronous I\/O for .*source: /);
   from.close();
   proc.close();
 });
@@ -145,7 +145,7 @@ test('an estimate is from reads of the pieces, or from the rate that was given',
   assert.ok(Math.abs(given.seconds - 10.06) < 0.01);
   assert.match(given.basis, /^1 MiB\/s as given/);
   const beyond = [{ offset: 2999 * BLOCK, bytes: 2 * BLOCK }];
-  assert.throws(() => estimateCopy(from, () => beyond, undefined, syscalls), /Cannot read/);
+  assert.throws(() => estimateCopy(from, () => beyond, undefined, syscalls), /cannot read/);
   from.close();
 });
 

@@ -30,7 +30,7 @@ test('withErrno() turns a failed call into a SystemError', () => {
   }
   assert.instance(caught, SystemError);
   assert.is(errnoOf(caught), 2);
-  assert.is((caught as SystemError).message, 'Cannot read /nonexistent: No such file or directory');
+  assert.is((caught as SystemError).message, 'cannot read /nonexistent: No such file or directory');
 });
 
 test('errnoOf() knows no errno of a refusal', () => {

@@ -157,7 +157,7 @@ export const checkHeader = (
 export const checkNotes = ({ header, answer, record }: InspectedCow): string[] => {
   if (record) {
     return [
-      'a clean record: the volume is tracked, and was not written to since; reload takes it up if nothing moved',
+      'a clean record: the volume is tracked, and was not written to since; a reload resumes it if nothing moved',
       'the index was not checked: it is written past the filesystem, which may show zeros in its place',
     ];
   }

@@ -77,7 +77,7 @@ export const findOwners = (image: OpenFile, runs: Iterable<BlockRun>): OwnerRepo
   const found = toFilesystem(filesystem, runs);
   const blocks = countOf(found);
   if (blocks > BLOCKS_MAX) {
-    const message = `Cannot find the files of ${blocks} blocks in ${image.path}: expected up to ${BLOCKS_MAX}`;
+    const message = `cannot find the files of ${blocks} blocks in ${image.path}: expected up to ${BLOCKS_MAX}`;
     throw new RefusalError('TOO_MUCH', message);
   }
   const totals = new Totals();

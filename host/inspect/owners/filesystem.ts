@@ -84,7 +84,7 @@ export const detectFilesystem = (image: OpenFile): Filesystem => {
   const found = image.read(block, 0) === BYTES ? (xfsOf(block) ?? extOf(block)) : undefined;
   if (found) return found;
   const start = 'it does not begin with a known filesystem';
-  const message = `Cannot find files in ${image.path}: ${start}, expected ext4 or xfs`;
+  const message = `cannot find files in ${image.path}: ${start}, expected ext4 or xfs`;
   throw new RefusalError('FILESYSTEM_UNKNOWN', message);
 };
 

@@ -96,7 +96,7 @@ const runTools = async (path: string, commands: readonly string[][]): Promise<vo
       await inspectProgram(streams, () => undefined).parseAsync(args, { from: 'user' });
     } catch (error) {
       const expected = error instanceof RefusalError || error instanceof SystemError;
-      if (!expected || !/^Cannot /.test(error.message)) throw error;
+      if (!expected || !/^cannot /.test(error.message)) throw error;
     }
   }
 };

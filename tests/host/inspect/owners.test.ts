@@ -213,9 +213,9 @@ test('runProgram() names the package of a program that is missing, and says how 
   };
   assert.is(
     message('no-such-program'),
-    'Cannot run no-such-program: it is not installed, expected it from: apt-get install some-package',
+    'cannot run no-such-program: it is not installed, expected it from: apt-get install some-package',
   );
-  assert.is(message('sh'), 'Cannot run sh: it ended with status 3 and said "words", expected 0');
+  assert.is(message('sh'), 'cannot run sh: it ended with status 3 and printed "words", expected 0');
 });
 
 test('blocksTouched() rounds to the blocks that are touched, up to the end', () => {

@@ -85,7 +85,7 @@ heals() {
 }
 said() { text_of /run/said && [[ $text = *"$1"* ]]; }
 has_snapshot() { said "is /dev/datto0"; }
-compares_all() { said "comparing it"; }
+compares_all() { said "comparing the copy"; }
 is_updating() { [ "$(known state)" = UPDATING ]; }
 # The snapshot is held open, so that the run cannot end it before it is killed.
 is_complete() {
