@@ -63,7 +63,7 @@ int dattobd_transition_snapshot(unsigned int minor, char *cow, unsigned long fal
 int dattobd_reconfigure(unsigned int minor, unsigned long cache_size);
 
 /*
- * Tells what there is to know of a device.
+ * Reports the state of a device.
  *
  * info: filled in on success, of no meaning after a failure; EINVAL if it is NULL
  */

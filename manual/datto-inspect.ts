@@ -5,23 +5,22 @@ import type { ToolManual } from './manual.js';
 export const manual: ToolManual = {
   section: 1,
   description: [
-    'COW files are what the driver keeps old blocks and lists of changed blocks in; `datto`(5) describes their format. ' +
-      'They are opened read-only. Only options that name a picture or a block map write anything, and ' +
-      'those make new files only.',
-    'A COW file does not say how large its origin is. Where the number of sections does not follow from the file, or ' +
-      'the exact size matters, `--blocks`, `--origin-size` or `--image` tells it.',
+    'The driver keeps old blocks and lists of changed blocks in COW files; `datto`(5) describes their format. They are ' +
+      'opened read-only. Only options that name a picture or a block map write anything, and only to new files.',
+    'A COW file does not store the size of its origin. Use `--blocks`, `--origin-size` or `--image` if the number of ' +
+      'sections cannot be derived from the file, or if the exact size matters.',
   ],
   commands: {
-    info: ['What a live file says of itself is out of date, and is named as such.'],
+    info: ['The header of a live file is out of date, and is marked so.'],
     check: [
-      'Each violation is shown with its offset in the file, what was found and what was expected. All are counted, ' +
+      'Each violation is shown with its offset in the file, the value found and the value expected. All are counted, ' +
         'whatever the limit. The rules are listed below.',
     ],
     blocks: [
       'A run is shown as its first and last block, and its number of blocks; with `--json`, as one object on each line.',
     ],
     map: [
-      'Blocks that are near each other on the origin are near each other in the picture. The colour of a cell tells ' +
+      'Blocks that are near each other on the origin are near each other in the picture. The colour of a cell shows ' +
         'which share of its blocks changed.',
     ],
     stat: ['The estimate is for `update-img`(8).'],
@@ -29,7 +28,7 @@ export const manual: ToolManual = {
   },
   exits: [
     ['0', 'Done. With `check`: the file breaks no rule.'],
-    ['1', 'A file could not be read or made, or is not fit for the sub-command. A line on standard error says why.'],
+    ['1', 'A file could not be read or created, or does not fit the sub-command. A line on standard error gives the reason.'],
     ['2', 'The command line is wrong.'],
     ['3', 'With `check`: the file breaks rules.'],
   ],
@@ -37,7 +36,7 @@ export const manual: ToolManual = {
     {
       title: 'RULES',
       blocks: [
-        'What `check` looks at, by the names that it prints:',
+        '`check` prints these names:',
         { columns: ['rule', 'what must hold'], rows: Object.entries(RULES) },
       ],
     },
@@ -48,7 +47,7 @@ export const manual: ToolManual = {
           terms: [
             [
               '`.<new file>.<16 hex digits>.partial`',
-              'A new file that is being written, beside where it will be. It may be removed if nothing is writing it.',
+              'A new file that is being written, in its later folder. Remove it if no process is writing it.',
             ],
           ],
         },
@@ -57,9 +56,9 @@ export const manual: ToolManual = {
     {
       title: 'EXAMPLES',
       blocks: [
-        'See whether a file may be used, and whether it is sound:',
+        'Show whether a file may be used, and whether it is sound:',
         { example: ['datto-inspect info /data/.datto0', 'datto-inspect check /data/.datto0'] },
-        'See how much changed and where:',
+        'Show how much changed and where:',
         {
           example: [
             'datto-inspect stat /data/.datto0',
@@ -67,7 +66,7 @@ export const manual: ToolManual = {
             'datto-inspect map --svg /backup/changes.svg /data/.datto0',
           ],
         },
-        'List what changed for programs, and as a block map for `bmaptool`(1):',
+        'List the changed blocks as JSON, and as a block map for `bmaptool`(1):',
         {
           example: [
             'datto-inspect blocks --json /data/.datto0',

@@ -4,35 +4,35 @@ import type { ToolManual } from './manual.js';
 export const manual: ToolManual = {
   section: 1,
   description: [
-    'An image can be compared with the snapshot that it was made from, as long as there is one; and with its manifest ' +
-      'at any time later, on any machine. The image is only read.',
-    'A manifest lies beside its image, as `<image file>.datto-manifest`. It holds a short hash of each block, ' +
-      'and a tree of SHA-256 digests whose root names what the image is: who has written the root down can tell whether ' +
-      'image and manifest were changed together. The tree is that of dm-verity, so that `veritysetup verify` reads it, ' +
-      'too. `update-img`(8) keeps a manifest up to date.',
+    'An image can be compared with the snapshot that it was made from, while that snapshot exists. It can be compared ' +
+      'with its manifest at any later time, on any machine. The image is only read.',
+    'A manifest is stored beside its image, as `<image file>.datto-manifest`. It holds a short hash of each block, and ' +
+      'a tree of SHA-256 digests. The root hash of the tree identifies the content of the image: keep it elsewhere to ' +
+      'detect that image and manifest were changed together. The tree is that of dm-verity, so `veritysetup verify` ' +
+      'reads it too. `update-img`(8) keeps a manifest up to date.',
   ],
   commands: {
     compare: [
       'Each run of blocks that differ is shown. Without `--cow` all blocks are compared; with it, what the COW file ' +
-        'lists and a random sample of the others, which finds changes that were not listed. The seed that is shown ' +
-        'repeats the choice.',
+        'lists and a random sample of the others, which finds changes that were not listed. To repeat the ' +
+        'choice, pass the printed seed.',
     ],
-    manifest: ['A manifest that is there is replaced.'],
+    manifest: ['An existing manifest is replaced.'],
     scrub: [
-      'Each block that has rotted is shown, of the image and of the manifest. Compare the root with the one that you ' +
-        'wrote down.',
+      'Each block that has rotted is shown, of the image and of the manifest. Compare the root hash with the one ' +
+        'that you kept.',
     ],
   },
   exits: [
-    ['0', 'All is right.'],
+    ['0', 'No difference and no rot was found.'],
     ['3', 'Something differs or has rotted; it is named on standard output.'],
     ['16', 'Another process is working on the image.'],
     ['22', 'The command line is wrong, the files do not belong together, or there is no manifest.'],
     [
       'other',
-      'The errno of what could not be opened or read: 2 for a file that does not exist, 13 for one that must not be opened.',
+      'The errno of a file that could not be opened or read: 2 if it does not exist, 13 if permission is denied.',
     ],
-    ['130', 'Interrupted, as shells tell it.'],
+    ['130', 'Interrupted (the status that a shell reports).'],
   ],
   sections: [
     {
@@ -43,7 +43,7 @@ export const manual: ToolManual = {
             ['`<image file>.datto-manifest`', 'The manifest of a regular file.'],
             [
               '`.<manifest>.<16 hex digits>.partial`',
-              'A manifest that a killed run had not finished. The next update of the image removes it.',
+              'A manifest that a killed run left unfinished. The next update of the image removes it.',
             ],
             ['`/var/lib/dattobd/`', 'State and manifests of block devices.'],
           ],
@@ -55,7 +55,7 @@ export const manual: ToolManual = {
       blocks: [
         'Compare an image with its snapshot, all of it:',
         { example: ['datto-verify compare /dev/datto0 /backup/data.img'] },
-        'Make a manifest, and look for rot a year later:',
+        'Create a manifest, and look for rot a year later:',
         { example: ['datto-verify manifest /backup/data.img', 'datto-verify scrub /backup/data.img'] },
       ],
     },

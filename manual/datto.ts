@@ -26,7 +26,7 @@ export const manual: TopicManual = {
   summary: 'COW file of a snapshot or an incremental',
   section: 5,
   description: [
-    'A COW file lies on the filesystem of the block device that it is about, and is written by the driver only. In ' +
+    'A COW file is on the filesystem of the block device that it belongs to. Only the driver writes it. In ' +
       'snapshot mode it keeps the old content of the blocks that changed; in incremental mode it lists which blocks ' +
       'changed since the snapshot. While it is live its content is not complete on disk: only a file whose CLEAN ' +
       'flag is set may be trusted.',
@@ -59,16 +59,16 @@ export const manual: TopicManual = {
           columns: ['mask', 'flag', 'meaning'],
           rows: COW_FLAGS.map(({ name, value, doc }) => [hex(value), name, doc]),
         },
-        'In a live file the header is as it was when the file was created or taken up again, or when its last clean ' +
+        'In a live file the header is as it was when the file was created or reloaded, or when its last clean ' +
           'record was written: CLEAN is not set, and counter, size and INDEX_ONLY may be out of date.',
       ],
     },
     {
       title: 'CLEAN RECORD',
       blocks: [
-        'While the block device is tracked and nobody writes to it (it is unmounted, the module is unloaded, the machine ' +
+        'While the block device is tracked and not written to (it is unmounted, the module is unloaded, the machine ' +
           'is down), the header block holds a clean record behind the header. With it `dbdctl reload-snapshot` and ' +
-          '`reload-incremental` go on from there. The first write to the block device removes it. CLEAN is not set: such ' +
+          '`reload-incremental` resume tracking. The first write to the block device removes it. CLEAN is not set: such ' +
           'a file is no list of changes.',
         {
           columns: ['offset', 'type', 'field', 'meaning'],
@@ -110,7 +110,7 @@ export const manual: TopicManual = {
       title: 'SERIES',
       blocks: [
         'Snapshots of a series have the same `uuid`, and each a `seqid` that is greater by one than that of the ' +
-          'snapshot before. The COW file that the snapshot with number i left behind in incremental mode leads from ' +
+          'previous snapshot. The COW file that the snapshot with number i left behind in incremental mode leads from ' +
           'the image of snapshot i to that of snapshot i + 1.',
       ],
     },

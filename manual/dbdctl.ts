@@ -2,17 +2,17 @@
 import type { ToolManual } from './manual.js';
 
 const RELOAD =
-  'Give the path of the COW file as it is from the root of its filesystem, which may begin with a slash or not. The ' +
-  'block device must not be mounted read-write yet. The COW file must hold a clean record, which is written when the ' +
-  'block device was unmounted or mounted read-only, when the module is unloaded, and when the machine goes down, and ' +
-  'is gone with the first write after it. Writes are tracked from this command on; the device is unverified until the ' +
-  'block device is mounted read-write. If the record is missing or wrong, the command succeeds all the same, but the ' +
-  'device has failed: `dbdctl status` and the kernel log say why, and the next backup must be a full one.';
+  'The path of the COW file starts at the root of its filesystem, with or without a slash. The block device must not ' +
+  'be mounted read-write yet. The COW file must hold a clean record. The driver writes one when the block device is ' +
+  'unmounted or mounted read-only, when the module is unloaded, and when the machine goes down; the next write removes ' +
+  'it. Writes are tracked from this command on. The device is unverified until the block device is mounted ' +
+  'read-write. If the record is missing or wrong, the command succeeds, but the device is in the failed state: ' +
+  '`dbdctl status` and the kernel log give the reason, and the next backup must be a full one.';
 
 export const manual: ToolManual = {
   section: 8,
   description: [
-    'A tracked block device has a minor, from 0 to 23 unless the module was told otherwise, and is in one of two ' +
+    'A tracked block device has a minor, by default from 0 to 23, and is in one of two ' +
       'modes. In snapshot mode, `/dev/datto<minor>` is the frozen content of the block device at one point in time; ' +
       'the old content of blocks that change is kept in the COW file, which lies on the block device itself. In ' +
       'incremental mode, only the list of blocks that change is kept there. Each snapshot and the changes until the ' +
@@ -23,10 +23,10 @@ export const manual: ToolManual = {
   ],
   commands: {
     'setup-snapshot': [
-      'The COW file is created on the filesystem that is mounted from the block device; a file that is there is ' +
-        'replaced. As long as it is used nobody can write to it, move it or remove it. Without `-f` its size is a ' +
-        'tenth of the block device. If more old content must be kept than it has room for, the snapshot fails, and ' +
-        'the block device goes on as if there were none.',
+      'The COW file is created on the filesystem that is mounted from the block device; an existing file is ' +
+        'replaced. While it is in use it cannot be written to, moved or removed. Without `-f` its size is a ' +
+        'tenth of the block device. If more old content must be kept than it has room for, the snapshot fails; ' +
+        'the block device itself is not affected.',
     ],
     'reload-snapshot': [RELOAD],
     'reload-incremental': [RELOAD],
@@ -35,12 +35,12 @@ export const manual: ToolManual = {
         'must not be open.',
     ],
     'transition-to-incremental': [
-      '`/dev/datto<minor>` goes away, and the COW file shrinks to its list of changed blocks. The snapshot must not ' +
+      '`/dev/datto<minor>` is removed, and the COW file shrinks to its list of changed blocks. The snapshot must not ' +
         'be open.',
     ],
     'transition-to-snapshot': [
       'The COW file must be another one than that of the incremental, which stays where it is and now lists all ' +
-        'blocks that changed since the snapshot before. Without `-f` the new file is as large as the one of that ' +
+        'blocks that changed since the previous snapshot. Without `-f` the new file is as large as the one of that ' +
         'snapshot.',
     ],
     reconfigure: [
@@ -57,29 +57,29 @@ export const manual: ToolManual = {
     ],
     'reconfigure-auto-expand': [
       'The device must be an active snapshot, and may be open. The COW file then grows by one or more steps before it ' +
-        'is full (when a quarter of it is left, or one step, at most half of it), as long as the reserved space stays free. What keeps it ' +
-        'from growing is in the log of the kernel. Until the next change of mode.',
+        'is full (when a quarter of it is left, or one step, at most half of it), as long as the reserved space stays free. If it ' +
+        'cannot grow, the kernel log gives the reason. This lasts until the next change of mode.',
     ],
     status: [
-      'A table of all devices, or of the one with that minor; below it, what the state of each means and what to do ' +
-        'next. With `--json`, `meaning` and `next` are these words.',
+      'Prints a table of all devices, or of the one with that minor. Below it, each state is explained, with the next ' +
+        'step. With `--json`, `meaning` and `next` are these texts.',
     ],
     help: [],
   },
   exits: [
-    ['0', 'Done. Nothing is printed, but by `status` and `help`.'],
+    ['0', 'Success. Only `status` and `help` print anything.'],
     [
       '255',
-      'Not done: the driver refused or failed, it is not loaded, or the command line is wrong. A line on ' +
-        'standard error says why.',
+      'Failure: the driver refused or failed, it is not loaded, or the command line is wrong. A line on ' +
+        'standard error gives the reason.',
     ],
   ],
   sections: [
     {
       title: 'DIAGNOSTICS',
       blocks: [
-        'The line on standard error names what was tried, the cause if it can be looked up, and a hint; its last ' +
-          'words are the text of an errno. What the driver found is in the log of the kernel (`dmesg`(1)).',
+        'The line on standard error names the command, the cause if it can be looked up, and a hint; it ends with ' +
+          'the text of an errno. The kernel log (`dmesg`(1)) has more.',
         {
           terms: [
             [
@@ -122,7 +122,7 @@ export const manual: ToolManual = {
     {
       title: 'EXAMPLES',
       blocks: [
-        'Take a snapshot of a volume that is mounted on `/data`, copy it, and note what changes from then on:',
+        'Take a snapshot of a volume that is mounted on `/data`, copy it, and track changes from then on:',
         {
           example: [
             'dbdctl setup-snapshot /dev/sda1 /data/.datto0 0',
@@ -148,9 +148,9 @@ export const manual: ToolManual = {
             'dbdctl reconfigure-auto-expand -r 1024 512 0',
           ],
         },
-        'Take an incremental up again after a reboot, before its volume is mounted:',
+        'Resume an incremental after a reboot, before its volume is mounted:',
         { example: ['dbdctl reload-incremental /dev/sda1 /.datto0 0'] },
-        'See what is tracked, and stop:',
+        'Show what is tracked, and stop:',
         { example: ['dbdctl status', 'dbdctl destroy 0'] },
       ],
     },

@@ -60,8 +60,8 @@ export const manual: TopicManual = {
   synopsis: ['#include <libdattobd.h>', '', ...functions.flatMap(({ prototype }) => lines(prototype))],
   description: [
     'Each function opens `/dev/datto-ctl`, issues one ioctl and closes it again, so a process needs no state and threads ' +
-      'need no lock. Compile with what `pkg-config --cflags --libs libdattobd` tells. `dbdctl`(8) tells more about ' +
-      'what the commands do.',
+      'need no lock. Compile with the flags of `pkg-config --cflags --libs libdattobd`. `dbdctl`(8) describes the ' +
+      'commands.',
   ],
   sections: [
     {
@@ -79,14 +79,14 @@ export const manual: TopicManual = {
     },
     {
       title: 'RETURN VALUE',
-      blocks: ['0, but for `dattobd_get_free_minor`(), or -1 with `errno` set.'],
+      blocks: ['0, or -1 with `errno` set; `dattobd_get_free_minor`() returns the minor.'],
     },
     {
       title: 'ERRORS',
       blocks: [
         {
           terms: [
-            ['`EACCES`', 'The process must not use the driver.'],
+            ['`EACCES`', 'The process may not use the driver.'],
             ['`EBUSY`', 'The minor is taken, or `/dev/datto<minor>` is open.'],
             [
               '`EINVAL`',
@@ -97,13 +97,13 @@ export const manual: TopicManual = {
             ['`EOPNOTSUPP`', 'No COW file can be on this filesystem, or its COW file cannot grow.'],
           ],
         },
-        'Others are those of what the driver does, as `ENOSPC` or `EIO`; the kernel log tells more.',
+        'Other errors are those of the operation, such as `ENOSPC` or `EIO`; the kernel log has more.',
       ],
     },
     {
       title: 'EXAMPLES',
       blocks: [
-        'A program that tells how many blocks changed on device 7:',
+        'A program that prints how many blocks changed on device 7:',
         {
           example: [
             '#include <libdattobd.h>',

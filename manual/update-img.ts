@@ -4,45 +4,44 @@ import type { ToolManual } from './manual.js';
 export const manual: ToolManual = {
   section: 8,
   description: [
-    'The COW file of the incremental that the new snapshot ended lists the blocks that changed since the snapshot ' +
-      'before. These blocks are copied from the new snapshot to an image of the one before. Afterwards the image ' +
-      'equals the new snapshot in every byte.',
+    'The COW file of the incremental that the new snapshot ended lists the blocks that changed since the previous ' +
+      'snapshot. `update-img` copies these blocks from the new snapshot to an image of the previous one. Afterwards the ' +
+      'image equals the new snapshot in every byte.',
     'Everything is checked before the first byte is written: that the COW file belongs to the series of the snapshot, ' +
       'is the one just before it, was closed cleanly and lists nothing beyond the end, and that the image has the size ' +
-      'of the snapshot and is the one that the COW file begins at.',
-    'What the image is, is noted in a small file beside it. The first time there is none, and you vouch for the image ' +
-      'being one of the snapshot before. From then on an image of another series or snapshot is refused, and so is one ' +
-      'that something else wrote since.',
-    'An update that was interrupted is finished by the same command: it goes on where it was. If its snapshot is gone ' +
-      'in the meantime, `--rollback` brings the image before it back; or give the COW files of all snapshots since ' +
-      'with `--also`.',
+      'of the snapshot and is the one that the COW file starts from.',
+    'A small state file beside the image records which snapshot it is. Without a state file, on first use, the image ' +
+      'is trusted to be the previous snapshot. From then on an image of another series or snapshot is refused, and so is ' +
+      'one that something else wrote since.',
+    'To finish an interrupted update, repeat the command: it resumes at the last checkpoint. If its snapshot no longer ' +
+      'exists, restore the previous image with `--rollback`, or pass the COW files of all snapshots since with `--also`.',
   ],
   exits: [
     ['0', 'Done: the image equals the snapshot.'],
     [
       '5',
-      'Blocks could not be copied, or `--verify` found differences; each is named on standard error. The image is of ' +
-        'no snapshot until the command has been repeated with success.',
+      'Blocks could not be copied, or `--verify` found differences; each is named on standard error. The image is ' +
+        'not a snapshot until the command is repeated with success.',
     ],
     ['16', 'Another process is working on the image, or it is a block device that is mounted or in use.'],
     ['22', 'The command line is wrong, or the files do not belong together. Nothing was written.'],
     [
       'other',
-      'The errno of what could not be opened, read or written: 2 for a file that does not exist, 13 for one that must ' +
-        'not be opened, 28 if there is no space; or of the driver, 255 for one above that.',
+      'The errno of a file that could not be opened, read or written: 2 if it does not exist, 13 if permission is ' +
+        'denied, 28 if no space is left; or of the driver, 255 for a larger errno.',
     ],
-    ['130', 'Interrupted, as shells tell it. The state file says how far the update was; the same command goes on.'],
+    ['130', 'Interrupted (the status that a shell reports). The state file holds the last checkpoint; the same command resumes there.'],
   ],
   sections: [
     {
       title: 'FILES',
       blocks: [
-        'They lie beside the image if that is a regular file, else in `/var/lib/dattobd`. They, and the image, must be ' +
-          'regular files of root or of whoever runs this: links and files of others are refused. A link to the image is ' +
-          'followed if it and its folder belong to root, and nobody else may write there.',
+        'These files are beside the image if that is a regular file, else in `/var/lib/dattobd`. They and the image must ' +
+          'be regular files owned by root or by the caller: links and files of other users are refused. A link to the ' +
+          'image is followed if it and its folder belong to root, and no other user may write there.',
         {
           terms: [
-            ['`<image file>.datto-state`', 'What the image is.'],
+            ['`<image file>.datto-state`', 'Which snapshot the image is.'],
             [
               '`<image file>.datto-previous-<number>`',
               'The image of snapshot <number>, before the last update: a clone.',
@@ -55,7 +54,7 @@ export const manual: ToolManual = {
             ['`<image file>.datto-manifest-previous-<number>`', 'The manifest that goes with a clone.'],
             [
               '`.<file>.<16 hex digits>.partial`',
-              'One of these that a killed run had not finished. The next one that ends well removes it.',
+              'One of these files that a killed run left unfinished. The next successful run removes it.',
             ],
           ],
         },
@@ -74,7 +73,7 @@ export const manual: ToolManual = {
             'test $? = 0 && rm -f /data/.datto0',
           ],
         },
-        'See what the image is, and go back to the one before:',
+        'Show what the image is, and restore the previous one:',
         { example: ['update-img --status /backup/data.img', 'update-img --rollback /backup/data.img'] },
       ],
     },

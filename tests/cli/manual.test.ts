@@ -200,7 +200,7 @@ const completeInZsh = (...words: string[]): string[] => {
 
 test('zsh completes sub-commands, options and devices, and tells what they are', () => {
   const commands = completeInZsh('dbdctl', '');
-  assert.ok(commands.includes('destroy:end tracking, and remove the COW file of an active device'));
+  assert.ok(commands.includes('destroy:stop tracking, and remove the COW file of an active device'));
   assert.ok(commands.includes("transition-to-snapshot:start the series' next snapshot"));
   assert.ok(commands.includes('(-h --help)--help[display help]'));
   assert.ok(completeInZsh('dbdctl', 'destroy', '').includes('1:minor:_datto_minors'));
