@@ -80,23 +80,31 @@ const makeProgram = (streams: Streams): Command =>
     .option('--no-whole', 'exit with status 4 if a full copy is needed')
     .option('--restart', "destroy the folder's device if it has failed, and start a new series with a full backup")
     .addOption(
-      new Option('--keep-previous <how>', 'keep the previous image: clone, where files can be cloned; undo, an undo log where they cannot')
+      new Option(
+        '--keep-previous <how>',
+        'keep the previous image: clone, where files can be cloned; undo, an undo log where they cannot',
+      )
         .choices(['clone', 'undo', 'nothing'])
         .default('clone'),
     )
     .addOption(
-      new Option('--verify <what>', 'compare the image with the snapshot: copied blocks and a sample of the others, or all')
+      new Option(
+        '--verify <what>',
+        'compare the image with the snapshot: copied blocks and a sample of the others, or all',
+      )
         .choices(['copied', 'all', 'nothing'])
         .default('copied'),
     )
     .addOption(new Option('--sample <blocks>', 'number of other blocks to compare').argParser(count).default(1000))
     .option('--manifest', 'create a manifest if the image has none (see datto-verify)')
     .addOption(
-      new Option('--minor <number>', 'minor of a new series, N of /dev/dattoN (default: the lowest free)').argParser(count),
+      new Option('--minor <number>', 'minor of a new series, N of /dev/dattoN (default: the lowest free)').argParser(
+        count,
+      ),
     )
-    .option('--cow-folder <folder>', "folder for COW files, on the volume (default: the root of the volume)")
+    .option('--cow-folder <folder>', 'folder for COW files, on the volume (default: the root of the volume)')
     .addOption(
-      new Option('--cow-size <MiB>', "size of the COW file in MiB; 0 for a tenth of the volume")
+      new Option('--cow-size <MiB>', 'size of the COW file in MiB; 0 for a tenth of the volume')
         .argParser(count)
         .default(0),
     )
@@ -182,7 +190,8 @@ const resultLines = (result: BackupResult, volume: string): string => {
     result;
   const zeros = punchedBytes > 0 ? `, ${humanBytes(BigInt(punchedBytes))} of it zeros` : '';
   const counts = `${humanBytes(BigInt(copiedBytes))} copied${zeros}, ${comparedBlocks} blocks compared`;
-  if (!isGood(result)) return `${image} is not a snapshot: ${counts}, ${failedBlocks} errors, ${differingBlocks} differ\n`;
+  if (!isGood(result))
+    return `${image} is not a snapshot: ${counts}, ${failedBlocks} errors, ${differingBlocks} differ\n`;
   const lines = [`${image} is ${volume} as of ${time.toISOString()}, snapshot ${sequence} of series ${series}`, counts];
   if (result.previous !== undefined) lines.push(`previous image kept: ${result.previous}`);
   if (result.root !== undefined) lines.push(`root ${result.root}`);

@@ -210,7 +210,8 @@ const update = (paths: readonly string[], options: Options, streams: Streams): n
         troubles.differences.push({ ...run, listed });
         const shown = troubles.differences.length;
         if (shown <= DIFFERENCES_SHOWN) streams.err(differenceLine(run, listed));
-        if (shown === DIFFERENCES_SHOWN) streams.err(note('further differences are only counted (datto-verify lists all)'));
+        if (shown === DIFFERENCES_SHOWN)
+          streams.err(note('further differences are only counted (datto-verify lists all)'));
       },
     },
   );

@@ -55,7 +55,10 @@ export const manual: ToolManual = {
         'In the folder:',
         {
           terms: [
-            ['`volume.img`', 'The image. `volume.img.datto-state` records which snapshot it is, as for `update-img`(8).'],
+            [
+              '`volume.img`',
+              'The image. `volume.img.datto-state` records which snapshot it is, as for `update-img`(8).',
+            ],
             [
               '`volume.img.datto-previous-<number>`, `volume.img.datto-undo-<number>`',
               'The previous image, a clone or an undo log, until the next run is complete. `update-img --rollback` restores it.',
@@ -72,7 +75,7 @@ export const manual: ToolManual = {
         },
         'They must be regular files owned by root or by the caller; links and files of other users are refused.',
         'On the volume, one at a time, with a new name for each run: `.datto-backup-files/<id>-<number>-<16 hex digits>`, the COW ' +
-          "file, in a folder that root must own. Only regular files of root are used there, also those of an older version " +
+          'file, in a folder that root must own. Only regular files of root are used there, also those of an older version ' +
           'beside it.',
         '`/etc/datto/dla/reload_backup-<filesystem id>` announces the volume to the driver at boot, before it is mounted, where the boot hooks ' +
           'are installed. It is written after each transition, and removed with the device; `DATTO_SCRIPTS` names another folder.',

@@ -28,17 +28,17 @@ export const manual: ToolManual = {
   },
   exits: [
     ['0', 'Done. With `check`: the file breaks no rule.'],
-    ['1', 'A file could not be read or created, or does not fit the sub-command. A line on standard error gives the reason.'],
+    [
+      '1',
+      'A file could not be read or created, or does not fit the sub-command. A line on standard error gives the reason.',
+    ],
     ['2', 'The command line is wrong.'],
     ['3', 'With `check`: the file breaks rules.'],
   ],
   sections: [
     {
       title: 'RULES',
-      blocks: [
-        '`check` prints these names:',
-        { columns: ['rule', 'what must hold'], rows: Object.entries(RULES) },
-      ],
+      blocks: ['`check` prints these names:', { columns: ['rule', 'what must hold'], rows: Object.entries(RULES) }],
     },
     {
       title: 'FILES',

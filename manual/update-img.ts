@@ -30,7 +30,10 @@ export const manual: ToolManual = {
       'The errno of a file that could not be opened, read or written: 2 if it does not exist, 13 if permission is ' +
         'denied, 28 if no space is left; or of the driver, 255 for a larger errno.',
     ],
-    ['130', 'Interrupted (the status that a shell reports). The state file holds the last checkpoint; the same command resumes there.'],
+    [
+      '130',
+      'Interrupted (the status that a shell reports). The state file holds the last checkpoint; the same command resumes there.',
+    ],
   ],
   sections: [
     {

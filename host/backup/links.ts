@@ -119,8 +119,7 @@ export const reasonForWhole = (
     return 'the size of the volume, or of its image, changed';
   if (state.state === 'DIFFERS') return 'the image was found to differ where nothing was listed as changed';
   if (state.state === 'CLEAN' && wroteElse(path, state)) return `something else wrote ${path} after ${state.time}`;
-  if (state.state === 'ROLLING_BACK')
-    return 'a rollback to the previous image was interrupted, and cannot be finished';
+  if (state.state === 'ROLLING_BACK') return 'a rollback to the previous image was interrupted, and cannot be finished';
   const latest = state.next ?? state.sequence;
   if (latest > seqId) return `the image is snapshot ${latest}, and the volume is tracked since ${seqId}`;
   if (!chain(lists, state.sequence, seqId)) {

@@ -23,8 +23,7 @@ import { isGood } from './request.js';
 import { isLost, isSnapshot, requireHealthy, Tracking } from './tracking.js';
 import type { Volume } from './volume.js';
 
-const RESTART =
-  '--restart destroys it and starts over with a full copy; the image stays until that copy is complete';
+const RESTART = '--restart destroys it and starts over with a full copy; the image stays until that copy is complete';
 
 /** What a run works on. */
 export interface Place {
@@ -252,7 +251,8 @@ export class Run {
     } else this.#setUp(cowFile);
     this.#keepScript();
     const snapshot = this.#device();
-    if (!snapshot) throw new RefusalError('DEVICE_FAILED', `cannot back up ${this.#volume.path}: its device has disappeared`);
+    if (!snapshot)
+      throw new RefusalError('DEVICE_FAILED', `cannot back up ${this.#volume.path}: its device has disappeared`);
     this.#events.onStep?.(`snapshot ${snapshot.seqId} of series ${snapshot.uuid} is /dev/datto${snapshot.minor}`);
     return snapshot;
   }

@@ -147,10 +147,7 @@ test('a list of changes that cannot be read ends the run; the next one copies ev
   assert.is(status, 4);
   assert.match(stderr, /the list of changes is missing or incomplete; the next run makes a full copy\n$/);
   assert.is(device()?.state, 2);
-  assert.match(
-    backUpPlan([], bad),
-    /^full copy [^\n]*the lists of changes from snapshot 1 to 2 are not complete/,
-  );
+  assert.match(backUpPlan([], bad), /^full copy [^\n]*the lists of changes from snapshot 1 to 2 are not complete/);
   assertGood();
 });
 

@@ -71,7 +71,10 @@ test('a wrong command line is status 2 and one line that says what was expected'
     assert.is(status, 2, args.join(' '));
     assert.is(stdout, '');
     assert.match(stderr.trimEnd(), line);
-    assert.match(stderr, /^datto-inspect: cannot read the command line: [^\n]*(, expected |; hint: )[^\n]*\n$|Allowed choices/);
+    assert.match(
+      stderr,
+      /^datto-inspect: cannot read the command line: [^\n]*(, expected |; hint: )[^\n]*\n$|Allowed choices/,
+    );
   }
 });
 

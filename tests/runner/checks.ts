@@ -29,6 +29,11 @@ const CHECKS: readonly Check[] = [
     command: ['npx', '--no-install', 'tsx', 'scripts/check-names.ts'],
     seconds: 2,
   },
+  {
+    name: 'texts for users have the usual words',
+    command: ['npx', '--no-install', 'tsx', 'scripts/check-words.ts'],
+    seconds: 3,
+  },
   { name: 'sparse and checkpatch on kmod-stub', command: ['bash', 'scripts/check-kmod.sh'], seconds: 55 },
 ];
 
