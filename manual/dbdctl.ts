@@ -50,9 +50,9 @@ export const manual: ToolManual = {
     ],
     'expand-cow-file': [
       'The device must be an active snapshot, and may be open. If there is no space, the snapshot stays as it is. The ' +
-        'COW file may get blocks of files that were deleted since the snapshot was taken: these are preserved in it ' +
-        'first, which uses up a part of what was added; where that finds no room any more, the file grows only by ' +
-        'what came before. Space that no file used when the snapshot was taken reads as zeros in the snapshot once ' +
+        'COW file may get blocks of files that were deleted since the snapshot was taken. These are preserved in it ' +
+        'first, which uses up a part of the added space. If that finds no room any more, the file grows only by the ' +
+        'space before them. Space that no file used when the snapshot was taken reads as zeros in the snapshot once ' +
         'the COW file has grown into it.',
     ],
     'reconfigure-auto-expand': [

@@ -35,6 +35,8 @@ export const withArguments = (
   const argv = process.argv.slice(2);
   const broken = bytesOf(argv)?.find((bytes) => textOfBytes(bytes) === undefined);
   if (!broken) return run(argv);
-  streams.err(`${tool}: cannot use ${printableBytes(broken)}: it is no UTF-8, expected a name that is; rename it\n`);
+  streams.err(
+    `${tool}: cannot use ${printableBytes(broken)}: it is not valid UTF-8, expected a name that is; rename it\n`,
+  );
   return refused;
 };

@@ -146,7 +146,7 @@ export const writeMemory = ({ memory }: Names, value: Memory): Memory => {
 export const withLock = <T>(names: Names, syscalls: Syscalls, run: () => T): T => {
   const { lock, folder } = names;
   const refuse = (): Error =>
-    new RefusalError('BACKUP_RUNNING', `cannot back up into ${folder}: another run is at work there`);
+    new RefusalError('BACKUP_RUNNING', `cannot back up into ${folder}: another run is in progress there`);
   return withLockFile(lock, syscalls, refuse, () => {
     // Those of the image are removed by whoever has the image's lock.
     const isOurs = (path: string): boolean => path === names.memory || path.startsWith(`${names.fresh}.datto-`);

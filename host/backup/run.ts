@@ -353,7 +353,7 @@ export class Run {
       requireHealthy({ ...device, error }, RESTART);
     }
     if (this.#isBegun(device)) {
-      this.#events.onNotice?.(`/dev/datto${minor} stays, so that the next run can go on with it`);
+      this.#events.onNotice?.(`/dev/datto${minor} is kept, so that the next run can resume the copy`);
       return;
     }
     try {

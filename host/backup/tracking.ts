@@ -66,7 +66,7 @@ const whileBusy = (call: string, subject: string, run: () => void): void => {
  * @throws RefusalError DEVICE_FAILED, DEVICE_UNVERIFIED, VOLUME_NOT_MOUNTED
  */
 export const requireHealthy = ({ minor, state, error = 0, blockDevice }: DeviceStatus, restart: string): void => {
-  const about = `cannot go on with minor ${minor}, which tracks ${blockDevice}: it is ${describeState(state, error)}`;
+  const about = `cannot continue with minor ${minor}, which tracks ${blockDevice}: it is ${describeState(state, error)}`;
   if (error !== 0) throw new RefusalError('DEVICE_FAILED', `${about}; ${restart}`);
   if ((state & STATE_BIT_UNVERIFIED) !== 0) {
     throw new RefusalError('DEVICE_UNVERIFIED', `${about}; hint: mount the volume read-write; or ${restart}`);

@@ -85,7 +85,7 @@ export const estimateCopy = (
     const seconds = START_SECONDS + (sample.seconds * total) / sample.pieces;
     const what = `${sample.pieces} of ${total} pieces to copy, ${sample.bytes} bytes`;
     const how = `read from the snapshot in ${sample.seconds.toFixed(3)} s, up to ${DEPTH} at once, past the page cache`;
-    return { seconds, basis: `${what}, ${how}; writes are taken to keep up` };
+    return { seconds, basis: `${what}, ${how}; writes are assumed to keep up` };
   } finally {
     queue?.close();
     file.close();

@@ -170,11 +170,14 @@ export class CowFile {
     const answer = Number(this.#core.call('header_check', expect));
     switch (REFUSALS.find((row) => row.value === answer)?.name) {
       case 'BAD_MAGIC':
-        return new RefusalError('BAD_MAGIC', `cannot use ${path}: it is no COW file`);
+        return new RefusalError('BAD_MAGIC', `cannot use ${path}: it is not a COW file`);
       case 'NOT_CLEAN':
         return new RefusalError('NOT_CLEAN', `cannot use ${path}: it was not closed cleanly`);
       case 'WRONG_MODE':
-        return new RefusalError('NOT_INCREMENTAL', `cannot use ${path}: it is of snapshot mode, expected incremental`);
+        return new RefusalError(
+          'NOT_INCREMENTAL',
+          `cannot use ${path}: it is in snapshot mode, expected incremental mode`,
+        );
       default:
         if (answer !== 0) throw new RefusalError('CORE_MISMATCH', `cannot check ${path}: the core answered ${answer}`);
         return bytes;

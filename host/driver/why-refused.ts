@@ -164,7 +164,7 @@ const ofNewDevice = (request: Request, errno: number, world: World): Reason | un
   const number = world.deviceNumber(blockDevice);
   if (number === undefined) {
     const kind = world.kind(blockDevice);
-    return { reason: kind === 'missing' ? `there is no ${blockDevice}` : `${blockDevice} is no block device` };
+    return { reason: kind === 'missing' ? `there is no ${blockDevice}` : `${blockDevice} is not a block device` };
   }
   const tracked = devices.find((device) => world.deviceNumber(device.blockDevice) === number);
   if (tracked) return { reason: `${blockDevice} is tracked already, by minor ${tracked.minor}`, hint: SEE_STATUS };
@@ -199,7 +199,7 @@ const ofCowFile = (request: Request, errno: number, world: World, number: string
     return { reason: `${cowFile} does not lie on the volume itself`, hint };
   }
   const kind = world.kind(cowFile);
-  if (kind === 'other') return { reason: `${cowFile} is no regular file` };
+  if (kind === 'other') return { reason: `${cowFile} is not a regular file` };
   if (errno === ELOOP) return { reason: `${cowFile} is a symbolic link`, hint: 'choose a name that is not in use' };
   if (errno === EMLINK) return { reason: `${cowFile} has several names`, hint: 'choose a name that is not in use' };
   if (errno === EPERM && kind === 'file')

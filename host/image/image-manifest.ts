@@ -79,7 +79,7 @@ export const manifestForUpdate = (
   try {
     manifest = openManifest(path, imageBytes, 'r+');
   } catch (error) {
-    if (error instanceof RefusalError && error.code === 'NO_MANIFEST') return leave('is no manifest of the image');
+    if (error instanceof RefusalError && error.code === 'NO_MANIFEST') return leave('is not a manifest of the image');
     throw error;
   }
   if (!manifest) return undefined;

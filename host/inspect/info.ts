@@ -74,8 +74,8 @@ const stateOf = ({ header, incremental, fileBytes, answer, record }: InspectedCo
   }
   if (isClean(header)) return 'snapshot, closed cleanly: holds the old content of the blocks that changed since';
   return fileBytes === answer.geometry?.dataOffset
-    ? 'incremental, in use or not closed cleanly: the header is still that of the snapshot before'
-    : 'snapshot, in use or not closed cleanly: what the driver holds in memory is missing from the file';
+    ? 'incremental, in use or not closed cleanly: the header is still that of the previous snapshot'
+    : 'snapshot, in use or not closed cleanly: blocks that are only in memory are missing from the file';
 };
 
 const usabilityOf = (inspected: InspectedCow): Usability => {

@@ -145,7 +145,7 @@ export class InspectedCow {
 /** A COW file is a regular file. */
 export const requireRegular = (file: OpenFile): void => {
   if (file.stat().isFile()) return;
-  throw new RefusalError('COW_KIND', `cannot read ${file.path}: it is no regular file, expected a COW file`);
+  throw new RefusalError('COW_KIND', `cannot read ${file.path}: it is not a regular file, expected a COW file`);
 };
 
 /** Opens files, gives them to `run`, and closes them whatever happens. */

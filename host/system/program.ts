@@ -44,7 +44,7 @@ export const runProgram = (program: Program, args: readonly string[], input: str
   });
   const { error } = result;
   if (error && errnoOf(error) === ENOENT) {
-    const message = `cannot run ${name}: it is not installed, expected it from: apt-get install ${program.package}`;
+    const message = `cannot run ${name}: it is not installed; hint: apt-get install ${program.package}`;
     throw new RefusalError('PROGRAM_MISSING', message);
   }
   if (error && errnoOf(error) === ENOBUFS) throw failed(name, `printed more than ${OUTPUT_MAX} bytes`);

@@ -58,7 +58,7 @@ for (const [what, runs, options, fakes] of FULL) {
       assert.is(status, 28, where);
       if (device()?.state === 3) {
         assert.ok(existsSync(FRESH), where);
-        assert.match(stderr, /stays, so that the next run can go on with it/);
+        assert.match(stderr, /is kept, so that the next run can resume the copy/);
       }
       if (good && imageState().state === 'CLEAN' && imageState().sequence === '1')
         assert.ok(readFileSync(IMAGE).equals(good), where);

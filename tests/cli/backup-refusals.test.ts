@@ -140,7 +140,7 @@ test('a device that has failed in snapshot mode stays as it is unless --restart 
   backUp();
   writeVolume([8]);
   changeDevice({ state: 3, error: -27 });
-  assertRefused(4, /failed: COW file full; --restart destroys it and begins anew/);
+  assertRefused(4, /failed: COW file full; --restart destroys it and starts over/);
   assertRefused(4, /--restart/, () => backup(['--dry-run']));
   assert.is(restart().status, 0);
   assert.is(device()?.sequence, 1);
@@ -207,7 +207,7 @@ test('two runs at once: the second ends with status 16', async () => {
     stdio: ['pipe', 'pipe', 'inherit'],
   });
   await new Promise((resolve) => holder.stdout.once('data', resolve));
-  assertRefused(16, /another run is at work there/);
+  assertRefused(16, /another run is in progress there/);
   holder.stdin.end();
   await new Promise((resolve) => holder.once('exit', resolve));
   backUp();

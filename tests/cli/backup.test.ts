@@ -144,7 +144,7 @@ const NEEDS_WHOLE: ReadonlyArray<readonly [what: string, change: () => void, rea
   ['nothing is known of the image', () => rmSync(`${IMAGE}.datto-state`), /the state of [^\n]* is unknown/],
   ['something else wrote the image', () => writeFileSync(IMAGE, 'x', { flag: 'r+' }), /something else wrote/],
   ['the volume is tracked anew', () => changeDevice({ series: '5'.repeat(32) }), /a new series was started/],
-  ['snapshots were missed', () => changeDevice({ sequence: 1000 }), /lists of what changed from snapshot \d+ to 1000/],
+  ['snapshots were missed', () => changeDevice({ sequence: 1000 }), /lists of changes from snapshot \d+ to 1000/],
   ['the device is behind the image', () => changeDevice({ sequence: 1 }), /the image is snapshot \d+, and/],
 ];
 
@@ -210,7 +210,7 @@ test('a whole copy that could not be written goes on where it was', () => {
   const failed = backup(['--note', '1'], { FAKE_BAD_WRITE: `${300 * BLOCK}` });
   assert.is(failed.status, 5);
   assert.match(failed.stderr, /cannot write [^\n]*volume\.img\.new: Input\/output error\n$/);
-  assert.match(failed.stderr, /stays, so that the next run can go on/);
+  assert.match(failed.stderr, /is kept, so that the next run can resume/);
   assert.not.ok(existsSync(IMAGE));
   const begun = volume();
   writeVolume([1, 1000]);

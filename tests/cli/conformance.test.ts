@@ -259,7 +259,7 @@ for (const tool of tools) {
     const options = { encoding: 'utf8', cwd: folder, env: environment({ FAKE_DRIVER: '1' }) } as const;
     const { status, stdout, stderr } = spawnSync('bash', ['--norc', '-c', script, toolPath(row.tool)], options);
     assert.equal([status, stdout], [row.statuses.usage, '']);
-    assert.is(stderr, `${tool}: cannot use caf\\xe9: it is no UTF-8, expected a name that is; rename it\n`);
+    assert.is(stderr, `${tool}: cannot use caf\\xe9: it is not valid UTF-8, expected a name that is; rename it\n`);
     covers(row, 'argument that is no UTF-8');
   });
 }

@@ -84,9 +84,9 @@ test('an input that cannot be read is status 1 and one line, with --json also an
   writeFileSync(at('zeros'), Buffer.alloc(65536));
   const lines: ReadonlyArray<readonly [path: string, line: string, code: string | undefined]> = [
     ['missing', 'cannot open missing: No such file or directory', undefined],
-    ['folder', 'cannot read folder: it is no regular file, expected a COW file', 'COW_KIND'],
+    ['folder', 'cannot read folder: it is not a regular file, expected a COW file', 'COW_KIND'],
     ['short', 'cannot use short: its header has 5 bytes, expected 64', 'HEADER_SHORT'],
-    ['zeros', 'cannot use zeros: it is no COW file', 'BAD_MAGIC'],
+    ['zeros', 'cannot use zeros: it is not a COW file', 'BAD_MAGIC'],
   ];
   for (const [path, line, code] of lines) {
     for (const args of [['info'], ['blocks'], ['stat'], ['map'], ['diff', INC]]) {
@@ -108,7 +108,7 @@ test('info tells what the file is, as text and as JSON', () => {
   assert.match(inspect('info', INC).stdout, /^update-img +may use it: copies to snapshot 5 of series 59f6e5ec/m);
   const { stdout } = inspect('info', SNAP, '--image', BASE);
   assert.match(stdout, /^state +snapshot, closed cleanly/m);
-  assert.match(stdout, /^update-img +may not use it: .* it is of snapshot mode, expected incremental$/m);
+  assert.match(stdout, /^update-img +may not use it: .* it is in snapshot mode, expected incremental mode$/m);
   assert.match(stdout, /says base\.img$/m);
   const info = json(inspect('info', INC, '--json')) as Record<string, unknown>;
   assert.is(info.mode, 'incremental');

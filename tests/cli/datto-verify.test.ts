@@ -193,7 +193,7 @@ test('scrub refuses what is no manifest of the image, one that is missing, and o
   writeFileSync(`${IMAGE}.datto-manifest`, old);
   const { status, stderr } = verify('scrub', IMAGE);
   assert.is(status, 22);
-  assert.match(stderr, /it is of snapshot 2, and the image is 3; make it anew/);
+  assert.match(stderr, /it is of snapshot 2, and the image is 3; hint: datto-verify manifest makes/);
 });
 
 test('manifest and scrub share the image with others that read it, on network filesystems too', async () => {

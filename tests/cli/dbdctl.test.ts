@@ -211,7 +211,7 @@ test('status --json has the keys of /proc, and words', () => {
   const [{ meaning, next, ...rest } = {}] = devices;
   assert.equal(rest, { ...original, error_text: 'COW file full', state_text: 'active snapshot' });
   assert.match(`${meaning}`, /^It has failed: COW file full\. Its snapshot cannot be read any more; the volume/);
-  assert.match(`${next}`, /^`dbdctl destroy 3`; the next backup must be a full one\. Next time copy sooner/);
+  assert.match(`${next}`, /^`dbdctl destroy 3`; the next backup must be a full one\. Copy sooner next time/);
 });
 
 test('status tells of each state what it means and what to do next', () => {

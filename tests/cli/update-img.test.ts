@@ -158,7 +158,7 @@ test('F4.7: a COW file shorter than its header is refused', () => {
 });
 
 test('F4.8: a file without the magic is refused', () => {
-  assertRefused({ magic: 4775 }, 22, /is no COW file\n$/);
+  assertRefused({ magic: 4775 }, 22, /is not a COW file\n$/);
 });
 
 test('F4.9: a COW file of another series is refused', () => {

@@ -340,7 +340,7 @@ test('a manifest that is not of the image is left alone, and the user is told', 
   writeFileSync(`${IMAGE}.datto-manifest`, 'mine');
   const { status, stderr } = update();
   assert.is(status, 0);
-  assert.match(stderr, /is no manifest of the image, it is not kept up to date/);
+  assert.match(stderr, /is not a manifest of the image, it is not kept up to date/);
   assert.is(readFileSync(`${IMAGE}.datto-manifest`, 'utf8'), 'mine');
 });
 

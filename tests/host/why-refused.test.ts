@@ -96,7 +96,7 @@ test('so have other errnos', () => {
   );
   assert.match(why(setup('/dev/sdb1'), EBUSY, one), /^minor 0 is in use, by \/dev\/sda1; hint: minor 1 is free$/);
   assert.match(why(setup('/dev/none'), ENOENT, world()), /^there is no \/dev\/none$/);
-  assert.match(why(setup('/dev/file'), constants.errno.ENOTTY, world()), /^\/dev\/file is no block device$/);
+  assert.match(why(setup('/dev/file'), constants.errno.ENOTTY, world()), /^\/dev\/file is not a block device$/);
   assert.match(why(setup('/dev/sda1', '/data/none/cow'), ENOENT, world()), /^there is no folder \/data\/none$/);
   assert.match(why(setup('/dev/sda1', '/data/folder'), constants.errno.EISDIR, world()), /is a folder, expected/);
   assert.match(why(setup('/dev/sda1'), ELOOP, world()), /is a symbolic link/);

@@ -72,7 +72,7 @@ const STATES: ReadonlyArray<readonly [make: () => void, state: RegExp, code: str
       snapshot({ flags: 0 });
       truncateSync(COW, 528384);
     },
-    /^incremental, in use .* snapshot before$/,
+    /^incremental, in use .* previous snapshot$/,
     'NOT_CLEAN',
   ],
 ];

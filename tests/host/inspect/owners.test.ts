@@ -213,7 +213,7 @@ test('runProgram() names the package of a program that is missing, and says how 
   };
   assert.is(
     message('no-such-program'),
-    'cannot run no-such-program: it is not installed, expected it from: apt-get install some-package',
+    'cannot run no-such-program: it is not installed; hint: apt-get install some-package',
   );
   assert.is(message('sh'), 'cannot run sh: it ended with status 3 and printed "words", expected 0');
 });
