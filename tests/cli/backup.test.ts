@@ -324,7 +324,7 @@ test('a device that was not taken up after a reboot, or failed while it noted ch
   for (const state of [4, 5, 2]) {
     writeVolume([8]);
     changeDevice({ state, error: -116 });
-    assert.match(backup(['--dry-run']).stdout, /whole/);
+    assert.match(backup(['--dry-run']).stdout, /^full copy /);
     assert.is(backup(['--no-whole']).status, 4);
     assert.is(device()?.error, -116);
     const { kind, reason, notices } = backUpJson();

@@ -173,7 +173,7 @@ test('F4.10: a COW file that does not precede the snapshot is refused', () => {
 test('a COW file that was not closed cleanly, or of snapshot mode, is refused', () => {
   assertRefused({ flags: 2 }, 22, /not closed cleanly\n$/);
   assertRefused({ flags: 0 }, 22, /not closed cleanly\n$/);
-  assertRefused({ flags: 1 }, 22, /snapshot mode, expected incremental\n$/);
+  assertRefused({ flags: 1 }, 22, /snapshot mode, expected incremental mode\n$/);
 });
 
 test('a COW file that ends before its index is refused', () => {

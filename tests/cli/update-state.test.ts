@@ -74,7 +74,7 @@ test('an image that something else wrote is refused, until the user vouches for 
   update();
   utimesSync(IMAGE, 1, 1);
   nextSnapshot([5]);
-  assertRefused(update(), /something else wrote it after .* with --adopt\n$/);
+  assertRefused(update(), /something else wrote it after .* use --adopt\n$/);
   assert.match(run(['--status', IMAGE]).stdout, /; but something else wrote it since\n$/);
   assert.is(update({}, ['--adopt']).status, 0);
 });
@@ -218,7 +218,7 @@ test('a clone is a safety net where it costs nothing, and goes when the update i
   assert.is(rollback(CLONE).status, 0);
   assert.equal([state().state, state().sequence], ['CLEAN', '1']);
   interruptedScene(5, ['--no-safety-clone'], CLONE);
-  assertRefused(rollback(CLONE), /nothing is kept/);
+  assertRefused(rollback(CLONE), /no previous image is kept/);
 });
 
 test('an undo log that is damaged is refused before the first byte is written', () => {
