@@ -142,14 +142,18 @@ static s64 write_pieces(struct dattobd_device *dev)
  * A record that stays is not true after the next write, and only the fingerprint of the filesystem
  * in it may show that.
  */
-static void remove(struct dattobd_device *dev)
+static int remove(struct dattobd_device *dev)
 {
 	int err = cow_file_raw(dev->cow, REQ_OP_WRITE | REQ_FUA, 0, dev->open_header,
 			       COW_HEADER_SIZE);
 
-	if (err)
-		device_fail(dev, err,
-			    "its clean record could not be removed: do not reload it; a full backup is needed");
+	if (!err)
+		return 0;
+	/* Said of a device that has failed before, too. */
+	pr_dev_err(dev, "the clean record in %s could not be removed, do not reload it: %d",
+		   cow_file_path(dev->cow), err);
+	device_fail(dev, err, "its clean record could not be removed; a full backup is needed");
+	return err;
 }
 
 int record_withdraw(struct dattobd_device *dev)
@@ -161,9 +165,7 @@ int record_withdraw(struct dattobd_device *dev)
 	if (!err && memcmp(dev->section_bounce, dev->sealed_header, COW_HEADER_SIZE))
 		err = -ESTALE;
 	mutex_unlock(&dev->sections_lock);
-	if (!err)
-		remove(dev);
-	return err;
+	return err ?: remove(dev);
 }
 
 /* All that the record speaks of is durable before it is. */

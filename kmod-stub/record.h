@@ -18,11 +18,11 @@ int record_write(struct dattobd_device *dev);
 
 /**
  * record_withdraw() - Write the header block without the record, durably, if the record is still
- * there. If it cannot be written the device fails.
+ * there. If it cannot be written, the device fails.
  *
  * Context: Process context; no write has passed since the record was written or read, and nobody
  * wrote to the filesystem elsewhere.
- * Return: 0; -%ESTALE if somebody else wrote to the block; the error of the read.
+ * Return: 0; -%ESTALE if somebody else wrote to the block; the error of the disk.
  */
 int record_withdraw(struct dattobd_device *dev);
 

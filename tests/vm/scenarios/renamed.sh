@@ -95,7 +95,7 @@ dmsetup resume origin
 mount $ORIGIN $MOUNT
 has_failed() { [ "$(field 0 error)" = -5 ]; }
 until_true 60 "the error" has_failed
-dmesg | matches "its clean record could not be removed: do not reload it" || die "nothing in the kernel's log"
+dmesg | matches "the clean record in /cow4 could not be removed, do not reload it" || die "nothing in the kernel's log"
 write_file seek=3 count=1
 step "a clean record that cannot be removed fails the device"
 dmsetup reload origin --table "0 $sectors linear $disk 0"
