@@ -3,12 +3,12 @@
  * The stub's own header: what each file of this folder offers to the others, grouped by file.
  *
  * Locks, outermost first:
- *   control_lock()        one request or look of the watch at a time for each minor (control.c)
- *   device.expand_mutex   one growth of the COW file at a time, by an ioctl or by itself (expand.c)
- *   the right to write    to the origin's filesystem: a freeze waits for who has it (cow_write.c)
- *   devices_lock          the table of devices, and what status.c reads of them (main.c)
- *   device.sections_lock  one section load or write-back at a time, with its I/O (sections.c)
- *   proof.lock            one look at the origin's filesystem at a time, with its I/O (proof.c)
+ *   control_lock()        one request or look of the watch at a time for each minor (control/ioctl.c)
+ *   device.expand_mutex   one growth of the COW file at a time, by an ioctl or by itself (control/grow_cow.c)
+ *   the right to write    to the origin's filesystem: a freeze waits for who has it (cow/write.c)
+ *   devices_lock          the table of devices, and what control/status.c reads of them (main.c)
+ *   device.sections_lock  one section load or write-back at a time, with its I/O (io/sections.c)
+ *   proof.lock            one look at the origin's filesystem at a time, with its I/O (io/proof.c)
  *   device.core_lock      calls into the core, and the decision whether a write may go; irq-safe,
  *                         taken inside an ftrace callback (compat/lock.h)
  *   snapshot.reads_lock   snapshot reads in flight; irq-safe, of the same kind, leaf
@@ -24,16 +24,16 @@
 #include <linux/mutex.h>
 #include <linux/spinlock.h>
 #include <linux/workqueue.h>
-#include "auto_expand.h"
+#include "control/auto_grow.h"
 #include "compat.h"
-#include "core_state.h"
-#include "cow_file.h"
-#include "drain.h"
-#include "engine.h"
-#include "late.h"
+#include "io/handover.h"
+#include "cow/file.h"
+#include "io/drain.h"
+#include "core/engine.h"
+#include "io/late.h"
 #include "layout.h"
-#include "proof.h"
-#include "seal.h"
+#include "io/proof.h"
+#include "io/seal.h"
 
 #define MIB (1024ULL * 1024)
 
@@ -52,7 +52,7 @@
 #define core_lock(dev, flags) compat_lock_irqsave(&(dev)->core_lock, flags)
 #define core_unlock(dev, flags) compat_unlock_irqrestore(&(dev)->core_lock, flags)
 
-/* device.c: one tracked origin */
+/* control/device.c: one tracked origin */
 
 /** struct device_counters - What only the core knows, read at one moment. */
 struct device_counters {
@@ -66,12 +66,12 @@ struct free_space;
 
 struct dattobd_device {
 	unsigned int minor;
-	struct hlist_node node; /* intercept.c's table */
+	struct hlist_node node; /* io/intercept.c's table */
 	struct list_head claim; /* see device_claim() */
 
 	struct compat_bdev origin;
 	sector_t start; /* first sector of the origin on its disk */
-	sector_t nr_sectors; /* tracked: what the core was made for; grow.c changes it */
+	sector_t nr_sectors; /* tracked: what the core was made for; control/grow_origin.c changes it */
 	char *origin_path; /* absolute, symbolic links resolved */
 
 	/*
@@ -86,17 +86,17 @@ struct dattobd_device {
 	int error; /* first errno that failed the device; set once, by device_fail() */
 	struct snapshot *snap; /* in snapshot mode; NULL in incremental mode */
 	struct cow_file *cow;
-	struct cut *cut; /* under core_lock; see cut.h */
+	struct cut *cut; /* under core_lock; see io/cut.h */
 
 	/*
-	 * copy.c, ring.c: reserves of their own, since the common one may be in the hands of
+	 * io/copy.c, io/ring.c: reserves of their own, since the common one may be in the hands of
 	 * writes that are held
 	 */
 	struct bio_set read_bios, append_bios;
 	atomic_t nr_cow_writes; /* raw writes to the COW file in flight */
 	wait_queue_head_t cow_writes_wait;
 
-	/* tracker.c */
+	/* io/tracker.c */
 	struct bio_list held; /* under core_lock */
 	struct late late;
 	struct work_struct work;
@@ -106,7 +106,7 @@ struct dattobd_device {
 	struct drain drain;
 	struct workqueue_struct *wq;
 
-	/* sections.c */
+	/* io/sections.c */
 	struct mutex sections_lock;
 	void *section_bounce; /* COW_SECTION_BYTES */
 	struct work_struct cache_work; /* see sections_set_cache() */
@@ -116,7 +116,7 @@ struct dattobd_device {
 	u8 uuid[COW_UUID_SIZE]; /* of the series */
 	struct device_counters counters; /* the last good ones */
 
-	/* seal.c; under core_lock */
+	/* io/seal.c; under core_lock */
 	enum seal seal;
 	bool seal_wanted, seal_open_wanted; /* what the worker is to do */
 	bool seal_spoiled;
@@ -125,19 +125,19 @@ struct dattobd_device {
 	void *open_header; /* COW_HEADER_SIZE: the header block of a file without a record */
 	void *sealed_header; /* the same with the record */
 	u64 fingerprint; /* what the record is tied to */
-	struct proof *proof; /* proof.c */
+	struct proof *proof; /* io/proof.c */
 	unsigned long proved; /* jiffies, of a write that came while shut; 0 if never */
 	unsigned long seal_broken; /* jiffies; 0 if never */
 
-	/* watch.c, reload.c; under control_lock() */
+	/* control/watch.c, control/reload.c; under control_lock() */
 	struct delayed_work watch;
 	unsigned int idle_ticks; /* looks in a row that found no filesystem mounted read-write */
 	bool no_record; /* none could be written: not tried again before the next mount */
 	bool unverified; /* reloaded, and not mounted read-write since */
 	bool publish_wanted; /* /dev/dattoN comes with the mount */
-	bool tracked; /* in the table of intercept.c */
+	bool tracked; /* in the table of io/intercept.c */
 	char *origin_name, *cow_name; /* as given to reload, else NULL */
-	/* expand.c */
+	/* control/grow_cow.c */
 	struct mutex expand_mutex;
 	u64 grown_from; /* first position that this COW file got by growing, 0 if it has not */
 	u64 masked_end; /* what it grew by reads as zeros in the snapshot up to here, and stays */
@@ -172,7 +172,7 @@ int device_claim(struct dattobd_device *dev);
 void device_unclaim(struct dattobd_device *dev);
 
 /**
- * device_free() - Free a device that is not in the table of intercept.c, with what it still
+ * device_free() - Free a device that is not in the table of io/intercept.c, with what it still
  * holds.
  */
 void device_free(struct dattobd_device *dev);
@@ -232,7 +232,7 @@ void device_counters(struct dattobd_device *dev, struct device_counters *counter
 int device_check_thawed(const struct dattobd_device *dev);
 
 /*
- * transition.c: a device's way from mode to mode. Under control_lock(); may sleep. Errors and
+ * control/transition.c: a device's way from mode to mode. Under control_lock(); may sleep. Errors and
  * their order: docs/ABI.md, B.4.
  */
 int transition_setup(unsigned int minor, const char *origin, const char *cow, u64 fallocate_mib,
@@ -240,7 +240,7 @@ int transition_setup(unsigned int minor, const char *origin, const char *cow, u6
 int transition_to_incremental(struct dattobd_device *dev);
 int transition_to_snapshot(struct dattobd_device *dev, const char *cow, u64 fallocate_mib);
 
-/* destroy.c: the last of them */
+/* control/destroy.c: the last of them */
 int transition_destroy(struct dattobd_device *dev);
 
 /**
@@ -256,7 +256,7 @@ void transition_dismantle(struct dattobd_device *dev, bool keep_cow);
 void transition_unload(struct dattobd_device *dev);
 
 /*
- * reconfigure.c: what can be changed without a change of mode. Under control_lock(); may sleep.
+ * control/reconfigure.c: what can be changed without a change of mode. Under control_lock(); may sleep.
  * Errors and their order: docs/ABI.md, B.4.
  */
 int device_reconfigure(struct dattobd_device *dev, u64 cache_bytes); /* 0: the default */
@@ -273,11 +273,11 @@ extern unsigned int max_snap_devices;
 extern unsigned int datto_major;
 extern int debug;
 
-/* guards devices[] and what status.c reads of them; held briefly */
+/* guards devices[] and what control/status.c reads of them; held briefly */
 extern struct mutex devices_lock;
 extern struct dattobd_device *devices[];
 
-/* control.c, status.c */
+/* control/ioctl.c, control/status.c */
 
 /** control_lock() - Lock a minor. Return: 0, or -%EINTR if the caller was killed. */
 int control_lock(unsigned int minor);
@@ -288,7 +288,7 @@ void control_exit(void);
 int status_init(void);
 void status_exit(void);
 
-/* intercept.c: the function that hands bios to disks, redirected for writes to tracked ones */
+/* io/intercept.c: the function that hands bios to disks, redirected for writes to tracked ones */
 
 void intercept_add(struct dattobd_device *dev);
 void intercept_remove(struct dattobd_device *dev);
@@ -326,7 +326,7 @@ void cow_file_recorded_end_io(struct bio *bio);
 
 void ring_append_end_io(struct bio *bio);
 
-/* tracker.c: the decision about each write */
+/* io/tracker.c: the decision about each write */
 
 /**
  * tracker_take() - Decide about a write-like bio on the device's disk.
@@ -362,7 +362,7 @@ int tracker_copy(struct dattobd_device *dev, sector_t sector, sector_t nr_sector
  */
 void tracker_drain(struct dattobd_device *dev);
 
-/* copy.c: preserving old content before writes go */
+/* io/copy.c: preserving old content before writes go */
 
 #define COPY_RANGES 128 /* writes looked at in one go */
 #define COPY_BLOCKS 512 /* copied in one go */
@@ -376,7 +376,7 @@ void tracker_drain(struct dattobd_device *dev);
  */
 void copy_ranges(struct dattobd_device *dev, const struct core_range *ranges, unsigned int count);
 
-/* snapshot.c: the frozen view /dev/dattoN */
+/* io/snapshot.c: the frozen view /dev/dattoN */
 
 struct snapshot *snapshot_create(struct dattobd_device *dev, struct cow_file *cow,
 				 u64 first_position);
@@ -387,6 +387,6 @@ int snapshot_close(struct snapshot *snap);
 void snapshot_reopen(struct snapshot *snap); /* undo snapshot_close() */
 void snapshot_destroy(struct snapshot *snap); /* after snapshot_close(); waits for all its I/O */
 
-struct ring *snapshot_ring(struct snapshot *snap); /* see ring.h */
+struct ring *snapshot_ring(struct snapshot *snap); /* see io/ring.h */
 
 #endif

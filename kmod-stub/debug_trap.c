@@ -12,7 +12,7 @@
 #include <linux/module.h>
 #include <linux/slab.h>
 #include "dattobd.h"
-#include "core_wasm.h"
+#include "core/core_wasm.h"
 
 static void make_trap(struct dattobd_device *dev)
 {

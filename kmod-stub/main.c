@@ -30,7 +30,7 @@ module_param(debug, int, 0644);
 MODULE_PARM_DESC(debug, "log more");
 
 unsigned int datto_major;
-DEFINE_MUTEX(devices_lock); /* devices[], and what status.c reads of them */
+DEFINE_MUTEX(devices_lock); /* devices[], and what control/status.c reads of them */
 struct dattobd_device *devices[SNAP_DEVICES_MAX];
 
 static void check_parameters(void)

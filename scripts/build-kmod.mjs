@@ -39,6 +39,8 @@ import { workFolder } from './work-folder.mjs';
 
 const root = dirname(dirname(fileURLToPath(import.meta.url)));
 const stub = join(root, 'kmod-stub');
+/** Its folders of sources, from the ground up. */
+const WINGS = ['core', 'cow', 'io', 'control'];
 
 /** Returns where a program lies, or null. */
 function which(program) {
@@ -135,14 +137,16 @@ function embed(wasm) {
     );
   return (
     `// SPDX-License-Identifier: GPL-2.0-only\n/* Generated from ${basename(wasm)} by scripts/build-kmod.mjs. */\n\n` +
-    `#include "core_wasm.h"\n\nconst u32 core_wasm_bytes = ${bytes.length};\n` +
+    `#include "core/core_wasm.h"\n\nconst u32 core_wasm_bytes = ${bytes.length};\n` +
     `const u8 core_wasm[] = {\n${lines.join('\n')}\n};\n`
   );
 }
 
-/** Returns the sources of the module's own folder, by name. */
+/** Returns the sources of the module's own folder and its wings, by their path in it. */
 function moduleSources(options) {
   const sources = filesOf(stub, /\.[ch]$|^Kbuild$/);
+  for (const wing of WINGS)
+    for (const [name, path] of filesOf(join(stub, wing))) sources.set(join(wing, name), path);
   if (!options.test) return sources;
   const kept = options.stub?.split(',');
   for (const name of [...sources.keys()])
@@ -157,11 +161,11 @@ function prepare(folder, options) {
   const wasm = process.env.CORE_WASM ?? join(root, 'build', options['debug-core'] ? 'core.debug.wasm' : 'core.wasm');
   if (!existsSync(wasm)) throw new Missing(`no ${wasm}: npm run build:core`);
   const wasm3 = fetchWasm3();
-  copyAll(
-    folder,
-    moduleSources(options).set('wasm3.defines', join(root, 'wasm3-binding/wasm3.defines')),
-    /^(?!(stub|core_(debug_)?wasm)\.c$).*\.[ch]$/,
-  );
+  const sources = moduleSources(options).set('wasm3.defines', join(root, 'wasm3-binding/wasm3.defines'));
+  const inFolder = (name) =>
+    new Map([...sources].filter(([path]) => dirname(path) === name).map(([path, from]) => [basename(path), from]));
+  copyAll(folder, inFolder('.'), /^(?!(stub|core_(debug_)?wasm)\.c$).*\.[ch]$/);
+  for (const wing of WINGS) copyAll(join(folder, wing), inFolder(wing));
   for (const name of ['compat', 'probes', 'shim']) copyAll(join(folder, name), filesOf(join(stub, name)));
   copyAll(join(folder, 'wasm3'), filesOf(wasm3));
   update(join(folder, core), Buffer.from(embed(wasm)));

@@ -27,7 +27,7 @@
 #include <linux/vmalloc.h>
 
 #define LIBC_PAGED_BYTES 65536
-#define LIBC_HEADER_BYTES 24	/* sizeof(M3MemoryHeader), asserted in engine.c */
+#define LIBC_HEADER_BYTES 24	/* sizeof(M3MemoryHeader), asserted in core/engine.c */
 
 /* Defined in memory.c. All may sleep. */
 void *libc_realloc(void *old, size_t bytes, size_t old_bytes);

@@ -9,7 +9,7 @@
 #include <linux/vmalloc.h>
 
 #include "dattobd.h"
-#include "core_wasm.h"
+#include "core/core_wasm.h"
 
 #define SECTORS_PER_GIB (1ULL << 21)
 #define CACHE_BYTES (1 << 20)

@@ -1,5 +1,5 @@
 /**
- * Runs engine_test.c, which exercises engine.c and the core alone, with both builds of the core:
+ * Runs engine_test.c, which exercises core/engine.c and the core alone, with both builds of the core:
  *
  *   tsx tests/vm/engine/run.ts [6.1] [6.12] [debug]
  *
@@ -15,7 +15,7 @@ import { failure } from '../verdict.js';
 function build(on: Kernel, options: readonly string[]): string {
   const output = execFileSync(
     'npm',
-    ['run', '-s', 'build:kmod', '--', on.release, '--test', import.meta.dirname, '--stub', 'engine.c', ...options],
+    ['run', '-s', 'build:kmod', '--', on.release, '--test', import.meta.dirname, '--stub', 'core/engine.c', ...options],
     {
       cwd: projectDir,
       env: { ...process.env, ...on.buildEnv },

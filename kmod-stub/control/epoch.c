@@ -1,0 +1,96 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* The next snapshot of a device: core, COW file and disk, made ready before the switch to it. */
+#include <linux/math64.h>
+#include <linux/slab.h>
+#include "control/epoch.h"
+#include "control/request.h"
+
+#define COW_FILE_NEEDS \
+	"expected ext2, ext3, ext4 or xfs; no data=journal, realtime, encryption or DAX"
+
+void next_discard(struct next *next)
+{
+	request_ignore_kill();
+	if (next->snap) {
+		snapshot_close(next->snap);
+		snapshot_destroy(next->snap);
+	}
+	if (next->cow) {
+		cow_file_unlink(next->cow);
+		cow_file_release(next->cow);
+	}
+	engine_destroy(next->engine);
+	memset(next, 0, sizeof(*next));
+}
+
+/*
+ * Size of a COW file in bytes, and what /proc says was allocated (whole MiB). U64_MAX if it does
+ * not fit 64 bits.
+ */
+static u64 allocation(const struct dattobd_device *dev, u64 mib, u64 *shown_mib)
+{
+	u64 bytes = mib * MIB;
+
+	if (!mib)
+		bytes = mul_u64_u64_div_u64(dev->nr_sectors * SECTOR_SIZE,
+					    cow_fallocate_percentage_default, 100);
+	else if (mib > U64_MAX / MIB)
+		bytes = U64_MAX;
+	*shown_mib = bytes / MIB;
+	return bytes;
+}
+
+/* An index that fills the COW file leaves no room for a copy: the first write would fail it. */
+static int check_allocation(struct dattobd_device *dev, struct engine *engine, u64 bytes)
+{
+	s64 index = engine_ask(engine, CORE_STAT, CORE_STAT_DATA_OFFSET, 0, 0, S64_MAX);
+
+	if (index < 0 || bytes > index)
+		return min_t(s64, index, 0);
+	pr_dev_err(dev, "a COW file of %llu MiB is too small, this volume takes at least %llu: %d",
+		   bytes / MIB, index / MIB + 1, -ENOSPC);
+	return -ENOSPC;
+}
+
+int next_create(struct dattobd_device *dev, const char *path, u64 mib, u64 cache_bytes, u64 seqid,
+		struct next *next)
+{
+	u64 bytes = allocation(dev, mib, &next->fallocate_mib);
+	void *header = kmalloc(COW_HEADER_SIZE, GFP_KERNEL);
+	s64 position;
+	void *made;
+	int err;
+
+	if (!header)
+		return -ENOMEM;
+	made = core_start(dev, cache_bytes, bytes, seqid, dev->uuid, header);
+	if (IS_ERR(made))
+		goto failed;
+	next->engine = made;
+	err = check_allocation(dev, next->engine, bytes);
+	if (err) {
+		made = ERR_PTR(err);
+		goto failed;
+	}
+
+	made = cow_file_create(path, origin_bdev(dev), dev->origin_path, bytes, header);
+	if (made == ERR_PTR(-EOPNOTSUPP))
+		pr_dev_err(dev, "%s cannot be a COW file; %s: %d", path, COW_FILE_NEEDS,
+			   -EOPNOTSUPP);
+	if (IS_ERR(made))
+		goto failed;
+	next->cow = made;
+
+	position = engine_ask(next->engine, CORE_STAT, CORE_STAT_FPOS, 0, 0, S64_MAX);
+	made = position < 0 ? ERR_PTR(position) : snapshot_create(dev, next->cow, position);
+	if (IS_ERR(made))
+		goto failed;
+	next->snap = made;
+	kfree(header);
+	return 0;
+
+failed:
+	kfree(header);
+	next_discard(next);
+	return PTR_ERR(made);
+}

@@ -1,0 +1,29 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* The next snapshot of a device, made ready before the switch to it (control/epoch.c, control/transition.c). */
+#ifndef DATTOBD_CONTROL_EPOCH_H
+#define DATTOBD_CONTROL_EPOCH_H
+
+#include "dattobd.h"
+
+struct next {
+	struct engine *engine;
+	struct cow_file *cow;
+	struct snapshot *snap;
+	u64 fallocate_mib;
+};
+
+/**
+ * next_create() - Create core, COW file and disk of a snapshot.
+ * @path: of the COW file, as the caller gave it
+ * @mib: its size; 0 for the default share of the origin
+ * @next: result, zeroed before; zeroed again on an error
+ *
+ * Errors and their order: docs/ABI.md, B4.7b to B4.14.
+ */
+int next_create(struct dattobd_device *dev, const char *path, u64 mib, u64 cache_bytes, u64 seqid,
+		struct next *next);
+
+/** next_discard() - Undo next_create(): the COW file is removed. */
+void next_discard(struct next *next);
+
+#endif

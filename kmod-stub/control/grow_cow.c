@@ -1,0 +1,257 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Growing the COW file under an active snapshot.
+ *
+ * The filesystem gives the file blocks that are free now. At the snapshot's instant such a block
+ * was one of three things:
+ * - in use, by a file that was deleted since, and not copied: it is copied first, as before a
+ *   write, into the room that there still is;
+ * - copied already: nothing is left to do;
+ * - free: its content was nobody's, and nothing can keep it. From now on it reads as zeros in the
+ *   snapshot, like the blocks that the COW file had from the start. The incremental lists it as
+ *   changed, since an image may have what it held before.
+ *
+ * That is done piece by piece in the order of the file, and each piece is the store's as soon as
+ * it is ready, so that the room for copying grows meanwhile.
+ */
+#include "control/grow_cow.h"
+#include "cow/free_space.h"
+#include "io/reads.h"
+#include "control/request.h"
+#include "io/memory.h"
+#include "io/snapshot.h"
+
+#define COPY_PIECE 1024 /* blocks, so that writes get their turn */
+
+/*
+ * A run of whole blocks of the origin, the last of which ends, with what lies before it in the
+ * file, at sector @end of the file; or one block of which the file has a part: it is preserved.
+ */
+struct growth_piece {
+	u64 block, count, end;
+	bool was_free;
+};
+
+static u64 present_bytes(struct dattobd_device *dev)
+{
+	struct device_counters counters;
+
+	device_counters(dev, &counters);
+	return counters.fsize;
+}
+
+/* Asked once: what was free at one instant does not change. */
+void expand_prepare(struct dattobd_device *dev)
+{
+	struct free_space *space;
+	struct block_device *disk;
+	char node[32];
+
+	if (dev->free_space)
+		return;
+	snprintf(node, sizeof(node), "/dev/datto%u", dev->minor);
+	disk = compat_disk_bdev_get(dev->snap->disk);
+	space = IS_ERR(disk) ? ERR_CAST(disk) :
+			       free_space_read(disk, cow_file_type(dev->cow), node);
+	if (!IS_ERR(disk))
+		compat_disk_bdev_put(disk);
+	if (IS_ERR(space))
+		pr_dev_warn(dev, "which blocks were free is not known, all are preserved: %ld",
+			    PTR_ERR(space));
+	else
+		dev->free_space = space;
+}
+
+int expand_interrupted(struct dattobd_device *dev)
+{
+	if (fatal_signal_pending(current))
+		return -EINTR;
+	return !request_is_current() && READ_ONCE(dev->auto_expand.paused) ? -EAGAIN : 0;
+}
+
+/* Cut a piece to what can be copied. Return: 1 if there is something to copy, 0, or -errno. */
+static int fit(struct dattobd_device *dev, struct growth_piece *piece)
+{
+	u64 sector = piece->block * COW_BLOCK_SECTORS;
+	unsigned long flags;
+	s64 room, ret;
+
+	piece->count = min_t(u64, piece->count, COPY_PIECE);
+	core_lock(dev, flags);
+	room = engine_ask(dev->engine, CORE_STAT, CORE_STAT_ROOM, 0, 0, S64_MAX);
+	ret = dev->error ?:
+			   engine_ask(dev->engine, CORE_IS_COPIED, sector,
+				      piece->count * COW_BLOCK_SECTORS, 0, 1);
+	core_unlock(dev, flags);
+	if (ret || room <= 0)
+		return ret ? min_t(s64, ret, 0) : room ?: -ENOSPC;
+	/* The other half is for writes that come in meanwhile. */
+	piece->count = min_t(u64, piece->count, DIV_ROUND_UP_ULL(room, 2));
+	return 1;
+}
+
+static int preserve(struct dattobd_device *dev, struct growth_piece *piece)
+{
+	int ret = fit(dev, piece);
+
+	if (ret > 0)
+		ret = tracker_copy(dev, piece->block * COW_BLOCK_SECTORS,
+				   piece->count * COW_BLOCK_SECTORS);
+	return ret;
+}
+
+/* No read that is planned from now on goes to the piece. Return: 0 or -errno. */
+static int part_from_snapshot(struct dattobd_device *dev, const struct growth_piece *piece,
+			      u64 *reads)
+{
+	unsigned long flags;
+	s64 ret = 0;
+
+	if (piece->was_free)
+		ret = room_call(dev, CORE_MASK_EXTENT, piece->block, piece->count, 0);
+	core_lock(dev, flags);
+	if (!ret)
+		ret = dev->error;
+	if (!ret && !piece->was_free &&
+	    engine_ask(dev->engine, CORE_IS_COPIED, piece->block * COW_BLOCK_SECTORS,
+		       piece->count * COW_BLOCK_SECTORS, 0, 1) != 1)
+		ret = -EIO; /* never: who could not copy failed the device */
+	*reads = snapshot_reads_begun(dev->snap);
+	core_unlock(dev, flags);
+	return ret;
+}
+
+static int growth_take(struct dattobd_device *dev, const struct growth_piece *piece, u64 bytes)
+{
+	u64 end = piece->end / COW_BLOCK_SECTORS, reads;
+	unsigned long flags;
+	int err = part_from_snapshot(dev, piece, &reads);
+
+	if (err)
+		return err;
+	/* Whatever comes now, it stays in the file, so that expand_end() lists it. */
+	if (piece->was_free)
+		dev->masked_end =
+			max(dev->masked_end, DIV_ROUND_UP_ULL(piece->end, COW_BLOCK_SECTORS));
+	err = drain_reads(dev, reads);
+	if (err)
+		return err;
+	core_lock(dev, flags);
+	err = dev->error;
+	if (!err) {
+		cow_file_take(dev->cow, end);
+		engine_call(dev->engine, CORE_SET_FSIZE, min(bytes, end * COW_BLOCK_SIZE), 0, 0);
+	}
+	core_unlock(dev, flags);
+	return err;
+}
+
+/* The next piece of the file, from sector @offset of it on. Return: false at its end. */
+static bool next_piece(struct dattobd_device *dev, u64 offset, struct growth_piece *piece)
+{
+	u64 sector, count = cow_file_map(dev->cow, offset, &sector), covered;
+
+	if (!count)
+		return false;
+	piece->block = sector / COW_BLOCK_SECTORS;
+	piece->count = 1;
+	piece->was_free = false;
+	covered = min(count, COW_BLOCK_SECTORS - sector % COW_BLOCK_SECTORS);
+	if (covered == COW_BLOCK_SECTORS) {
+		count = min_t(u64, count / COW_BLOCK_SECTORS, CORE_MASK_CHUNK_BLOCKS);
+		piece->count =
+			free_space_run(dev->free_space, piece->block, count, &piece->was_free);
+		covered = piece->count * COW_BLOCK_SECTORS;
+	}
+	piece->end = offset + covered;
+	return true;
+}
+
+/* Cut a piece of whole blocks as fit() did. */
+static void set_end(struct growth_piece *piece, u64 offset)
+{
+	piece->end = min(piece->end, offset + piece->count * COW_BLOCK_SECTORS);
+}
+
+/* Make the store's what the file has from @position on. */
+static int take_all(struct dattobd_device *dev, u64 position, u64 bytes)
+{
+	u64 offset = position * COW_BLOCK_SECTORS;
+	struct growth_piece piece;
+	int err = 0;
+
+	for (; !err && next_piece(dev, offset, &piece); offset = piece.end) {
+		err = expand_interrupted(dev);
+		if (!err && !piece.was_free)
+			err = preserve(dev, &piece);
+		set_end(&piece, offset);
+		if (!err)
+			err = growth_take(dev, &piece, bytes);
+		cond_resched();
+	}
+	return err;
+}
+
+/* Give back what was not taken. */
+static void undo(struct dattobd_device *dev)
+{
+	u64 keep = max(present_bytes(dev), dev->masked_end * COW_BLOCK_SIZE);
+	int err;
+
+	request_ignore_kill();
+	err = keep < cow_file_bytes(dev->cow) ? cow_file_truncate(dev->cow, keep) : 0;
+	if (err)
+		pr_dev_warn(dev, "space of the COW file %s could not be given back: %d",
+			    cow_file_path(dev->cow), err);
+}
+
+int expand_cow_file(struct dattobd_device *dev, u64 bytes, u64 reserve)
+{
+	u64 from = present_bytes(dev);
+	/* The last block that the store has may not be whole, and then not be in the map. */
+	u64 position = min(cow_file_end(dev->cow), DIV_ROUND_UP_ULL(from, COW_BLOCK_SIZE));
+	int err;
+
+	if (bytes > MAX_LFS_FILESIZE - from)
+		return -EFBIG;
+	if (compat_bdev_frozen(origin_bdev(dev)))
+		return -EBUSY; /* by a suspended device, perhaps, which cannot be read either */
+	if (request_is_current())
+		expand_prepare(dev);
+	err = cow_file_grow(dev->cow, from + bytes, reserve);
+	if (!err) {
+		dev->grown_from = dev->grown_from ?: position;
+		err = take_all(dev, position, from + bytes);
+	}
+	if (err && cow_file_end(dev->cow) != position)
+		undo(dev);
+	return err;
+}
+
+/* Interrupts are off in each call. */
+static s64 mark_grown(struct dattobd_device *dev)
+{
+	u64 offset = dev->grown_from * COW_BLOCK_SECTORS, sector, count;
+	s64 ret = 0;
+
+	for (; ret >= 0; offset += count) {
+		count = cow_file_map(dev->cow, offset, &sector);
+		if (!count)
+			return 0;
+		count = min_t(u64, count, CORE_MASK_CHUNK_BLOCKS * COW_BLOCK_SECTORS);
+		ret = room_call(dev, CORE_MARK, sector, count, count);
+	}
+	return ret;
+}
+
+void expand_end(struct dattobd_device *dev)
+{
+	s64 ret = dev->grown_from ? mark_grown(dev) : 0;
+
+	if (ret < 0)
+		device_fail(dev, ret, "the core could not list what the COW file grew by");
+	dev->grown_from = 0;
+	dev->masked_end = 0;
+	free_space_free(dev->free_space);
+	dev->free_space = NULL;
+}

@@ -1,0 +1,165 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * A core is made for one size, and knows nothing of blocks beyond it. Writes to what the origin has
+ * grown by are not recorded, nor need they be: before the next snapshot all of it is counted as
+ * changed, in a larger core that takes over the bits of the present one. A snapshot is of the size
+ * that the origin had.
+ */
+#include <linux/slab.h>
+#include "control/grow_origin.h"
+#include "io/memory.h"
+
+#define GROW_TRIES 16
+#define MARK_PIECE (64ULL * 1024 * MIB / SECTOR_SIZE)
+
+int grow_check(struct dattobd_device *dev)
+{
+	struct block_device *bdev = origin_bdev(dev);
+	u64 nr_sectors = compat_bdev_nr_sectors(bdev);
+
+	if (get_start_sect(bdev) == dev->start && nr_sectors >= dev->nr_sectors)
+		return nr_sectors > dev->nr_sectors;
+	device_fail(dev, -ESTALE, "its origin shrank or was moved; a full backup is needed");
+	return -ESTALE;
+}
+
+/* What an export of the present core leaves in its buffer goes to the larger core. */
+static s64 take_out(struct dattobd_device *dev, struct engine *larger, enum core_export export,
+		    u64 argument, size_t bytes)
+{
+	u64 address = dev->buffer_address;
+	unsigned long flags;
+	void *from, *to;
+	s64 ret;
+
+	core_lock(dev, flags);
+	ret = dev->error ?: engine_ask(dev->engine, export, argument, 0, 0, S64_MAX);
+	if (ret > 0) {
+		from = engine_memory(dev->engine, CORE_BUFFER_ADDRESS, address, bytes);
+		to = engine_memory(larger, CORE_BUFFER_ADDRESS, address, bytes);
+		if (from && to)
+			memcpy(to, from, bytes);
+		else
+			ret = -ENOTRECOVERABLE;
+	}
+	core_unlock(dev, flags);
+	return ret;
+}
+
+static s64 copy_chunk(struct dattobd_device *dev, struct engine *larger, enum core_export out,
+		      enum core_export in, u64 chunk)
+{
+	s64 ret = take_out(dev, larger, out, chunk, CORE_MASK_CHUNK_BYTES);
+
+	return ret > 0 ? room_call_alone(larger, in, chunk, 0, 0) : ret;
+}
+
+/* The mask goes without what changed: no other bit of it has a meaning any more. */
+static s64 copy_bitmaps(struct dattobd_device *dev, struct engine *larger)
+{
+	u64 chunks = DIV_ROUND_UP_ULL(device_nr_blocks(dev), CORE_MASK_CHUNK_BLOCKS), chunk;
+	s64 ret = 0;
+
+	for (chunk = 0; chunk < chunks && ret >= 0; chunk++) {
+		ret = copy_chunk(dev, larger, CORE_MASK_EXPORT, CORE_MASK_IMPORT, chunk);
+		if (ret >= 0)
+			ret = copy_chunk(dev, larger, CORE_CHANGED_EXPORT, CORE_CHANGED_IMPORT,
+					 chunk);
+		cond_resched();
+	}
+	return ret;
+}
+
+/* From the last block on that the smaller core has only a part of. */
+static s64 mark_rest(struct dattobd_device *dev, struct engine *larger, u64 nr_sectors)
+{
+	u64 from = round_down(dev->nr_sectors, COW_BLOCK_SECTORS), count;
+	s64 ret = 0;
+
+	for (; from < nr_sectors && ret >= 0; from += count) {
+		count = min_t(u64, nr_sectors - from, MARK_PIECE);
+		ret = room_call_alone(larger, CORE_MARK, from, count, S64_MAX);
+		cond_resched();
+	}
+	return ret;
+}
+
+static s64 fill_larger(struct dattobd_device *dev, struct engine *larger, u64 nr_sectors)
+{
+	s64 ret = engine_ask(larger, CORE_INIT, nr_sectors, device_cache_bytes(dev),
+			     CORE_MODE_INCREMENTAL, 0);
+
+	if (!ret)
+		ret = copy_bitmaps(dev, larger);
+	if (ret >= 0)
+		ret = take_out(dev, larger, CORE_HEADER_ENCODE, false, COW_HEADER_SIZE);
+	if (ret >= 0)
+		ret = engine_ask(larger, CORE_HEADER_CHECK,
+				 CORE_EXPECT_INCREMENTAL | CORE_EXPECT_UNCLEAN_OK, 0, 0, 0);
+	return ret < 0 ? ret : mark_rest(dev, larger, nr_sectors);
+}
+
+/* A write that is marked now is marked in the smaller core only. */
+static u64 changed_now(struct dattobd_device *dev)
+{
+	struct device_counters counters;
+
+	device_counters(dev, &counters);
+	return counters.nr_changed;
+}
+
+/*
+ * Who gets room for the smaller core has a write that is held. Who changes its size otherwise has
+ * sections_lock, and has done with it when this has that.
+ */
+static struct engine *exchange(struct dattobd_device *dev, struct engine *larger, u64 nr_sectors,
+			       u64 changed)
+{
+	struct engine *other = larger;
+	unsigned long flags;
+
+	mutex_lock(&dev->sections_lock);
+	core_lock(dev, flags);
+	if (engine_call(dev->engine, CORE_STAT, CORE_STAT_NR_CHANGED, 0, 0) == changed &&
+	    dev->drain.held == READ_ONCE(dev->drain.gone) && !dev->error) {
+		other = dev->engine;
+		dev->engine = larger;
+		WRITE_ONCE(dev->nr_sectors, nr_sectors);
+	}
+	core_unlock(dev, flags);
+	mutex_unlock(&dev->sections_lock);
+	return other;
+}
+
+int grow_origin(struct dattobd_device *dev)
+{
+	u64 nr_sectors = compat_bdev_nr_sectors(origin_bdev(dev)), before = dev->nr_sectors;
+	struct engine *engine, *other;
+	unsigned int tries;
+	u64 changed;
+	s64 ret;
+
+	if (nr_sectors > CORE_ORIGIN_SECTORS_MAX) {
+		pr_dev_err(dev, "%s has grown to more than " CORE_ORIGIN_MAX_TEXT ": %d",
+			   dev->origin_path, -EFBIG);
+		return -EFBIG;
+	}
+	for (tries = 0; tries < GROW_TRIES; tries++) {
+		changed = changed_now(dev);
+		engine = engine_create();
+		if (IS_ERR(engine))
+			return PTR_ERR(engine);
+		ret = fill_larger(dev, engine, nr_sectors);
+		other = ret < 0 ? engine : exchange(dev, engine, nr_sectors, changed);
+		engine_destroy(other);
+		if (ret < 0)
+			return ret;
+		if (other != engine) {
+			pr_dev_info(dev,
+				    "%s has grown from %llu to %llu sectors: all of that counts as changed",
+				    dev->origin_path, before, nr_sectors);
+			return 0;
+		}
+	}
+	return -EBUSY;
+}

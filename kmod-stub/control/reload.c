@@ -1,0 +1,245 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Reload: tracking goes on from the clean record in a COW file, before its filesystem is mounted
+ * read-write.
+ *
+ * Writes are seen from before the record is read (SEAL_LOADING), so that none falls between the
+ * two. Whatever is wrong with the record, the device is there, failed, with its reason: boot
+ * scripts expect that reload succeeds.
+ */
+#include <linux/slab.h>
+#include "dattobd.h"
+#include "io/record.h"
+
+static const struct refusal {
+	int error;
+	const char *why;
+} refusals[] = {
+	[CORE_REFUSAL_BAD_MAGIC] = { -EINVAL, "the file is no COW file" },
+	[CORE_REFUSAL_NOT_CLEAN] = { -EUCLEAN, "no clean record was written to the file" },
+	[CORE_REFUSAL_WRONG_MODE] = { -EMEDIUMTYPE, "it is of the other mode" },
+	[CORE_REFUSAL_RESIZED] = { -ERANGE, "the origin was resized" },
+	[CORE_REFUSAL_MOVED] = { -EREMCHG, "the file lies elsewhere on the origin than it did" },
+	[CORE_REFUSAL_FOREIGN] = { -ESTALE, "the filesystem was changed while nobody tracked it" },
+	[CORE_REFUSAL_DAMAGED] = { -EBADMSG, "the clean record is damaged" },
+	[CORE_REFUSAL_OUTDATED] = { -EUCLEAN, "the clean record is of an older module" },
+};
+
+static void refuse_reload(struct dattobd_device *dev, const char *cow, int error, const char *why)
+{
+	pr_dev_err(dev, "cannot go on tracking %s with %s: %s; a full backup is needed: %d",
+		   dev->origin_path, cow, why, error);
+	WRITE_ONCE(dev->error, error);
+}
+
+static const char *lookup_error(int err)
+{
+	switch (err) {
+	case -ENOENT:
+		return "the file is missing";
+	case -ENODEV:
+		return "there is no ext4 or xfs filesystem";
+	case -EOPNOTSUPP:
+		return "the file cannot be reached past its filesystem";
+	default:
+		return "the file could not be looked up";
+	}
+}
+
+static const char *load_error(int err)
+{
+	switch (err) {
+	case -EXDEV:
+		return "the log of its filesystem is on another device";
+	case -EOPNOTSUPP:
+		return "there is no ext4 or xfs filesystem";
+	default:
+		return "the clean record could not be read";
+	}
+}
+
+/* The core of the device, which knows nothing yet. */
+static int create_core(struct dattobd_device *dev)
+{
+	struct engine *engine = engine_create();
+	s64 ret;
+
+	if (IS_ERR(engine))
+		return PTR_ERR(engine);
+	ret = engine_ask(engine, CORE_INIT, dev->nr_sectors, device_cache_bytes(dev),
+			 dev->snapshot_mode ? CORE_MODE_SNAPSHOT : CORE_MODE_INCREMENTAL, 0);
+	if (ret) {
+		engine_destroy(engine);
+		return ret;
+	}
+	dev->engine = engine;
+	dev->buffer_address = engine_call(engine, CORE_BUFFER_ADDRESS, 0, 0, 0);
+	dev->runs_address = engine_call(engine, CORE_RUNS_ADDRESS, 0, 0, 0);
+	return 0;
+}
+
+static int start_disk(struct dattobd_device *dev)
+{
+	s64 position = engine_ask(dev->engine, CORE_STAT, CORE_STAT_FPOS, 0, 0, S64_MAX);
+	struct snapshot *snap;
+
+	if (position < 0 || !dev->snapshot_mode)
+		return min_t(s64, position, 0);
+	snap = snapshot_create(dev, dev->cow, position);
+	if (IS_ERR(snap))
+		return PTR_ERR(snap);
+	dev->snap = snap;
+	dev->publish_wanted = true;
+	return 0;
+}
+
+static void adopt(struct dattobd_device *dev)
+{
+	__le64 uuid[] = {
+		cpu_to_le64(engine_call(dev->engine, CORE_STAT, CORE_STAT_UUID_LOW, 0, 0)),
+		cpu_to_le64(engine_call(dev->engine, CORE_STAT, CORE_STAT_UUID_HIGH, 0, 0)),
+	};
+
+	static_assert(sizeof(uuid) == COW_UUID_SIZE);
+	memcpy(dev->uuid, uuid, COW_UUID_SIZE);
+	/* The next snapshot takes as much; an incremental's file does not tell. */
+	if (dev->snapshot_mode)
+		dev->fallocate_mib =
+			engine_call(dev->engine, CORE_STAT, CORE_STAT_FSIZE, 0, 0) >> 20;
+	/* Nor does a snapshot's, by how much it had grown: all of it, at most. */
+	dev->grown_from = dev->snapshot_mode;
+	dev->masked_end = dev->snapshot_mode ? cow_file_end(dev->cow) : 0;
+}
+
+/* From here on the first write is held. Return: false if one came too early. */
+static bool seal_loaded(struct dattobd_device *dev)
+{
+	unsigned long flags;
+	bool loaded;
+
+	core_lock(dev, flags);
+	loaded = !dev->seal_spoiled;
+	if (loaded)
+		dev->seal = SEAL_WHOLE;
+	core_unlock(dev, flags);
+	return loaded;
+}
+
+/*
+ * The record of a smaller origin is as good as ever for what that had; what the origin has grown by
+ * counts as changed when the next snapshot is made (control/grow_origin.c). Return: false if it was larger.
+ */
+static bool take_old_size(struct dattobd_device *dev)
+{
+	u64 nr_sectors = le64_to_cpup(dev->sealed_header + CORE_RECORD_NR_SECTORS_OFFSET);
+
+	if (!nr_sectors || nr_sectors >= dev->nr_sectors)
+		return false;
+	pr_dev_info(dev, "%s has grown from %llu to %llu sectors", dev->origin_path, nr_sectors,
+		    (u64)dev->nr_sectors);
+	engine_destroy(dev->engine);
+	dev->engine = NULL;
+	WRITE_ONCE(dev->nr_sectors, nr_sectors);
+	return true;
+}
+
+/* Return: 0, or after a refusal -errno. */
+static int load_device(struct dattobd_device *dev, const char *cow)
+{
+	struct cow_file *file = cow_file_find(cow, origin_bdev(dev), dev->origin_path);
+	int ret;
+
+	if (IS_ERR(file)) {
+		ret = PTR_ERR(file);
+		refuse_reload(dev, cow, ret, lookup_error(ret));
+		return ret;
+	}
+	dev->cow = file;
+	ret = create_core(dev) ?: proof_learn(dev, &dev->fingerprint) ?: record_read(dev);
+	if (ret == CORE_REFUSAL_RESIZED && take_old_size(dev))
+		ret = create_core(dev) ?: proof_learn(dev, &dev->fingerprint) ?: record_read(dev);
+	if (ret > 0 && ret < (int)ARRAY_SIZE(refusals)) {
+		refuse_reload(dev, cow, refusals[ret].error, refusals[ret].why);
+		return refusals[ret].error;
+	}
+	if (!ret)
+		ret = start_disk(dev);
+	if (ret) {
+		refuse_reload(dev, cow, ret, load_error(ret));
+		return ret;
+	}
+	adopt(dev);
+	if (!seal_loaded(dev)) {
+		record_withdraw(dev); /* it does not know of that write */
+		refuse_reload(dev, cow, -EAGAIN, "the origin was written to meanwhile");
+		return -EAGAIN;
+	}
+	return 0;
+}
+
+/* What a failed load leaves: names and an error. */
+static void strip(struct dattobd_device *dev)
+{
+	struct cow_file *cow = dev->cow;
+
+	if (dev->tracked) {
+		intercept_remove(dev);
+		intercept_disable();
+		dev->tracked = false;
+	}
+	if (dev->snap)
+		snapshot_close(dev->snap);
+	device_drop_snapshot(dev);
+	engine_destroy(dev->engine);
+	dev->engine = NULL;
+	dev->cow = NULL;
+	cow_file_release(cow);
+	device_unclaim(dev);
+}
+
+static void track(struct dattobd_device *dev, const char *cow)
+{
+	int err = device_claim(dev);
+
+	if (err) {
+		refuse_reload(dev, cow, err, "another minor tracks this origin already");
+		return;
+	}
+	err = intercept_enable(origin_bdev(dev));
+	if (err) {
+		device_unclaim(dev);
+		refuse_reload(dev, cow, err, "writes cannot be intercepted");
+		return;
+	}
+	dev->seal = SEAL_LOADING;
+	dev->tracked = true;
+	intercept_add(dev);
+	if (load_device(dev, cow))
+		strip(dev);
+}
+
+int reload(unsigned int minor, const char *origin, const char *cow, u64 cache_bytes,
+	   bool snapshot_mode)
+{
+	struct dattobd_device *dev = device_new(minor, origin, false);
+
+	if (IS_ERR(dev))
+		return PTR_ERR(dev);
+	dev->origin_name = kstrdup(origin, GFP_KERNEL);
+	dev->cow_name = kstrdup(cow, GFP_KERNEL);
+	if (!dev->origin_name || !dev->cow_name) {
+		device_free(dev);
+		return -ENOMEM;
+	}
+	dev->cache_bytes = cache_bytes;
+	dev->snapshot_mode = snapshot_mode;
+	dev->unverified = true;
+	track(dev, cow);
+	device_enlist(dev, true);
+	if (!dev->error) {
+		pr_dev_info(dev, "goes on tracking %s with %s", dev->origin_path,
+			    cow_file_path(dev->cow));
+		watch_kick(dev);
+	}
+	return 0;
+}

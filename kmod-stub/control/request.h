@@ -1,0 +1,68 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * Requests: what a client asks for by an ioctl, carried out by a kernel thread of its own.
+ *
+ * The client waits for that thread where a signal that kills it reaches, whatever the thread waits
+ * for: a disk that does not answer keeps the thread, not the client. The thread stands in for the
+ * client: it has its root and working directory and its credentials, and is killed with it, so
+ * that fatal_signal_pending() tells in both places the same.
+ */
+#ifndef DATTOBD_CONTROL_REQUEST_H
+#define DATTOBD_CONTROL_REQUEST_H
+
+#include <linux/completion.h>
+#include <linux/kref.h>
+#include <linux/path.h>
+#include <linux/types.h>
+
+/**
+ * struct client_request - One request. It belongs to its client and its thread, and is freed by the
+ * last of them.
+ * @carry_out: returns 0 or -errno
+ * @origin, @cow: paths as the client gave them; NULL where a request has none
+ * @root, @pwd: the client's, as long as the thread does not have them
+ * @killed: the client was, perhaps before the thread could be
+ */
+struct client_request {
+	int (*carry_out)(const struct client_request *request);
+	unsigned int minor;
+	char *origin, *cow;
+	u64 cache_bytes, mib, reserved_mib;
+
+	/* control/request.c */
+	struct kref users;
+	struct path root, pwd;
+	const struct cred *cred;
+	bool killed;
+	int result;
+	struct completion done;
+};
+
+/** request_new() - Return: An empty request, or NULL without memory. */
+struct client_request *request_new(void);
+
+/** request_put() - The caller needs it no more; its paths are freed with it. */
+void request_put(struct client_request *request);
+
+/**
+ * request_run() - Have it carried out, under the lock of its minor, and wait.
+ *
+ * Return: its result; -%EINTR if the caller was killed, while it is turned back or carried on; or
+ * an error of starting a thread.
+ */
+int request_run(struct client_request *request);
+
+/**
+ * request_ignore_kill() - From here on this request goes on to its end, be it done or undone,
+ * whoever is killed: things would stay by halves. Context: A request's thread; without effect in a
+ * worker.
+ */
+void request_ignore_kill(void);
+
+/** request_is_current() - Does a request's thread run, or a process? Else it is a worker. */
+static inline bool request_is_current(void)
+{
+	return !(current->flags & PF_WQ_WORKER);
+}
+
+#endif

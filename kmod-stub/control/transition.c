@@ -1,0 +1,381 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * A device's way from mode to mode:
+ *
+ *   set-up --> snapshot --> incremental --> snapshot --> ... --> destroyed
+ *
+ * Each switch is one step under core_lock while the filesystem is frozen, so that every write
+ * belongs to one side of it.
+ */
+#include <linux/uuid.h>
+#include <linux/slab.h>
+#include "io/cut.h"
+#include "control/grow_cow.h"
+#include "control/grow_origin.h"
+#include "control/epoch.h"
+#include "control/request.h"
+#include "io/sections.h"
+
+#define SWITCH_TRIES 16
+#define FROZEN_WAIT (60 * HZ) /* for anything while the filesystem is frozen */
+
+static void thaw(struct dattobd_device *dev)
+{
+	int err = compat_bdev_thaw(origin_bdev(dev));
+
+	if (err)
+		pr_dev_err(dev, "the filesystem of %s could not be thawed: %d", dev->origin_path,
+			   err);
+}
+
+/* Let the next snapshot take over. Context: core_lock, or a device that nobody else knows. */
+static void take_over(struct dattobd_device *dev, struct next *next)
+{
+	dev->engine = next->engine;
+	dev->buffer_address = engine_call(dev->engine, CORE_BUFFER_ADDRESS, 0, 0, 0);
+	dev->runs_address = engine_call(dev->engine, CORE_RUNS_ADDRESS, 0, 0, 0);
+	dev->cow = next->cow;
+	dev->snap = next->snap;
+	dev->fallocate_mib = next->fallocate_mib;
+	WRITE_ONCE(dev->snapshot_mode, true);
+}
+
+/*
+ * The filesystem writes back first, which takes as long as it takes: who was killed meanwhile
+ * turns back.
+ */
+static int freeze(struct dattobd_device *dev)
+{
+	int err = compat_bdev_freeze(origin_bdev(dev));
+
+	if (err || !fatal_signal_pending(current))
+		return err;
+	thaw(dev);
+	return -EINTR;
+}
+
+/*
+ * The writes from before the snapshot are not in it before they have ended. If they do not, the
+ * device fails, before the thaw: what then comes must not wait for copies.
+ */
+static int drain_old_writes(struct dattobd_device *dev)
+{
+	int err = compat_bdev_drain(origin_bdev(dev), FROZEN_WAIT);
+
+	if (err)
+		device_fail(dev, err, "the writes from before the snapshot did not end");
+	return err;
+}
+
+int transition_setup(unsigned int minor, const char *origin, const char *cow, u64 fallocate_mib,
+		     u64 cache_bytes)
+{
+	struct dattobd_device *dev = device_new(minor, origin, true);
+	struct next next = {};
+	int err;
+
+	if (IS_ERR(dev))
+		return PTR_ERR(dev);
+	generate_random_uuid(dev->uuid);
+	dev->cache_bytes = cache_bytes;
+	err = device_check_thawed(dev);
+	if (!err)
+		err = next_create(dev, cow, fallocate_mib, device_cache_bytes(dev), 1, &next);
+	if (err)
+		goto free;
+	err = core_mask_cow(next.engine, next.cow);
+	if (err)
+		goto discard;
+	err = intercept_enable(origin_bdev(dev));
+	if (err)
+		goto discard;
+	err = freeze(dev);
+	if (err)
+		goto disable;
+	take_over(dev, &next);
+	dev->tracked = true;
+	intercept_add(dev);
+	err = drain_old_writes(dev) ?: seal_begin(dev);
+	thaw(dev);
+
+	if (!err)
+		err = snapshot_publish(dev->snap);
+	if (err) {
+		request_ignore_kill();
+		transition_dismantle(dev, false);
+		return err;
+	}
+	device_enlist(dev, true);
+	watch_kick(dev);
+	pr_dev_debug(dev, "snapshot 1 of %s, COW file %s", dev->origin_path,
+		     cow_file_path(dev->cow));
+	return 0;
+
+disable:
+	intercept_disable();
+discard:
+	next_discard(&next);
+free:
+	device_free(dev);
+	return err;
+}
+
+/*
+ * Steps C6 and C7 of docs/ABI.md, B.4, then the state. On success a snapshot refuses to be opened,
+ * and no clean record is left that would soon be wrong.
+ */
+static int check_state(struct dattobd_device *dev, enum dattobd_state wanted)
+{
+	int err = -EINVAL;
+
+	if (dev->snap && snapshot_close(dev->snap))
+		return -EBUSY;
+	if (!READ_ONCE(dev->error) && device_state(dev) == wanted)
+		err = device_check_thawed(dev) ?: seal_open(dev);
+	if (err && dev->snap)
+		snapshot_reopen(dev->snap);
+	return err;
+}
+
+/* The data area is of no use any more. That it could not be given back is no reason to fail. */
+static void cut_data_area(struct dattobd_device *dev)
+{
+	unsigned long flags;
+	s64 data_offset;
+	int err = 0;
+
+	core_lock(dev, flags);
+	data_offset = engine_ask(dev->engine, CORE_STAT, CORE_STAT_DATA_OFFSET, 0, 0, S64_MAX);
+	if (data_offset < 0)
+		device_fail_locked(dev, data_offset, "the core could not be asked for its state");
+	core_unlock(dev, flags);
+	if (data_offset < 0)
+		return;
+
+	if (cow_file_bytes(dev->cow) > (u64)data_offset) {
+		cut_begin(dev, data_offset);
+		err = cow_file_truncate(dev->cow, data_offset);
+	}
+	if (err) {
+		pr_dev_warn(dev, "the COW file %s could not be truncated: %d",
+			    cow_file_path(dev->cow), err);
+		return;
+	}
+	core_lock(dev, flags);
+	engine_call(dev->engine, CORE_SET_FSIZE, data_offset, 0, 0);
+	core_unlock(dev, flags);
+}
+
+static void leave_snapshot_mode(struct dattobd_device *dev)
+{
+	unsigned long flags;
+	s64 ret = 0;
+
+	core_lock(dev, flags);
+	if (!dev->error)
+		ret = engine_call(dev->engine, CORE_TO_INCREMENTAL,
+				  engine_call(dev->engine, CORE_STAT, CORE_STAT_FSIZE, 0, 0), 0, 0);
+	WRITE_ONCE(dev->snapshot_mode, false);
+	if (ret < 0)
+		device_fail_locked(dev, ret, "the core could not leave snapshot mode");
+	core_unlock(dev, flags);
+}
+
+int transition_to_incremental(struct dattobd_device *dev)
+{
+	struct snapshot *snap = dev->snap;
+	int err;
+
+	err = check_state(dev, DATTOBD_STATE_ACTIVE_SNAPSHOT);
+	if (err)
+		return err;
+	/* Now, while it can be given up: the freeze waits for their writers whatever comes. */
+	err = auto_expand_pause(dev, MAX_SCHEDULE_TIMEOUT)		 ?:
+		      drain_work(&dev->cache_work, MAX_SCHEDULE_TIMEOUT) ?:
+		      drain_held(dev, MAX_SCHEDULE_TIMEOUT);
+	if (err)
+		goto stay;
+	err = freeze(dev);
+	if (err)
+		goto stay;
+	/* By count: writers that pass the filesystem go on, and those that come are recorded. */
+	err = drain_held(dev, FROZEN_WAIT) ?: drain_cow_writes(dev, FROZEN_WAIT);
+	if (err) {
+		thaw(dev);
+		goto stay;
+	}
+	request_ignore_kill();
+	leave_snapshot_mode(dev);
+	expand_end(dev);
+	err = READ_ONCE(dev->error) ? 0 : core_mark_shared(dev);
+	if (err)
+		device_fail(dev, err,
+			    "the core could not list the blocks that its COW file shares");
+	auto_expand_drop(dev);
+	tracker_drain(dev); /* what came in between is marked */
+	device_cow_writes_wait(dev); /* from here on the file's blocks may become somebody else's */
+	thaw(dev);
+
+	device_drop_snapshot(dev); /* no copy is on its way to the COW file from here on */
+
+	err = READ_ONCE(dev->error);
+	if (err) {
+		cow_file_unlink(dev->cow);
+		return err;
+	}
+	sections_drop(dev);
+	cut_data_area(dev);
+	pr_dev_debug(dev, "incremental");
+	return 0;
+
+stay:
+	auto_expand_resume(dev);
+	snapshot_reopen(snap);
+	return err;
+}
+
+/* If the origin has grown, go on with all of it, before anything is made for its size. */
+static int follow_size(struct dattobd_device *dev)
+{
+	int err = grow_check(dev);
+
+	if (err <= 0)
+		return err;
+	err = freeze(dev);
+	if (err)
+		return err;
+	err = drain_held(dev, FROZEN_WAIT) ?: grow_origin(dev);
+	thaw(dev);
+	return err;
+}
+
+/* What is made for one size is of no use if the origin grew once more. */
+static int check_size(struct dattobd_device *dev)
+{
+	int err = grow_check(dev);
+
+	return err > 0 ? -EAGAIN : err;
+}
+
+/* The index goes to the old COW file, which must be there, and where it was. */
+static int check_cow_file(struct dattobd_device *dev)
+{
+	int err = cow_file_guard(dev->cow);
+
+	if (err == -ESTALE)
+		device_fail(dev, err,
+			    "its COW file was moved or replaced while it was not guarded; a full backup is needed");
+	else if (err)
+		pr_dev_err(dev, "its COW file %s cannot be reached: %d", cow_file_path(dev->cow),
+			   err);
+	return err;
+}
+
+/* Switch to @next, if no write came in since its core was given the state of the present one. */
+static bool switched(struct dattobd_device *dev, struct next *next, u64 changed)
+{
+	unsigned long flags;
+	bool quiet;
+
+	core_lock(dev, flags);
+	/* A write that is still held was not looked at by the next core. */
+	quiet = engine_call(dev->engine, CORE_STAT, CORE_STAT_NR_CHANGED, 0, 0) == changed &&
+		dev->drain.held == READ_ONCE(dev->drain.gone) && !dev->error;
+	if (quiet)
+		take_over(dev, next);
+	core_unlock(dev, flags);
+	return quiet;
+}
+
+static int switch_frozen(struct dattobd_device *dev, struct next *next)
+{
+	unsigned int tries;
+	u64 changed;
+	int err;
+
+	for (tries = 0; tries < SWITCH_TRIES; tries++) {
+		err = core_succeed(dev, next->engine, next->cow, !tries, &changed);
+		if (err)
+			return err;
+		if (switched(dev, next, changed))
+			return 0;
+	}
+	return -EBUSY;
+}
+
+/*
+ * What a failed core or unreadable disk leaves behind cannot be an index: better none than a
+ * wrong one.
+ */
+static int hand_over(struct dattobd_device *dev, struct engine *engine, struct cow_file *cow)
+{
+	int err = core_export(dev, engine, cow);
+	bool removed;
+
+	if (err) {
+		removed = !cow_file_unlink(cow);
+		pr_dev_err(dev,
+			   "the list of what changed before this snapshot could not be written to %s, which %s; a full backup is needed: %d",
+			   cow_file_path(cow), removed ? "is removed" : "is of no use", err);
+	}
+	cow_file_release(cow);
+	engine_destroy(engine);
+	return err;
+}
+
+int transition_to_snapshot(struct dattobd_device *dev, const char *cow, u64 fallocate_mib)
+{
+	struct cow_file *old = dev->cow;
+	struct device_counters counters;
+	struct engine *engine;
+	struct next next = {};
+	int err, lost;
+
+	err = check_state(dev, DATTOBD_STATE_ACTIVE_INCREMENTAL);
+	if (!err)
+		err = check_cow_file(dev);
+	if (!err)
+		err = follow_size(dev);
+	if (err)
+		return err;
+	engine = dev->engine; /* another one if the origin has grown */
+	device_counters(dev, &counters);
+	err = next_create(dev, cow, fallocate_mib ?: dev->fallocate_mib, cow_max_memory_default,
+			  counters.seqid + 1, &next);
+	if (err)
+		return err;
+	err = freeze(dev);
+	if (err)
+		goto discard;
+	err = drain_held(dev, FROZEN_WAIT);
+	/* devices_lock: what control/status.c reads changes as one. */
+	mutex_lock(&devices_lock);
+	if (!err)
+		err = check_size(dev) ?: switch_frozen(dev, &next);
+	if (!err)
+		dev->cache_bytes = 0;
+	mutex_unlock(&devices_lock);
+	if (err) {
+		thaw(dev);
+		goto discard;
+	}
+	request_ignore_kill(); /* the index of before is wanted, whatever comes */
+	err = drain_old_writes(dev);
+	thaw(dev);
+	cut_end(dev);
+
+	lost = hand_over(dev, engine, old);
+	if (err)
+		return err;
+	err = snapshot_publish(dev->snap);
+	if (err)
+		device_fail(dev, err, "the snapshot's disk could not be added");
+	else
+		pr_dev_debug(dev, "snapshot %llu, COW file %s", counters.seqid + 1,
+			     cow_file_path(dev->cow));
+	return err ?: lost;
+
+discard:
+	next_discard(&next);
+	return err;
+}

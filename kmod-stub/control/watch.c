@@ -1,0 +1,253 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * The watch: once a second, and soon after a write that broke a seal, look what became of the
+ * origin's filesystem.
+ *
+ * - It is mounted read-write: a reloaded device becomes active, with its /dev/dattoN; a COW file
+ *   whose filesystem was unmounted is guarded again; once it is proved that nobody wrote elsewhere,
+ *   writes go on at once.
+ * - It is not: they no longer do. Write a clean record, so that the power may fail, the module go,
+ *   and the device be reloaded. Somebody who writes to the origin all the same breaks it, and gets
+ *   some peace.
+ *
+ * Nothing waits for the watch, and it misses nothing: writes are tracked at all times.
+ */
+#include <linux/reboot.h>
+#include <linux/suspend.h>
+#include "control/grow_cow.h"
+
+#define INTERVAL HZ
+#define SOON (HZ / 20)
+#define PEACE (5 * HZ) /* between a broken seal and the next */
+#define QUIET (2 * HZ) /* without a write, before a record */
+#define RECORD_WAIT HZ /* for a clean record; others wait for the watch meanwhile */
+#define LAST_REQUESTS (5 * HZ) /* when the machine goes down: for all requests to end */
+#define LAST_RECORDS (15 * HZ) /* and for all records */
+#define LAST_EACH HZ /* but for each so much, whatever the others took */
+
+bool watch_active(struct dattobd_device *dev)
+{
+	bool rw = compat_bdev_mounted_rw(origin_bdev(dev));
+
+	if (rw && dev->engine)
+		WRITE_ONCE(dev->unverified, false);
+	return rw;
+}
+
+static void guard_mounted_again(struct dattobd_device *dev)
+{
+	int err;
+
+	/* A growth that is under way sees to the guards itself. */
+	if (cow_file_has_filesystem(dev->cow) || !mutex_trylock(&dev->expand_mutex))
+		return;
+	err = cow_file_guard_mounted(dev->cow);
+	mutex_unlock(&dev->expand_mutex);
+	if (err && err != -EAGAIN && err != -ENOMEM)
+		device_fail(dev, -ESTALE,
+			    err == -ESTALE ?
+				    "its COW file is gone or resized; a full backup is needed" :
+				    "its COW file could not be guarded; a full backup is needed");
+}
+
+static void mounted(struct dattobd_device *dev)
+{
+	int err;
+
+	dev->idle_ticks = 0;
+	dev->no_record = false;
+	guard_mounted_again(dev);
+	seal_admit(dev);
+	if (!dev->snap || !dev->publish_wanted || READ_ONCE(dev->error))
+		return;
+	err = snapshot_publish(dev->snap);
+	dev->publish_wanted = false;
+	if (err)
+		device_fail(dev, err, "the snapshot's disk could not be added");
+}
+
+static bool hibernating;
+
+bool watch_hibernating(void)
+{
+	return READ_ONCE(hibernating);
+}
+
+/* Others may mount what is mounted here until this machine comes back. */
+static void shut_all(void)
+{
+	unsigned int minor;
+
+	mutex_lock(&devices_lock);
+	for (minor = 0; minor < max_snap_devices; minor++) {
+		if (devices[minor])
+			seal_shut(devices[minor]);
+	}
+	mutex_unlock(&devices_lock);
+}
+
+/*
+ * A machine that hibernates is switched off, but goes on from the memory that it had before: a
+ * record that is written once that is saved would be right on disk, and unknown to who goes on.
+ */
+static int on_sleep(struct notifier_block *block, unsigned long action, void *data)
+{
+	if (action == PM_HIBERNATION_PREPARE) {
+		WRITE_ONCE(hibernating, true);
+		shut_all();
+	} else if (action == PM_POST_HIBERNATION) {
+		WRITE_ONCE(hibernating, false);
+	}
+	return NOTIFY_DONE;
+}
+
+/* @moment: jiffies; 0 if never */
+static bool was_within(unsigned long moment, unsigned long span)
+{
+	return moment && time_before(jiffies, moment + span);
+}
+
+/* The second look: an unmount that is under way still writes. */
+static void not_mounted(struct dattobd_device *dev)
+{
+	int err;
+
+	seal_shut(dev);
+	if (READ_ONCE(dev->seal) != SEAL_OPEN || bdev_read_only(origin_bdev(dev)) ||
+	    dev->no_record || watch_hibernating())
+		return;
+	if (dev->idle_ticks < 2) {
+		dev->idle_ticks++;
+		return;
+	}
+	if (was_within(dev->seal_broken, PEACE) || was_within(READ_ONCE(dev->proved), QUIET))
+		return;
+	err = seal_apply(dev, RECORD_WAIT);
+	dev->no_record = err && err != -EBUSY && err != -ETIMEDOUT;
+}
+
+static unsigned long next_look(struct dattobd_device *dev)
+{
+	bool recent = was_within(dev->seal_broken, INTERVAL) ||
+		      was_within(READ_ONCE(dev->proved), INTERVAL);
+
+	return recent && !cow_file_has_filesystem(dev->cow) ? SOON : INTERVAL;
+}
+
+void watch_work(struct work_struct *work)
+{
+	struct dattobd_device *dev =
+		container_of(to_delayed_work(work), struct dattobd_device, watch);
+	unsigned long interval = SOON;
+
+	if (control_trylock(dev->minor)) {
+		if (!READ_ONCE(dev->error)) {
+			if (watch_active(dev))
+				mounted(dev);
+			else
+				not_mounted(dev);
+		}
+		interval = next_look(dev);
+		control_unlock(dev->minor);
+	}
+	queue_delayed_work(COMPAT_UNBOUND_WQ, &dev->watch, interval);
+}
+
+void watch_kick(struct dattobd_device *dev)
+{
+	mod_delayed_work(COMPAT_UNBOUND_WQ, &dev->watch, SOON);
+}
+
+/* The time until @end. */
+static long left(unsigned long end)
+{
+	return max_t(long, end - jiffies, LAST_EACH);
+}
+
+/* Write the last record of a device, by @end. */
+static int seal_last(struct dattobd_device *dev, unsigned long end)
+{
+	unsigned int tries;
+	int err = auto_expand_pause(dev, left(end));
+
+	if (err)
+		return err;
+	for (tries = 0; tries < 3; tries++) {
+		err = seal_apply(dev, left(end));
+		if (err != -EBUSY)
+			break;
+	}
+	return err;
+}
+
+static void go_down(struct dattobd_device *dev, unsigned long end)
+{
+	if (!READ_ONCE(dev->error) && seal_last(dev, end) == -ETIMEDOUT)
+		pr_dev_err(dev,
+			   "its origin does not answer: no clean record is written, a full backup will be needed");
+}
+
+static bool lock_by(unsigned int minor, unsigned long end)
+{
+	unsigned long give_up = jiffies + left(end);
+
+	while (!control_trylock(minor)) {
+		if (time_after(jiffies, give_up))
+			return false;
+		schedule_timeout_uninterruptible(HZ / 10);
+	}
+	return true;
+}
+
+/*
+ * The machine goes down. The root filesystem is read-only by now, or nobody writes to it any
+ * more: as long as that holds, the record will be right at the next boot. An origin that does not
+ * answer keeps nobody from going down.
+ */
+static int on_reboot(struct notifier_block *block, unsigned long action, void *data)
+{
+	unsigned long lock_end = jiffies + LAST_REQUESTS, end = jiffies + LAST_RECORDS;
+	unsigned int minor;
+
+	if (READ_ONCE(hibernating))
+		return NOTIFY_DONE;
+	for (minor = 0; minor < max_snap_devices; minor++) {
+		if (!lock_by(minor, lock_end)) {
+			pr_err("datto: minor %u: a request does not end: no clean record is written, a full backup will be needed\n",
+			       minor);
+			continue;
+		}
+		if (devices[minor])
+			go_down(devices[minor], end);
+		control_unlock(minor);
+	}
+	return NOTIFY_DONE;
+}
+
+static struct notifier_block reboot_block = {
+	.notifier_call = on_reboot,
+	/* after everybody who may still write */
+	.priority = INT_MIN,
+};
+
+static struct notifier_block sleep_block = {
+	.notifier_call = on_sleep,
+};
+
+int watch_init(void)
+{
+	int err = register_pm_notifier(&sleep_block);
+
+	if (err)
+		return err;
+	err = register_reboot_notifier(&reboot_block);
+	if (err)
+		unregister_pm_notifier(&sleep_block);
+	return err;
+}
+
+void watch_exit(void)
+{
+	unregister_reboot_notifier(&reboot_block);
+	unregister_pm_notifier(&sleep_block);
+}

@@ -1,0 +1,27 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * io/late.c - writes that come where nothing can be decided, since no lock that sleeps may be taken
+ * there (compat_may_lock()): they are held for the worker, which decides as about any other that
+ * is held.
+ */
+#ifndef DATTOBD_IO_LATE_H
+#define DATTOBD_IO_LATE_H
+
+#include <linux/bio.h>
+#include <linux/spinlock.h>
+
+struct dattobd_device;
+
+/** struct late - What the worker is to decide about. */
+struct late {
+	raw_spinlock_t lock; /* bios */
+	struct bio_list bios;
+};
+
+void late_init(struct late *late);
+/* late_take() - Hold a write. Context: Any. */
+void late_take(struct dattobd_device *dev, struct bio *bio);
+/* late_decide() - Put what was held here before the worker. Context: Process context. */
+void late_decide(struct dattobd_device *dev);
+
+#endif

@@ -1,0 +1,117 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Reads of the frozen view that are in flight. A write to the origin waits for those that it
+ * overlaps and that may have been planned before the write's old content was committed.
+ */
+#include <linux/interval_tree_generic.h>
+#include "io/reads.h"
+#include "io/snapshot.h"
+
+#define READ_START(read) ((read)->start)
+#define READ_LAST(read) ((read)->last)
+INTERVAL_TREE_DEFINE(struct snapshot_read, rb, sector_t, subtree_last, READ_START, READ_LAST,
+		     static __maybe_unused, reads_tree)
+
+bool snapshot_reads_overlap(struct snapshot *snap, sector_t sector, sector_t nr_sectors)
+{
+	sector_t last = sector + nr_sectors - 1;
+	struct snapshot_read *read;
+	unsigned long flags;
+
+	compat_lock_irqsave(&snap->reads_lock, flags);
+	read = reads_tree_iter_first(&snap->reads, sector, last);
+	while (read && read->number >= snap->divide)
+		read = reads_tree_iter_next(read, sector, last);
+	compat_unlock_irqrestore(&snap->reads_lock, flags);
+	return read;
+}
+
+void snapshot_reads_divide(struct snapshot *snap)
+{
+	unsigned long flags;
+
+	compat_lock_irqsave(&snap->reads_lock, flags);
+	snap->divide = snap->next_read;
+	compat_unlock_irqrestore(&snap->reads_lock, flags);
+}
+
+void snapshot_wait_reads(struct snapshot *snap, sector_t sector, sector_t nr_sectors)
+{
+	wait_event_timeout(snap->reads_wait, !snapshot_reads_overlap(snap, sector, nr_sectors),
+			   HZ / 10);
+}
+
+u64 snapshot_reads_begun(struct snapshot *snap)
+{
+	unsigned long flags;
+	u64 number;
+
+	compat_lock_irqsave(&snap->reads_lock, flags);
+	number = snap->next_read;
+	compat_unlock_irqrestore(&snap->reads_lock, flags);
+	return number;
+}
+
+bool snapshot_older_reads(struct snapshot *snap, u64 number)
+{
+	struct rb_node *node;
+	unsigned long flags;
+	bool found = false;
+
+	compat_lock_irqsave(&snap->reads_lock, flags);
+	for (node = rb_first_cached(&snap->reads); node && !found; node = rb_next(node))
+		found = rb_entry(node, struct snapshot_read, rb)->number < number;
+	compat_unlock_irqrestore(&snap->reads_lock, flags);
+	return found;
+}
+
+struct snapshot_read *read_begin(struct snapshot *snap, struct bio *bio)
+{
+	struct snapshot_read *read = mempool_alloc(&snap->read_pool, GFP_NOIO);
+	unsigned long flags;
+
+	memset(read, 0, sizeof(*read));
+	INIT_LIST_HEAD(&read->queued);
+	read->snap = snap;
+	read->bio = bio;
+	read->start = bio->bi_iter.bi_sector;
+	read->last = bio_end_sector(bio) - 1;
+	atomic_set(&read->pending, 1);
+	spin_lock_irq(&snap->reads_wait.lock);
+	snap->nr_reads++;
+	spin_unlock_irq(&snap->reads_wait.lock);
+	compat_lock_irqsave(&snap->reads_lock, flags);
+	read->number = snap->next_read++;
+	reads_tree_insert(read, &snap->reads);
+	compat_unlock_irqrestore(&snap->reads_lock, flags);
+	return read;
+}
+
+void read_put(struct snapshot_read *read)
+{
+	struct snapshot *snap = read->snap;
+	struct bio *bio = read->bio;
+	unsigned long flags;
+
+	if (!atomic_dec_and_test(&read->pending))
+		return;
+	/*
+	 * Writes pass unpreserved from a failure on; what was read before it is not told apart
+	 * from what was read after.
+	 */
+	if (READ_ONCE(snap->dev->error))
+		read->status = BLK_STS_IOERR;
+	bio->bi_status = read->status;
+	bio_endio(bio);
+
+	compat_lock_irqsave(&snap->reads_lock, flags);
+	reads_tree_remove(read, &snap->reads);
+	compat_unlock_irqrestore(&snap->reads_lock, flags);
+	mempool_free(read, &snap->read_pool);
+
+	/* Inside the lock: once nr_reads is seen to be 0, the snapshot may go. */
+	spin_lock_irqsave(&snap->reads_wait.lock, flags);
+	snap->nr_reads--;
+	wake_up_all_locked(&snap->reads_wait);
+	spin_unlock_irqrestore(&snap->reads_wait.lock, flags);
+}

@@ -1,0 +1,57 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* Reads of the frozen view that are in flight (io/reads.c). */
+#ifndef DATTOBD_IO_READS_H
+#define DATTOBD_IO_READS_H
+
+#include <linux/bio.h>
+#include <linux/list.h>
+#include <linux/rbtree.h>
+
+struct snapshot;
+
+/* One read of the snapshot, from before it is planned until its last piece has ended. */
+struct snapshot_read {
+	struct rb_node rb;
+	sector_t start, last, subtree_last;
+	u64 number; /* in the order of registration */
+	struct snapshot *snap;
+	struct bio *bio;
+	sector_t done; /* sectors served or submitted */
+	struct list_head queued;
+	atomic_t pending; /* clones, + 1 while they are being submitted */
+	blk_status_t status;
+};
+
+/** read_begin() - Register a read, before it is planned. Context: May sleep. Return: never NULL. */
+struct snapshot_read *read_begin(struct snapshot *snap, struct bio *bio);
+
+/** read_put() - One piece of the read has ended; the last one ends its bio. Context: Any. */
+void read_put(struct snapshot_read *read);
+
+/**
+ * snapshot_reads_divide() - Reads that begin from now on know what was committed so far. Context:
+ * core_lock.
+ */
+void snapshot_reads_divide(struct snapshot *snap);
+
+/**
+ * snapshot_reads_overlap() - Is a read in flight that touches these sectors, and that may have
+ * been planned before the last commit? A later one does not read copied blocks from the origin.
+ *
+ * Context: Any.
+ */
+bool snapshot_reads_overlap(struct snapshot *snap, sector_t sector, sector_t nr_sectors);
+
+/** snapshot_reads_begun() - Number of the next read. Context: Any. */
+u64 snapshot_reads_begun(struct snapshot *snap);
+
+/**
+ * snapshot_wait_reads() - Sleep until none is, or for a moment: a failure of the device does not
+ * wake.
+ */
+void snapshot_wait_reads(struct snapshot *snap, sector_t sector, sector_t nr_sectors);
+
+/** snapshot_older_reads() - Is a read below this number in flight? Context: Process context. */
+bool snapshot_older_reads(struct snapshot *snap, u64 number);
+
+#endif

@@ -1,0 +1,32 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* The sections of the index that are in memory, and their way to and from the COW file. */
+#ifndef DATTOBD_IO_SECTIONS_H
+#define DATTOBD_IO_SECTIONS_H
+
+#include "dattobd.h"
+
+void sections_init(struct dattobd_device *dev);
+
+/**
+ * sections_load() - Make an index section resident, writing others back as the core asks.
+ *
+ * Return: 0 or -errno.
+ */
+int sections_load(struct dattobd_device *dev, u64 section);
+
+/** sections_flush() - Write every dirty section to the COW file. Return: 0 or -errno. */
+int sections_flush(struct dattobd_device *dev);
+
+/** sections_drop() - Give back the memory of the index. Context: incremental mode. */
+void sections_drop(struct dattobd_device *dev);
+
+/**
+ * sections_set_cache() - Set the limit of the index cache, writing back what it has no room for.
+ *
+ * The limit that the core was started with is never exceeded, and memory is not given back. Goes
+ * on behind a caller that was killed. By one caller at a time.
+ * Return: 0 or -errno.
+ */
+int sections_set_cache(struct dattobd_device *dev, u64 bytes);
+
+#endif
