@@ -24,11 +24,16 @@ dbdctl() {
 	"$PROGRAMS/dbdctl" "$@" || return
 	settle
 }
-# What the process of the tools answers, into $status of who calls this. Its FIFOs are opened for both, which never waits.
+# Sets the caller's $status to the answer of the process of the tools. Its FIFOs are opened for both, which never waits. A read that
+# times out may have taken a part of the line.
 answer() {
-	until read -rt 20 status <>"$answers"; do
+	local part
+	status=
+	until read -rt 20 part <>"$answers"; do
+		status+=$part
 		kill -0 "$(cat /run/tool.pid)" 2>/dev/null || die "the process of the tools has ended: $(cat /run/tool.log)"
 	done
+	status+=$part
 }
 # tool NAME ARGUMENTS...: one of the tools, as it is shipped. Node takes a second to start here, so all runs share one process, which is
 # in the mount namespace of the first.
