@@ -6,7 +6,8 @@
 // The sources stay as they are: the build folder gets copies of them, of wasm3's sources, and core_wasm.c, and is then built by
 // a plain `make -C <kernel> M=<folder>`. Result: build/kmod/<release>/dattobd.ko (see work-folder.mjs).
 //
-//   --debug-core    embed core.debug.wasm, which takes little more than to link; result: build/kmod/<release>/debug-core/dattobd.ko
+//   --debug-core    embed core.debug.wasm, and add the parameters of tests/vm/trap; result:
+//                   build/kmod/<release>/debug-core/dattobd.ko
 //   --test <folder> a test module: the sources of that folder in place of main.c, or with --stub, beside these
 //                   files of the stub only; result: build/kmod/<release>/test-<name of the folder>/dattobd.ko
 //   --other <folder> after a build of ours: another module, by the Kbuild of that folder, that may include our probes.h;
@@ -145,8 +146,7 @@ function embed(wasm) {
 /** Returns the sources of the module's own folder and its wings, by their path in it. */
 function moduleSources(options) {
   const sources = filesOf(stub, /\.[ch]$|^Kbuild$/);
-  for (const wing of WINGS)
-    for (const [name, path] of filesOf(join(stub, wing))) sources.set(join(wing, name), path);
+  for (const wing of WINGS) for (const [name, path] of filesOf(join(stub, wing))) sources.set(join(wing, name), path);
   if (!options.test) return sources;
   const kept = options.stub?.split(',');
   for (const name of [...sources.keys()])

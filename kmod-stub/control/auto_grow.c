@@ -7,49 +7,20 @@
  * of it is used. A writer that is about to overtake it is slowed down. It is not stopped, since the
  * growth writes too, and would wait for itself.
  */
-#include <linux/wait.h>
-#include "control/grow_cow.h"
-#include "io/ring.h"
+#include "control/auto_grow.h"
+#include "control/device.h"
+#include "control/devices.h"
+#include "control/state.h"
+#include "killable.h"
 
-#define LOW_MAX (256 * MIB / COW_BLOCK_SIZE)
+#define STEP_MAX (256 * MIB) /* one that is larger is not taken several times at once */
 #define RETRY_MAX (MIB / COW_BLOCK_SIZE)
 #define WAITS_MAX 50 /* a growth */
-#define WAIT_JIFFIES (HZ / 10)
 
 /* Saturated: values are taken as they come. */
 static u64 bytes_of(u64 mib)
 {
 	return mib > U64_MAX / MIB ? U64_MAX : mib * MIB;
-}
-
-/* In blocks. */
-struct fill {
-	u64 end, used;
-};
-
-static u64 room(const struct fill *fill)
-{
-	return fill->end - min(fill->end, fill->used);
-}
-
-/* Less room than this is too little. */
-static u64 low_mark(const struct dattobd_device *dev, const struct fill *fill)
-{
-	u64 step = bytes_of(dev->auto_expand.step_mib) / COW_BLOCK_SIZE;
-
-	return max(min(step, fill->end / 2), min(fill->end / 4, LOW_MAX));
-}
-
-/* Context: core_lock. */
-static struct fill fill_of(struct dattobd_device *dev)
-{
-	s64 bytes = engine_ask(dev->engine, CORE_STAT, CORE_STAT_FSIZE, 0, 0, S64_MAX);
-	s64 used = engine_ask(dev->engine, CORE_STAT, CORE_STAT_FPOS, 0, 0, S64_MAX);
-
-	/* A core that has come to its end fails its device soon, and needs no room. */
-	if (bytes < 0 || used < 0)
-		return (struct fill){ .end = U64_MAX };
-	return (struct fill){ .end = DIV_ROUND_UP_ULL(bytes, COW_BLOCK_SIZE), .used = used };
 }
 
 /*
@@ -58,138 +29,122 @@ static struct fill fill_of(struct dattobd_device *dev)
  */
 static bool arm(struct dattobd_device *dev, bool failed)
 {
-	struct auto_expand *own = &dev->auto_expand;
+	struct core *core = &dev->vol.core;
+	struct fill *fill = &dev->vol.fill;
+	struct fill_level level;
 	unsigned long flags;
-	struct fill fill;
 	bool wanted, full;
 	u64 low;
 
-	core_lock(dev, flags);
-	fill = fill_of(dev);
-	low = low_mark(dev, &fill);
-	wanted = own->step_mib && !dev->error && !own->paused;
-	full = wanted && !failed && room(&fill) < low;
-	own->next = U64_MAX;
+	core_lock(core, flags);
+	level = fill_level(core);
+	low = fill_low_mark(fill, &level);
+	wanted = fill->step && !core->error && !fill->paused;
+	full = wanted && !failed && fill_room(&level) < low;
+	fill->next = U64_MAX;
 	if (wanted && failed)
-		own->next = fill.used + clamp_t(u64, room(&fill) / 4, 1, RETRY_MAX);
+		fill->next = level.used + clamp_t(u64, fill_room(&level) / 4, 1, RETRY_MAX);
 	else if (wanted && !full)
-		own->next = fill.end - low;
-	core_unlock(dev, flags);
+		fill->next = level.end - low;
+	core_unlock(core, flags);
 	return full;
 }
 
 /* As many steps at once as it takes. Return: bytes. */
 static u64 steps(struct dattobd_device *dev)
 {
-	u64 step = bytes_of(dev->auto_expand.step_mib), missing;
+	u64 step = bytes_of(dev->auto_grow.step_mib), low, missing;
+	struct core *core = &dev->vol.core;
+	struct fill_level level;
 	unsigned long flags;
-	struct fill fill;
 
-	core_lock(dev, flags);
-	fill = fill_of(dev);
-	missing = low_mark(dev, &fill) - min(low_mark(dev, &fill), room(&fill));
-	core_unlock(dev, flags);
-	if (step > LOW_MAX * COW_BLOCK_SIZE)
+	core_lock(core, flags);
+	level = fill_level(core);
+	low = fill_low_mark(&dev->vol.fill, &level);
+	missing = low - min(low, fill_room(&level));
+	core_unlock(core, flags);
+	if (step > STEP_MAX)
 		return step;
 	return max(DIV64_U64_ROUND_UP(missing * COW_BLOCK_SIZE, step), 1ULL) * step;
 }
 
 static int grow(struct dattobd_device *dev)
 {
-	u64 step = bytes_of(dev->auto_expand.step_mib), bytes = steps(dev);
-	u64 reserve = bytes_of(dev->auto_expand.reserved_mib);
+	u64 step = bytes_of(dev->auto_grow.step_mib), bytes = steps(dev);
+	u64 reserve = bytes_of(dev->auto_grow.reserved_mib);
+	struct fill *fill = &dev->vol.fill;
 	int err;
 
 	if (device_state(dev) != DATTOBD_STATE_ACTIVE_SNAPSHOT)
 		return -EAGAIN;
-	WRITE_ONCE(dev->auto_expand.waits, WAITS_MAX);
+	WRITE_ONCE(fill->waits, WAITS_MAX);
 	err = expand_cow_file(dev, bytes, reserve);
 	if (err == -ENOSPC && bytes > step)
 		err = expand_cow_file(dev, step, reserve);
-	WRITE_ONCE(dev->auto_expand.waits, 0);
-	wake_up_all(&dev->auto_expand.ended);
+	WRITE_ONCE(fill->waits, 0);
+	wake_up_all(&fill->ended);
 	return err == -EBUSY ? -EAGAIN : err; /* frozen: later */
 }
 
 /* Once until it works again. */
-static void tell(struct dattobd_device *dev, int err)
+static void report_growth(struct dattobd_device *dev, int err)
 {
-	struct auto_expand *own = &dev->auto_expand;
+	struct auto_grow *own = &dev->auto_grow;
 
-	if (err && err != -EAGAIN && !own->told && !READ_ONCE(dev->error))
+	if (err && err != -EAGAIN && !own->reported && !READ_ONCE(dev->vol.core.error))
 		pr_dev_warn(dev, "the COW file %s does not grow; %llu MiB must stay free: %d",
-			    cow_file_path(dev->cow), own->reserved_mib, err);
-	own->told = err && (own->told || err != -EAGAIN);
+			    cow_file_path(dev->vol.cow), own->reserved_mib, err);
+	own->reported = err && (own->reported || err != -EAGAIN);
 }
 
-static void auto_expand_work(struct work_struct *work)
+static void grow_work(struct work_struct *work)
 {
-	struct dattobd_device *dev = container_of(work, struct dattobd_device, auto_expand.work);
+	struct dattobd_device *dev = container_of(work, struct dattobd_device, vol.fill.work);
 	int err = 0;
 
-	mutex_lock(&dev->expand_mutex);
+	mutex_lock(&dev->growth.mutex);
 	while (arm(dev, err)) {
 		err = grow(dev);
-		tell(dev, err);
+		report_growth(dev, err);
 	}
-	mutex_unlock(&dev->expand_mutex);
-}
-
-static bool is_scarce(struct dattobd_device *dev)
-{
-	unsigned long flags;
-	struct fill fill;
-
-	core_lock(dev, flags);
-	fill = fill_of(dev);
-	core_unlock(dev, flags);
-	return room(&fill) < low_mark(dev, &fill) / 4;
-}
-
-void auto_expand_yield(struct dattobd_device *dev)
-{
-	struct auto_expand *own = &dev->auto_expand;
-	unsigned int waits = READ_ONCE(own->waits);
-
-	if (!waits || !is_scarce(dev))
-		return;
-	/* Only a growth that has begun meanwhile would have it otherwise. */
-	cmpxchg(&own->waits, waits, waits - 1);
-	wait_event_timeout(own->ended, !READ_ONCE(own->waits) || !is_scarce(dev), WAIT_JIFFIES);
+	mutex_unlock(&dev->growth.mutex);
 }
 
 void auto_expand_init(struct dattobd_device *dev)
 {
-	init_waitqueue_head(&dev->auto_expand.ended);
-	INIT_WORK(&dev->auto_expand.work, auto_expand_work);
-	dev->auto_expand.next = U64_MAX;
+	INIT_WORK(&dev->vol.fill.work, grow_work);
 }
 
-void auto_expand_wake_locked(struct dattobd_device *dev)
+/* Under growth.mutex; the core's lock is what the writers look at it under. */
+static void set_step(struct dattobd_device *dev, u64 step_mib)
 {
-	dev->auto_expand.next = U64_MAX;
-	queue_work(COMPAT_UNBOUND_WQ, &dev->auto_expand.work);
+	unsigned long flags;
+
+	core_lock(&dev->vol.core, flags);
+	dev->vol.fill.step = bytes_of(step_mib) / COW_BLOCK_SIZE;
+	core_unlock(&dev->vol.core, flags);
 }
 
 int auto_expand_set(struct dattobd_device *dev, u64 step_mib, u64 reserved_mib)
 {
-	struct auto_expand *own = &dev->auto_expand;
+	struct auto_grow *own = &dev->auto_grow;
 	int err;
 
-	if (step_mib && compat_bdev_frozen(origin_bdev(dev)))
+	if (step_mib && compat_bdev_frozen(origin_bdev(&dev->vol.origin)))
 		return -EBUSY; /* by a suspended device, perhaps: its snapshot cannot be read */
-	err = mutex_lock_killable(&dev->expand_mutex);
+	err = mutex_lock_killable(&dev->growth.mutex);
 	if (err)
 		return err;
 	if (step_mib)
 		expand_prepare(dev);
-	own->told = false;
+	own->reported = false;
 	mutex_lock(&devices_lock);
 	own->configured = true;
 	own->step_mib = step_mib;
 	own->reserved_mib = reserved_mib;
 	mutex_unlock(&devices_lock);
-	mutex_unlock(&dev->expand_mutex);
+	set_step(dev, step_mib);
+	mutex_unlock(&dev->growth.mutex);
 	auto_expand_resume(dev);
 	return 0;
 }
@@ -198,28 +153,29 @@ void auto_expand_resume(struct dattobd_device *dev)
 {
 	unsigned long flags;
 
-	core_lock(dev, flags);
-	dev->auto_expand.paused = false;
-	auto_expand_wake_locked(dev);
-	core_unlock(dev, flags);
+	core_lock(&dev->vol.core, flags);
+	dev->vol.fill.paused = false;
+	fill_wake_locked(&dev->vol.fill);
+	core_unlock(&dev->vol.core, flags);
 }
 
 int auto_expand_pause(struct dattobd_device *dev, long timeout)
 {
-	struct auto_expand *own = &dev->auto_expand;
+	struct fill *fill = &dev->vol.fill;
 	unsigned long flags;
 
-	core_lock(dev, flags);
-	WRITE_ONCE(own->paused, true);
-	own->next = U64_MAX; /* and so nobody queues it */
-	core_unlock(dev, flags);
-	return drain_work(&own->work, timeout);
+	core_lock(&dev->vol.core, flags);
+	WRITE_ONCE(fill->paused, true);
+	fill->next = U64_MAX; /* and so nobody queues it */
+	core_unlock(&dev->vol.core, flags);
+	return work_wait(&fill->work, timeout);
 }
 
 void auto_expand_drop(struct dattobd_device *dev)
 {
 	mutex_lock(&devices_lock);
-	dev->auto_expand.configured = false;
-	dev->auto_expand.step_mib = 0;
+	dev->auto_grow.configured = false;
+	dev->auto_grow.step_mib = 0;
 	mutex_unlock(&devices_lock);
+	set_step(dev, 0);
 }

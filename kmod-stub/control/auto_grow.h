@@ -1,27 +1,43 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* The part of a device that is control/auto_grow.c's; what it offers is in control/grow_cow.h. */
+/* A COW file that grows by itself. */
 #ifndef DATTOBD_CONTROL_AUTO_GROW_H
 #define DATTOBD_CONTROL_AUTO_GROW_H
 
 #include <linux/types.h>
-#include <linux/wait.h>
-#include <linux/workqueue.h>
+
+struct dattobd_device;
 
 /**
- * struct auto_expand - A COW file that grows by itself.
- * @step_mib, @reserved_mib, @configured: as set, under devices_lock and expand_mutex
- * @next: position of the COW file whose use queues @work; under core_lock, as is @paused
- * @told: that it does not grow; under expand_mutex
- * @waits: how often writes may still wait for the growth that is under way; 0 if none is
- * @ended: woken at its end
+ * struct auto_grow
+ * @step_mib, @reserved_mib, @configured: as set, under devices_lock and growth.mutex
+ * @reported: that it does not grow; under growth.mutex
  */
-struct auto_expand {
+struct auto_grow {
 	u64 step_mib, reserved_mib;
-	bool configured, told, paused;
-	u64 next;
-	unsigned int waits;
-	wait_queue_head_t ended;
-	struct work_struct work;
+	bool configured, reported;
 };
+
+void auto_expand_init(struct dattobd_device *dev);
+
+/**
+ * auto_expand_set() - Let the COW file grow in steps of @step_mib (0: no more) as long as
+ * @reserved_mib stay free on the filesystem.
+ *
+ * Return: 0; -%EINTR if the caller was killed; -%EBUSY if the filesystem is frozen.
+ */
+int auto_expand_set(struct dattobd_device *dev, u64 step_mib, u64 reserved_mib);
+
+/**
+ * auto_expand_pause() - End a growth that is under way; none begins until auto_expand_resume(),
+ * even if the wait for its end was given up.
+ * @timeout: jiffies
+ *
+ * Return: 0, -%EINTR or -%ETIMEDOUT.
+ */
+int auto_expand_pause(struct dattobd_device *dev, long timeout);
+void auto_expand_resume(struct dattobd_device *dev);
+
+/** auto_expand_drop() - Forget what was set. Context: paused. */
+void auto_expand_drop(struct dattobd_device *dev);
 
 #endif

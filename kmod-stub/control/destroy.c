@@ -3,44 +3,58 @@
  * A device's end. Nothing can be freed that a disk may still read from or write to, so what is on
  * its way is waited for; first where that can be given up.
  */
-#include "control/grow_cow.h"
-#include "control/request.h"
+#include "control/destroy.h"
+#include "control/device.h"
+#include "control/devices.h"
+#include "control/state.h"
+#include "cow/session.h"
+#include "io/intercept.h"
+#include "io/reads.h"
+#include "io/snapshot.h"
+#include "killable.h"
 
 static void unlink_cow(struct dattobd_device *dev)
 {
-	int err = cow_file_unlink(dev->cow);
+	int err = cow_file_unlink(dev->vol.cow);
 
 	if (err && err != -ENOENT)
 		pr_dev_warn(dev, "the COW file %s could not be removed: %d",
-			    cow_file_path(dev->cow), err);
-}
-
-/* From here on nothing is held, copied or read any more, but what is on its way. */
-static void end_work(struct dattobd_device *dev)
-{
-	unsigned long flags;
-
-	core_lock(dev, flags);
-	if (!dev->error)
-		WRITE_ONCE(dev->error, -ESHUTDOWN);
-	core_unlock(dev, flags);
+			    cow_file_path(dev->vol.cow), err);
 }
 
 void transition_dismantle(struct dattobd_device *dev, bool keep_cow)
 {
-	end_work(dev);
+	core_end(&dev->vol.core);
 	auto_expand_pause(dev, 0);
-	cancel_work_sync(&dev->auto_expand.work);
-	flush_work(&dev->cache_work);
+	cancel_work_sync(&dev->vol.fill.work);
+	flush_work(&dev->vol.sections.work);
 	/* Others' writes to the COW file's blocks are held until our own to them have ended. */
-	device_cow_writes_wait(dev);
-	intercept_remove(dev);
-	tracker_drain(dev);
+	cow_writes_wait(&dev->vol.writes);
+	origin_remove(&dev->vol.origin);
+	worker_flush(&dev->vol);
 	device_drop_snapshot(dev);
 	if (!keep_cow)
 		unlink_cow(dev);
 	device_free(dev);
 	intercept_disable();
+}
+
+/*
+ * Wait until nothing of a failed device is on its way: no growth, no write, no copy, no read.
+ */
+static int drain(struct dattobd_device *dev)
+{
+	int err = auto_expand_pause(dev, MAX_SCHEDULE_TIMEOUT);
+
+	if (!err)
+		err = work_wait(&dev->vol.sections.work, MAX_SCHEDULE_TIMEOUT);
+	if (!err)
+		err = cow_writes_drain(&dev->vol.writes, MAX_SCHEDULE_TIMEOUT);
+	if (!err)
+		err = worker_drain(&dev->vol, MAX_SCHEDULE_TIMEOUT);
+	if (!err && dev->vol.snap)
+		err = snapshot_drain_reads(dev->vol.snap, U64_MAX, NULL);
+	return err;
 }
 
 /*
@@ -51,18 +65,18 @@ static int wind_down(struct dattobd_device *dev, bool keep_cow)
 {
 	int err;
 
-	if (keep_cow && !READ_ONCE(dev->error)) {
-		err = seal_apply(dev, MAX_SCHEDULE_TIMEOUT);
+	if (keep_cow && !READ_ONCE(dev->vol.core.error)) {
+		err = worker_make_clean(&dev->vol, MAX_SCHEDULE_TIMEOUT);
 		if (err == -EINTR)
 			return err;
 	}
-	end_work(dev);
-	return drain_device(dev);
+	core_end(&dev->vol.core);
+	return drain(dev);
 }
 
 void transition_unload(struct dattobd_device *dev)
 {
-	bool keep_cow = !compat_bdev_mounted_rw(origin_bdev(dev));
+	bool keep_cow = !compat_bdev_mounted_rw(origin_bdev(&dev->vol.origin));
 
 	device_enlist(dev, false);
 	if (!dev->tracked) {
@@ -78,11 +92,11 @@ int transition_destroy(struct dattobd_device *dev)
 {
 	int err;
 
-	if (dev->snap && snapshot_close(dev->snap))
+	if (dev->vol.snap && snapshot_close(dev->vol.snap))
 		return -EBUSY;
 	err = device_check_thawed(dev);
 	if (!err && dev->tracked)
-		err = wind_down(dev, !compat_bdev_mounted_rw(origin_bdev(dev)));
+		err = wind_down(dev, !compat_bdev_mounted_rw(origin_bdev(&dev->vol.origin)));
 	if (!err) {
 		request_ignore_kill();
 		transition_unload(dev);
@@ -90,7 +104,7 @@ int transition_destroy(struct dattobd_device *dev)
 	}
 	if (err != -EBUSY)
 		pr_dev_err(dev, "its origin does not answer, it was not destroyed: %d", err);
-	if (dev->snap)
-		snapshot_reopen(dev->snap);
+	if (dev->vol.snap)
+		snapshot_reopen(dev->vol.snap);
 	return err;
 }

@@ -3,7 +3,10 @@
 #include <linux/math64.h>
 #include <linux/slab.h>
 #include "control/epoch.h"
-#include "control/request.h"
+#include "cow/session.h"
+#include "io/handover.h"
+#include "io/snapshot.h"
+#include "killable.h"
 
 #define COW_FILE_NEEDS \
 	"expected ext2, ext3, ext4 or xfs; no data=journal, realtime, encryption or DAX"
@@ -32,7 +35,7 @@ static u64 allocation(const struct dattobd_device *dev, u64 mib, u64 *shown_mib)
 	u64 bytes = mib * MIB;
 
 	if (!mib)
-		bytes = mul_u64_u64_div_u64(dev->nr_sectors * SECTOR_SIZE,
+		bytes = mul_u64_u64_div_u64(dev->vol.core.nr_sectors * SECTOR_SIZE,
 					    cow_fallocate_percentage_default, 100);
 	else if (mib > U64_MAX / MIB)
 		bytes = U64_MAX;
@@ -63,7 +66,7 @@ int next_create(struct dattobd_device *dev, const char *path, u64 mib, u64 cache
 
 	if (!header)
 		return -ENOMEM;
-	made = core_start(dev, cache_bytes, bytes, seqid, dev->uuid, header);
+	made = handover_create(&dev->vol.core, cache_bytes, bytes, seqid, dev->uuid, header);
 	if (IS_ERR(made))
 		goto failed;
 	next->engine = made;
@@ -73,7 +76,8 @@ int next_create(struct dattobd_device *dev, const char *path, u64 mib, u64 cache
 		goto failed;
 	}
 
-	made = cow_file_create(path, origin_bdev(dev), dev->origin_path, bytes, header);
+	made = cow_file_create(path, origin_bdev(&dev->vol.origin), dev->vol.origin.path, bytes,
+			       header);
 	if (made == ERR_PTR(-EOPNOTSUPP))
 		pr_dev_err(dev, "%s cannot be a COW file; %s: %d", path, COW_FILE_NEEDS,
 			   -EOPNOTSUPP);
@@ -82,7 +86,7 @@ int next_create(struct dattobd_device *dev, const char *path, u64 mib, u64 cache
 	next->cow = made;
 
 	position = engine_ask(next->engine, CORE_STAT, CORE_STAT_FPOS, 0, 0, S64_MAX);
-	made = position < 0 ? ERR_PTR(position) : snapshot_create(dev, next->cow, position);
+	made = position < 0 ? ERR_PTR(position) : snapshot_create(&dev->vol, next->cow, position);
 	if (IS_ERR(made))
 		goto failed;
 	next->snap = made;

@@ -3,7 +3,7 @@
 #ifndef DATTOBD_CONTROL_EPOCH_H
 #define DATTOBD_CONTROL_EPOCH_H
 
-#include "dattobd.h"
+#include "control/device.h"
 
 struct next {
 	struct engine *engine;

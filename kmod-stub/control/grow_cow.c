@@ -14,12 +14,15 @@
  * That is done piece by piece in the order of the file, and each piece is the store's as soon as
  * it is ready, so that the room for copying grows meanwhile.
  */
+#include "control/device.h"
 #include "control/grow_cow.h"
+#include "core/room.h"
 #include "cow/free_space.h"
+#include "cow/map.h"
+#include "cow/session.h"
 #include "io/reads.h"
-#include "control/request.h"
-#include "io/memory.h"
 #include "io/snapshot.h"
+#include "killable.h"
 
 #define COPY_PIECE 1024 /* blocks, so that writes get their turn */
 
@@ -34,9 +37,9 @@ struct growth_piece {
 
 static u64 present_bytes(struct dattobd_device *dev)
 {
-	struct device_counters counters;
+	struct core_counters counters;
 
-	device_counters(dev, &counters);
+	core_counters(&dev->vol.core, &counters);
 	return counters.fsize;
 }
 
@@ -47,26 +50,34 @@ void expand_prepare(struct dattobd_device *dev)
 	struct block_device *disk;
 	char node[32];
 
-	if (dev->free_space)
+	if (dev->growth.free_space)
 		return;
-	snprintf(node, sizeof(node), "/dev/datto%u", dev->minor);
-	disk = compat_disk_bdev_get(dev->snap->disk);
+	snprintf(node, sizeof(node), "/dev/datto%u", dev->vol.core.minor);
+	disk = compat_disk_bdev_get(dev->vol.snap->disk);
 	space = IS_ERR(disk) ? ERR_CAST(disk) :
-			       free_space_read(disk, cow_file_type(dev->cow), node);
+			       free_space_read(disk, cow_file_type(dev->vol.cow), node);
 	if (!IS_ERR(disk))
 		compat_disk_bdev_put(disk);
 	if (IS_ERR(space))
 		pr_dev_warn(dev, "which blocks were free is not known, all are preserved: %ld",
 			    PTR_ERR(space));
 	else
-		dev->free_space = space;
+		dev->growth.free_space = space;
 }
 
-int expand_interrupted(struct dattobd_device *dev)
+/* What ends a growth early, beside a kill of its caller: an automatic one pauses. */
+static const bool *stop_of(struct dattobd_device *dev)
 {
+	return request_is_current() ? NULL : &dev->vol.fill.paused;
+}
+
+static int interrupted(struct dattobd_device *dev)
+{
+	const bool *stop = stop_of(dev);
+
 	if (fatal_signal_pending(current))
 		return -EINTR;
-	return !request_is_current() && READ_ONCE(dev->auto_expand.paused) ? -EAGAIN : 0;
+	return stop && READ_ONCE(*stop) ? -EAGAIN : 0;
 }
 
 /* Cut a piece to what can be copied. Return: 1 if there is something to copy, 0, or -errno. */
@@ -77,12 +88,12 @@ static int fit(struct dattobd_device *dev, struct growth_piece *piece)
 	s64 room, ret;
 
 	piece->count = min_t(u64, piece->count, COPY_PIECE);
-	core_lock(dev, flags);
-	room = engine_ask(dev->engine, CORE_STAT, CORE_STAT_ROOM, 0, 0, S64_MAX);
-	ret = dev->error ?:
-			   engine_ask(dev->engine, CORE_IS_COPIED, sector,
-				      piece->count * COW_BLOCK_SECTORS, 0, 1);
-	core_unlock(dev, flags);
+	core_lock(&dev->vol.core, flags);
+	room = engine_ask(dev->vol.core.engine, CORE_STAT, CORE_STAT_ROOM, 0, 0, S64_MAX);
+	ret = dev->vol.core.error ?:
+				    engine_ask(dev->vol.core.engine, CORE_IS_COPIED, sector,
+					       piece->count * COW_BLOCK_SECTORS, 0, 1);
+	core_unlock(&dev->vol.core, flags);
 	if (ret || room <= 0)
 		return ret ? min_t(s64, ret, 0) : room ?: -ENOSPC;
 	/* The other half is for writes that come in meanwhile. */
@@ -95,8 +106,8 @@ static int preserve(struct dattobd_device *dev, struct growth_piece *piece)
 	int ret = fit(dev, piece);
 
 	if (ret > 0)
-		ret = tracker_copy(dev, piece->block * COW_BLOCK_SECTORS,
-				   piece->count * COW_BLOCK_SECTORS);
+		ret = worker_copy(&dev->vol, piece->block * COW_BLOCK_SECTORS,
+				  piece->count * COW_BLOCK_SECTORS, stop_of(dev));
 	return ret;
 }
 
@@ -108,16 +119,16 @@ static int part_from_snapshot(struct dattobd_device *dev, const struct growth_pi
 	s64 ret = 0;
 
 	if (piece->was_free)
-		ret = room_call(dev, CORE_MASK_EXTENT, piece->block, piece->count, 0);
-	core_lock(dev, flags);
+		ret = room_call(&dev->vol.core, CORE_MASK_EXTENT, piece->block, piece->count, 0);
+	core_lock(&dev->vol.core, flags);
 	if (!ret)
-		ret = dev->error;
+		ret = dev->vol.core.error;
 	if (!ret && !piece->was_free &&
-	    engine_ask(dev->engine, CORE_IS_COPIED, piece->block * COW_BLOCK_SECTORS,
+	    engine_ask(dev->vol.core.engine, CORE_IS_COPIED, piece->block * COW_BLOCK_SECTORS,
 		       piece->count * COW_BLOCK_SECTORS, 0, 1) != 1)
 		ret = -EIO; /* never: who could not copy failed the device */
-	*reads = snapshot_reads_begun(dev->snap);
-	core_unlock(dev, flags);
+	*reads = snapshot_reads_begun(dev->vol.snap);
+	core_unlock(&dev->vol.core, flags);
 	return ret;
 }
 
@@ -131,25 +142,26 @@ static int growth_take(struct dattobd_device *dev, const struct growth_piece *pi
 		return err;
 	/* Whatever comes now, it stays in the file, so that expand_end() lists it. */
 	if (piece->was_free)
-		dev->masked_end =
-			max(dev->masked_end, DIV_ROUND_UP_ULL(piece->end, COW_BLOCK_SECTORS));
-	err = drain_reads(dev, reads);
+		dev->growth.masked_end = max(dev->growth.masked_end,
+					     DIV_ROUND_UP_ULL(piece->end, COW_BLOCK_SECTORS));
+	err = snapshot_drain_reads(dev->vol.snap, reads, stop_of(dev));
 	if (err)
 		return err;
-	core_lock(dev, flags);
-	err = dev->error;
+	core_lock(&dev->vol.core, flags);
+	err = dev->vol.core.error;
 	if (!err) {
-		cow_file_take(dev->cow, end);
-		engine_call(dev->engine, CORE_SET_FSIZE, min(bytes, end * COW_BLOCK_SIZE), 0, 0);
+		cow_file_take(dev->vol.cow, end);
+		engine_call(dev->vol.core.engine, CORE_SET_FSIZE, min(bytes, end * COW_BLOCK_SIZE),
+			    0, 0);
 	}
-	core_unlock(dev, flags);
+	core_unlock(&dev->vol.core, flags);
 	return err;
 }
 
 /* The next piece of the file, from sector @offset of it on. Return: false at its end. */
 static bool next_piece(struct dattobd_device *dev, u64 offset, struct growth_piece *piece)
 {
-	u64 sector, count = cow_file_map(dev->cow, offset, &sector), covered;
+	u64 sector, count = cow_file_map(dev->vol.cow, offset, &sector), covered;
 
 	if (!count)
 		return false;
@@ -159,8 +171,8 @@ static bool next_piece(struct dattobd_device *dev, u64 offset, struct growth_pie
 	covered = min(count, COW_BLOCK_SECTORS - sector % COW_BLOCK_SECTORS);
 	if (covered == COW_BLOCK_SECTORS) {
 		count = min_t(u64, count / COW_BLOCK_SECTORS, CORE_MASK_CHUNK_BLOCKS);
-		piece->count =
-			free_space_run(dev->free_space, piece->block, count, &piece->was_free);
+		piece->count = free_space_run(dev->growth.free_space, piece->block, count,
+					      &piece->was_free);
 		covered = piece->count * COW_BLOCK_SECTORS;
 	}
 	piece->end = offset + covered;
@@ -181,7 +193,7 @@ static int take_all(struct dattobd_device *dev, u64 position, u64 bytes)
 	int err = 0;
 
 	for (; !err && next_piece(dev, offset, &piece); offset = piece.end) {
-		err = expand_interrupted(dev);
+		err = interrupted(dev);
 		if (!err && !piece.was_free)
 			err = preserve(dev, &piece);
 		set_end(&piece, offset);
@@ -195,35 +207,35 @@ static int take_all(struct dattobd_device *dev, u64 position, u64 bytes)
 /* Give back what was not taken. */
 static void undo(struct dattobd_device *dev)
 {
-	u64 keep = max(present_bytes(dev), dev->masked_end * COW_BLOCK_SIZE);
+	u64 keep = max(present_bytes(dev), dev->growth.masked_end * COW_BLOCK_SIZE);
 	int err;
 
 	request_ignore_kill();
-	err = keep < cow_file_bytes(dev->cow) ? cow_file_truncate(dev->cow, keep) : 0;
+	err = keep < cow_file_bytes(dev->vol.cow) ? cow_file_truncate(dev->vol.cow, keep) : 0;
 	if (err)
 		pr_dev_warn(dev, "space of the COW file %s could not be given back: %d",
-			    cow_file_path(dev->cow), err);
+			    cow_file_path(dev->vol.cow), err);
 }
 
 int expand_cow_file(struct dattobd_device *dev, u64 bytes, u64 reserve)
 {
 	u64 from = present_bytes(dev);
 	/* The last block that the store has may not be whole, and then not be in the map. */
-	u64 position = min(cow_file_end(dev->cow), DIV_ROUND_UP_ULL(from, COW_BLOCK_SIZE));
+	u64 position = min(cow_file_end(dev->vol.cow), DIV_ROUND_UP_ULL(from, COW_BLOCK_SIZE));
 	int err;
 
 	if (bytes > MAX_LFS_FILESIZE - from)
 		return -EFBIG;
-	if (compat_bdev_frozen(origin_bdev(dev)))
+	if (compat_bdev_frozen(origin_bdev(&dev->vol.origin)))
 		return -EBUSY; /* by a suspended device, perhaps, which cannot be read either */
 	if (request_is_current())
 		expand_prepare(dev);
-	err = cow_file_grow(dev->cow, from + bytes, reserve);
+	err = cow_file_grow(dev->vol.cow, from + bytes, reserve);
 	if (!err) {
-		dev->grown_from = dev->grown_from ?: position;
+		dev->growth.from = dev->growth.from ?: position;
 		err = take_all(dev, position, from + bytes);
 	}
-	if (err && cow_file_end(dev->cow) != position)
+	if (err && cow_file_end(dev->vol.cow) != position)
 		undo(dev);
 	return err;
 }
@@ -231,27 +243,27 @@ int expand_cow_file(struct dattobd_device *dev, u64 bytes, u64 reserve)
 /* Interrupts are off in each call. */
 static s64 mark_grown(struct dattobd_device *dev)
 {
-	u64 offset = dev->grown_from * COW_BLOCK_SECTORS, sector, count;
+	u64 offset = dev->growth.from * COW_BLOCK_SECTORS, sector, count;
 	s64 ret = 0;
 
 	for (; ret >= 0; offset += count) {
-		count = cow_file_map(dev->cow, offset, &sector);
+		count = cow_file_map(dev->vol.cow, offset, &sector);
 		if (!count)
 			return 0;
 		count = min_t(u64, count, CORE_MASK_CHUNK_BLOCKS * COW_BLOCK_SECTORS);
-		ret = room_call(dev, CORE_MARK, sector, count, count);
+		ret = room_call(&dev->vol.core, CORE_MARK, sector, count, count);
 	}
 	return ret;
 }
 
 void expand_end(struct dattobd_device *dev)
 {
-	s64 ret = dev->grown_from ? mark_grown(dev) : 0;
+	s64 ret = dev->growth.from ? mark_grown(dev) : 0;
 
 	if (ret < 0)
-		device_fail(dev, ret, "the core could not list what the COW file grew by");
-	dev->grown_from = 0;
-	dev->masked_end = 0;
-	free_space_free(dev->free_space);
-	dev->free_space = NULL;
+		core_fail(&dev->vol.core, ret, "the core could not list what the COW file grew by");
+	dev->growth.from = 0;
+	dev->growth.masked_end = 0;
+	free_space_free(dev->growth.free_space);
+	dev->growth.free_space = NULL;
 }

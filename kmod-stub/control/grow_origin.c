@@ -6,20 +6,23 @@
  * that the origin had.
  */
 #include <linux/slab.h>
+#include "control/device.h"
 #include "control/grow_origin.h"
-#include "io/memory.h"
+#include "control/state.h"
+#include "core/room.h"
 
 #define GROW_TRIES 16
 #define MARK_PIECE (64ULL * 1024 * MIB / SECTOR_SIZE)
 
 int grow_check(struct dattobd_device *dev)
 {
-	struct block_device *bdev = origin_bdev(dev);
+	struct block_device *bdev = origin_bdev(&dev->vol.origin);
 	u64 nr_sectors = compat_bdev_nr_sectors(bdev);
 
-	if (get_start_sect(bdev) == dev->start && nr_sectors >= dev->nr_sectors)
-		return nr_sectors > dev->nr_sectors;
-	device_fail(dev, -ESTALE, "its origin shrank or was moved; a full backup is needed");
+	if (get_start_sect(bdev) == dev->vol.origin.start && nr_sectors >= dev->vol.core.nr_sectors)
+		return nr_sectors > dev->vol.core.nr_sectors;
+	core_fail(&dev->vol.core, -ESTALE,
+		  "its origin shrank or was moved; a full backup is needed");
 	return -ESTALE;
 }
 
@@ -27,22 +30,23 @@ int grow_check(struct dattobd_device *dev)
 static s64 take_out(struct dattobd_device *dev, struct engine *larger, enum core_export export,
 		    u64 argument, size_t bytes)
 {
-	u64 address = dev->buffer_address;
+	u64 address = dev->vol.core.buffer_address;
 	unsigned long flags;
 	void *from, *to;
 	s64 ret;
 
-	core_lock(dev, flags);
-	ret = dev->error ?: engine_ask(dev->engine, export, argument, 0, 0, S64_MAX);
+	core_lock(&dev->vol.core, flags);
+	ret = dev->vol.core.error ?:
+				    engine_ask(dev->vol.core.engine, export, argument, 0, 0, S64_MAX);
 	if (ret > 0) {
-		from = engine_memory(dev->engine, CORE_BUFFER_ADDRESS, address, bytes);
+		from = engine_memory(dev->vol.core.engine, CORE_BUFFER_ADDRESS, address, bytes);
 		to = engine_memory(larger, CORE_BUFFER_ADDRESS, address, bytes);
 		if (from && to)
 			memcpy(to, from, bytes);
 		else
 			ret = -ENOTRECOVERABLE;
 	}
-	core_unlock(dev, flags);
+	core_unlock(&dev->vol.core, flags);
 	return ret;
 }
 
@@ -57,7 +61,8 @@ static s64 copy_chunk(struct dattobd_device *dev, struct engine *larger, enum co
 /* The mask goes without what changed: no other bit of it has a meaning any more. */
 static s64 copy_bitmaps(struct dattobd_device *dev, struct engine *larger)
 {
-	u64 chunks = DIV_ROUND_UP_ULL(device_nr_blocks(dev), CORE_MASK_CHUNK_BLOCKS), chunk;
+	u64 chunks = DIV_ROUND_UP_ULL(core_nr_blocks(&dev->vol.core), CORE_MASK_CHUNK_BLOCKS),
+	    chunk;
 	s64 ret = 0;
 
 	for (chunk = 0; chunk < chunks && ret >= 0; chunk++) {
@@ -73,7 +78,7 @@ static s64 copy_bitmaps(struct dattobd_device *dev, struct engine *larger)
 /* From the last block on that the smaller core has only a part of. */
 static s64 mark_rest(struct dattobd_device *dev, struct engine *larger, u64 nr_sectors)
 {
-	u64 from = round_down(dev->nr_sectors, COW_BLOCK_SECTORS), count;
+	u64 from = round_down(dev->vol.core.nr_sectors, COW_BLOCK_SECTORS), count;
 	s64 ret = 0;
 
 	for (; from < nr_sectors && ret >= 0; from += count) {
@@ -102,9 +107,9 @@ static s64 fill_larger(struct dattobd_device *dev, struct engine *larger, u64 nr
 /* A write that is marked now is marked in the smaller core only. */
 static u64 changed_now(struct dattobd_device *dev)
 {
-	struct device_counters counters;
+	struct core_counters counters;
 
-	device_counters(dev, &counters);
+	core_counters(&dev->vol.core, &counters);
 	return counters.nr_changed;
 }
 
@@ -118,22 +123,23 @@ static struct engine *exchange(struct dattobd_device *dev, struct engine *larger
 	struct engine *other = larger;
 	unsigned long flags;
 
-	mutex_lock(&dev->sections_lock);
-	core_lock(dev, flags);
-	if (engine_call(dev->engine, CORE_STAT, CORE_STAT_NR_CHANGED, 0, 0) == changed &&
-	    dev->drain.held == READ_ONCE(dev->drain.gone) && !dev->error) {
-		other = dev->engine;
-		dev->engine = larger;
-		WRITE_ONCE(dev->nr_sectors, nr_sectors);
+	mutex_lock(&dev->vol.core.io_lock);
+	core_lock(&dev->vol.core, flags);
+	if (engine_call(dev->vol.core.engine, CORE_STAT, CORE_STAT_NR_CHANGED, 0, 0) == changed &&
+	    dev->vol.worker.nr_held == READ_ONCE(dev->vol.worker.nr_gone) && !dev->vol.core.error) {
+		other = dev->vol.core.engine;
+		dev->vol.core.engine = larger;
+		WRITE_ONCE(dev->vol.core.nr_sectors, nr_sectors);
 	}
-	core_unlock(dev, flags);
-	mutex_unlock(&dev->sections_lock);
+	core_unlock(&dev->vol.core, flags);
+	mutex_unlock(&dev->vol.core.io_lock);
 	return other;
 }
 
 int grow_origin(struct dattobd_device *dev)
 {
-	u64 nr_sectors = compat_bdev_nr_sectors(origin_bdev(dev)), before = dev->nr_sectors;
+	u64 nr_sectors = compat_bdev_nr_sectors(origin_bdev(&dev->vol.origin)),
+	    before = dev->vol.core.nr_sectors;
 	struct engine *engine, *other;
 	unsigned int tries;
 	u64 changed;
@@ -141,7 +147,7 @@ int grow_origin(struct dattobd_device *dev)
 
 	if (nr_sectors > CORE_ORIGIN_SECTORS_MAX) {
 		pr_dev_err(dev, "%s has grown to more than " CORE_ORIGIN_MAX_TEXT ": %d",
-			   dev->origin_path, -EFBIG);
+			   dev->vol.origin.path, -EFBIG);
 		return -EFBIG;
 	}
 	for (tries = 0; tries < GROW_TRIES; tries++) {
@@ -157,7 +163,7 @@ int grow_origin(struct dattobd_device *dev)
 		if (other != engine) {
 			pr_dev_info(dev,
 				    "%s has grown from %llu to %llu sectors: all of that counts as changed",
-				    dev->origin_path, before, nr_sectors);
+				    dev->vol.origin.path, before, nr_sectors);
 			return 0;
 		}
 	}

@@ -3,7 +3,7 @@
 #ifndef DATTOBD_CONTROL_GROW_ORIGIN_H
 #define DATTOBD_CONTROL_GROW_ORIGIN_H
 
-#include "dattobd.h"
+struct dattobd_device;
 
 /**
  * grow_check() - Compare the origin with what the device's core was made for.

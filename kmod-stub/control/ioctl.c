@@ -8,25 +8,15 @@
 #include <linux/module.h>
 #include <linux/slab.h>
 #include <linux/uaccess.h>
-#include "dattobd.h"
+#include "control/destroy.h"
+#include "control/device.h"
+#include "control/devices.h"
+#include "control/ioctl.h"
+#include "control/reconfigure.h"
+#include "control/reload.h"
 #include "control/request.h"
-
-static struct mutex minor_locks[SNAP_DEVICES_MAX];
-
-noinline int control_lock(unsigned int minor)
-{
-	return mutex_lock_killable(&minor_locks[minor]) ? -EINTR : 0;
-}
-
-bool control_trylock(unsigned int minor)
-{
-	return mutex_trylock(&minor_locks[minor]);
-}
-
-void control_unlock(unsigned int minor)
-{
-	mutex_unlock(&minor_locks[minor]);
-}
+#include "control/state.h"
+#include "control/transition.h"
 
 static int copy_argument(void *to, const void __user *from, size_t bytes)
 {
@@ -44,7 +34,7 @@ static int copy_path(char **to, const char __user *from)
 	return 0;
 }
 
-/* What the requests do: in a thread of their own, under control_lock(). */
+/* What the requests do: in a thread of their own, under minor_lock(). */
 
 static int set_up(const struct client_request *request)
 {
@@ -204,23 +194,23 @@ static const struct {
 
 static void describe(struct dattobd_device *dev, struct dattobd_info *info)
 {
-	struct device_counters counters;
+	struct core_counters counters;
 
-	info->minor = dev->minor;
+	info->minor = dev->vol.core.minor;
 	info->state = device_state(dev);
-	info->error = READ_ONCE(dev->error);
+	info->error = READ_ONCE(dev->vol.core.error);
 	info->cache_size = device_cache_bytes(dev);
 	if (READ_ONCE(dev->unverified)) {
 		strscpy(info->cow, dev->cow_name, sizeof(info->cow));
 		strscpy(info->bdev, dev->origin_name, sizeof(info->bdev));
 		return;
 	}
-	device_counters(dev, &counters);
+	core_counters(&dev->vol.core, &counters);
 	info->falloc_size = counters.fsize;
 	info->seqid = counters.seqid;
 	memcpy(info->uuid, dev->uuid, sizeof(info->uuid));
-	strscpy(info->cow, cow_file_path(dev->cow), sizeof(info->cow));
-	strscpy(info->bdev, dev->origin_path, sizeof(info->bdev));
+	strscpy(info->cow, cow_file_path(dev->vol.cow), sizeof(info->cow));
+	strscpy(info->bdev, dev->vol.origin.path, sizeof(info->bdev));
 	info->version = counters.version;
 	info->nr_changed_blocks = counters.nr_changed;
 }
@@ -262,7 +252,7 @@ static int get_free(void __user *argument)
 	int minor;
 
 	for (minor = 0; minor < max_snap_devices; minor++) {
-		if (!devices[minor] && !mutex_is_locked(&minor_locks[minor]))
+		if (!devices[minor] && !minor_is_locked(minor))
 			return copy_to_user(argument, &minor, sizeof(minor)) ? -EFAULT : 0;
 	}
 	return -ENOENT;
@@ -318,10 +308,7 @@ static struct miscdevice control_device = {
 
 int control_init(void)
 {
-	unsigned int minor;
-
-	for (minor = 0; minor < SNAP_DEVICES_MAX; minor++)
-		mutex_init(&minor_locks[minor]);
+	devices_init();
 	return misc_register(&control_device);
 }
 
@@ -332,9 +319,9 @@ void control_exit(void)
 
 	misc_deregister(&control_device);
 	for (minor = 0; minor < max_snap_devices; minor++) {
-		mutex_lock(&minor_locks[minor]); /* the watch is still there */
+		minor_lock_always(minor); /* the watch is still there */
 		if (devices[minor])
 			transition_unload(devices[minor]);
-		mutex_unlock(&minor_locks[minor]);
+		minor_unlock(minor);
 	}
 }

@@ -1,31 +1,35 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* What can be changed of a device without a change of its mode. */
-#include "control/grow_cow.h"
-#include "io/sections.h"
+#include "control/device.h"
+#include "control/devices.h"
+#include "control/reconfigure.h"
+#include "control/state.h"
+#include "io/snapshot.h"
 
 /* An incremental has no index in memory: the limit is only kept, for who asks. */
 int device_reconfigure(struct dattobd_device *dev, u64 cache_bytes)
 {
 	int err;
 
-	if (dev->snap && snapshot_close(dev->snap))
+	if (dev->vol.snap && snapshot_close(dev->vol.snap))
 		return -EBUSY;
-	err = READ_ONCE(dev->error) ? -EINVAL : 0;
-	if (!err && dev->snap)
-		err = sections_set_cache(dev, cache_bytes ?: cow_max_memory_default);
+	err = READ_ONCE(dev->vol.core.error) ? -EINVAL : 0;
+	if (!err && dev->vol.snap)
+		err = sections_set_cache(&dev->vol, cache_bytes ?: cow_max_memory_default);
 	if (!err) {
 		mutex_lock(&devices_lock);
 		dev->cache_bytes = cache_bytes;
 		mutex_unlock(&devices_lock);
 	}
-	if (dev->snap)
-		snapshot_reopen(dev->snap);
+	if (dev->vol.snap)
+		snapshot_reopen(dev->vol.snap);
 	return err;
 }
 
 static bool is_active_snapshot(struct dattobd_device *dev)
 {
-	return !READ_ONCE(dev->error) && device_state(dev) == DATTOBD_STATE_ACTIVE_SNAPSHOT;
+	return !READ_ONCE(dev->vol.core.error) &&
+	       device_state(dev) == DATTOBD_STATE_ACTIVE_SNAPSHOT;
 }
 
 int device_expand(struct dattobd_device *dev, u64 mib)
@@ -36,14 +40,14 @@ int device_expand(struct dattobd_device *dev, u64 mib)
 		return -EINVAL;
 	if (mib > U64_MAX / MIB)
 		return -EFBIG;
-	err = seal_open(dev);
+	err = worker_clear_clean(&dev->vol);
 	if (err)
 		return err;
-	err = mutex_lock_killable(&dev->expand_mutex);
+	err = mutex_lock_killable(&dev->growth.mutex);
 	if (err)
 		return err;
 	err = expand_cow_file(dev, mib * MIB, 0);
-	mutex_unlock(&dev->expand_mutex);
+	mutex_unlock(&dev->growth.mutex);
 	if (!err)
 		auto_expand_resume(dev);
 	return err;

@@ -3,13 +3,21 @@
  * Reload: tracking goes on from the clean record in a COW file, before its filesystem is mounted
  * read-write.
  *
- * Writes are seen from before the record is read (SEAL_LOADING), so that none falls between the
+ * Writes are seen from before the record is read (CLEAN_LOADING), so that none falls between the
  * two. Whatever is wrong with the record, the device is there, failed, with its reason: boot
  * scripts expect that reload succeeds.
  */
 #include <linux/slab.h>
-#include "dattobd.h"
+#include "control/device.h"
+#include "control/devices.h"
+#include "control/reload.h"
+#include "control/state.h"
+#include "cow/map.h"
+#include "cow/open.h"
+#include "io/intercept.h"
+#include "io/proof.h"
 #include "io/record.h"
+#include "io/snapshot.h"
 
 static const struct refusal {
 	int error;
@@ -28,8 +36,8 @@ static const struct refusal {
 static void refuse_reload(struct dattobd_device *dev, const char *cow, int error, const char *why)
 {
 	pr_dev_err(dev, "cannot go on tracking %s with %s: %s; a full backup is needed: %d",
-		   dev->origin_path, cow, why, error);
-	WRITE_ONCE(dev->error, error);
+		   dev->vol.origin.path, cow, why, error);
+	WRITE_ONCE(dev->vol.core.error, error);
 }
 
 static const char *lookup_error(int err)
@@ -66,29 +74,28 @@ static int create_core(struct dattobd_device *dev)
 
 	if (IS_ERR(engine))
 		return PTR_ERR(engine);
-	ret = engine_ask(engine, CORE_INIT, dev->nr_sectors, device_cache_bytes(dev),
-			 dev->snapshot_mode ? CORE_MODE_SNAPSHOT : CORE_MODE_INCREMENTAL, 0);
+	ret = engine_ask(engine, CORE_INIT, dev->vol.core.nr_sectors, device_cache_bytes(dev),
+			 dev->vol.core.snapshot_mode ? CORE_MODE_SNAPSHOT : CORE_MODE_INCREMENTAL,
+			 0);
 	if (ret) {
 		engine_destroy(engine);
 		return ret;
 	}
-	dev->engine = engine;
-	dev->buffer_address = engine_call(engine, CORE_BUFFER_ADDRESS, 0, 0, 0);
-	dev->runs_address = engine_call(engine, CORE_RUNS_ADDRESS, 0, 0, 0);
+	core_set_engine(&dev->vol.core, engine);
 	return 0;
 }
 
 static int start_disk(struct dattobd_device *dev)
 {
-	s64 position = engine_ask(dev->engine, CORE_STAT, CORE_STAT_FPOS, 0, 0, S64_MAX);
+	s64 position = engine_ask(dev->vol.core.engine, CORE_STAT, CORE_STAT_FPOS, 0, 0, S64_MAX);
 	struct snapshot *snap;
 
-	if (position < 0 || !dev->snapshot_mode)
+	if (position < 0 || !dev->vol.core.snapshot_mode)
 		return min_t(s64, position, 0);
-	snap = snapshot_create(dev, dev->cow, position);
+	snap = snapshot_create(&dev->vol, dev->vol.cow, position);
 	if (IS_ERR(snap))
 		return PTR_ERR(snap);
-	dev->snap = snap;
+	dev->vol.snap = snap;
 	dev->publish_wanted = true;
 	return 0;
 }
@@ -96,19 +103,20 @@ static int start_disk(struct dattobd_device *dev)
 static void adopt(struct dattobd_device *dev)
 {
 	__le64 uuid[] = {
-		cpu_to_le64(engine_call(dev->engine, CORE_STAT, CORE_STAT_UUID_LOW, 0, 0)),
-		cpu_to_le64(engine_call(dev->engine, CORE_STAT, CORE_STAT_UUID_HIGH, 0, 0)),
+		cpu_to_le64(engine_call(dev->vol.core.engine, CORE_STAT, CORE_STAT_UUID_LOW, 0, 0)),
+		cpu_to_le64(
+			engine_call(dev->vol.core.engine, CORE_STAT, CORE_STAT_UUID_HIGH, 0, 0)),
 	};
 
 	static_assert(sizeof(uuid) == COW_UUID_SIZE);
 	memcpy(dev->uuid, uuid, COW_UUID_SIZE);
 	/* The next snapshot takes as much; an incremental's file does not tell. */
-	if (dev->snapshot_mode)
+	if (dev->vol.core.snapshot_mode)
 		dev->fallocate_mib =
-			engine_call(dev->engine, CORE_STAT, CORE_STAT_FSIZE, 0, 0) >> 20;
+			engine_call(dev->vol.core.engine, CORE_STAT, CORE_STAT_FSIZE, 0, 0) >> 20;
 	/* Nor does a snapshot's, by how much it had grown: all of it, at most. */
-	dev->grown_from = dev->snapshot_mode;
-	dev->masked_end = dev->snapshot_mode ? cow_file_end(dev->cow) : 0;
+	dev->growth.from = dev->vol.core.snapshot_mode;
+	dev->growth.masked_end = dev->vol.core.snapshot_mode ? cow_file_end(dev->vol.cow) : 0;
 }
 
 /* From here on the first write is held. Return: false if one came too early. */
@@ -117,11 +125,11 @@ static bool seal_loaded(struct dattobd_device *dev)
 	unsigned long flags;
 	bool loaded;
 
-	core_lock(dev, flags);
-	loaded = !dev->seal_spoiled;
+	core_lock(&dev->vol.core, flags);
+	loaded = !dev->vol.clean.spoiled;
 	if (loaded)
-		dev->seal = SEAL_WHOLE;
-	core_unlock(dev, flags);
+		dev->vol.clean.state = CLEAN_VALID;
+	core_unlock(&dev->vol.core, flags);
 	return loaded;
 }
 
@@ -131,22 +139,23 @@ static bool seal_loaded(struct dattobd_device *dev)
  */
 static bool take_old_size(struct dattobd_device *dev)
 {
-	u64 nr_sectors = le64_to_cpup(dev->sealed_header + CORE_RECORD_NR_SECTORS_OFFSET);
+	u64 nr_sectors = le64_to_cpup(dev->vol.clean.sealed_header + CORE_RECORD_NR_SECTORS_OFFSET);
 
-	if (!nr_sectors || nr_sectors >= dev->nr_sectors)
+	if (!nr_sectors || nr_sectors >= dev->vol.core.nr_sectors)
 		return false;
-	pr_dev_info(dev, "%s has grown from %llu to %llu sectors", dev->origin_path, nr_sectors,
-		    (u64)dev->nr_sectors);
-	engine_destroy(dev->engine);
-	dev->engine = NULL;
-	WRITE_ONCE(dev->nr_sectors, nr_sectors);
+	pr_dev_info(dev, "%s has grown from %llu to %llu sectors", dev->vol.origin.path, nr_sectors,
+		    (u64)dev->vol.core.nr_sectors);
+	engine_destroy(dev->vol.core.engine);
+	dev->vol.core.engine = NULL;
+	WRITE_ONCE(dev->vol.core.nr_sectors, nr_sectors);
 	return true;
 }
 
 /* Return: 0, or after a refusal -errno. */
 static int load_device(struct dattobd_device *dev, const char *cow)
 {
-	struct cow_file *file = cow_file_find(cow, origin_bdev(dev), dev->origin_path);
+	struct cow_file *file =
+		cow_file_find(cow, origin_bdev(&dev->vol.origin), dev->vol.origin.path);
 	int ret;
 
 	if (IS_ERR(file)) {
@@ -154,10 +163,14 @@ static int load_device(struct dattobd_device *dev, const char *cow)
 		refuse_reload(dev, cow, ret, lookup_error(ret));
 		return ret;
 	}
-	dev->cow = file;
-	ret = create_core(dev) ?: proof_learn(dev, &dev->fingerprint) ?: record_read(dev);
+	dev->vol.cow = file;
+	ret = create_core(dev)						    ?:
+		      proof_learn(&dev->vol, &dev->vol.shutter.fingerprint) ?:
+									      record_read(&dev->vol);
 	if (ret == CORE_REFUSAL_RESIZED && take_old_size(dev))
-		ret = create_core(dev) ?: proof_learn(dev, &dev->fingerprint) ?: record_read(dev);
+		ret = create_core(dev)						    ?:
+			      proof_learn(&dev->vol, &dev->vol.shutter.fingerprint) ?:
+			      record_read(&dev->vol);
 	if (ret > 0 && ret < (int)ARRAY_SIZE(refusals)) {
 		refuse_reload(dev, cow, refusals[ret].error, refusals[ret].why);
 		return refusals[ret].error;
@@ -170,7 +183,7 @@ static int load_device(struct dattobd_device *dev, const char *cow)
 	}
 	adopt(dev);
 	if (!seal_loaded(dev)) {
-		record_withdraw(dev); /* it does not know of that write */
+		record_withdraw(&dev->vol); /* it does not know of that write */
 		refuse_reload(dev, cow, -EAGAIN, "the origin was written to meanwhile");
 		return -EAGAIN;
 	}
@@ -180,19 +193,19 @@ static int load_device(struct dattobd_device *dev, const char *cow)
 /* What a failed load leaves: names and an error. */
 static void strip(struct dattobd_device *dev)
 {
-	struct cow_file *cow = dev->cow;
+	struct cow_file *cow = dev->vol.cow;
 
 	if (dev->tracked) {
-		intercept_remove(dev);
+		origin_remove(&dev->vol.origin);
 		intercept_disable();
 		dev->tracked = false;
 	}
-	if (dev->snap)
-		snapshot_close(dev->snap);
+	if (dev->vol.snap)
+		snapshot_close(dev->vol.snap);
 	device_drop_snapshot(dev);
-	engine_destroy(dev->engine);
-	dev->engine = NULL;
-	dev->cow = NULL;
+	engine_destroy(dev->vol.core.engine);
+	dev->vol.core.engine = NULL;
+	dev->vol.cow = NULL;
 	cow_file_release(cow);
 	device_unclaim(dev);
 }
@@ -205,15 +218,15 @@ static void track(struct dattobd_device *dev, const char *cow)
 		refuse_reload(dev, cow, err, "another minor tracks this origin already");
 		return;
 	}
-	err = intercept_enable(origin_bdev(dev));
+	err = intercept_enable(origin_bdev(&dev->vol.origin));
 	if (err) {
 		device_unclaim(dev);
 		refuse_reload(dev, cow, err, "writes cannot be intercepted");
 		return;
 	}
-	dev->seal = SEAL_LOADING;
+	dev->vol.clean.state = CLEAN_LOADING;
 	dev->tracked = true;
-	intercept_add(dev);
+	origin_add(&dev->vol.origin);
 	if (load_device(dev, cow))
 		strip(dev);
 }
@@ -232,14 +245,14 @@ int reload(unsigned int minor, const char *origin, const char *cow, u64 cache_by
 		return -ENOMEM;
 	}
 	dev->cache_bytes = cache_bytes;
-	dev->snapshot_mode = snapshot_mode;
+	dev->vol.core.snapshot_mode = snapshot_mode;
 	dev->unverified = true;
 	track(dev, cow);
 	device_enlist(dev, true);
-	if (!dev->error) {
-		pr_dev_info(dev, "goes on tracking %s with %s", dev->origin_path,
-			    cow_file_path(dev->cow));
-		watch_kick(dev);
+	if (!dev->vol.core.error) {
+		pr_dev_info(dev, "goes on tracking %s with %s", dev->vol.origin.path,
+			    cow_file_path(dev->vol.cow));
+		shutter_look_soon(&dev->vol);
 	}
 	return 0;
 }

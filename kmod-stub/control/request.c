@@ -6,7 +6,8 @@
 #include <linux/sched/signal.h>
 #include <linux/sched/task.h>
 #include <linux/slab.h>
-#include "dattobd.h"
+#include "compat.h"
+#include "control/devices.h"
 #include "control/request.h"
 
 #define LAST_MOMENT HZ
@@ -51,12 +52,12 @@ static void swap_view(struct client_request *request)
 
 static int carry_out(struct client_request *request)
 {
-	int err = control_lock(request->minor);
+	int err = minor_lock(request->minor);
 
 	if (err)
 		return err;
 	err = request->carry_out(request);
-	control_unlock(request->minor);
+	minor_unlock(request->minor);
 	return err;
 }
 
@@ -123,9 +124,4 @@ int request_run(struct client_request *request)
 		kthread_stop(thread); /* it ends by itself: the module may go once we return */
 	put_task_struct(thread);
 	return err ? -EINTR : request->result;
-}
-
-void request_ignore_kill(void)
-{
-	disallow_signal(SIGKILL);
 }

@@ -52,17 +52,4 @@ void request_put(struct client_request *request);
  */
 int request_run(struct client_request *request);
 
-/**
- * request_ignore_kill() - From here on this request goes on to its end, be it done or undone,
- * whoever is killed: things would stay by halves. Context: A request's thread; without effect in a
- * worker.
- */
-void request_ignore_kill(void);
-
-/** request_is_current() - Does a request's thread run, or a process? Else it is a worker. */
-static inline bool request_is_current(void)
-{
-	return !(current->flags & PF_WQ_WORKER);
-}
-
 #endif

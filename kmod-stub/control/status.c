@@ -2,7 +2,10 @@
 /* /proc/datto-info: every device, as JSON, to the byte as its readers know it (docs/ABI.md, D). */
 #include <linux/proc_fs.h>
 #include <linux/seq_file.h>
-#include "dattobd.h"
+#include "control/device.h"
+#include "control/devices.h"
+#include "control/state.h"
+#include "control/status.h"
 
 #define PROC_NAME "datto-info"
 
@@ -56,9 +59,9 @@ static void show_name(struct seq_file *m, const char *key, const char *name)
 /* What is known of a device once it is verified. */
 static void show_counters(struct seq_file *m, struct dattobd_device *dev)
 {
-	struct device_counters counters;
+	struct core_counters counters;
 
-	device_counters(dev, &counters);
+	core_counters(&dev->vol.core, &counters);
 	seq_printf(m, "\t\t\t\"fallocate\": %llu,\n", dev->fallocate_mib * 1024 * 1024);
 	seq_printf(m, "\t\t\t\"cow_size_current\": %llu,\n", counters.fsize);
 	seq_printf(m, "\t\t\t\"seq_id\": %llu,\n", counters.seqid);
@@ -69,11 +72,11 @@ static void show_counters(struct seq_file *m, struct dattobd_device *dev)
 	}
 }
 
-static void show_auto_expand(struct seq_file *m, const struct auto_expand *auto_expand)
+static void show_auto_grow(struct seq_file *m, const struct auto_grow *auto_grow)
 {
 	seq_puts(m, "\t\t\t\"auto_expand\": {\n");
-	seq_printf(m, "\t\t\t\t\"step_size_mib\": %llu,\n", auto_expand->step_mib);
-	seq_printf(m, "\t\t\t\t\"reserved_space_mib\": %llu\n", auto_expand->reserved_mib);
+	seq_printf(m, "\t\t\t\t\"step_size_mib\": %llu,\n", auto_grow->step_mib);
+	seq_printf(m, "\t\t\t\t\"reserved_space_mib\": %llu\n", auto_grow->reserved_mib);
 	seq_puts(m, "\t\t\t},\n");
 }
 
@@ -81,17 +84,17 @@ static void show_device(struct seq_file *m, struct dattobd_device *dev)
 {
 	enum dattobd_state state = device_state(dev);
 	bool verified = !READ_ONCE(dev->unverified);
-	int error = READ_ONCE(dev->error);
+	int error = READ_ONCE(dev->vol.core.error);
 
 	seq_puts(m, "\t\t{\n");
-	seq_printf(m, "\t\t\t\"minor\": %u,\n", dev->minor);
-	show_name(m, "cow_file", verified ? cow_file_path(dev->cow) : dev->cow_name);
-	show_name(m, "block_device", verified ? dev->origin_path : dev->origin_name);
+	seq_printf(m, "\t\t\t\"minor\": %u,\n", dev->vol.core.minor);
+	show_name(m, "cow_file", verified ? cow_file_path(dev->vol.cow) : dev->cow_name);
+	show_name(m, "block_device", verified ? dev->vol.origin.path : dev->origin_name);
 	seq_printf(m, "\t\t\t\"max_cache\": %llu,\n", device_cache_bytes(dev));
 	if (verified)
 		show_counters(m, dev);
-	if (dev->auto_expand.configured)
-		show_auto_expand(m, &dev->auto_expand);
+	if (dev->auto_grow.configured)
+		show_auto_grow(m, &dev->auto_grow);
 	if (error)
 		seq_printf(m, "\t\t\t\"error\": %d,\n", error);
 	seq_printf(m, "\t\t\t\"state\": %u\n", state);

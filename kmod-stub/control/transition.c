@@ -9,35 +9,39 @@
  */
 #include <linux/uuid.h>
 #include <linux/slab.h>
-#include "io/cut.h"
-#include "control/grow_cow.h"
-#include "control/grow_origin.h"
+#include "control/destroy.h"
+#include "control/devices.h"
 #include "control/epoch.h"
-#include "control/request.h"
-#include "io/sections.h"
+#include "control/grow_origin.h"
+#include "control/state.h"
+#include "control/transition.h"
+#include "cow/session.h"
+#include "io/cut.h"
+#include "io/handover.h"
+#include "io/intercept.h"
+#include "io/snapshot.h"
+#include "killable.h"
 
 #define SWITCH_TRIES 16
 #define FROZEN_WAIT (60 * HZ) /* for anything while the filesystem is frozen */
 
 static void thaw(struct dattobd_device *dev)
 {
-	int err = compat_bdev_thaw(origin_bdev(dev));
+	int err = compat_bdev_thaw(origin_bdev(&dev->vol.origin));
 
 	if (err)
-		pr_dev_err(dev, "the filesystem of %s could not be thawed: %d", dev->origin_path,
-			   err);
+		pr_dev_err(dev, "the filesystem of %s could not be thawed: %d",
+			   dev->vol.origin.path, err);
 }
 
 /* Let the next snapshot take over. Context: core_lock, or a device that nobody else knows. */
 static void take_over(struct dattobd_device *dev, struct next *next)
 {
-	dev->engine = next->engine;
-	dev->buffer_address = engine_call(dev->engine, CORE_BUFFER_ADDRESS, 0, 0, 0);
-	dev->runs_address = engine_call(dev->engine, CORE_RUNS_ADDRESS, 0, 0, 0);
-	dev->cow = next->cow;
-	dev->snap = next->snap;
+	core_set_engine(&dev->vol.core, next->engine);
+	dev->vol.cow = next->cow;
+	dev->vol.snap = next->snap;
 	dev->fallocate_mib = next->fallocate_mib;
-	WRITE_ONCE(dev->snapshot_mode, true);
+	WRITE_ONCE(dev->vol.core.snapshot_mode, true);
 }
 
 /*
@@ -46,7 +50,7 @@ static void take_over(struct dattobd_device *dev, struct next *next)
  */
 static int freeze(struct dattobd_device *dev)
 {
-	int err = compat_bdev_freeze(origin_bdev(dev));
+	int err = compat_bdev_freeze(origin_bdev(&dev->vol.origin));
 
 	if (err || !fatal_signal_pending(current))
 		return err;
@@ -60,10 +64,10 @@ static int freeze(struct dattobd_device *dev)
  */
 static int drain_old_writes(struct dattobd_device *dev)
 {
-	int err = compat_bdev_drain(origin_bdev(dev), FROZEN_WAIT);
+	int err = compat_bdev_drain(origin_bdev(&dev->vol.origin), FROZEN_WAIT);
 
 	if (err)
-		device_fail(dev, err, "the writes from before the snapshot did not end");
+		core_fail(&dev->vol.core, err, "the writes from before the snapshot did not end");
 	return err;
 }
 
@@ -83,10 +87,10 @@ int transition_setup(unsigned int minor, const char *origin, const char *cow, u6
 		err = next_create(dev, cow, fallocate_mib, device_cache_bytes(dev), 1, &next);
 	if (err)
 		goto free;
-	err = core_mask_cow(next.engine, next.cow);
+	err = handover_mask_cow(next.engine, next.cow);
 	if (err)
 		goto discard;
-	err = intercept_enable(origin_bdev(dev));
+	err = intercept_enable(origin_bdev(&dev->vol.origin));
 	if (err)
 		goto discard;
 	err = freeze(dev);
@@ -94,21 +98,21 @@ int transition_setup(unsigned int minor, const char *origin, const char *cow, u6
 		goto disable;
 	take_over(dev, &next);
 	dev->tracked = true;
-	intercept_add(dev);
-	err = drain_old_writes(dev) ?: seal_begin(dev);
+	origin_add(&dev->vol.origin);
+	err = drain_old_writes(dev) ?: shutter_begin(&dev->vol);
 	thaw(dev);
 
 	if (!err)
-		err = snapshot_publish(dev->snap);
+		err = snapshot_publish(dev->vol.snap);
 	if (err) {
 		request_ignore_kill();
 		transition_dismantle(dev, false);
 		return err;
 	}
 	device_enlist(dev, true);
-	watch_kick(dev);
-	pr_dev_debug(dev, "snapshot 1 of %s, COW file %s", dev->origin_path,
-		     cow_file_path(dev->cow));
+	shutter_look_soon(&dev->vol);
+	pr_dev_debug(dev, "snapshot 1 of %s, COW file %s", dev->vol.origin.path,
+		     cow_file_path(dev->vol.cow));
 	return 0;
 
 disable:
@@ -128,12 +132,12 @@ static int check_state(struct dattobd_device *dev, enum dattobd_state wanted)
 {
 	int err = -EINVAL;
 
-	if (dev->snap && snapshot_close(dev->snap))
+	if (dev->vol.snap && snapshot_close(dev->vol.snap))
 		return -EBUSY;
-	if (!READ_ONCE(dev->error) && device_state(dev) == wanted)
-		err = device_check_thawed(dev) ?: seal_open(dev);
-	if (err && dev->snap)
-		snapshot_reopen(dev->snap);
+	if (!READ_ONCE(dev->vol.core.error) && device_state(dev) == wanted)
+		err = device_check_thawed(dev) ?: worker_clear_clean(&dev->vol);
+	if (err && dev->vol.snap)
+		snapshot_reopen(dev->vol.snap);
 	return err;
 }
 
@@ -144,26 +148,28 @@ static void cut_data_area(struct dattobd_device *dev)
 	s64 data_offset;
 	int err = 0;
 
-	core_lock(dev, flags);
-	data_offset = engine_ask(dev->engine, CORE_STAT, CORE_STAT_DATA_OFFSET, 0, 0, S64_MAX);
+	core_lock(&dev->vol.core, flags);
+	data_offset =
+		engine_ask(dev->vol.core.engine, CORE_STAT, CORE_STAT_DATA_OFFSET, 0, 0, S64_MAX);
 	if (data_offset < 0)
-		device_fail_locked(dev, data_offset, "the core could not be asked for its state");
-	core_unlock(dev, flags);
+		core_fail_locked(&dev->vol.core, data_offset,
+				 "the core could not be asked for its state");
+	core_unlock(&dev->vol.core, flags);
 	if (data_offset < 0)
 		return;
 
-	if (cow_file_bytes(dev->cow) > (u64)data_offset) {
-		cut_begin(dev, data_offset);
-		err = cow_file_truncate(dev->cow, data_offset);
+	if (cow_file_bytes(dev->vol.cow) > (u64)data_offset) {
+		cut_begin(&dev->vol, data_offset);
+		err = cow_file_truncate(dev->vol.cow, data_offset);
 	}
 	if (err) {
 		pr_dev_warn(dev, "the COW file %s could not be truncated: %d",
-			    cow_file_path(dev->cow), err);
+			    cow_file_path(dev->vol.cow), err);
 		return;
 	}
-	core_lock(dev, flags);
-	engine_call(dev->engine, CORE_SET_FSIZE, data_offset, 0, 0);
-	core_unlock(dev, flags);
+	core_lock(&dev->vol.core, flags);
+	engine_call(dev->vol.core.engine, CORE_SET_FSIZE, data_offset, 0, 0);
+	core_unlock(&dev->vol.core, flags);
 }
 
 static void leave_snapshot_mode(struct dattobd_device *dev)
@@ -171,35 +177,38 @@ static void leave_snapshot_mode(struct dattobd_device *dev)
 	unsigned long flags;
 	s64 ret = 0;
 
-	core_lock(dev, flags);
-	if (!dev->error)
-		ret = engine_call(dev->engine, CORE_TO_INCREMENTAL,
-				  engine_call(dev->engine, CORE_STAT, CORE_STAT_FSIZE, 0, 0), 0, 0);
-	WRITE_ONCE(dev->snapshot_mode, false);
+	core_lock(&dev->vol.core, flags);
+	if (!dev->vol.core.error)
+		ret = engine_call(dev->vol.core.engine, CORE_TO_INCREMENTAL,
+				  engine_call(dev->vol.core.engine, CORE_STAT, CORE_STAT_FSIZE, 0,
+					      0),
+				  0, 0);
+	WRITE_ONCE(dev->vol.core.snapshot_mode, false);
 	if (ret < 0)
-		device_fail_locked(dev, ret, "the core could not leave snapshot mode");
-	core_unlock(dev, flags);
+		core_fail_locked(&dev->vol.core, ret, "the core could not leave snapshot mode");
+	core_unlock(&dev->vol.core, flags);
 }
 
 int transition_to_incremental(struct dattobd_device *dev)
 {
-	struct snapshot *snap = dev->snap;
+	struct snapshot *snap = dev->vol.snap;
 	int err;
 
 	err = check_state(dev, DATTOBD_STATE_ACTIVE_SNAPSHOT);
 	if (err)
 		return err;
 	/* Now, while it can be given up: the freeze waits for their writers whatever comes. */
-	err = auto_expand_pause(dev, MAX_SCHEDULE_TIMEOUT)		 ?:
-		      drain_work(&dev->cache_work, MAX_SCHEDULE_TIMEOUT) ?:
-		      drain_held(dev, MAX_SCHEDULE_TIMEOUT);
+	err = auto_expand_pause(dev, MAX_SCHEDULE_TIMEOUT)		       ?:
+		      work_wait(&dev->vol.sections.work, MAX_SCHEDULE_TIMEOUT) ?:
+		      worker_drain_held(&dev->vol, MAX_SCHEDULE_TIMEOUT);
 	if (err)
 		goto stay;
 	err = freeze(dev);
 	if (err)
 		goto stay;
 	/* By count: writers that pass the filesystem go on, and those that come are recorded. */
-	err = drain_held(dev, FROZEN_WAIT) ?: drain_cow_writes(dev, FROZEN_WAIT);
+	err = worker_drain_held(&dev->vol, FROZEN_WAIT) ?:
+		      cow_writes_drain(&dev->vol.writes, FROZEN_WAIT);
 	if (err) {
 		thaw(dev);
 		goto stay;
@@ -207,23 +216,25 @@ int transition_to_incremental(struct dattobd_device *dev)
 	request_ignore_kill();
 	leave_snapshot_mode(dev);
 	expand_end(dev);
-	err = READ_ONCE(dev->error) ? 0 : core_mark_shared(dev);
+	err = READ_ONCE(dev->vol.core.error) ? 0 :
+					       handover_mark_shared(&dev->vol.core, dev->vol.cow);
 	if (err)
-		device_fail(dev, err,
-			    "the core could not list the blocks that its COW file shares");
+		core_fail(&dev->vol.core, err,
+			  "the core could not list the blocks that its COW file shares");
 	auto_expand_drop(dev);
-	tracker_drain(dev); /* what came in between is marked */
-	device_cow_writes_wait(dev); /* from here on the file's blocks may become somebody else's */
+	worker_flush(&dev->vol); /* what came in between is marked */
+	cow_writes_wait(
+		&dev->vol.writes); /* from here on the file's blocks may become somebody else's */
 	thaw(dev);
 
 	device_drop_snapshot(dev); /* no copy is on its way to the COW file from here on */
 
-	err = READ_ONCE(dev->error);
+	err = READ_ONCE(dev->vol.core.error);
 	if (err) {
-		cow_file_unlink(dev->cow);
+		cow_file_unlink(dev->vol.cow);
 		return err;
 	}
-	sections_drop(dev);
+	sections_drop(&dev->vol);
 	cut_data_area(dev);
 	pr_dev_debug(dev, "incremental");
 	return 0;
@@ -244,7 +255,7 @@ static int follow_size(struct dattobd_device *dev)
 	err = freeze(dev);
 	if (err)
 		return err;
-	err = drain_held(dev, FROZEN_WAIT) ?: grow_origin(dev);
+	err = worker_drain_held(&dev->vol, FROZEN_WAIT) ?: grow_origin(dev);
 	thaw(dev);
 	return err;
 }
@@ -260,14 +271,14 @@ static int check_size(struct dattobd_device *dev)
 /* The index goes to the old COW file, which must be there, and where it was. */
 static int check_cow_file(struct dattobd_device *dev)
 {
-	int err = cow_file_guard(dev->cow);
+	int err = cow_file_guard(dev->vol.cow);
 
 	if (err == -ESTALE)
-		device_fail(dev, err,
-			    "its COW file was moved or replaced while it was not guarded; a full backup is needed");
+		core_fail(&dev->vol.core, err,
+			  "its COW file was moved or replaced while it was not guarded; a full backup is needed");
 	else if (err)
-		pr_dev_err(dev, "its COW file %s cannot be reached: %d", cow_file_path(dev->cow),
-			   err);
+		pr_dev_err(dev, "its COW file %s cannot be reached: %d",
+			   cow_file_path(dev->vol.cow), err);
 	return err;
 }
 
@@ -277,13 +288,15 @@ static bool switched(struct dattobd_device *dev, struct next *next, u64 changed)
 	unsigned long flags;
 	bool quiet;
 
-	core_lock(dev, flags);
+	core_lock(&dev->vol.core, flags);
 	/* A write that is still held was not looked at by the next core. */
-	quiet = engine_call(dev->engine, CORE_STAT, CORE_STAT_NR_CHANGED, 0, 0) == changed &&
-		dev->drain.held == READ_ONCE(dev->drain.gone) && !dev->error;
+	quiet = engine_call(dev->vol.core.engine, CORE_STAT, CORE_STAT_NR_CHANGED, 0, 0) ==
+			changed &&
+		dev->vol.worker.nr_held == READ_ONCE(dev->vol.worker.nr_gone) &&
+		!dev->vol.core.error;
 	if (quiet)
 		take_over(dev, next);
-	core_unlock(dev, flags);
+	core_unlock(&dev->vol.core, flags);
 	return quiet;
 }
 
@@ -294,7 +307,7 @@ static int switch_frozen(struct dattobd_device *dev, struct next *next)
 	int err;
 
 	for (tries = 0; tries < SWITCH_TRIES; tries++) {
-		err = core_succeed(dev, next->engine, next->cow, !tries, &changed);
+		err = handover_inherit(&dev->vol.core, next->engine, next->cow, !tries, &changed);
 		if (err)
 			return err;
 		if (switched(dev, next, changed))
@@ -309,7 +322,7 @@ static int switch_frozen(struct dattobd_device *dev, struct next *next)
  */
 static int hand_over(struct dattobd_device *dev, struct engine *engine, struct cow_file *cow)
 {
-	int err = core_export(dev, engine, cow);
+	int err = handover_export(&dev->vol.core, engine, cow);
 	bool removed;
 
 	if (err) {
@@ -325,8 +338,8 @@ static int hand_over(struct dattobd_device *dev, struct engine *engine, struct c
 
 int transition_to_snapshot(struct dattobd_device *dev, const char *cow, u64 fallocate_mib)
 {
-	struct cow_file *old = dev->cow;
-	struct device_counters counters;
+	struct cow_file *old = dev->vol.cow;
+	struct core_counters counters;
 	struct engine *engine;
 	struct next next = {};
 	int err, lost;
@@ -338,8 +351,8 @@ int transition_to_snapshot(struct dattobd_device *dev, const char *cow, u64 fall
 		err = follow_size(dev);
 	if (err)
 		return err;
-	engine = dev->engine; /* another one if the origin has grown */
-	device_counters(dev, &counters);
+	engine = dev->vol.core.engine; /* another one if the origin has grown */
+	core_counters(&dev->vol.core, &counters);
 	err = next_create(dev, cow, fallocate_mib ?: dev->fallocate_mib, cow_max_memory_default,
 			  counters.seqid + 1, &next);
 	if (err)
@@ -347,7 +360,7 @@ int transition_to_snapshot(struct dattobd_device *dev, const char *cow, u64 fall
 	err = freeze(dev);
 	if (err)
 		goto discard;
-	err = drain_held(dev, FROZEN_WAIT);
+	err = worker_drain_held(&dev->vol, FROZEN_WAIT);
 	/* devices_lock: what control/status.c reads changes as one. */
 	mutex_lock(&devices_lock);
 	if (!err)
@@ -362,17 +375,17 @@ int transition_to_snapshot(struct dattobd_device *dev, const char *cow, u64 fall
 	request_ignore_kill(); /* the index of before is wanted, whatever comes */
 	err = drain_old_writes(dev);
 	thaw(dev);
-	cut_end(dev);
+	cut_end(&dev->vol);
 
 	lost = hand_over(dev, engine, old);
 	if (err)
 		return err;
-	err = snapshot_publish(dev->snap);
+	err = snapshot_publish(dev->vol.snap);
 	if (err)
-		device_fail(dev, err, "the snapshot's disk could not be added");
+		core_fail(&dev->vol.core, err, "the snapshot's disk could not be added");
 	else
 		pr_dev_debug(dev, "snapshot %llu, COW file %s", counters.seqid + 1,
-			     cow_file_path(dev->cow));
+			     cow_file_path(dev->vol.cow));
 	return err ?: lost;
 
 discard:

@@ -14,7 +14,13 @@
  */
 #include <linux/reboot.h>
 #include <linux/suspend.h>
-#include "control/grow_cow.h"
+#include "control/device.h"
+#include "control/devices.h"
+#include "control/state.h"
+#include "control/watch.h"
+#include "cow/open.h"
+#include "cow/pin.h"
+#include "io/snapshot.h"
 
 #define INTERVAL HZ
 #define SOON (HZ / 20)
@@ -25,52 +31,36 @@
 #define LAST_RECORDS (15 * HZ) /* and for all records */
 #define LAST_EACH HZ /* but for each so much, whatever the others took */
 
-bool watch_active(struct dattobd_device *dev)
-{
-	bool rw = compat_bdev_mounted_rw(origin_bdev(dev));
-
-	if (rw && dev->engine)
-		WRITE_ONCE(dev->unverified, false);
-	return rw;
-}
-
 static void guard_mounted_again(struct dattobd_device *dev)
 {
 	int err;
 
 	/* A growth that is under way sees to the guards itself. */
-	if (cow_file_has_filesystem(dev->cow) || !mutex_trylock(&dev->expand_mutex))
+	if (cow_file_has_filesystem(dev->vol.cow) || !mutex_trylock(&dev->growth.mutex))
 		return;
-	err = cow_file_guard_mounted(dev->cow);
-	mutex_unlock(&dev->expand_mutex);
+	err = cow_file_guard_mounted(dev->vol.cow);
+	mutex_unlock(&dev->growth.mutex);
 	if (err && err != -EAGAIN && err != -ENOMEM)
-		device_fail(dev, -ESTALE,
-			    err == -ESTALE ?
-				    "its COW file is gone or resized; a full backup is needed" :
-				    "its COW file could not be guarded; a full backup is needed");
+		core_fail(&dev->vol.core, -ESTALE,
+			  err == -ESTALE ?
+				  "its COW file is gone or resized; a full backup is needed" :
+				  "its COW file could not be guarded; a full backup is needed");
 }
 
 static void mounted(struct dattobd_device *dev)
 {
 	int err;
 
-	dev->idle_ticks = 0;
-	dev->no_record = false;
+	dev->watch.idle_ticks = 0;
+	dev->watch.no_record = false;
 	guard_mounted_again(dev);
-	seal_admit(dev);
-	if (!dev->snap || !dev->publish_wanted || READ_ONCE(dev->error))
+	worker_open_shutter(&dev->vol);
+	if (!dev->vol.snap || !dev->publish_wanted || READ_ONCE(dev->vol.core.error))
 		return;
-	err = snapshot_publish(dev->snap);
+	err = snapshot_publish(dev->vol.snap);
 	dev->publish_wanted = false;
 	if (err)
-		device_fail(dev, err, "the snapshot's disk could not be added");
-}
-
-static bool hibernating;
-
-bool watch_hibernating(void)
-{
-	return READ_ONCE(hibernating);
+		core_fail(&dev->vol.core, err, "the snapshot's disk could not be added");
 }
 
 /* Others may mount what is mounted here until this machine comes back. */
@@ -81,7 +71,7 @@ static void shut_all(void)
 	mutex_lock(&devices_lock);
 	for (minor = 0; minor < max_snap_devices; minor++) {
 		if (devices[minor])
-			seal_shut(devices[minor]);
+			shutter_shut(&devices[minor]->vol);
 	}
 	mutex_unlock(&devices_lock);
 }
@@ -93,10 +83,10 @@ static void shut_all(void)
 static int on_sleep(struct notifier_block *block, unsigned long action, void *data)
 {
 	if (action == PM_HIBERNATION_PREPARE) {
-		WRITE_ONCE(hibernating, true);
+		shutter_hibernate(true);
 		shut_all();
 	} else if (action == PM_POST_HIBERNATION) {
-		WRITE_ONCE(hibernating, false);
+		shutter_hibernate(false);
 	}
 	return NOTIFY_DONE;
 }
@@ -112,50 +102,47 @@ static void not_mounted(struct dattobd_device *dev)
 {
 	int err;
 
-	seal_shut(dev);
-	if (READ_ONCE(dev->seal) != SEAL_OPEN || bdev_read_only(origin_bdev(dev)) ||
-	    dev->no_record || watch_hibernating())
+	shutter_shut(&dev->vol);
+	if (READ_ONCE(dev->vol.clean.state) != CLEAN_NONE ||
+	    bdev_read_only(origin_bdev(&dev->vol.origin)) || dev->watch.no_record ||
+	    shutter_hibernating())
 		return;
-	if (dev->idle_ticks < 2) {
-		dev->idle_ticks++;
+	if (dev->watch.idle_ticks < 2) {
+		dev->watch.idle_ticks++;
 		return;
 	}
-	if (was_within(dev->seal_broken, PEACE) || was_within(READ_ONCE(dev->proved), QUIET))
+	if (was_within(dev->vol.clean.broken, PEACE) ||
+	    was_within(READ_ONCE(dev->vol.shutter.proved), QUIET))
 		return;
-	err = seal_apply(dev, RECORD_WAIT);
-	dev->no_record = err && err != -EBUSY && err != -ETIMEDOUT;
+	err = worker_make_clean(&dev->vol, RECORD_WAIT);
+	dev->watch.no_record = err && err != -EBUSY && err != -ETIMEDOUT;
 }
 
 static unsigned long next_look(struct dattobd_device *dev)
 {
-	bool recent = was_within(dev->seal_broken, INTERVAL) ||
-		      was_within(READ_ONCE(dev->proved), INTERVAL);
+	bool recent = was_within(dev->vol.clean.broken, INTERVAL) ||
+		      was_within(READ_ONCE(dev->vol.shutter.proved), INTERVAL);
 
-	return recent && !cow_file_has_filesystem(dev->cow) ? SOON : INTERVAL;
+	return recent && !cow_file_has_filesystem(dev->vol.cow) ? SOON : INTERVAL;
 }
 
 void watch_work(struct work_struct *work)
 {
 	struct dattobd_device *dev =
-		container_of(to_delayed_work(work), struct dattobd_device, watch);
+		container_of(to_delayed_work(work), struct dattobd_device, watch.work);
 	unsigned long interval = SOON;
 
-	if (control_trylock(dev->minor)) {
-		if (!READ_ONCE(dev->error)) {
-			if (watch_active(dev))
+	if (minor_trylock(dev->vol.core.minor)) {
+		if (!READ_ONCE(dev->vol.core.error)) {
+			if (device_is_active(dev))
 				mounted(dev);
 			else
 				not_mounted(dev);
 		}
 		interval = next_look(dev);
-		control_unlock(dev->minor);
+		minor_unlock(dev->vol.core.minor);
 	}
-	queue_delayed_work(COMPAT_UNBOUND_WQ, &dev->watch, interval);
-}
-
-void watch_kick(struct dattobd_device *dev)
-{
-	mod_delayed_work(COMPAT_UNBOUND_WQ, &dev->watch, SOON);
+	queue_delayed_work(COMPAT_UNBOUND_WQ, &dev->watch.work, interval);
 }
 
 /* The time until @end. */
@@ -173,7 +160,7 @@ static int seal_last(struct dattobd_device *dev, unsigned long end)
 	if (err)
 		return err;
 	for (tries = 0; tries < 3; tries++) {
-		err = seal_apply(dev, left(end));
+		err = worker_make_clean(&dev->vol, left(end));
 		if (err != -EBUSY)
 			break;
 	}
@@ -182,7 +169,7 @@ static int seal_last(struct dattobd_device *dev, unsigned long end)
 
 static void go_down(struct dattobd_device *dev, unsigned long end)
 {
-	if (!READ_ONCE(dev->error) && seal_last(dev, end) == -ETIMEDOUT)
+	if (!READ_ONCE(dev->vol.core.error) && seal_last(dev, end) == -ETIMEDOUT)
 		pr_dev_err(dev,
 			   "its origin does not answer: no clean record is written, a full backup will be needed");
 }
@@ -191,7 +178,7 @@ static bool lock_by(unsigned int minor, unsigned long end)
 {
 	unsigned long give_up = jiffies + left(end);
 
-	while (!control_trylock(minor)) {
+	while (!minor_trylock(minor)) {
 		if (time_after(jiffies, give_up))
 			return false;
 		schedule_timeout_uninterruptible(HZ / 10);
@@ -209,7 +196,7 @@ static int on_reboot(struct notifier_block *block, unsigned long action, void *d
 	unsigned long lock_end = jiffies + LAST_REQUESTS, end = jiffies + LAST_RECORDS;
 	unsigned int minor;
 
-	if (READ_ONCE(hibernating))
+	if (shutter_hibernating())
 		return NOTIFY_DONE;
 	for (minor = 0; minor < max_snap_devices; minor++) {
 		if (!lock_by(minor, lock_end)) {
@@ -219,7 +206,7 @@ static int on_reboot(struct notifier_block *block, unsigned long action, void *d
 		}
 		if (devices[minor])
 			go_down(devices[minor], end);
-		control_unlock(minor);
+		minor_unlock(minor);
 	}
 	return NOTIFY_DONE;
 }

@@ -16,8 +16,9 @@
 #include <linux/printk.h>
 #include <linux/slab.h>
 
-#include "dattobd.h"
 #include "core/core_wasm.h"
+#include "core/engine.h"
+#include "shim/libc.h"
 
 /* After every kernel header: these define `not`, `and` and `or`. */
 #include "m3_env.h"

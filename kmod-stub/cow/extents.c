@@ -11,6 +11,7 @@
 #include <linux/slab.h>
 #include <linux/uaccess.h>
 #include <linux/vmalloc.h>
+#include "cow/extents.h"
 #include "cow/private.h"
 #include "cow/scratch.h"
 
@@ -186,94 +187,41 @@ free_batch:
 	return err;
 }
 
-/* Raw I/O */
-
-struct raw_io {
-	atomic_t pending; /* bios in flight, and one for the submitter */
-	int error; /* the first */
-	struct completion done;
-};
-
-static void raw_put(struct raw_io *io)
-{
-	if (atomic_dec_and_test(&io->pending))
-		complete(&io->done);
-}
-
-void cow_file_raw_end_io(struct bio *bio)
-{
-	struct raw_io *io = bio->bi_private;
-
-	if (bio->bi_status)
-		cmpxchg(&io->error, 0, blk_status_to_errno(bio->bi_status));
-	bio_put(bio);
-	raw_put(io);
-}
-
-static struct page *page_of(const void *data)
-{
-	return is_vmalloc_addr(data) ? vmalloc_to_page(data) : virt_to_page(data);
-}
-
 /*
- * A file that is not pinned yet is no snapshot's: what is written to it is recorded like any
- * other write.
+ * Whether every known position still lies where it did. Contiguous extents are joined, so that a
+ * known one may end early only where all that is known ends.
  */
-void cow_file_recorded_end_io(struct bio *bio)
+static bool begins_as_mapped(const struct cow_file *cow, const struct cow_extent *extents,
+			     unsigned int count)
 {
-	cow_file_raw_end_io(bio);
+	unsigned int i, nr_known;
+	const struct cow_extent *known = cow_file_extents(cow, &nr_known);
+
+	if (count < nr_known)
+		return false;
+	for (i = 0; i < nr_known; i++) {
+		if (extents[i].offset != known[i].offset || extents[i].sector != known[i].sector)
+			return false;
+		if (extents[i].count != known[i].count &&
+		    (i + 1 < nr_known || extents[i].count < known[i].count))
+			return false;
+	}
+	return true;
 }
 
-/* Submit one bio for up to @bytes bytes. Return: for how many. */
-static size_t raw_submit(struct raw_io *io, struct cow_file *cow, blk_opf_t op, u64 sector,
-			 void *data, u64 bytes)
+int cow_read_map(struct cow_file *cow, struct inode *inode, u64 bytes)
 {
-	unsigned short nr_vecs = min_t(u64, bytes / SECTOR_SIZE, BIO_MAX_VECS);
-	struct bio *bio =
-		compat_bio_alloc(cow->origin, nr_vecs, op | REQ_SYNC, GFP_NOIO, &cow->raw_bios);
-	size_t done = 0;
+	struct cow_extent *extents;
+	unsigned int count;
+	int err = extents_read(inode, bytes, &extents, &count);
 
-	bio->bi_iter.bi_sector = sector;
-	bio->bi_end_io = cow->live ? cow_file_raw_end_io : cow_file_recorded_end_io;
-	bio->bi_private = io;
-	while (done < bytes) {
-		unsigned int offset = offset_in_page(data + done);
-		unsigned int piece = min_t(u64, bytes - done, PAGE_SIZE - offset);
-
-		if (!bio_add_page(bio, page_of(data + done), piece, offset))
-			break;
-		done += piece;
+	if (err)
+		return err;
+	if (cow->map && !begins_as_mapped(cow, extents, count)) {
+		kvfree(extents);
+		return -ESTALE;
 	}
-	atomic_inc(&io->pending);
-	intercept_submit(bio);
-	return done;
-}
-
-int cow_file_raw(struct cow_file *cow, blk_opf_t op, u64 offset, void *data, size_t bytes)
-{
-	struct raw_io io = { .pending = ATOMIC_INIT(1) };
-	unsigned int noio;
-	u64 sectors, sector;
-	size_t done;
-
-	if (!IS_ALIGNED(offset | bytes | (unsigned long)data, COW_BLOCK_SIZE))
-		return -EINVAL;
-	noio = memalloc_noio_save();
-	init_completion(&io.done);
-	while (bytes) {
-		sectors = cow_file_map(cow, offset / SECTOR_SIZE, &sector);
-		if (!sectors) {
-			cmpxchg(&io.error, 0, -EFBIG);
-			break;
-		}
-		done = raw_submit(&io, cow, op, sector, data,
-				  min_t(u64, sectors * SECTOR_SIZE, bytes));
-		offset += done;
-		data += done;
-		bytes -= done;
-	}
-	raw_put(&io);
-	wait_for_completion_io(&io.done);
-	memalloc_noio_restore(noio);
-	return io.error;
+	if ((extents[count - 1].offset + extents[count - 1].count) * SECTOR_SIZE < bytes)
+		cow->whole_blocks = true;
+	return cow_map_set(cow, extents, count);
 }

@@ -1,44 +1,17 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * COW files found without a path of the mount tree: on a filesystem that nobody has mounted
- * (reload), or wherever it is mounted.
- *
- * For that the filesystem gets a mount of our own for a moment, in no namespace. If it is mounted
- * already, this is another mount of the same superblock; else it is one of cow/own_mount.c's, which
- * writes nothing.
+ * A COW file found wherever its filesystem is mounted, without a path of the mount tree: in another
+ * mount of the same superblock, which is made for a moment, in no namespace.
  */
 #include <linux/dcache.h>
 #include <linux/exportfs.h>
 #include <linux/namei.h>
 #include <linux/slab.h>
+#include "cow/find.h"
 #include "cow/private.h"
-#include "cow/own_mount.h"
-#include "control/request.h"
+#include "killable.h"
 
-/* The first error that says more than "not this kind". */
-static int mount_read_only(struct own_mount *own, struct block_device *origin, const char *device)
-{
-	/* Those that are tried where none is mounted. */
-	static const char *const types[] = { "ext4", "xfs", "ext3", "ext2" };
-	int err = -ENODEV, ret;
-	unsigned int i;
-
-	for (i = 0; i < ARRAY_SIZE(types); i++) {
-		ret = own_mount(own, origin, types[i], device);
-		if (!ret)
-			return 0;
-		if (err == -ENODEV && ret != -EINVAL)
-			err = ret;
-	}
-	return err;
-}
-
-/*
- * The filesystem that is mounted read-write from @origin, with s_umount held for reading: it stays
- * so until super_unlock(). NULL if there is none, or if it is just being mounted, unmounted,
- * remounted or frozen: no signal ends a wait for that lock, which may be held over I/O.
- */
-static struct super_block *super_lock_mounted(struct block_device *origin)
+struct super_block *cow_super_lock(struct block_device *origin)
 {
 	struct super_block *sb;
 
@@ -54,7 +27,7 @@ static struct super_block *super_lock_mounted(struct block_device *origin)
 	return sb;
 }
 
-static void super_unlock(struct super_block *sb)
+void cow_super_unlock(struct super_block *sb)
 {
 	rcu_read_lock(); /* who waits for the lock may free it */
 	up_read(&sb->s_umount);
@@ -68,7 +41,7 @@ static struct super_block *super_activate(struct block_device *origin)
 	bool alive;
 
 	for (;;) {
-		sb = super_lock_mounted(origin);
+		sb = cow_super_lock(origin);
 		if (sb)
 			break;
 		if (!compat_bdev_mounted_rw(origin) || !request_is_current() ||
@@ -77,7 +50,7 @@ static struct super_block *super_activate(struct block_device *origin)
 		schedule_timeout_killable(HZ / 50);
 	}
 	alive = atomic_inc_not_zero(&sb->s_active);
-	super_unlock(sb);
+	cow_super_unlock(sb);
 	return alive ? sb : NULL;
 }
 
@@ -114,29 +87,9 @@ static struct vfsmount *mount_again(struct block_device *origin, const char *dev
 	return ERR_PTR(-ENODEV);
 }
 
-static int look_up(struct vfsmount *mnt, const char *name, struct path *path)
+int cow_look_up(struct vfsmount *mnt, const char *name, struct path *path)
 {
 	return vfs_path_lookup(mnt->mnt_root, mnt, name, LOOKUP_FOLLOW, path);
-}
-
-struct cow_file *cow_file_find(const char *name, struct block_device *origin, const char *device)
-{
-	struct cow_file *cow;
-	struct own_mount own;
-	struct path path;
-	int err = mount_read_only(&own, origin, device);
-
-	if (err)
-		return ERR_PTR(err == -ENOENT ? -ENODEV : err);
-	err = look_up(own.mnt, name, &path);
-	if (!err) {
-		cow = cow_file_known(&path, origin, device);
-		path_put(&path);
-	} else {
-		cow = ERR_PTR(err);
-	}
-	own_unmount(&own);
-	return cow;
 }
 
 /* One that can be opened, cut, and removed from its folder. */
@@ -172,60 +125,7 @@ int cow_find_mounted(struct cow_file *cow, struct path *path)
 		return PTR_ERR(mnt);
 	err = by_handle(mnt, cow, path);
 	if (err)
-		err = look_up(mnt, cow->inner_path, path);
+		err = cow_look_up(mnt, cow->inner_path, path);
 	kern_unmount(mnt); /* the path holds it until it is put */
-	return err;
-}
-
-/* The file by its number, in a filesystem that is mounted. */
-static struct dentry *by_number(struct super_block *sb, const struct cow_file *cow)
-{
-	/* As XFS writes numbers beyond 32 bits; any filesystem takes the first two words. */
-	struct {
-		u64 ino;
-		u32 generation;
-		u32 parent[3];
-	} __packed wide = { .ino = cow->ino, .generation = cow->generation };
-	struct fid fid = { .i32 = { .ino = cow->ino, .gen = cow->generation } };
-	struct dentry *dentry;
-
-	if (!sb->s_export_op || !sb->s_export_op->fh_to_dentry)
-		return ERR_PTR(-EOPNOTSUPP);
-	if (cow->ino > U32_MAX)
-		dentry = sb->s_export_op->fh_to_dentry(sb, (struct fid *)&wide,
-						       sizeof(wide) / sizeof(u32),
-						       FILEID_INO32_GEN | 0x80);
-	else
-		dentry = sb->s_export_op->fh_to_dentry(sb, &fid, 2, FILEID_INO32_GEN);
-	return dentry ?: ERR_PTR(-ESTALE);
-}
-
-static int guard_on(struct super_block *sb, struct cow_file *cow)
-{
-	struct dentry *dentry = by_number(sb, cow);
-	struct inode *inode;
-	int err = -ESTALE;
-
-	if (IS_ERR(dentry))
-		return PTR_ERR(dentry);
-	inode = d_inode(dentry);
-	if (S_ISREG(inode->i_mode) && inode->i_nlink && i_size_read(inode) == cow->bytes) {
-		compat_small_folios(inode->i_mapping);
-		err = cow_pin(cow, inode);
-		cow->map_unproved = true;
-	}
-	dput(dentry);
-	return err;
-}
-
-int cow_file_guard_mounted(struct cow_file *cow)
-{
-	struct super_block *sb = super_lock_mounted(cow->origin);
-	int err;
-
-	if (!sb)
-		return -EAGAIN;
-	err = guard_on(sb, cow);
-	super_unlock(sb);
 	return err;
 }

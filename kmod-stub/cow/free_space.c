@@ -12,10 +12,11 @@
 #include <linux/sched/signal.h>
 #include <linux/slab.h>
 #include <linux/uaccess.h>
-#include "dattobd.h"
+#include "compat.h"
 #include "cow/free_space.h"
 #include "cow/own_mount.h"
 #include "cow/scratch.h"
+#include "layout.h"
 
 #define FSMAP_RECORDS 1024 /* asked for at once */
 #define FSMAP_BYTES PAGE_ALIGN(sizeof(struct fsmap_head) + FSMAP_RECORDS * sizeof(struct fsmap))

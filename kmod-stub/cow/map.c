@@ -6,6 +6,7 @@
 #include <linux/slab.h>
 #include <linux/sort.h>
 #include <linux/string.h>
+#include "cow/map.h"
 #include "cow/private.h"
 
 struct cow_map {

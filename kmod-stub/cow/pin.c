@@ -23,6 +23,7 @@
 #include <linux/fsnotify_backend.h>
 #include <linux/slab.h>
 #include <linux/wait_bit.h>
+#include "cow/pin.h"
 #include "cow/private.h"
 
 #define GUARDS (S_SWAPFILE | S_IMMUTABLE)

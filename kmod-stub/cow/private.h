@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * What cow/file.c, cow/pin.c and cow/extents.c share. Everybody else knows a COW file by dattobd.h
+ * What cow/file.c, cow/pin.c and cow/extents.c share. Everybody else knows a COW file by cow/file.h
  * only.
  */
 #ifndef DATTOBD_COW_PRIVATE_H
@@ -8,7 +8,7 @@
 
 #include <linux/fs.h>
 #include <linux/path.h>
-#include "dattobd.h"
+#include "cow/file.h"
 
 struct cow_pin;
 
@@ -69,134 +69,16 @@ struct cow_file {
 
 /* cow/extents.c */
 
-/**
- * extents_read() - Ask the filesystem where the first @bytes bytes of a file lie.
- * @extents: result: array of the caller's, freed by kvfree()
- * @count: result: its length
- *
- * The extents end within or before the last, partial block of the file where a filesystem with
- * small blocks left it without a whole block on disk, or where it is not unwritten: the filesystem
- * keeps zeros behind the file's end then.
- *
- * Context: A kernel thread (see scratch_map()). May sleep.
- * Return: 0; -%EOPNOTSUPP if some part cannot be reached by raw I/O (a hole, shared, encoded,
- * encrypted, inline, delayed, or not aligned to sectors of the device); -%ENOMEM; the filesystem's
- * error.
- */
-int extents_read(struct inode *inode, u64 bytes, struct cow_extent **extents, unsigned int *count);
-
-/* cow/session.c */
-
-/**
- * cow_read_map() - Find out where the first @bytes bytes of the file lie.
- *
- * Return: 0; -%ESTALE if it was mapped already and has not only grown since; an error of
- * extents_read().
- */
-int cow_read_map(struct cow_file *cow, struct inode *inode, u64 bytes);
-
-void cow_drop_cache(struct file *file);
-
 /* cow/write.c: what changes a filesystem, all between cow_want_write() and mnt_drop_write() */
-
-/**
- * cow_want_write() - As mnt_want_write(), but without a wait that cannot be ended.
- * @wait: for the thaw, if the filesystem is frozen; a worker never does
- *
- * The caller may not enter the VFS where that takes the right to write once more.
- *
- * Return: 0, to be undone by mnt_drop_write(); -%EBUSY if the filesystem is frozen; -%EINTR if the
- * caller was killed; -%EAGAIN to a worker while the filesystem is being mounted otherwise; -%EROFS.
- */
-int cow_want_write(struct vfsmount *mnt, bool wait);
-
-/**
- * cow_want_file() - Find the file of that name, or create it.
- * @origin: the device whose filesystem it must lie on
- * @path: result, to be put by the caller; the right to write to it is held
- * @created: result
- *
- * Return: 0; an error of cow_want_write(), which does not wait; an error of open(2).
- */
-int cow_want_file(const char *name, const struct block_device *origin, struct path *path,
-		  bool *created);
-
-int cow_truncate(const struct path *path, u64 bytes);
-int cow_allocate(struct file *file, u64 offset, u64 bytes);
-
-/** cow_write_zeros() - Write zeros. Return: 0; -%EINTR if the caller was killed; -errno. */
-int cow_write_zeros(struct file *file, u64 offset, u64 bytes);
-
-/** cow_unlink_path() - Remove the name from its folder. Return: 0; -%ENOENT if it is gone. */
-int cow_unlink_path(const struct path *path);
 
 /* cow/file.c */
 
-/** cow_file_known() - A file that was created earlier, by somebody else. See cow_file_find(). */
-struct cow_file *cow_file_known(const struct path *path, struct block_device *origin,
-				const char *device);
-
 /* cow/find.c */
-
-/**
- * cow_find_mounted() - Find a file wherever its filesystem is mounted read-write.
- * @path: result, to be put by the caller
- *
- * Return: 0; -%ENOENT if it is not mounted or has no such file; an error of the lookup.
- */
-int cow_find_mounted(struct cow_file *cow, struct path *path);
 
 /* cow/map.c */
 
-/**
- * cow_map_set() - Let a file lie at these extents from now on.
- * @extents: in file order, without holes, from offset 0 on; freed with the file, or by a failure
- *
- * Return: 0 or -%ENOMEM.
- */
-int cow_map_set(struct cow_file *cow, struct cow_extent *extents, unsigned int count);
-
-/** cow_map_cut() - Forget what lies behind sector @end of the file. Return: 0 or -%ENOMEM. */
-int cow_map_cut(struct cow_file *cow, u64 end);
-
-void cow_map_free(struct cow_file *cow);
-
 /* cow/prove.c */
 
-/**
- * cow_prove() - See on the device that writes through the filesystem arrive where the extents
- * say, and only there.
- * @header: what the file's first block holds
- *
- * The blocks used for it read as zeros through the filesystem again afterwards. Nothing is
- * written raw before the extents are proved.
- *
- * Context: Process context. May sleep.
- * Return: 0; -%EOPNOTSUPP if they do not; -%ENOMEM; the filesystem's or the device's error.
- */
-int cow_prove(struct cow_file *cow, struct file *file, const void *header);
-
 /* cow/pin.c */
-
-/**
- * cow_pin() - Guard an inode against everybody and learn of its filesystem's unmount.
- *
- * Context: Process context, the filesystem is mounted and the caller holds a reference to @inode.
- * Return: 0; -%ETXTBSY if it is mapped for writing or is a swap file; -%ENOMEM.
- */
-int cow_pin(struct cow_file *cow, struct inode *inode);
-
-/**
- * cow_unpin() - Undo cow_pin(), or what the unmount left of it.
- */
-void cow_unpin(struct cow_file *cow);
-
-/**
- * cow_pin_guard() - Put the guards up or take them down while the file stays pinned.
- * @inode: referenced by the caller
- *
- * Return: 0; -%ESTALE if @inode is not the pinned one.
- */
-int cow_pin_guard(struct cow_file *cow, struct inode *inode, bool on);
 
 #endif

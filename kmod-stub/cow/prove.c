@@ -11,6 +11,9 @@
 #include <linux/random.h>
 #include <linux/vmalloc.h>
 #include "cow/private.h"
+#include "cow/prove.h"
+#include "cow/raw.h"
+#include "cow/write.h"
 
 static int write_synced(struct file *file, const void *block, u64 position)
 {

@@ -11,52 +11,13 @@
 #include <linux/sched/task.h>
 #include <linux/slab.h>
 #include <linux/statfs.h>
+#include "cow/extents.h"
+#include "cow/find.h"
+#include "cow/pin.h"
 #include "cow/private.h"
-#include "control/request.h"
-
-void cow_drop_cache(struct file *file)
-{
-	invalidate_mapping_pages(file->f_mapping, 0, -1);
-}
-
-/*
- * Whether every known position still lies where it did. Contiguous extents are joined, so that a
- * known one may end early only where all that is known ends.
- */
-static bool begins_as_mapped(const struct cow_file *cow, const struct cow_extent *extents,
-			     unsigned int count)
-{
-	unsigned int i, nr_known;
-	const struct cow_extent *known = cow_file_extents(cow, &nr_known);
-
-	if (count < nr_known)
-		return false;
-	for (i = 0; i < nr_known; i++) {
-		if (extents[i].offset != known[i].offset || extents[i].sector != known[i].sector)
-			return false;
-		if (extents[i].count != known[i].count &&
-		    (i + 1 < nr_known || extents[i].count < known[i].count))
-			return false;
-	}
-	return true;
-}
-
-int cow_read_map(struct cow_file *cow, struct inode *inode, u64 bytes)
-{
-	struct cow_extent *extents;
-	unsigned int count;
-	int err = extents_read(inode, bytes, &extents, &count);
-
-	if (err)
-		return err;
-	if (cow->map && !begins_as_mapped(cow, extents, count)) {
-		kvfree(extents);
-		return -ESTALE;
-	}
-	if ((extents[count - 1].offset + extents[count - 1].count) * SECTOR_SIZE < bytes)
-		cow->whole_blocks = true;
-	return cow_map_set(cow, extents, count);
-}
+#include "cow/session.h"
+#include "cow/write.h"
+#include "killable.h"
 
 /*
  * Look a path up as the client sees it. Workers have no view of their own worth that name: theirs

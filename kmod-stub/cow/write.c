@@ -15,8 +15,10 @@
 #include <linux/security.h>
 #include <linux/slab.h>
 #include <linux/uio.h>
-#include "cow/private.h"
-#include "control/request.h"
+#include "compat.h"
+#include "cow/write.h"
+#include "killable.h"
+#include "layout.h"
 
 /*
  * A freeze begins with s_umount held for writing: while it is held for reading and none has begun,
@@ -254,4 +256,9 @@ int cow_unlink_path(const struct path *path)
 	dput(parent);
 	dput(dentry);
 	return err;
+}
+
+void cow_drop_cache(struct file *file)
+{
+	invalidate_mapping_pages(file->f_mapping, 0, -1);
 }

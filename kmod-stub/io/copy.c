@@ -5,11 +5,13 @@
  * them. From then on snapshot reads are served from the ring, until the copies are on disk.
  */
 #include <linux/completion.h>
-#include "control/grow_cow.h"
+#include "core/room.h"
+#include "cow/map.h"
+#include "io/copy.h"
 #include "io/reads.h"
 #include "io/ring.h"
-#include "io/memory.h"
-#include "io/sections.h"
+#include "io/snapshot.h"
+#include "io/volume.h"
 
 /* One wait for any number of reads. */
 struct reading {
@@ -35,35 +37,35 @@ static void read_end_io(struct bio *bio)
 }
 
 /* Bytes of @block that exist: the last block of an origin may be partial. */
-static unsigned int block_bytes(struct dattobd_device *dev, u64 block)
+static unsigned int block_bytes(struct volume *vol, u64 block)
 {
-	return min_t(u64, (dev->nr_sectors - block * COW_BLOCK_SECTORS) * SECTOR_SIZE,
+	return min_t(u64, (vol->core.nr_sectors - block * COW_BLOCK_SECTORS) * SECTOR_SIZE,
 		     COW_BLOCK_SIZE);
 }
 
 /* Read @count blocks from @block on into the ring's blocks from @position on. */
-static void read_run(struct dattobd_device *dev, struct reading *reading, u64 block,
-		     unsigned int count, u64 position)
+static void read_run(struct volume *vol, struct reading *reading, u64 block, unsigned int count,
+		     u64 position)
 {
-	struct ring *ring = snapshot_ring(dev->snap);
+	struct ring *ring = snapshot_ring(vol->snap);
 
 	while (count) {
 		unsigned int in_bio = min_t(unsigned int, count, BIO_MAX_VECS);
-		struct bio *bio = compat_bio_alloc(origin_bdev(dev), in_bio, REQ_OP_READ, GFP_NOIO,
-						   &dev->read_bios);
+		struct bio *bio = compat_bio_alloc(origin_bdev(&vol->origin), in_bio, REQ_OP_READ,
+						   GFP_NOIO, &vol->read_bios);
 
 		bio->bi_iter.bi_sector = block * COW_BLOCK_SECTORS;
 		bio->bi_end_io = read_end_io;
 		bio->bi_private = reading;
 		count -= in_bio;
 		while (in_bio--) {
-			unsigned int bytes = block_bytes(dev, block++);
+			unsigned int bytes = block_bytes(vol, block++);
 
 			memset(ring_block(ring, position) + bytes, 0, COW_BLOCK_SIZE - bytes);
 			ring_add_block(ring, bio, position++, 0, bytes);
 		}
 		atomic_inc(&reading->pending);
-		intercept_submit(bio);
+		bio_submit_own(bio);
 	}
 }
 
@@ -74,13 +76,13 @@ static void zero_run(struct ring *ring, unsigned int count, u64 position)
 }
 
 /* What is the COW file's of blocks that it shares reads as zeros, however it is read. */
-static void zero_odd_parts(struct dattobd_device *dev, u64 block, unsigned int count, u64 position)
+static void zero_odd_parts(struct volume *vol, u64 block, unsigned int count, u64 position)
 {
-	struct ring *ring = snapshot_ring(dev->snap);
+	struct ring *ring = snapshot_ring(vol->snap);
 	u64 start = block * COW_BLOCK_SECTORS, end = start + (u64)count * COW_BLOCK_SECTORS;
 	u64 at = start, first, owned;
 
-	for (; (owned = cow_file_odd_part(dev->cow, at, end - at, &first)); at = first + owned) {
+	for (; (owned = cow_file_odd_part(vol->cow, at, end - at, &first)); at = first + owned) {
 		for (at = first; at < first + owned; at++)
 			memset(ring_block(ring, position + (at - start) / COW_BLOCK_SECTORS) +
 				       (at - start) % COW_BLOCK_SECTORS * SECTOR_SIZE,
@@ -88,9 +90,9 @@ static void zero_odd_parts(struct dattobd_device *dev, u64 block, unsigned int c
 	}
 }
 
-static int read_runs(struct dattobd_device *dev, const struct core_run *runs, unsigned int nr_runs)
+static int read_runs(struct volume *vol, const struct core_run *runs, unsigned int nr_runs)
 {
-	struct ring *ring = snapshot_ring(dev->snap);
+	struct ring *ring = snapshot_ring(vol->snap);
 	struct reading reading = { .pending = ATOMIC_INIT(1) };
 	u64 position = ring_head(ring);
 	struct blk_plug plug;
@@ -104,7 +106,7 @@ static int read_runs(struct dattobd_device *dev, const struct core_run *runs, un
 		if (le32_to_cpu(runs[i].kind) == CORE_RUN_ZERO)
 			zero_run(ring, count, position);
 		else
-			read_run(dev, &reading, le64_to_cpu(runs[i].start), count, position);
+			read_run(vol, &reading, le64_to_cpu(runs[i].start), count, position);
 		position += count;
 	}
 	blk_finish_plug(&plug);
@@ -115,23 +117,22 @@ static int read_runs(struct dattobd_device *dev, const struct core_run *runs, un
 		unsigned int count = le32_to_cpu(runs[i].count);
 
 		if (le32_to_cpu(runs[i].kind) != CORE_RUN_ZERO)
-			zero_odd_parts(dev, le64_to_cpu(runs[i].start), count, position);
+			zero_odd_parts(vol, le64_to_cpu(runs[i].start), count, position);
 		position += count;
 	}
 	return blk_status_to_errno(reading.status);
 }
 
 /* Whether copying still makes sense. Context: core_lock. */
-static bool wanted(const struct dattobd_device *dev)
+static bool wanted(const struct volume *vol)
 {
-	return dev->snapshot_mode && !dev->error;
+	return vol->core.snapshot_mode && !vol->core.error;
 }
 
 /* A plan must fit into the ring, and lie on the origin. */
-static bool plan_fits(const struct dattobd_device *dev, const struct core_run *runs, s64 nr_runs,
-		      u64 space)
+static bool plan_fits(const struct volume *vol, const struct core_run *runs, s64 nr_runs, u64 space)
 {
-	u64 nr_blocks = device_nr_blocks(dev);
+	u64 nr_blocks = core_nr_blocks(&vol->core);
 	s64 i;
 
 	for (i = 0; i < nr_runs; i++) {
@@ -147,51 +148,50 @@ static bool plan_fits(const struct dattobd_device *dev, const struct core_run *r
 }
 
 /* Context: core_lock. */
-static s64 plan_locked(struct dattobd_device *dev, const struct core_range *ranges,
-		       unsigned int count, unsigned int space)
+static s64 plan_locked(struct volume *vol, const struct core_range *ranges, unsigned int count,
+		       unsigned int space)
 {
-	void *buffer = engine_memory(dev->engine, CORE_BUFFER_ADDRESS, dev->buffer_address,
-				     count * sizeof(*ranges));
+	void *buffer = core_buffer(&vol->core, count * sizeof(*ranges));
 	const void *runs;
 	s64 ret;
 
 	if (!buffer)
 		return -ENOTRECOVERABLE;
 	memcpy(buffer, ranges, count * sizeof(*ranges));
-	ret = engine_ask(dev->engine, CORE_PLAN_COPY, count, space, 0, space);
+	ret = engine_ask(vol->core.engine, CORE_PLAN_COPY, count, space, 0, space);
 	if (ret <= 0)
 		return ret;
-	runs = engine_memory(dev->engine, CORE_RUNS_ADDRESS, dev->runs_address,
-			     ret * sizeof(*dev->runs));
+	runs = engine_memory(vol->core.engine, CORE_RUNS_ADDRESS, vol->core.runs_address,
+			     ret * sizeof(*vol->worker.runs));
 	if (!runs)
 		return -ENOTRECOVERABLE;
-	memcpy(dev->runs, runs, ret * sizeof(*dev->runs));
-	return plan_fits(dev, dev->runs, ret, space) ?
+	memcpy(vol->worker.runs, runs, ret * sizeof(*vol->worker.runs));
+	return plan_fits(vol, vol->worker.runs, ret, space) ?
 		       ret :
-		       engine_distrust(dev->engine, CORE_PLAN_COPY, ret);
+		       engine_distrust(vol->core.engine, CORE_PLAN_COPY, ret);
 }
 
 /*
- * Plan up to @space blocks. Return: number of runs (in dev->runs), 0 if nothing is left to copy,
+ * Plan up to @space blocks. Return: number of runs (in vol->worker.runs), 0 if nothing is left to copy,
  * or -errno.
  */
-static s64 plan(struct dattobd_device *dev, const struct core_range *ranges, unsigned int count,
+static s64 plan(struct volume *vol, const struct core_range *ranges, unsigned int count,
 		unsigned int space)
 {
 	unsigned long flags;
 	s64 ret = 0;
 
-	core_lock(dev, flags);
-	if (wanted(dev))
-		ret = plan_locked(dev, ranges, count, space);
-	core_unlock(dev, flags);
+	core_lock(&vol->core, flags);
+	if (wanted(vol))
+		ret = plan_locked(vol, ranges, count, space);
+	core_unlock(&vol->core, flags);
 	return ret;
 }
 
 /* Commit one run, loading index sections as they are missed, and making room for bitmaps. */
-static int commit_run(struct dattobd_device *dev, u64 block, unsigned int count)
+static int commit_run(struct volume *vol, u64 block, unsigned int count)
 {
-	struct ring *ring = snapshot_ring(dev->snap);
+	struct ring *ring = snapshot_ring(vol->snap);
 	u64 section = 0;
 	int err;
 
@@ -199,20 +199,21 @@ static int commit_run(struct dattobd_device *dev, u64 block, unsigned int count)
 		unsigned long flags;
 		s64 ret = 0;
 
-		core_lock(dev, flags);
-		if (wanted(dev)) {
-			ret = engine_ask(dev->engine, CORE_COMMIT_COPY, block, count, 0, count);
+		core_lock(&vol->core, flags);
+		if (wanted(vol)) {
+			ret = engine_ask(vol->core.engine, CORE_COMMIT_COPY, block, count, 0,
+					 count);
 			if (!ret)
-				ret = engine_distrust(dev->engine, CORE_COMMIT_COPY, ret);
+				ret = engine_distrust(vol->core.engine, CORE_COMMIT_COPY, ret);
 		}
 		if (ret > 0) {
 			ring_publish(ring, ret);
-			snapshot_reads_divide(dev->snap);
-			auto_expand_note(dev, ring_head(ring));
+			snapshot_reads_divide(vol->snap);
+			fill_note(&vol->fill, ring_head(ring));
 		} else if (ret == CORE_STATUS_MISS) {
-			section = engine_call(dev->engine, CORE_MISS_SECTION, 0, 0, 0);
+			section = engine_call(vol->core.engine, CORE_MISS_SECTION, 0, 0, 0);
 		}
-		core_unlock(dev, flags);
+		core_unlock(&vol->core, flags);
 
 		if (ret > 0) {
 			block += ret;
@@ -220,9 +221,9 @@ static int commit_run(struct dattobd_device *dev, u64 block, unsigned int count)
 			continue;
 		}
 		if (ret == CORE_STATUS_MISS)
-			err = sections_load(dev, section);
+			err = sections_load(vol, section);
 		else
-			err = ret == CORE_STATUS_ROOM ? room_make(dev) : ret;
+			err = ret == CORE_STATUS_ROOM ? room_make(&vol->core) : ret;
 		if (err || !ret)
 			return err;
 	}
@@ -233,34 +234,34 @@ static int commit_run(struct dattobd_device *dev, u64 block, unsigned int count)
  * Fail the device, unless it left snapshot mode meanwhile: then the core refuses to copy, and
  * nothing is lost.
  */
-static void fail_copy(struct dattobd_device *dev, int error, const char *what)
+static void fail_copy(struct volume *vol, int error, const char *what)
 {
 	unsigned long flags;
 
-	core_lock(dev, flags);
-	if (wanted(dev))
-		device_fail_locked(dev, error, what);
-	core_unlock(dev, flags);
+	core_lock(&vol->core, flags);
+	if (wanted(vol))
+		core_fail_locked(&vol->core, error, what);
+	core_unlock(&vol->core, flags);
 }
 
 /*
  * Read and commit what was planned. Return: number of blocks, or -errno after failing the device.
  */
-static int copy_runs(struct dattobd_device *dev, const struct core_run *runs, unsigned int nr_runs)
+static int copy_runs(struct volume *vol, const struct core_run *runs, unsigned int nr_runs)
 {
 	unsigned int i, total = 0;
-	int err = read_runs(dev, runs, nr_runs);
+	int err = read_runs(vol, runs, nr_runs);
 
 	if (err) {
-		fail_copy(dev, err, "old content could not be read from the origin");
+		fail_copy(vol, err, "old content could not be read from the origin");
 		return err;
 	}
 	for (i = 0; i < nr_runs && !err; i++) {
-		err = commit_run(dev, le64_to_cpu(runs[i].start), le32_to_cpu(runs[i].count));
+		err = commit_run(vol, le64_to_cpu(runs[i].start), le32_to_cpu(runs[i].count));
 		total += le32_to_cpu(runs[i].count);
 	}
 	if (err) {
-		fail_copy(dev, err,
+		fail_copy(vol, err,
 			  err == -EFBIG ? "the COW file is full" :
 					  "old content could not be preserved");
 		return err;
@@ -268,18 +269,18 @@ static int copy_runs(struct dattobd_device *dev, const struct core_run *runs, un
 	return total;
 }
 
-void copy_ranges(struct dattobd_device *dev, const struct core_range *ranges, unsigned int count)
+void copy_ranges(struct volume *vol, const struct core_range *ranges, unsigned int count)
 {
-	/* dev->snap is there until this worker was drained after snapshot mode had been left. */
-	while (count && READ_ONCE(dev->snapshot_mode)) {
-		struct ring *ring = snapshot_ring(dev->snap);
+	/* vol->snap is there until this worker was drained after snapshot mode had been left. */
+	while (count && READ_ONCE(vol->core.snapshot_mode)) {
+		struct ring *ring = snapshot_ring(vol->snap);
 		unsigned int space = min_t(unsigned int, ring_wait_free(ring), COPY_BLOCKS);
-		s64 ret = plan(dev, ranges, count, space);
+		s64 ret = plan(vol, ranges, count, space);
 
 		if (ret < 0)
-			fail_copy(dev, ret, "the core could not plan a copy");
+			fail_copy(vol, ret, "the core could not plan a copy");
 		else if (ret > 0)
-			ret = copy_runs(dev, dev->runs, ret);
+			ret = copy_runs(vol, vol->worker.runs, ret);
 		if (ret < (s64)space)
 			return; /* all copied, or failed */
 		ring_flush(ring);

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 #include <linux/slab.h>
+#include "cow/map.h"
 #include "io/cut.h"
-#include "dattobd.h"
+#include "io/volume.h"
 
 /* They are searched with interrupts off. The discards of further ones count as changes. */
 #define PIECES_MAX 512
@@ -47,24 +48,24 @@ static struct cut *pieces_from(const struct cow_file *cow, u64 from)
 	return cut;
 }
 
-static void replace(struct dattobd_device *dev, struct cut *cut)
+static void replace(struct volume *vol, struct cut *cut)
 {
 	unsigned long flags;
 
-	core_lock(dev, flags);
-	swap(dev->cut, cut);
-	core_unlock(dev, flags);
+	core_lock(&vol->core, flags);
+	swap(vol->cut, cut);
+	core_unlock(&vol->core, flags);
 	cut_free(cut);
 }
 
-void cut_begin(struct dattobd_device *dev, u64 bytes)
+void cut_begin(struct volume *vol, u64 bytes)
 {
-	replace(dev, pieces_from(dev->cow, DIV_ROUND_UP_ULL(bytes, SECTOR_SIZE)));
+	replace(vol, pieces_from(vol->cow, DIV_ROUND_UP_ULL(bytes, SECTOR_SIZE)));
 }
 
-void cut_end(struct dattobd_device *dev)
+void cut_end(struct volume *vol)
 {
-	replace(dev, NULL);
+	replace(vol, NULL);
 }
 
 /* Take [@from, @to) off a piece. What lies before it, if it is in the middle, is given up. */
@@ -80,17 +81,17 @@ static void take(struct piece *piece, u64 from, u64 to)
 	}
 }
 
-bool cut_claims(struct dattobd_device *dev, struct bio *bio, sector_t sector, sector_t nr_sectors)
+bool cut_claims(struct volume *vol, struct bio *bio, sector_t sector, sector_t nr_sectors)
 {
 	u64 first = DIV_ROUND_UP_ULL(sector, COW_BLOCK_SECTORS);
 	u64 end = (sector + nr_sectors) / COW_BLOCK_SECTORS;
 	unsigned int i;
 
 	/* While it is not mounted, or beyond the origin, it is nothing that its filesystem sent. */
-	if (!dev->cut || dev->shut || nr_sectors != bio_sectors(bio))
+	if (!vol->cut || vol->shutter.shut || nr_sectors != bio_sectors(bio))
 		return false;
-	for (i = 0; i < dev->cut->count; i++) {
-		struct piece *piece = &dev->cut->pieces[i];
+	for (i = 0; i < vol->cut->count; i++) {
+		struct piece *piece = &vol->cut->pieces[i];
 		u64 from = max(first, piece->block);
 		u64 to = min(end, piece->block + piece->count);
 

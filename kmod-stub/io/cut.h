@@ -12,16 +12,16 @@
 
 struct bio;
 struct cut;
-struct dattobd_device;
+struct volume;
 
 /**
  * cut_begin() - The COW file is about to be cut to @bytes. Without memory for a list, what the
  * filesystem discards counts as changed.
  */
-void cut_begin(struct dattobd_device *dev, u64 bytes);
+void cut_begin(struct volume *vol, u64 bytes);
 
 /** cut_end() - The blocks may be part of the next COW file. */
-void cut_end(struct dattobd_device *dev);
+void cut_end(struct volume *vol);
 
 /**
  * cut_claims() - Is this the discard that the cut led to? If so, it is made smaller.
@@ -29,7 +29,7 @@ void cut_end(struct dattobd_device *dev);
  *
  * Context: core_lock.
  */
-bool cut_claims(struct dattobd_device *dev, struct bio *bio, sector_t sector, sector_t nr_sectors);
+bool cut_claims(struct volume *vol, struct bio *bio, sector_t sector, sector_t nr_sectors);
 
 void cut_free(struct cut *cut);
 

@@ -1,23 +1,14 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * The state of cores as a whole: made for a snapshot, handed from one snapshot to the next,
- * handed to user space.
+ * The state of cores as a whole: made for a snapshot, handed from one snapshot to the next, handed
+ * to user space.
  */
-#include <linux/slab.h>
-#include "dattobd.h"
-#include "io/memory.h"
-
-/* Call a core that is shared with the write path. */
-static s64 locked_call(struct dattobd_device *dev, enum core_export export, u64 a, u64 b)
-{
-	unsigned long flags;
-	s64 ret;
-
-	core_lock(dev, flags);
-	ret = dev->error ?: engine_call(dev->engine, export, a, b, 0);
-	core_unlock(dev, flags);
-	return ret;
-}
+#include <linux/fs.h>
+#include "core/room.h"
+#include "cow/map.h"
+#include "cow/session.h"
+#include "cow/write.h"
+#include "io/handover.h"
 
 /* The core's buffer, or NULL: see engine_memory(). */
 static void *buffer_of(struct engine *engine)
@@ -48,15 +39,15 @@ static int from_buffer(struct engine *engine, void *to, size_t bytes)
 	return 0;
 }
 
-struct engine *core_start(struct dattobd_device *dev, u64 cache_bytes, u64 fsize, u64 seqid,
-			  const u8 *uuid, void *header)
+struct engine *handover_create(struct core *core, u64 cache_bytes, u64 fsize, u64 seqid,
+			       const u8 *uuid, void *header)
 {
 	struct engine *engine = engine_create();
 	s64 ret;
 
 	if (IS_ERR(engine))
 		return engine;
-	ret = engine_ask(engine, CORE_INIT, dev->nr_sectors, cache_bytes, CORE_MODE_SNAPSHOT, 0);
+	ret = engine_ask(engine, CORE_INIT, core->nr_sectors, cache_bytes, CORE_MODE_SNAPSHOT, 0);
 	if (!ret)
 		ret = to_buffer(engine, uuid, COW_UUID_SIZE);
 	if (!ret)
@@ -72,7 +63,7 @@ struct engine *core_start(struct dattobd_device *dev, u64 cache_bytes, u64 fsize
 }
 
 /* Blocks that the file shares with somebody else are not masked: see cow_file_odd_part(). */
-int core_mask_cow(struct engine *engine, const struct cow_file *cow)
+int handover_mask_cow(struct engine *engine, const struct cow_file *cow)
 {
 	unsigned int i, nr_extents;
 	const struct cow_extent *extents = cow_file_extents(cow, &nr_extents);
@@ -90,7 +81,7 @@ int core_mask_cow(struct engine *engine, const struct cow_file *cow)
  * The blocks of the next COW file read as zeros from the next snapshot on: changed, unless they
  * did already.
  */
-static s64 list_next_cow(struct dattobd_device *dev, const struct cow_file *cow)
+static s64 list_next_cow(struct core *core, const struct cow_file *cow)
 {
 	unsigned int i, nr_extents;
 	const struct cow_extent *extents = cow_file_extents(cow, &nr_extents);
@@ -101,14 +92,14 @@ static s64 list_next_cow(struct dattobd_device *dev, const struct cow_file *cow)
 		cow_file_blocks(&extents[i], false, &block, &count);
 		for (; count && ret >= 0; block += piece, count -= piece) {
 			piece = min_t(u64, count, CORE_MASK_CHUNK_BLOCKS); /* interrupts are off */
-			ret = room_call(dev, CORE_MARK_UNMASKED, block, piece, piece);
+			ret = room_call(core, CORE_MARK_UNMASKED, block, piece, piece);
 		}
 	}
 	return ret;
 }
 
 /* Mark the blocks at either end of an extent that are not the store's whole. */
-static s64 mark_ends(struct dattobd_device *dev, const struct cow_extent *extent)
+static s64 mark_ends(struct core *core, const struct cow_extent *extent)
 {
 	u64 whole, nr_whole, block, count;
 	s64 ret = 0;
@@ -116,86 +107,57 @@ static s64 mark_ends(struct dattobd_device *dev, const struct cow_extent *extent
 	cow_file_blocks(extent, true, &whole, &nr_whole);
 	cow_file_blocks(extent, false, &block, &count);
 	if (count && (!nr_whole || block < whole))
-		ret = room_call(dev, CORE_MARK_UNMASKED, block, 1, 1);
+		ret = room_call(core, CORE_MARK_UNMASKED, block, 1, 1);
 	if (ret >= 0 && count && (!nr_whole || block + count > whole + nr_whole))
-		ret = room_call(dev, CORE_MARK_UNMASKED, block + count - 1, 1, 1);
+		ret = room_call(core, CORE_MARK_UNMASKED, block + count - 1, 1, 1);
 	return ret;
 }
 
-int core_mark_shared(struct dattobd_device *dev)
+int handover_mark_shared(struct core *core, const struct cow_file *cow)
 {
 	unsigned int i, nr_extents;
-	const struct cow_extent *extents = cow_file_extents(dev->cow, &nr_extents);
+	const struct cow_extent *extents = cow_file_extents(cow, &nr_extents);
 	s64 ret = 0;
 
 	for (i = 0; i < nr_extents && ret >= 0; i++)
-		ret = mark_ends(dev, &extents[i]);
+		ret = mark_ends(core, &extents[i]);
 	return min_t(s64, ret, 0);
 }
 
 /* @fresh: nothing is masked in the chunk of @next. */
-static s64 hand_mask_chunk(struct dattobd_device *dev, struct engine *next, u64 chunk, bool fresh)
+static s64 hand_mask_chunk(struct core *core, struct engine *next, u64 chunk, bool fresh)
 {
 	const void *buffer;
 	unsigned long flags;
 	s64 masked, ret;
 
-	core_lock(dev, flags);
-	masked = dev->error ?: engine_ask(dev->engine, CORE_MASK_EXPORT, chunk, 0, 0, S64_MAX);
+	core_lock(core, flags);
+	masked = core->error ?: engine_ask(core->engine, CORE_MASK_EXPORT, chunk, 0, 0, S64_MAX);
 	ret = min_t(s64, masked, 0);
 	if (masked > 0 || (!masked && !fresh)) {
-		buffer = buffer_of(dev->engine);
+		buffer = buffer_of(core->engine);
 		ret = buffer ? to_buffer(next, buffer, CORE_MASK_CHUNK_BYTES) : -ENOTRECOVERABLE;
 	}
-	core_unlock(dev, flags);
+	core_unlock(core, flags);
 	if (ret || (!masked && fresh))
 		return ret;
 	return room_call_alone(next, CORE_MASK_IMPORT, chunk, 0, 0);
 }
 
-u64 core_nr_sections(const struct dattobd_device *dev)
-{
-	return DIV_ROUND_UP_ULL(device_nr_blocks(dev), COW_SECTION_BYTES / sizeof(__le64));
-}
-
-int core_read_plan(struct dattobd_device *dev, struct core_run *runs, unsigned int count, u64 head)
-{
-	size_t bytes = count * sizeof(*runs);
-	const void *from = engine_memory(dev->engine, CORE_RUNS_ADDRESS, dev->runs_address, bytes);
-	unsigned int i;
-
-	if (!from)
-		return -ENOTRECOVERABLE;
-	memcpy(runs, from, bytes);
-	for (i = 0; i < count; i++) {
-		u64 start = le64_to_cpu(runs[i].start), run = le32_to_cpu(runs[i].count);
-		bool copied = le32_to_cpu(runs[i].kind) == CORE_RUN_COW;
-
-		if (!run || (copied && (start >= head || run > head - start)))
-			return engine_distrust(dev->engine, CORE_PLAN_READ, count);
-	}
-	return 0;
-}
-
-static s64 nr_changed(struct dattobd_device *dev)
-{
-	return locked_call(dev, CORE_STAT, CORE_STAT_NR_CHANGED, 0);
-}
-
-int core_succeed(struct dattobd_device *dev, struct engine *next, const struct cow_file *cow,
-		 bool fresh, u64 *changed)
+int handover_inherit(struct core *core, struct engine *next, const struct cow_file *cow, bool fresh,
+		     u64 *changed)
 {
 	s64 chunks = engine_ask(next, CORE_STAT, CORE_STAT_MASK_CHUNKS, 0, 0,
-				DIV_ROUND_UP_ULL(device_nr_blocks(dev), CORE_MASK_CHUNK_BLOCKS));
+				DIV_ROUND_UP_ULL(core_nr_blocks(core), CORE_MASK_CHUNK_BLOCKS));
 	s64 chunk, ret;
 
-	ret = chunks < 0 ? chunks : list_next_cow(dev, cow);
+	ret = chunks < 0 ? chunks : list_next_cow(core, cow);
 	if (ret >= 0)
-		ret = nr_changed(dev);
+		ret = core_ask(core, CORE_STAT, CORE_STAT_NR_CHANGED, 0, 0, core_nr_blocks(core));
 	*changed = ret;
 	for (chunk = 0; chunk < chunks && ret >= 0; chunk++)
-		ret = hand_mask_chunk(dev, next, chunk, fresh);
-	return ret < 0 ? ret : core_mask_cow(next, cow);
+		ret = hand_mask_chunk(core, next, chunk, fresh);
+	return ret < 0 ? ret : handover_mask_cow(next, cow);
 }
 
 /* Write the first @bytes of the core's buffer. */
@@ -212,10 +174,10 @@ static u64 section_offset(u64 section)
 }
 
 /* Between the sections that are written the file must show none: it may have been written raw. */
-static int export_sections(struct dattobd_device *dev, struct engine *engine, struct file *file)
+static int export_sections(struct core *core, struct engine *engine, struct file *file)
 {
 	s64 nr_sections =
-		engine_ask(engine, CORE_STAT, CORE_STAT_NR_SECTIONS, 0, 0, core_nr_sections(dev));
+		engine_ask(engine, CORE_STAT, CORE_STAT_NR_SECTIONS, 0, 0, core_nr_sections(core));
 	s64 from = 0, section, ret;
 
 	if (nr_sections < 0)
@@ -259,14 +221,14 @@ static int export_header(struct engine *engine, struct file *file)
 }
 
 /* The header says "clean" only once the index is durable. */
-noinline int core_export(struct dattobd_device *dev, struct engine *engine, struct cow_file *cow)
+noinline int handover_export(struct core *core, struct engine *engine, struct cow_file *cow)
 {
 	struct file *file = cow_file_open(cow);
 	int err, close_err;
 
 	if (IS_ERR(file))
 		return PTR_ERR(file);
-	err = export_sections(dev, engine, file);
+	err = export_sections(core, engine, file);
 	if (!err)
 		err = vfs_fsync(file, 0);
 	if (!err)

@@ -6,17 +6,19 @@
  * go, not when it begins to wait. Where only submit_bio_noacct() can be had, older kernels let a
  * bio come by once more when it may go.
  *
- * Everything is decided inside the ftrace callback (tracker_take() neither sleeps nor allocates).
+ * Everything is decided inside the ftrace callback (origins_take() neither sleeps nor allocates).
  * A write that may go is left alone: this module never stands on the stack of a task that sleeps
  * in the block layer. A write that was taken is redirected to a function that does nothing, so
  * that its submitter returns; the device's worker submits it later.
  */
 #include <linux/completion.h>
 #include <linux/ftrace.h>
-#include <linux/hashtable.h>
 #include <linux/module.h>
 #include <linux/rcupdate.h>
-#include "dattobd.h"
+#include "bio.h"
+#include "compat.h"
+#include "io/intercept.h"
+#include "io/origins.h"
 
 static char functions[][32] = { "submit_bio_noacct_nocheck", "submit_bio_noacct" };
 
@@ -29,48 +31,9 @@ MODULE_PARM_DESC(debug_intercept_else, "function that is traced if that will not
 #endif
 
 static DEFINE_MUTEX(changes); /* guards what follows */
-static DEFINE_HASHTABLE(tracked, 5); /* devices by disk; RCU for lookups */
 static unsigned int users; /* of the redirection */
 static bool registered; /* also without users, if it could not be undone */
-static unsigned long own_call; /* what intercept_submit()'s call returns to; 0: not proved */
-
-static bool has_device_below(struct gendisk *disk, const struct dattobd_device *dev, int minor)
-{
-	return dev->origin.bdev->bd_disk == disk && (int)dev->minor > minor;
-}
-
-/*
- * The device with the lowest minor above @minor on @disk: a write that spans several origins
- * visits each, in order.
- */
-static struct dattobd_device *next_on_disk(struct gendisk *disk, int minor)
-{
-	struct dattobd_device *dev, *best = NULL;
-
-	hash_for_each_possible_rcu_notrace(tracked, dev, node, (unsigned long)disk) {
-		if (has_device_below(disk, dev, minor) && (!best || dev->minor < best->minor))
-			best = dev;
-	}
-	return best;
-}
-
-static bool taken_above(struct bio *bio, int minor)
-{
-	struct gendisk *disk = compat_bio_disk(bio);
-	struct dattobd_device *dev;
-
-	while ((dev = next_on_disk(disk, minor))) {
-		if (tracker_take(dev, bio))
-			return true;
-		minor = dev->minor;
-	}
-	return false;
-}
-
-static bool is_our_own(const struct bio *bio)
-{
-	return bio->bi_end_io == ring_append_end_io || bio->bi_end_io == cow_file_raw_end_io;
-}
+static unsigned long own_call; /* what bio_submit_own()'s call returns to; 0: not proved */
 
 /* Where a taken write's submitter goes on: straight back to its caller. */
 static noinline COMPAT_SUBMIT(bio_was_taken)
@@ -102,17 +65,10 @@ static void on_submit_bio(unsigned long ip, unsigned long parent_ip, struct ftra
 	}
 	if (!op_is_write(bio_op(bio)) || !bio_sectors(bio))
 		return;
-	if (bio->bi_end_io != cow_file_recorded_end_io &&
-	    (parent_ip == own_call || is_our_own(bio)))
+	if (!bio_is_recorded(bio) && (parent_ip == own_call || bio_is_own(bio)))
 		return;
-	/*
-	 * ftrace calls this with preemption on, where nothing else keeps a device from being
-	 * freed.
-	 */
-	rcu_read_lock();
-	if (taken_above(bio, -1))
+	if (origins_take(bio))
 		compat_redirect(regs, (unsigned long)bio_was_taken);
-	rcu_read_unlock();
 }
 
 static struct ftrace_ops ops;
@@ -126,7 +82,7 @@ static unsigned long send_probe(struct bio *bio, bool own)
 	bio->bi_end_io = probe_end_io;
 	bio->bi_private = &probe;
 	if (own)
-		intercept_submit(bio);
+		bio_submit_own(bio);
 	else
 		submit_bio(bio);
 	if (!READ_ONCE(probe.caller))
@@ -246,37 +202,4 @@ void intercept_disable(void)
 	if (!--users)
 		stop();
 	mutex_unlock(&changes);
-}
-
-void intercept_add(struct dattobd_device *dev)
-{
-	mutex_lock(&changes);
-	hash_add_rcu(tracked, &dev->node, (unsigned long)origin_bdev(dev)->bd_disk);
-	mutex_unlock(&changes);
-}
-
-void intercept_remove(struct dattobd_device *dev)
-{
-	mutex_lock(&changes);
-	hash_del_rcu(&dev->node);
-	mutex_unlock(&changes);
-	synchronize_rcu();
-}
-
-/* The call must come from this module's text, so it may not become a jump. */
-noinline void intercept_submit(struct bio *bio)
-{
-	submit_bio_noacct(bio);
-	barrier();
-}
-
-void intercept_next(struct dattobd_device *dev, struct bio *bio)
-{
-	bool taken;
-
-	rcu_read_lock();
-	taken = taken_above(bio, dev->minor);
-	rcu_read_unlock();
-	if (!taken)
-		intercept_submit(bio);
 }

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
-#include "dattobd.h"
+#include "io/late.h"
+#include "io/volume.h"
 
 void late_init(struct late *late)
 {
@@ -7,14 +8,14 @@ void late_init(struct late *late)
 	raw_spin_lock_init(&late->lock);
 }
 
-void late_take(struct dattobd_device *dev, struct bio *bio)
+void late_take(struct volume *vol, struct bio *bio)
 {
 	unsigned long flags;
 
-	raw_spin_lock_irqsave(&dev->late.lock, flags);
-	bio_list_add(&dev->late.bios, bio);
-	raw_spin_unlock_irqrestore(&dev->late.lock, flags);
-	queue_work(dev->wq, &dev->work);
+	raw_spin_lock_irqsave(&vol->worker.late.lock, flags);
+	bio_list_add(&vol->worker.late.bios, bio);
+	raw_spin_unlock_irqrestore(&vol->worker.late.lock, flags);
+	queue_work(vol->core.wq, &vol->core.work);
 }
 
 static void take_held(struct late *late, struct bio_list *bios)
@@ -27,16 +28,16 @@ static void take_held(struct late *late, struct bio_list *bios)
 	raw_spin_unlock_irqrestore(&late->lock, flags);
 }
 
-void late_decide(struct dattobd_device *dev)
+void late_decide(struct volume *vol)
 {
 	struct bio_list bios;
 	unsigned long flags;
 
-	if (!READ_ONCE(dev->late.bios.head))
+	if (!READ_ONCE(vol->worker.late.bios.head))
 		return; /* who adds one wakes the worker afterwards */
-	core_lock(dev, flags);
-	take_held(&dev->late, &bios);
-	dev->drain.held += bio_list_size(&bios);
-	bio_list_merge(&dev->held, &bios);
-	core_unlock(dev, flags);
+	core_lock(&vol->core, flags);
+	take_held(&vol->worker.late, &bios);
+	vol->worker.nr_held += bio_list_size(&bios);
+	bio_list_merge(&vol->worker.held, &bios);
+	core_unlock(&vol->core, flags);
 }

@@ -10,7 +10,7 @@
 #include <linux/bio.h>
 #include <linux/spinlock.h>
 
-struct dattobd_device;
+struct volume;
 
 /** struct late - What the worker is to decide about. */
 struct late {
@@ -20,8 +20,8 @@ struct late {
 
 void late_init(struct late *late);
 /* late_take() - Hold a write. Context: Any. */
-void late_take(struct dattobd_device *dev, struct bio *bio);
+void late_take(struct volume *vol, struct bio *bio);
 /* late_decide() - Put what was held here before the worker. Context: Process context. */
-void late_decide(struct dattobd_device *dev);
+void late_decide(struct volume *vol);
 
 #endif

@@ -9,7 +9,9 @@
  * finds the end of the log.
  */
 #include <linux/slab.h>
-#include "dattobd.h"
+#include "cow/map.h"
+#include "io/proof.h"
+#include "io/volume.h"
 
 #define LANDING (10 * HZ) /* a write that was noted is on disk by then */
 #define LOG_RECORDS 16 /* of a log that XFS has in flight at most: 8, each in one piece or two */
@@ -97,26 +99,26 @@ static void copy_data(struct bio *bio, unsigned int from, void *to, unsigned int
  * Records of a mounted XFS are written in order, but may come here in another; of those that are
  * written while it is not mounted here, by mkfs or repair, the last one counts.
  */
-static bool is_newer(const struct dattobd_device *dev, u64 last, u32 cycle)
+static bool is_newer(const struct volume *vol, u64 last, u32 cycle)
 {
-	const struct proof *proof = dev->proof;
+	const struct proof *proof = vol->proof;
 
-	if (!proof->log_known || dev->shut)
+	if (!proof->log_known || vol->shutter.shut)
 		return true;
 	return cycle == proof->log_cycle ? last > proof->log_last :
 					   (s32)(cycle - proof->log_cycle) > 0;
 }
 
-static void note_log(struct dattobd_device *dev, const struct log_record *record)
+static void note_log(struct volume *vol, const struct log_record *record)
 {
-	struct proof *proof = dev->proof;
+	struct proof *proof = vol->proof;
 
 	if (record->cycle == XFS_LOG_MAGIC)
 		return; /* a mount stamps what lies behind the end */
 	proof->records[proof->nr_records++ % LOG_RECORDS] = *record;
 	if (!record->cycle) {
 		proof->log_known = false;
-	} else if (is_newer(dev, record->last, record->cycle)) {
+	} else if (is_newer(vol, record->last, record->cycle)) {
 		proof->log_known = true;
 		proof->log_last = record->last;
 		proof->log_cycle = record->cycle;
@@ -134,31 +136,30 @@ static bool is_in_log(const struct proof *proof, sector_t sector, sector_t nr_se
 }
 
 /* The record that ends with these sectors of @bio. */
-static struct log_record record_of(struct dattobd_device *dev, struct bio *bio, sector_t sector,
+static struct log_record record_of(struct volume *vol, struct bio *bio, sector_t sector,
 				   sector_t nr_sectors)
 {
 	sector_t end = sector + nr_sectors - 1;
 	__be32 word;
 
-	copy_data(bio, (dev->start + end - compat_bio_sector(bio)) * SECTOR_SIZE, &word,
+	copy_data(bio, (vol->origin.start + end - compat_bio_sector(bio)) * SECTOR_SIZE, &word,
 		  sizeof(word));
 	return (struct log_record){
 		.bio = bio,
-		.last = end - dev->proof->log_start,
+		.last = end - vol->proof->log_start,
 		.cycle = be32_to_cpu(word),
 	};
 }
 
-bool proof_is_noted(struct dattobd_device *dev, struct bio *bio, sector_t sector,
-		    sector_t nr_sectors)
+bool proof_is_noted(struct volume *vol, struct bio *bio, sector_t sector, sector_t nr_sectors)
 {
-	struct proof *proof = dev->proof;
+	struct proof *proof = vol->proof;
 	struct log_record record;
 	unsigned int i;
 
 	if (!is_in_log(proof, sector, nr_sectors) || !is_landing(proof) || !bio_has_data(bio))
 		return false;
-	record = record_of(dev, bio, sector, nr_sectors);
+	record = record_of(vol, bio, sector, nr_sectors);
 	for (i = 0; i < LOG_RECORDS; i++) {
 		const struct log_record *noted = &proof->records[i];
 
@@ -168,20 +169,20 @@ bool proof_is_noted(struct dattobd_device *dev, struct bio *bio, sector_t sector
 	return false;
 }
 
-void proof_note(struct dattobd_device *dev, struct bio *bio, sector_t sector, sector_t nr_sectors)
+void proof_note(struct volume *vol, struct bio *bio, sector_t sector, sector_t nr_sectors)
 {
-	struct proof *proof = dev->proof;
+	struct proof *proof = vol->proof;
 	bool in_log = is_in_log(proof, sector, nr_sectors);
 	struct log_record record;
 	sector_t end, skip;
 
 	if (likely(sector >= COW_BLOCK_SECTORS && !in_log))
 		return;
-	skip = dev->start + sector - compat_bio_sector(bio);
+	skip = vol->origin.start + sector - compat_bio_sector(bio);
 	WRITE_ONCE(proof->noted, jiffies);
 	if (in_log) {
-		record = record_of(dev, bio, sector, nr_sectors);
-		note_log(dev, &record);
+		record = record_of(vol, bio, sector, nr_sectors);
+		note_log(vol, &record);
 	} else {
 		end = min_t(sector_t, sector + nr_sectors, COW_BLOCK_SECTORS);
 		copy_data(bio, skip * SECTOR_SIZE, proof->seen + sector * SECTOR_SIZE,
@@ -190,31 +191,31 @@ void proof_note(struct dattobd_device *dev, struct bio *bio, sector_t sector, se
 }
 
 /* Call the core of the look that is under way. A transition may put another in its place. */
-static s64 proof_call(struct dattobd_device *dev, enum core_export export, u64 argument,
-		      const void *data, size_t bytes)
+static s64 proof_call(struct volume *vol, enum core_export export, u64 argument, const void *data,
+		      size_t bytes)
 {
-	s64 max = export == CORE_PROOF_NEXT ? device_nr_blocks(dev) - 1 : 0;
+	s64 max = export == CORE_PROOF_NEXT ? core_nr_blocks(&vol->core) - 1 : 0;
 	unsigned long flags;
 	void *buffer;
 	s64 ret = -EAGAIN;
 
-	core_lock(dev, flags);
-	if (dev->engine == dev->proof->engine) {
-		buffer =
-			engine_memory(dev->engine, CORE_BUFFER_ADDRESS, dev->buffer_address, bytes);
+	core_lock(&vol->core, flags);
+	if (vol->core.engine == vol->proof->engine) {
+		buffer = engine_memory(vol->core.engine, CORE_BUFFER_ADDRESS,
+				       vol->core.buffer_address, bytes);
 		if (buffer && bytes)
 			memcpy(buffer, data, bytes);
-		ret = buffer ? engine_ask(dev->engine, export, argument, 0, 0, max) :
+		ret = buffer ? engine_ask(vol->core.engine, export, argument, 0, 0, max) :
 			       -ENOTRECOVERABLE;
 	}
-	core_unlock(dev, flags);
+	core_unlock(&vol->core, flags);
 	return ret;
 }
 
-static int read_block(struct dattobd_device *dev, u64 block, void *to)
+static int read_block(struct volume *vol, u64 block, void *to)
 {
-	struct bio *bio = compat_bio_alloc(origin_bdev(dev), 1, REQ_OP_READ | REQ_SYNC, GFP_NOIO,
-					   &dev->read_bios);
+	struct bio *bio = compat_bio_alloc(origin_bdev(&vol->origin), 1, REQ_OP_READ | REQ_SYNC,
+					   GFP_NOIO, &vol->read_bios);
 	int err;
 
 	bio->bi_iter.bi_sector = block * COW_BLOCK_SECTORS;
@@ -225,87 +226,87 @@ static int read_block(struct dattobd_device *dev, u64 block, void *to)
 }
 
 /* The COW file may lie among the first blocks; what it holds is no sign of a mount. */
-static s64 look_at(struct dattobd_device *dev, u64 block)
+static s64 look_at(struct volume *vol, u64 block)
 {
-	void *data = block ? dev->proof->block : dev->proof->found;
+	void *data = block ? vol->proof->block : vol->proof->found;
 	int err;
 
-	if (cow_file_overlaps(dev->cow, block * COW_BLOCK_SECTORS, COW_BLOCK_SECTORS))
-		return proof_call(dev, CORE_PROOF_BLOCK, 0, NULL, 0);
-	err = read_block(dev, block, data);
-	return err ?: proof_call(dev, CORE_PROOF_BLOCK, COW_BLOCK_SIZE, data, COW_BLOCK_SIZE);
+	if (cow_file_overlaps(vol->cow, block * COW_BLOCK_SECTORS, COW_BLOCK_SECTORS))
+		return proof_call(vol, CORE_PROOF_BLOCK, 0, NULL, 0);
+	err = read_block(vol, block, data);
+	return err ?: proof_call(vol, CORE_PROOF_BLOCK, COW_BLOCK_SIZE, data, COW_BLOCK_SIZE);
 }
 
-static s64 look(struct dattobd_device *dev, bool whole)
+static s64 look(struct volume *vol, bool whole)
 {
 	unsigned int count = 0;
 	s64 block, ret;
 
-	dev->proof->engine = READ_ONCE(dev->engine);
-	ret = proof_call(dev, CORE_PROOF_BEGIN, whole, NULL, 0);
+	vol->proof->engine = READ_ONCE(vol->core.engine);
+	ret = proof_call(vol, CORE_PROOF_BEGIN, whole, NULL, 0);
 	while (!ret) {
-		block = proof_call(dev, CORE_PROOF_NEXT, 0, NULL, 0);
+		block = proof_call(vol, CORE_PROOF_NEXT, 0, NULL, 0);
 		if (block == -ENODATA)
 			return 0;
 		if (block >= 0 && ++count > CORE_PROOF_BLOCKS_MAX)
 			block = -ENOTRECOVERABLE;
-		ret = block < 0 ? block : look_at(dev, block);
+		ret = block < 0 ? block : look_at(vol, block);
 	}
 	return ret;
 }
 
-static u64 proof_stat(struct dattobd_device *dev, enum core_stat field)
+static u64 proof_stat(struct volume *vol, enum core_stat field)
 {
-	return engine_call(dev->engine, CORE_STAT, field, 0, 0);
+	return engine_call(vol->core.engine, CORE_STAT, field, 0, 0);
 }
 
 /* The log is where the superblock says, which was written here. */
-static void take_log(struct dattobd_device *dev, bool known)
+static void take_log(struct volume *vol, bool known)
 {
-	struct proof *proof = dev->proof;
+	struct proof *proof = vol->proof;
 
-	proof->log_start = proof_stat(dev, CORE_STAT_LOG_START);
-	proof->log_end = proof->log_start + proof_stat(dev, CORE_STAT_LOG_SECTORS);
-	proof->log_last = proof_stat(dev, CORE_STAT_LOG_LAST);
-	proof->log_cycle = proof_stat(dev, CORE_STAT_LOG_CYCLE);
+	proof->log_start = proof_stat(vol, CORE_STAT_LOG_START);
+	proof->log_end = proof->log_start + proof_stat(vol, CORE_STAT_LOG_SECTORS);
+	proof->log_last = proof_stat(vol, CORE_STAT_LOG_LAST);
+	proof->log_cycle = proof_stat(vol, CORE_STAT_LOG_CYCLE);
 	proof->log_known = known;
 }
 
-int proof_learn(struct dattobd_device *dev, u64 *fingerprint)
+int proof_learn(struct volume *vol, u64 *fingerprint)
 {
-	struct proof *proof = dev->proof;
+	struct proof *proof = vol->proof;
 	unsigned long flags;
 	s64 ret;
 
 	mutex_lock(&proof->lock);
-	ret = look(dev, fingerprint);
-	core_lock(dev, flags);
+	ret = look(vol, fingerprint);
+	core_lock(&vol->core, flags);
 	memcpy(proof->seen, proof->found, COW_BLOCK_SIZE);
 	proof->noted = jiffies;
 	if (!ret) {
-		take_log(dev, true);
+		take_log(vol, true);
 		if (fingerprint)
-			*fingerprint = proof_stat(dev, CORE_STAT_FINGERPRINT);
+			*fingerprint = proof_stat(vol, CORE_STAT_FINGERPRINT);
 	}
-	core_unlock(dev, flags);
+	core_unlock(&vol->core, flags);
 	mutex_unlock(&proof->lock);
 	return ret;
 }
 
 /* Compare what was found with what was written here. Context: core_lock. */
-static int compare(struct dattobd_device *dev)
+static int compare(struct volume *vol)
 {
-	struct proof *proof = dev->proof;
+	struct proof *proof = vol->proof;
 
 	if (memcmp(proof->found, proof->seen, COW_BLOCK_SIZE))
 		return -ESTALE;
-	if (proof->log_start != proof_stat(dev, CORE_STAT_LOG_START) ||
-	    proof->log_end - proof->log_start != proof_stat(dev, CORE_STAT_LOG_SECTORS))
-		take_log(dev, false); /* another filesystem was made here */
+	if (proof->log_start != proof_stat(vol, CORE_STAT_LOG_START) ||
+	    proof->log_end - proof->log_start != proof_stat(vol, CORE_STAT_LOG_SECTORS))
+		take_log(vol, false); /* another filesystem was made here */
 	if (!proof->log_known)
 		return 0;
-	if (proof->log_last != proof_stat(dev, CORE_STAT_LOG_LAST) ||
-	    proof->log_cycle != proof_stat(dev, CORE_STAT_LOG_CYCLE))
+	if (proof->log_last != proof_stat(vol, CORE_STAT_LOG_LAST) ||
+	    proof->log_cycle != proof_stat(vol, CORE_STAT_LOG_CYCLE))
 		return -ESTALE;
 	return 0;
 }
@@ -315,42 +316,42 @@ static int compare(struct dattobd_device *dev)
  *
  * Return: as proof_check(), or -%EAGAIN if a transition came in between.
  */
-static int check_once(struct dattobd_device *dev, u64 *fingerprint)
+static int check_once(struct volume *vol, u64 *fingerprint)
 {
-	int err = look(dev, fingerprint);
+	int err = look(vol, fingerprint);
 	unsigned long flags;
 
 	if (err && err != -EOPNOTSUPP)
 		return err;
-	core_lock(dev, flags);
-	if (dev->engine != dev->proof->engine)
+	core_lock(&vol->core, flags);
+	if (vol->core.engine != vol->proof->engine)
 		err = -EAGAIN;
-	else if (!err || (!fingerprint && is_landing(dev->proof)))
-		err = compare(dev);
+	else if (!err || (!fingerprint && is_landing(vol->proof)))
+		err = compare(vol);
 	if (!err && fingerprint)
-		*fingerprint = proof_stat(dev, CORE_STAT_FINGERPRINT);
-	core_unlock(dev, flags);
+		*fingerprint = proof_stat(vol, CORE_STAT_FINGERPRINT);
+	core_unlock(&vol->core, flags);
 	return err;
 }
 
-int proof_check(struct dattobd_device *dev, u64 *fingerprint)
+int proof_check(struct volume *vol, u64 *fingerprint)
 {
 	unsigned long differed = 0;
 	int err;
 
-	mutex_lock(&dev->proof->lock);
+	mutex_lock(&vol->proof->lock);
 	for (;;) {
-		err = check_once(dev, fingerprint);
+		err = check_once(vol, fingerprint);
 		if (err != -EAGAIN && err != -ESTALE)
 			break;
 		/* A disk that did not answer may answer a read before a write. */
 		if (err == -ESTALE && !differed)
 			differed = jiffies | 1;
-		else if (err == -ESTALE && !is_landing(dev->proof) &&
+		else if (err == -ESTALE && !is_landing(vol->proof) &&
 			 time_after(jiffies, differed + HZ))
 			break;
 		schedule_timeout_uninterruptible(HZ / 50);
 	}
-	mutex_unlock(&dev->proof->lock);
+	mutex_unlock(&vol->proof->lock);
 	return err;
 }

@@ -6,7 +6,7 @@
 #include <linux/types.h>
 
 struct bio;
-struct dattobd_device;
+struct volume;
 struct proof;
 
 struct proof *proof_create(void); /* NULL without memory */
@@ -20,7 +20,7 @@ void proof_free(struct proof *proof);
  * Return: 0; -%EOPNOTSUPP if there is no ext4 or XFS; -%EXDEV if its log is on another device;
  * an error of the disk.
  */
-int proof_learn(struct dattobd_device *dev, u64 *fingerprint);
+int proof_learn(struct volume *vol, u64 *fingerprint);
 
 /**
  * proof_note() - A write goes to the origin. Its data do not change while it is in flight.
@@ -28,7 +28,7 @@ int proof_learn(struct dattobd_device *dev, u64 *fingerprint);
  *
  * Context: core_lock.
  */
-void proof_note(struct dattobd_device *dev, struct bio *bio, sector_t sector, sector_t nr_sectors);
+void proof_note(struct volume *vol, struct bio *bio, sector_t sector, sector_t nr_sectors);
 
 /**
  * proof_is_noted() - Was this write noted, a moment ago? Device mapper submits one that wants a
@@ -38,8 +38,7 @@ void proof_note(struct dattobd_device *dev, struct bio *bio, sector_t sector, se
  * Only records of an XFS log are known again; they are what is written so and noted.
  * Context: core_lock.
  */
-bool proof_is_noted(struct dattobd_device *dev, struct bio *bio, sector_t sector,
-		    sector_t nr_sectors);
+bool proof_is_noted(struct volume *vol, struct bio *bio, sector_t sector, sector_t nr_sectors);
 
 /**
  * proof_check() - Read what a mount elsewhere would have changed: is it what was written here?
@@ -51,6 +50,6 @@ bool proof_is_noted(struct dattobd_device *dev, struct bio *bio, sector_t sector
  * Context: Process context. May sleep; allocates nothing. Also on a failed device.
  * Return: 0; -%ESTALE if it is not; else as proof_learn().
  */
-int proof_check(struct dattobd_device *dev, u64 *fingerprint);
+int proof_check(struct volume *vol, u64 *fingerprint);
 
 #endif

@@ -6,6 +6,7 @@
 #include <linux/interval_tree_generic.h>
 #include "io/reads.h"
 #include "io/snapshot.h"
+#include "io/volume.h"
 
 #define READ_START(read) ((read)->start)
 #define READ_LAST(read) ((read)->last)
@@ -99,7 +100,7 @@ void read_put(struct snapshot_read *read)
 	 * Writes pass unpreserved from a failure on; what was read before it is not told apart
 	 * from what was read after.
 	 */
-	if (READ_ONCE(snap->dev->error))
+	if (READ_ONCE(snap->vol->core.error))
 		read->status = BLK_STS_IOERR;
 	bio->bi_status = read->status;
 	bio_endio(bio);
@@ -114,4 +115,20 @@ void read_put(struct snapshot_read *read)
 	snap->nr_reads--;
 	wake_up_all_locked(&snap->reads_wait);
 	spin_unlock_irqrestore(&snap->reads_wait.lock, flags);
+}
+
+noinline int snapshot_drain_reads(struct snapshot *snap, u64 number, const bool *stop)
+{
+	long left = 0;
+	int err = 0;
+
+	while (!err && left <= 0) {
+		left = wait_event_killable_timeout(snap->reads_wait,
+						   !snapshot_older_reads(snap, number), HZ / 10);
+		if (left <= 0)
+			err = fatal_signal_pending(current) ? -EINTR :
+			      stop && READ_ONCE(*stop)	    ? -EAGAIN :
+							      0;
+	}
+	return err;
 }

@@ -54,4 +54,12 @@ void snapshot_wait_reads(struct snapshot *snap, sector_t sector, sector_t nr_sec
 /** snapshot_older_reads() - Is a read below this number in flight? Context: Process context. */
 bool snapshot_older_reads(struct snapshot *snap, u64 number);
 
+/**
+ * snapshot_drain_reads() - Wait until all reads below @number have ended.
+ * @stop: ends the wait with -%EAGAIN when it becomes true; may be NULL
+ *
+ * Return: 0, -%EINTR or -%EAGAIN.
+ */
+int snapshot_drain_reads(struct snapshot *snap, u64 number, const bool *stop);
+
 #endif

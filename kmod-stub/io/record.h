@@ -3,7 +3,7 @@
 #ifndef DATTOBD_IO_RECORD_H
 #define DATTOBD_IO_RECORD_H
 
-struct dattobd_device;
+struct volume;
 
 /**
  * record_write() - Write a clean record to the COW file, and keep the header block without it.
@@ -14,7 +14,7 @@ struct dattobd_device;
  * index section is dirty.
  * Return: 0; -%ENOSPC if the file has no room; -errno. There is no record then.
  */
-int record_write(struct dattobd_device *dev);
+int record_write(struct volume *vol);
 
 /**
  * record_withdraw() - Write the header block without the record, durably, if the record is still
@@ -24,7 +24,7 @@ int record_write(struct dattobd_device *dev);
  * wrote to the filesystem elsewhere.
  * Return: 0; -%ESTALE if somebody else wrote to the block; the error of the disk.
  */
-int record_withdraw(struct dattobd_device *dev);
+int record_withdraw(struct volume *vol);
 
 /**
  * record_read() - Load a clean record into the device's new core, which proof_learn() has called.
@@ -32,6 +32,6 @@ int record_withdraw(struct dattobd_device *dev);
  * Context: Process context; nobody else calls the core.
  * Return: 0; an enum core_refusal, positive; -errno.
  */
-int record_read(struct dattobd_device *dev);
+int record_read(struct volume *vol);
 
 #endif

@@ -14,6 +14,10 @@
 #include <linux/sizes.h>
 #include <linux/slab.h>
 #include <linux/wait.h>
+#include "bio.h"
+#include "core/core.h"
+#include "cow/map.h"
+#include "cow/raw.h"
 #include "io/ring.h"
 
 #define RING_APPENDS 32
@@ -23,6 +27,7 @@
 static_assert(PAGE_SIZE >= COW_BLOCK_SIZE && PAGE_SIZE <= SZ_64K);
 
 struct append {
+	struct own_bio own;
 	struct ring *ring;
 	u64 end; /* first position after it */
 	atomic_t pending; /* bios, + 1 while they are being submitted */
@@ -30,8 +35,11 @@ struct append {
 };
 
 struct ring {
-	struct dattobd_device *dev;
+	struct core *core;
+	struct cow_writes *writes;
 	struct cow_file *cow;
+	struct block_device *origin;
+	struct bio_set *bios;
 	struct page *pages[RING_PAGES];
 	u64 head, flushed; /* the worker's; head changes under core_lock */
 	spinlock_t lock; /* tail, appends */
@@ -103,18 +111,18 @@ static void append_put(struct append *append)
 	spin_unlock_irqrestore(&ring->lock, flags);
 }
 
-void ring_append_end_io(struct bio *bio)
+static void append_end(struct bio *bio)
 {
-	struct append *append = bio->bi_private;
-	struct dattobd_device *dev = append->ring->dev;
+	struct append *append = container_of(bio->bi_private, struct append, own);
+	struct cow_writes *writes = append->ring->writes;
 
 	/* Before the tail moves: from then on readers look for the copy on disk. */
 	if (bio->bi_status)
-		device_fail(dev, blk_status_to_errno(bio->bi_status),
-			    "the COW file could not be written");
+		core_fail(writes->core, blk_status_to_errno(bio->bi_status),
+			  "the COW file could not be written");
 	bio_put(bio);
 	append_put(append);
-	device_cow_write_end(dev);
+	cow_writes_end(writes);
 }
 
 static struct append *append_begin(struct ring *ring)
@@ -124,6 +132,7 @@ static struct append *append_begin(struct ring *ring)
 	wait_event(ring->wait, READ_ONCE(ring->count) < RING_APPENDS);
 	spin_lock_irq(&ring->lock);
 	append = &ring->appends[(ring->first + ring->count) % RING_APPENDS];
+	append->own.end = append_end;
 	append->ring = ring;
 	append->end = ring->head;
 	append->ended = false;
@@ -136,27 +145,26 @@ static struct append *append_begin(struct ring *ring)
 /* Write the sectors of the file from @offset on, as far as one bio reaches. Return: how many. */
 static unsigned int append_bio(struct append *append, u64 offset, u64 sector, u64 count)
 {
-	struct dattobd_device *dev = append->ring->dev;
+	struct ring *ring = append->ring;
 	unsigned int within = offset % COW_BLOCK_SECTORS, added = 0;
 	unsigned int nr_sectors = min_t(u64, count, BIO_MAX_VECS * COW_BLOCK_SECTORS - within);
-	struct bio *bio = compat_bio_alloc(origin_bdev(dev),
-					   DIV_ROUND_UP(within + nr_sectors, COW_BLOCK_SECTORS),
-					   REQ_OP_WRITE, GFP_NOIO, &dev->append_bios);
+	struct bio *bio =
+		compat_bio_alloc(ring->origin, DIV_ROUND_UP(within + nr_sectors, COW_BLOCK_SECTORS),
+				 REQ_OP_WRITE, GFP_NOIO, ring->bios);
 
 	bio->bi_iter.bi_sector = sector;
-	bio->bi_end_io = ring_append_end_io;
-	bio->bi_private = append;
+	bio_set_own(bio, &append->own, false);
 	while (added < nr_sectors) {
 		unsigned int piece = min(nr_sectors - added, COW_BLOCK_SECTORS - within);
 
-		ring_add_block(append->ring, bio, (offset + added) / COW_BLOCK_SECTORS,
+		ring_add_block(ring, bio, (offset + added) / COW_BLOCK_SECTORS,
 			       within * SECTOR_SIZE, piece * SECTOR_SIZE);
 		added += piece;
 		within = 0;
 	}
 	atomic_inc(&append->pending);
-	atomic_inc(&dev->nr_cow_writes);
-	intercept_submit(bio);
+	cow_writes_more(ring->writes);
+	bio_submit_own(bio);
 	return nr_sectors;
 }
 
@@ -169,7 +177,7 @@ void ring_flush(struct ring *ring)
 	if (ring->flushed == ring->head)
 		return;
 	append = append_begin(ring);
-	if (!device_cow_write_begin(ring->dev)) {
+	if (!cow_writes_begin(ring->writes)) {
 		ring->flushed = append->end; /* snapshot reads fail anyway */
 		append_put(append);
 		return;
@@ -181,14 +189,14 @@ void ring_flush(struct ring *ring)
 		u64 sector, count = cow_file_map(ring->cow, offset, &sector);
 
 		if (!count) {
-			device_fail(ring->dev, -EFBIG, "COW file full");
+			core_fail(ring->core, -EFBIG, "COW file full");
 			break;
 		}
 		offset += append_bio(append, offset, sector, min(count, end - offset));
 	}
 	ring->flushed = append->end;
 	blk_finish_plug(&plug);
-	device_cow_write_end(ring->dev);
+	cow_writes_end(ring->writes);
 	append_put(append);
 }
 
@@ -245,15 +253,19 @@ static int alloc_chunk(struct page **pages)
 	return 0;
 }
 
-struct ring *ring_create(struct dattobd_device *dev, struct cow_file *cow, u64 first_position)
+struct ring *ring_create(struct cow_writes *writes, struct cow_file *cow,
+			 struct block_device *origin, struct bio_set *bios, u64 first_position)
 {
 	struct ring *ring = kvzalloc(sizeof(*ring), GFP_KERNEL);
 	unsigned int i;
 
 	if (!ring)
 		return NULL;
-	ring->dev = dev;
+	ring->core = writes->core;
+	ring->writes = writes;
 	ring->cow = cow;
+	ring->origin = origin;
+	ring->bios = bios;
 	ring->head = first_position;
 	ring->flushed = first_position;
 	ring->tail = first_position;

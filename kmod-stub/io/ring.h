@@ -3,13 +3,23 @@
 #ifndef DATTOBD_IO_RING_H
 #define DATTOBD_IO_RING_H
 
-#include "dattobd.h"
+#include <linux/bio.h>
+#include "cow/file.h"
+#include "cow/raw.h"
 
 #define RING_BLOCKS 1024 /* 4 MiB a snapshot */
 
 struct ring;
 
-struct ring *ring_create(struct dattobd_device *dev, struct cow_file *cow, u64 first_position);
+/**
+ * ring_create() - A ring for the copies of a snapshot.
+ * @bios: a reserve of their own for its writes, since the common one may be in the hands of writes
+ * that are held
+ *
+ * Return: NULL without memory.
+ */
+struct ring *ring_create(struct cow_writes *writes, struct cow_file *cow,
+			 struct block_device *origin, struct bio_set *bios, u64 first_position);
 void ring_destroy(struct ring *ring); /* after ring_drain() */
 
 /** ring_block() - The memory for @position, which lies in [head, head + free). */

@@ -5,6 +5,8 @@
  * Sections travel through a bounce buffer, so that core_lock is never held over I/O.
  */
 #include "io/sections.h"
+#include "io/volume.h"
+#include "killable.h"
 
 /* @engine is whose section it is: it may not be the device's any more when the I/O has ended. */
 struct section_io {
@@ -26,11 +28,12 @@ static void *io_memory(struct engine *engine)
  * its memory. What is to be written is copied. Context: core_lock. Return: 0 or
  * -%ENOTRECOVERABLE.
  */
-static int get_io(struct dattobd_device *dev, bool write, struct section_io *io)
+static int get_io(struct volume *vol, bool write, struct section_io *io)
 {
-	struct engine *engine = dev->engine;
+	struct engine *engine = vol->core.engine;
 	s64 offset = engine_call(engine, CORE_IO_OFFSET, 0, 0, 0);
-	s64 section = engine_ask(engine, CORE_IO_SECTION, 0, 0, 0, core_nr_sections(dev) - 1);
+	s64 section =
+		engine_ask(engine, CORE_IO_SECTION, 0, 0, 0, core_nr_sections(&vol->core) - 1);
 	void *memory = io_memory(engine);
 
 	if (section < 0)
@@ -43,7 +46,7 @@ static int get_io(struct dattobd_device *dev, bool write, struct section_io *io)
 	if (!memory)
 		return -ENOTRECOVERABLE;
 	if (write)
-		memcpy(dev->section_bounce, memory, COW_SECTION_BYTES);
+		memcpy(vol->sections.bounce, memory, COW_SECTION_BYTES);
 	return 0;
 }
 
@@ -51,17 +54,17 @@ static int get_io(struct dattobd_device *dev, bool write, struct section_io *io)
  * Make more memory ready if the core wants it for its next section. Without it the core puts a
  * section out of memory for another one. Return: how much there may be then, or 0.
  */
-static u64 make_room(struct dattobd_device *dev, struct engine *engine)
+static u64 make_room(struct volume *vol, struct engine *engine)
 {
 	unsigned long flags;
 	s64 bytes = 0;
 
-	core_lock(dev, flags);
-	if (dev->snapshot_mode && !dev->error && dev->engine == engine)
+	core_lock(&vol->core, flags);
+	if (vol->core.snapshot_mode && !vol->core.error && vol->core.engine == engine)
 		bytes = engine_ask(engine, CORE_MEMORY_WANTED, 0, 0, 0, U32_MAX);
 	if (bytes <= (s64)engine_memory_bytes(engine))
 		bytes = 0;
-	core_unlock(dev, flags);
+	core_unlock(&vol->core, flags);
 	return bytes && !engine_prepare(engine, bytes) ? bytes : 0;
 }
 
@@ -69,71 +72,70 @@ static u64 make_room(struct dattobd_device *dev, struct engine *engine)
  * Ask for a section (CORE_SECTION_REQUEST) or a limit (CORE_SET_CACHE); a section that must be
  * written back first is copied to the bounce buffer while the lock is held.
  */
-static s64 request(struct dattobd_device *dev, enum core_export what, u64 value,
-		   struct section_io *io)
+static s64 request(struct volume *vol, enum core_export what, u64 value, struct section_io *io)
 {
-	struct engine *engine = READ_ONCE(dev->engine);
-	u64 room = what == CORE_SECTION_REQUEST ? make_room(dev, engine) : 0;
+	struct engine *engine = READ_ONCE(vol->core.engine);
+	u64 room = what == CORE_SECTION_REQUEST ? make_room(vol, engine) : 0;
 	unsigned long flags;
 	s64 ret;
 	int err;
 
-	core_lock(dev, flags);
-	ret = dev->engine == engine ? dev->error : -ECANCELED;
+	core_lock(&vol->core, flags);
+	ret = vol->core.engine == engine ? vol->core.error : -ECANCELED;
 	if (!ret) {
 		if (room)
 			engine_let_grow(engine, room);
 		ret = engine_ask(engine, what, value, 0, 0, CORE_SECTION_WRITE);
 	}
 	if (ret > CORE_SECTION_READY) {
-		err = get_io(dev, ret == CORE_SECTION_WRITE, io);
+		err = get_io(vol, ret == CORE_SECTION_WRITE, io);
 		if (err)
 			ret = err;
 	}
-	core_unlock(dev, flags);
+	core_unlock(&vol->core, flags);
 	if (room)
 		engine_settle(engine);
 	return ret;
 }
 
-static s64 report(struct dattobd_device *dev, enum core_export what, const struct section_io *io)
+static s64 report(struct volume *vol, enum core_export what, const struct section_io *io)
 {
 	void *memory = NULL;
 	unsigned long flags;
 	s64 ret;
 
-	core_lock(dev, flags);
-	if (!dev->snapshot_mode || dev->engine != io->engine) {
+	core_lock(&vol->core, flags);
+	if (!vol->core.snapshot_mode || vol->core.engine != io->engine) {
 		ret = -ECANCELED; /* the index was dropped meanwhile */
 	} else {
 		if (what == CORE_SECTION_READ_DONE)
-			memory = io_memory(dev->engine);
+			memory = io_memory(vol->core.engine);
 		if (memory)
-			memcpy(memory, dev->section_bounce, COW_SECTION_BYTES);
-		ret = engine_ask(dev->engine, what, io->section, 0, 0, 0);
+			memcpy(memory, vol->sections.bounce, COW_SECTION_BYTES);
+		ret = engine_ask(vol->core.engine, what, io->section, 0, 0, 0);
 	}
-	core_unlock(dev, flags);
+	core_unlock(&vol->core, flags);
 	return ret;
 }
 
-static s64 step(struct dattobd_device *dev, enum core_export what, u64 value)
+static s64 step(struct volume *vol, enum core_export what, u64 value)
 {
 	struct section_io io;
-	s64 asked = request(dev, what, value, &io);
+	s64 asked = request(vol, what, value, &io);
 	bool reading = asked == CORE_SECTION_READ;
 	int err;
 
 	if (asked <= CORE_SECTION_READY)
 		return asked;
-	if (!reading && (seal_prove(dev) || !device_cow_write_begin(dev)))
-		return dev->error;
-	err = cow_file_raw(dev->cow, reading ? REQ_OP_READ : REQ_OP_WRITE, io.offset,
-			   dev->section_bounce, COW_SECTION_BYTES);
+	if (!reading && (shutter_prove(vol) || !cow_writes_begin(&vol->writes)))
+		return vol->core.error;
+	err = cow_file_raw(vol->cow, reading ? REQ_OP_READ : REQ_OP_WRITE, io.offset,
+			   vol->sections.bounce, COW_SECTION_BYTES);
 	if (!reading)
-		device_cow_write_end(dev);
+		cow_writes_end(&vol->writes);
 	if (err)
 		return err;
-	err = report(dev, reading ? CORE_SECTION_READ_DONE : CORE_SECTION_WRITE_DONE, &io);
+	err = report(vol, reading ? CORE_SECTION_READ_DONE : CORE_SECTION_WRITE_DONE, &io);
 	return err ?: asked;
 }
 
@@ -141,121 +143,129 @@ static s64 step(struct dattobd_device *dev, enum core_export what, u64 value)
  * Hand out the next dirty section from @from on, with its content. Return: 0, -%ENODATA if there is
  * none, or -errno.
  */
-static int next_dirty(struct dattobd_device *dev, u64 from, struct section_io *io)
+static int next_dirty(struct volume *vol, u64 from, struct section_io *io)
 {
 	unsigned long flags;
 	s64 ret, nr_sections;
 
-	core_lock(dev, flags);
-	nr_sections = engine_ask(dev->engine, CORE_STAT, CORE_STAT_NR_SECTIONS, 0, 0,
-				 core_nr_sections(dev));
-	ret = nr_sections < 0 ? nr_sections : dev->error;
+	core_lock(&vol->core, flags);
+	nr_sections = engine_ask(vol->core.engine, CORE_STAT, CORE_STAT_NR_SECTIONS, 0, 0,
+				 core_nr_sections(&vol->core));
+	ret = nr_sections < 0 ? nr_sections : vol->core.error;
 	if (!ret)
-		ret = engine_ask(dev->engine, CORE_NEXT_DIRTY_SECTION, from, 0, 0, nr_sections);
+		ret = engine_ask(vol->core.engine, CORE_NEXT_DIRTY_SECTION, from, 0, 0,
+				 nr_sections);
 	if (ret >= 0 && ret < nr_sections) {
 		if (ret < (s64)from)
-			ret = engine_distrust(dev->engine, CORE_NEXT_DIRTY_SECTION, ret);
+			ret = engine_distrust(vol->core.engine, CORE_NEXT_DIRTY_SECTION, ret);
 		else
-			ret = get_io(dev, true, io);
+			ret = get_io(vol, true, io);
 	} else if (ret >= 0) {
 		ret = -ENODATA;
 	}
-	core_unlock(dev, flags);
+	core_unlock(&vol->core, flags);
 	return ret;
 }
 
-int sections_flush(struct dattobd_device *dev)
+int sections_flush(struct volume *vol)
 {
 	struct section_io io = { .section = -1 };
 	s64 ret = 0;
 
-	mutex_lock(&dev->sections_lock);
+	mutex_lock(&vol->core.io_lock);
 	while (!ret) {
-		ret = next_dirty(dev, io.section + 1, &io);
+		ret = next_dirty(vol, io.section + 1, &io);
 		if (!ret)
-			ret = cow_file_raw(dev->cow, REQ_OP_WRITE, io.offset, dev->section_bounce,
+			ret = cow_file_raw(vol->cow, REQ_OP_WRITE, io.offset, vol->sections.bounce,
 					   COW_SECTION_BYTES);
 		if (!ret)
-			ret = report(dev, CORE_SECTION_WRITE_DONE, &io);
+			ret = report(vol, CORE_SECTION_WRITE_DONE, &io);
 	}
-	mutex_unlock(&dev->sections_lock);
+	mutex_unlock(&vol->core.io_lock);
 	return ret == -ENODATA ? 0 : ret;
 }
 
-static int all_steps(struct dattobd_device *dev, enum core_export what, u64 value)
+static int all_steps(struct volume *vol, enum core_export what, u64 value)
 {
 	s64 ret;
 
-	mutex_lock(&dev->sections_lock);
+	mutex_lock(&vol->core.io_lock);
 	do {
-		ret = step(dev, what, value);
+		ret = step(vol, what, value);
 	} while (ret > CORE_SECTION_READY);
-	mutex_unlock(&dev->sections_lock);
+	mutex_unlock(&vol->core.io_lock);
 	return ret;
 }
 
-int sections_load(struct dattobd_device *dev, u64 section)
+int sections_load(struct volume *vol, u64 section)
 {
-	return all_steps(dev, CORE_SECTION_REQUEST, section);
+	return all_steps(vol, CORE_SECTION_REQUEST, section);
 }
 
 /* What the bitmaps take in incremental mode, if it is less than there is, else 0. */
-static s64 less_memory(struct dattobd_device *dev)
+static s64 less_memory(struct volume *vol)
 {
-	s64 bytes = dev->error ?: engine_ask(dev->engine, CORE_MEMORY_WANTED, 0, 0, 0, U32_MAX);
+	s64 bytes = vol->core.error ?:
+			    engine_ask(vol->core.engine, CORE_MEMORY_WANTED, 0, 0, 0, U32_MAX);
 
-	return bytes > 0 && bytes < (s64)engine_memory_bytes(dev->engine) ? bytes : 0;
+	return bytes > 0 && bytes < (s64)engine_memory_bytes(vol->core.engine) ? bytes : 0;
 }
 
 /*
  * In incremental mode there is no index. What may be missing is memory for the new mapping of the
  * old pages, and nothing is lost then but that. Bitmaps may take more meanwhile.
  */
-void sections_drop(struct dattobd_device *dev)
+void sections_drop(struct volume *vol)
 {
-	struct engine *engine = dev->engine;
+	struct engine *engine = vol->core.engine;
 	unsigned long flags;
 	s64 bytes, now;
 
-	mutex_lock(&dev->sections_lock);
-	core_lock(dev, flags);
-	now = less_memory(dev);
-	core_unlock(dev, flags);
+	mutex_lock(&vol->core.io_lock);
+	core_lock(&vol->core, flags);
+	now = less_memory(vol);
+	core_unlock(&vol->core, flags);
 	do {
 		bytes = now;
 		if (!bytes || engine_prepare(engine, bytes))
 			break;
-		core_lock(dev, flags);
-		now = less_memory(dev);
+		core_lock(&vol->core, flags);
+		now = less_memory(vol);
 		if (now == bytes)
 			engine_cut(engine, bytes);
-		core_unlock(dev, flags);
+		core_unlock(&vol->core, flags);
 		engine_settle(engine);
 	} while (now != bytes);
-	mutex_unlock(&dev->sections_lock);
+	mutex_unlock(&vol->core.io_lock);
 }
 
 static void set_cache(struct work_struct *work)
 {
-	struct dattobd_device *dev = container_of(work, struct dattobd_device, cache_work);
+	struct volume *vol = container_of(work, struct volume, sections.work);
 
-	dev->cache_error = all_steps(dev, CORE_SET_CACHE, dev->cache_wanted);
-}
-
-void sections_init(struct dattobd_device *dev)
-{
-	mutex_init(&dev->sections_lock);
-	INIT_WORK(&dev->cache_work, set_cache);
+	vol->sections.error = all_steps(vol, CORE_SET_CACHE, vol->sections.wanted);
 }
 
 /* By a work, which waits for the disk while its caller may give up. */
-int sections_set_cache(struct dattobd_device *dev, u64 bytes)
+int sections_set_cache(struct volume *vol, u64 bytes)
 {
-	int err = drain_work(&dev->cache_work, MAX_SCHEDULE_TIMEOUT);
+	int err = work_wait(&vol->sections.work, MAX_SCHEDULE_TIMEOUT);
 
 	if (err)
 		return err;
-	dev->cache_wanted = bytes;
-	queue_work(COMPAT_UNBOUND_WQ, &dev->cache_work);
-	return drain_work(&dev->cache_work, MAX_SCHEDULE_TIMEOUT) ?: dev->cache_error;
+	vol->sections.wanted = bytes;
+	queue_work(COMPAT_UNBOUND_WQ, &vol->sections.work);
+	return work_wait(&vol->sections.work, MAX_SCHEDULE_TIMEOUT) ?: vol->sections.error;
+}
+
+int sections_init(struct volume *vol)
+{
+	INIT_WORK(&vol->sections.work, set_cache);
+	vol->sections.bounce = (void *)__get_free_pages(GFP_KERNEL, get_order(COW_SECTION_BYTES));
+	return vol->sections.bounce ? 0 : -ENOMEM;
+}
+
+void sections_exit(struct volume *vol)
+{
+	free_pages((unsigned long)vol->sections.bounce, get_order(COW_SECTION_BYTES));
 }

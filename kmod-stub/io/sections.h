@@ -3,22 +3,38 @@
 #ifndef DATTOBD_IO_SECTIONS_H
 #define DATTOBD_IO_SECTIONS_H
 
-#include "dattobd.h"
+#include <linux/types.h>
+#include <linux/workqueue.h>
 
-void sections_init(struct dattobd_device *dev);
+struct volume;
+
+/**
+ * struct sections
+ * @bounce: COW_SECTION_BYTES; under core.io_lock
+ * @work, @wanted, @error: see sections_set_cache()
+ */
+struct sections {
+	void *bounce;
+	struct work_struct work;
+	u64 wanted;
+	int error;
+};
+
+int sections_init(struct volume *vol);
+void sections_exit(struct volume *vol);
 
 /**
  * sections_load() - Make an index section resident, writing others back as the core asks.
  *
  * Return: 0 or -errno.
  */
-int sections_load(struct dattobd_device *dev, u64 section);
+int sections_load(struct volume *vol, u64 section);
 
 /** sections_flush() - Write every dirty section to the COW file. Return: 0 or -errno. */
-int sections_flush(struct dattobd_device *dev);
+int sections_flush(struct volume *vol);
 
 /** sections_drop() - Give back the memory of the index. Context: incremental mode. */
-void sections_drop(struct dattobd_device *dev);
+void sections_drop(struct volume *vol);
 
 /**
  * sections_set_cache() - Set the limit of the index cache, writing back what it has no room for.
@@ -27,6 +43,6 @@ void sections_drop(struct dattobd_device *dev);
  * on behind a caller that was killed. By one caller at a time.
  * Return: 0 or -errno.
  */
-int sections_set_cache(struct dattobd_device *dev, u64 bytes);
+int sections_set_cache(struct volume *vol, u64 bytes);
 
 #endif

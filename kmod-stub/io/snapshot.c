@@ -1,12 +1,15 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * The frozen view as a disk: /dev/dattoN, read-only, from set-up (or the transition to snapshot)
+ * The frozen view as a disk: /vol/dattoN, read-only, from set-up (or the transition to snapshot)
  * until it is destroyed.
  */
 #include <linux/module.h>
 #include <linux/slab.h>
 #include "io/ring.h"
 #include "io/snapshot.h"
+#include "io/volume.h"
+
+static int major;
 
 static COMPAT_SUBMIT(submit)
 {
@@ -17,7 +20,7 @@ static COMPAT_SUBMIT(submit)
 		bio_endio(bio);
 		return COMPAT_SUBMITTED;
 	}
-	if (READ_ONCE(snap->dev->error) || !bio_sectors(bio)) {
+	if (READ_ONCE(snap->vol->core.error) || !bio_sectors(bio)) {
 		bio->bi_status = bio_sectors(bio) ? BLK_STS_IOERR : BLK_STS_OK;
 		bio_endio(bio);
 		return COMPAT_SUBMITTED;
@@ -83,36 +86,36 @@ struct ring *snapshot_ring(struct snapshot *snap)
 
 static int make_disk(struct snapshot *snap)
 {
-	struct dattobd_device *dev = snap->dev;
-	struct gendisk *disk = compat_alloc_disk(origin_bdev(dev));
+	struct volume *vol = snap->vol;
+	struct gendisk *disk = compat_alloc_disk(origin_bdev(&vol->origin));
 
 	if (IS_ERR(disk))
 		return PTR_ERR(disk);
-	disk->major = datto_major;
-	disk->first_minor = dev->minor;
+	disk->major = major;
+	disk->first_minor = vol->core.minor;
 	disk->minors = 1;
 	disk->flags |= GENHD_FL_NO_PART;
 	disk->fops = &disk_operations;
 	disk->private_data = snap;
-	snprintf(disk->disk_name, sizeof(disk->disk_name), "datto%u", dev->minor);
-	set_capacity(disk, dev->nr_sectors);
+	snprintf(disk->disk_name, sizeof(disk->disk_name), "datto%u", vol->core.minor);
+	set_capacity(disk, vol->core.nr_sectors);
 	set_disk_ro(disk, true);
 	snap->disk = disk;
 	return 0;
 }
 
-struct snapshot *snapshot_create(struct dattobd_device *dev, struct cow_file *cow,
-				 u64 first_position)
+struct snapshot *snapshot_create(struct volume *vol, struct cow_file *cow, u64 first_position)
 {
 	struct snapshot *snap = kzalloc(sizeof(*snap), GFP_KERNEL);
 	int err = -ENOMEM;
 
 	if (!snap)
 		return ERR_PTR(-ENOMEM);
-	snap->dev = dev;
+	snap->vol = vol;
 	snap->cow = cow;
 	spin_lock_init(&snap->lock);
-	snap->ring = ring_create(dev, cow, first_position);
+	snap->ring = ring_create(&vol->writes, cow, origin_bdev(&vol->origin), &vol->append_bios,
+				 first_position);
 	if (!snap->ring)
 		goto free;
 	err = snapshot_reads_init(snap);
@@ -149,4 +152,15 @@ void snapshot_destroy(struct snapshot *snap)
 	ring_drain(snap->ring);
 	ring_destroy(snap->ring);
 	kfree(snap);
+}
+
+int snapshots_init(void)
+{
+	major = register_blkdev(0, "datto");
+	return min(major, 0);
+}
+
+void snapshots_exit(void)
+{
+	unregister_blkdev(major, "datto");
 }

@@ -4,12 +4,17 @@
 #define DATTOBD_IO_SNAPSHOT_H
 
 #include <linux/mempool.h>
-#include "dattobd.h"
+#include <linux/blkdev.h>
+#include "core/core.h"
+
+struct cow_file;
+struct ring;
+struct volume;
 
 #define SNAPSHOT_READS_MIN 16 /* reads that proceed whatever memory there is */
 
 struct snapshot {
-	struct dattobd_device *dev;
+	struct volume *vol;
 	struct cow_file *cow;
 	struct ring *ring;
 	struct gendisk *disk;
@@ -31,6 +36,19 @@ struct snapshot {
 	mempool_t read_pool;
 	struct bio_set clones;
 };
+
+struct snapshot *snapshot_create(struct volume *vol, struct cow_file *cow, u64 first_position);
+int snapshot_publish(struct snapshot *snap); /* /vol/dattoN appears */
+
+/** snapshot_close() - Refuse further opens. Return: -%EBUSY if it is open. */
+int snapshot_close(struct snapshot *snap);
+void snapshot_reopen(struct snapshot *snap); /* undo snapshot_close() */
+void snapshot_destroy(struct snapshot *snap); /* after snapshot_close(); waits for all its I/O */
+
+struct ring *snapshot_ring(struct snapshot *snap); /* see io/ring.h */
+
+int snapshots_init(void); /* the major number */
+void snapshots_exit(void);
 
 /* io/snapshot_read.c */
 int snapshot_reads_init(struct snapshot *snap);

@@ -14,10 +14,11 @@
  */
 #include <linux/blk-cgroup.h>
 #include <linux/sched/mm.h>
+#include "cow/map.h"
 #include "io/reads.h"
 #include "io/ring.h"
-#include "io/sections.h"
 #include "io/snapshot.h"
+#include "io/volume.h"
 
 #define READ_RUNS 32 /* taken from a plan in one go */
 
@@ -45,8 +46,8 @@ static struct bvec_iter part(struct snapshot_read *read, sector_t nr_sectors)
 static void read_disk(struct snapshot_read *read, struct bvec_iter iter, sector_t sector)
 {
 	struct snapshot *snap = read->snap;
-	struct bio *clone =
-		compat_bio_clone(origin_bdev(snap->dev), read->bio, GFP_NOIO, &snap->clones);
+	struct bio *clone = compat_bio_clone(origin_bdev(&snap->vol->origin), read->bio, GFP_NOIO,
+					     &snap->clones);
 
 	/*
 	 * Writes to the origin may wait for this read: it must not be throttled as its reader is.
@@ -57,7 +58,7 @@ static void read_disk(struct snapshot_read *read, struct bvec_iter iter, sector_
 	clone->bi_end_io = clone_end_io;
 	clone->bi_private = read;
 	atomic_inc(&read->pending);
-	intercept_submit(clone);
+	bio_submit_own(clone);
 }
 
 static void read_zeros(struct snapshot_read *read, struct bvec_iter iter)
@@ -145,23 +146,23 @@ static void read_planned(struct snapshot_read *read, const struct core_run *run)
 /* Plan the rest of the read. Return: number of runs; CORE_STATUS_MISS and @section; or -errno. */
 static s64 plan_rest(struct snapshot_read *read, struct core_run *runs, u64 *section)
 {
-	struct dattobd_device *dev = read->snap->dev;
+	struct volume *vol = read->snap->vol;
 	sector_t sector = read->bio->bi_iter.bi_sector + read->done;
 	sector_t left = bio_sectors(read->bio) - read->done;
 	unsigned long flags;
 	s64 ret;
 
-	core_lock(dev, flags);
-	ret = dev->error;
+	core_lock(&vol->core, flags);
+	ret = vol->core.error;
 	if (!ret)
-		ret = engine_ask(dev->engine, CORE_PLAN_READ, sector, left, 0, CORE_RUNS_MAX);
+		ret = engine_ask(vol->core.engine, CORE_PLAN_READ, sector, left, 0, CORE_RUNS_MAX);
 	if (ret > 0) {
 		ret = min_t(s64, ret, READ_RUNS);
-		ret = core_read_plan(dev, runs, ret, ring_head(read->snap->ring)) ?: ret;
+		ret = core_read_plan(&vol->core, runs, ret, ring_head(read->snap->ring)) ?: ret;
 	} else if (ret == CORE_STATUS_MISS) {
-		*section = engine_call(dev->engine, CORE_MISS_SECTION, 0, 0, 0);
+		*section = engine_call(vol->core.engine, CORE_MISS_SECTION, 0, 0, 0);
 	}
-	core_unlock(dev, flags);
+	core_unlock(&vol->core, flags);
 	return ret;
 }
 
@@ -171,7 +172,7 @@ static s64 plan_rest(struct snapshot_read *read, struct core_run *runs, u64 *sec
  */
 static bool serve(struct snapshot_read *read, bool may_wait)
 {
-	struct dattobd_device *dev = read->snap->dev;
+	struct volume *vol = read->snap->vol;
 	struct core_run runs[READ_RUNS];
 	u64 section = 0;
 	s64 i, ret;
@@ -181,12 +182,12 @@ static bool serve(struct snapshot_read *read, bool may_wait)
 		if (ret == CORE_STATUS_MISS) {
 			if (!may_wait)
 				return false;
-			ret = sections_load(dev, section);
+			ret = sections_load(vol, section);
 		} else if (!ret) {
 			ret = -EIO;
 		}
 		if (ret < 0) {
-			device_fail(dev, ret, "a snapshot read could not be planned");
+			core_fail(&vol->core, ret, "a snapshot read could not be planned");
 			read->status = BLK_STS_IOERR;
 		}
 		for (i = 0; i < ret; i++)
@@ -246,8 +247,8 @@ int snapshot_reads_init(struct snapshot *snap)
 	snap->reads = RB_ROOT_CACHED;
 	init_waitqueue_head(&snap->reads_wait);
 
-	snap->wq =
-		alloc_workqueue("datto_read%u", WQ_MEM_RECLAIM | WQ_UNBOUND, 1, snap->dev->minor);
+	snap->wq = alloc_workqueue("datto_read%u", WQ_MEM_RECLAIM | WQ_UNBOUND, 1,
+				   snap->vol->core.minor);
 	if (!snap->wq)
 		return -ENOMEM;
 	err = mempool_init_kmalloc_pool(&snap->read_pool, SNAPSHOT_READS_MIN,

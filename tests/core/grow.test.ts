@@ -7,7 +7,7 @@ const CHUNK = 262144n;
 for (const engine of ENGINES) {
   const test = suite(`core grow, ${engine.name}`);
 
-  /** What the stub does with an origin that has grown: a larger core takes over (grow.c). */
+  /** What the stub does with an origin that has grown: a larger core takes over (control/grow_origin.c). */
   const grown = (small: Bench, sectors: bigint, nrSectors: bigint): Bench => {
     const large = new Bench(engine, { nrSectors, mode: INCREMENTAL });
     const hand = (): void => void large.buffer().set(small.buffer());

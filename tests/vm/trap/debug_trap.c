@@ -8,10 +8,10 @@
  *   debug_stale path                    bios for this disk go to a module that is gone; "none":
  *                                       as it was
  */
-#ifdef DATTOBD_DEBUG_CORE
 #include <linux/module.h>
 #include <linux/slab.h>
-#include "dattobd.h"
+#include "control/device.h"
+#include "control/devices.h"
 #include "core/core_wasm.h"
 
 static void make_trap(struct dattobd_device *dev)
@@ -19,11 +19,11 @@ static void make_trap(struct dattobd_device *dev)
 	unsigned long flags;
 	s64 ret;
 
-	core_lock(dev, flags);
-	ret = engine_call(dev->engine, CORE_DEBUG_OUT_OF_BOUNDS, 0, 0, 0);
+	core_lock(&dev->vol.core, flags);
+	ret = engine_call(dev->vol.core.engine, CORE_DEBUG_OUT_OF_BOUNDS, 0, 0, 0);
 	if (ret < 0)
-		device_fail_locked(dev, ret, "its core was made to trap");
-	core_unlock(dev, flags);
+		core_fail_locked(&dev->vol.core, ret, "its core was made to trap");
+	core_unlock(&dev->vol.core, flags);
 }
 
 static int set_debug_trap(const char *value, const struct kernel_param *param)
@@ -54,9 +54,9 @@ static int set_debug_lie(const char *value, const struct kernel_param *param)
 		return -EINVAL;
 	mutex_lock(&devices_lock);
 	if (minor < max_snap_devices && devices[minor]) {
-		core_lock(devices[minor], flags);
-		err = engine_lie(devices[minor]->engine, export, returned);
-		core_unlock(devices[minor], flags);
+		core_lock(&devices[minor]->vol.core, flags);
+		err = engine_lie(devices[minor]->vol.core.engine, export, returned);
+		core_unlock(&devices[minor]->vol.core, flags);
 	}
 	mutex_unlock(&devices_lock);
 	return err;
@@ -110,4 +110,3 @@ static const struct kernel_param_ops debug_trap_ops = { .set = set_debug_trap };
 
 module_param_cb(debug_trap, &debug_trap_ops, NULL, 0200);
 MODULE_PARM_DESC(debug_trap, "minor whose core is made to trap");
-#endif

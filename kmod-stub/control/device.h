@@ -1,0 +1,72 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* One tracked origin: how it is made and freed, and all that belongs to it. */
+#ifndef DATTOBD_CONTROL_DEVICE_H
+#define DATTOBD_CONTROL_DEVICE_H
+
+#include <linux/list.h>
+#include <linux/workqueue.h>
+#include "control/auto_grow.h"
+#include "control/grow_cow.h"
+#include "io/volume.h"
+
+/**
+ * struct watch - Under minor_lock().
+ * @work: looks
+ * @idle_ticks: looks in a row that found no filesystem mounted read-write
+ * @no_record: none could be written: not tried again before the next mount
+ */
+struct watch {
+	struct delayed_work work;
+	unsigned int idle_ticks;
+	bool no_record;
+};
+
+/**
+ * struct dattobd_device - What is not said to be otherwise is under minor_lock().
+ * @claim: see device_claim()
+ * @uuid: of the series
+ * @tracked: its writes are intercepted
+ * @unverified: reloaded, and not mounted read-write since
+ * @publish_wanted: /dev/dattoN comes with the mount
+ * @origin_name, @cow_name: as given to reload, else NULL
+ * @cache_bytes, @fallocate_mib: as configured, for status only; 0 bytes is the default
+ */
+struct dattobd_device {
+	struct volume vol;
+	struct list_head claim;
+	u8 uuid[COW_UUID_SIZE];
+	bool tracked, unverified, publish_wanted;
+	char *origin_name, *cow_name;
+	u64 cache_bytes, fallocate_mib;
+	struct watch watch;
+	struct growth growth;
+	struct auto_grow auto_grow;
+};
+
+#define pr_dev_err(dev, fmt, ...) pr_vol_err(&(dev)->vol, fmt, ##__VA_ARGS__)
+#define pr_dev_warn(dev, fmt, ...) pr_vol_warn(&(dev)->vol, fmt, ##__VA_ARGS__)
+#define pr_dev_debug(dev, fmt, ...) pr_vol_debug(&(dev)->vol, fmt, ##__VA_ARGS__)
+#define pr_dev_info(dev, fmt, ...) pr_minor_info((dev)->vol.core.minor, fmt, ##__VA_ARGS__)
+
+/**
+ * device_new() - A device for an origin, not tracking yet.
+ * @origin: path, as the caller gave it
+ * @mounted: whether the origin must be mounted read-write, or must not
+ *
+ * Errors and their order: docs/ABI.md, B4.3 to B4.7, B4.22 to B4.24.
+ */
+struct dattobd_device *device_new(unsigned int minor, const char *origin, bool mounted);
+
+/**
+ * device_free() - Free a device that is not in the table of io/intercept.c, with what it still
+ * holds.
+ */
+void device_free(struct dattobd_device *dev);
+
+/**
+ * device_drop_snapshot() - Take the snapshot, if there is one, from a device that copies nothing
+ * any more, and destroy it. Context: snapshot_close() has succeeded.
+ */
+void device_drop_snapshot(struct dattobd_device *dev);
+
+#endif

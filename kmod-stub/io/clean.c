@@ -1,0 +1,138 @@
+// SPDX-License-Identifier: GPL-2.0-only
+#include <linux/sched/mm.h>
+#include "core/room.h"
+#include "cow/map.h"
+#include "io/clean.h"
+#include "io/copy.h"
+#include "io/proof.h"
+#include "io/reads.h"
+#include "io/record.h"
+#include "io/ring.h"
+#include "io/snapshot.h"
+#include "io/volume.h"
+
+#define FULL_BACKUP "; a full backup is needed"
+
+static void set_state(struct volume *vol, enum clean_state state)
+{
+	unsigned long flags;
+
+	core_lock(&vol->core, flags);
+	vol->clean.state = state;
+	core_unlock(&vol->core, flags);
+}
+
+void clean_break(struct volume *vol)
+{
+	int err = shutter_prove_now(vol, true); /* fails the device, and with its own words */
+
+	if (!err)
+		err = record_withdraw(vol);
+	if (!err)
+		pr_vol_debug(vol, "the clean record is removed: the origin is written to");
+	else if (err == -ESTALE)
+		core_fail(&vol->core, err, "its COW file was overwritten elsewhere" FULL_BACKUP);
+	else
+		core_fail(&vol->core, err, "its clean record could not be read" FULL_BACKUP);
+	WRITE_ONCE(vol->clean.broken, jiffies);
+	set_state(vol, CLEAN_NONE);
+	shutter_look_soon(vol);
+}
+
+/* Preserve or record what these sectors of the origin hold, before they are written raw. */
+static int prepare_sectors(struct volume *vol, sector_t sector, sector_t nr_sectors)
+{
+	struct core_range range;
+	unsigned long flags;
+	s64 ret, room = 1;
+
+	if (!vol->core.snapshot_mode)
+		return min_t(s64, room_call(&vol->core, CORE_MARK, sector, nr_sectors, nr_sectors),
+			     0);
+	core_lock(&vol->core, flags);
+	ret = vol->core.error;
+	if (!ret) {
+		ret = engine_ask(vol->core.engine, CORE_IS_COPIED, sector, nr_sectors, 0, 1);
+		room = engine_ask(vol->core.engine, CORE_STAT, CORE_STAT_ROOM, 0, 0, S64_MAX);
+	}
+	core_unlock(&vol->core, flags);
+	if (ret < 0)
+		return ret;
+	if (!ret && room <= 0)
+		return -ENOSPC;
+
+	range.sector = cpu_to_le64(sector);
+	range.nr_sectors = cpu_to_le64(nr_sectors);
+	copy_ranges(vol, &range, 1);
+	while (!READ_ONCE(vol->core.error) && snapshot_reads_overlap(vol->snap, sector, nr_sectors))
+		snapshot_wait_reads(vol->snap, sector, nr_sectors);
+	return 0;
+}
+
+/*
+ * The header block is written raw and is an ordinary block of the origin, or some pieces of such:
+ * it is preserved or recorded as if somebody else wrote it. Afterwards no copy and no section is on
+ * its way.
+ */
+static int prepare(struct volume *vol)
+{
+	u64 offset, sector, count, end = COW_HEADER_SIZE / SECTOR_SIZE;
+	int err;
+
+	for (offset = 0; offset < end; offset += count) {
+		count = min(cow_file_map(vol->cow, offset, &sector), end - offset);
+		err = count ? prepare_sectors(vol, sector, count) : -EIO;
+		if (err)
+			return err;
+	}
+	if (!vol->core.snapshot_mode)
+		return 0;
+	ring_flush(snapshot_ring(vol->snap));
+	ring_drain(snapshot_ring(vol->snap));
+	return sections_flush(vol);
+}
+
+void clean_make(struct volume *vol)
+{
+	unsigned long flags;
+	bool wanted;
+	int err;
+
+	/* From here on every write is held. Those that were held before have gone. */
+	core_lock(&vol->core, flags);
+	wanted = vol->clean.wanted && vol->clean.state == CLEAN_NONE && !vol->core.error &&
+		 bio_list_empty(&vol->worker.held);
+	vol->clean.wanted = false;
+	if (wanted)
+		vol->clean.state = CLEAN_WRITING;
+	core_unlock(&vol->core, flags);
+	if (!wanted)
+		return;
+
+	err = proof_check(vol, &vol->shutter.fingerprint);
+	if (err == -ESTALE)
+		core_fail(&vol->core, err, shutter_why_unproved(err));
+	if (!err)
+		err = cow_writes_begin(&vol->writes) ? 0 : -EIO;
+	if (!err) {
+		err = prepare(vol) ?: record_write(vol);
+		cow_writes_end(&vol->writes);
+	}
+	vol->clean.error = err;
+	set_state(vol, err ? CLEAN_NONE : CLEAN_VALID);
+	if (!err)
+		pr_vol_debug(vol, "a clean record is written");
+}
+
+int clean_init(struct clean *clean)
+{
+	clean->open_header = (void *)get_zeroed_page(GFP_KERNEL);
+	clean->sealed_header = (void *)get_zeroed_page(GFP_KERNEL);
+	return clean->open_header && clean->sealed_header ? 0 : -ENOMEM;
+}
+
+void clean_exit(struct clean *clean)
+{
+	free_page((unsigned long)clean->open_header);
+	free_page((unsigned long)clean->sealed_header);
+}

@@ -1,0 +1,31 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* The decision about each write. */
+#ifndef DATTOBD_IO_TRACKER_H
+#define DATTOBD_IO_TRACKER_H
+
+#include <linux/bio.h>
+
+struct origin;
+struct volume;
+
+/**
+ * tracker_take() - Decide about a write-like bio on the origin's disk; &origin.take of a volume.
+ *
+ * Incremental mode: its blocks are marked. Snapshot mode: it may go if its blocks are copied
+ * already and no snapshot read of the origin overlaps it; else it is held.
+ */
+bool tracker_take(struct origin *origin, struct bio *bio);
+
+/**
+ * tracker_release() - Let one write that was held go, if it may. The mode is looked at again: a
+ * device that became incremental meanwhile must record the write, one that failed lets everything
+ * go.
+ *
+ * Context: The worker.
+ */
+bool tracker_release(struct volume *vol, struct bio *bio);
+
+/** tracker_range() - The part of @bio that is tracked, as origin_range(). */
+sector_t tracker_range(const struct volume *vol, const struct bio *bio, sector_t *sector);
+
+#endif

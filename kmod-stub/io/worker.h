@@ -1,0 +1,90 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* The worker of a device: held writes, copies, the clean mark. */
+#ifndef DATTOBD_IO_WORKER_H
+#define DATTOBD_IO_WORKER_H
+
+#include <linux/bio.h>
+#include <linux/list.h>
+#include <linux/wait.h>
+#include "io/late.h"
+#include "layout.h"
+
+struct volume;
+
+/**
+ * struct worker
+ * @held: writes that wait for it; under core_lock
+ * @late: writes that are not decided about yet
+ * @ranges, @runs: COPY_RANGES and COPY_BLOCKS of them, the worker's own
+ * @copy_requests: under core_lock; see worker_copy()
+ * @look: it is to remove the clean mark, or to open the shutter; under core_lock
+ * @asked, @ended: calls of worker_drain() so far, and how many of them it has served
+ * @nr_held, @nr_gone: writes that were ever held, and let go; @nr_held under core_lock
+ */
+struct worker {
+	struct bio_list held;
+	struct late late;
+	struct core_range *ranges;
+	struct core_run *runs;
+	struct list_head copy_requests;
+	bool look;
+	atomic64_t asked;
+	u64 ended;
+	u64 nr_held, nr_gone;
+	wait_queue_head_t wait;
+};
+
+int worker_init(struct volume *vol);
+void worker_exit(struct volume *vol);
+
+/**
+ * worker_copy() - Preserve what these sectors hold, as before a write.
+ * @stop: ends the wait with -%EAGAIN when it becomes true; may be NULL
+ *
+ * Context: Process context, snapshot mode is not left meanwhile.
+ * Return: 0, -%EINTR, -%EAGAIN or -%ENOMEM; the worker goes on with it then.
+ */
+int worker_copy(struct volume *vol, sector_t sector, sector_t nr_sectors, const bool *stop);
+
+/**
+ * worker_flush() - Wait until every write held so far has gone, whatever comes. Context: Process
+ * context. Who can turn back uses worker_drain().
+ */
+void worker_flush(struct volume *vol);
+
+/**
+ * worker_drain() - Wait, killably, until the worker has done all that it was to do. Under a stream
+ * of writes that are held that may last.
+ */
+int worker_drain(struct volume *vol, long timeout);
+
+/**
+ * worker_drain_held() - Wait, killably, until every write that is held now has gone, whatever comes
+ * after them.
+ */
+int worker_drain_held(struct volume *vol, long timeout);
+
+/**
+ * worker_make_clean() - See to it that the COW file has a clean record.
+ * @timeout: how long to wait for it, jiffies; it may be written later all the same
+ *
+ * Context: minor_lock(). May sleep.
+ * Return: 0; -%EBUSY if the origin is being written to; -%ENOSPC if the file has no room;
+ * -%ETIMEDOUT; -%EINTR if the caller was killed; -errno. All but -%EBUSY and -%ETIMEDOUT are
+ * logged.
+ */
+int worker_make_clean(struct volume *vol, long timeout);
+
+/**
+ * worker_clear_clean() - Remove the clean record, and the wish for one, before the device or its file is
+ * changed.
+ *
+ * Context: minor_lock(). May sleep.
+ * Return: 0; -%EINTR if the caller was killed; the error of a failed device.
+ */
+int worker_clear_clean(struct volume *vol);
+
+/** worker_open_shutter() - It is again: have that proved, if it is not. Context: minor_lock(). */
+void worker_open_shutter(struct volume *vol);
+
+#endif
