@@ -7,6 +7,7 @@
 #include <linux/slab.h>
 #include "io/ring.h"
 #include "io/snapshot.h"
+#include "io/snapshot_read.h"
 #include "io/volume.h"
 
 static int major;

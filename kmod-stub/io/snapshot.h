@@ -50,9 +50,4 @@ struct ring *snapshot_ring(struct snapshot *snap); /* see io/ring.h */
 int snapshots_init(void); /* the major number */
 void snapshots_exit(void);
 
-/* io/snapshot_read.c */
-int snapshot_reads_init(struct snapshot *snap);
-void snapshot_reads_exit(struct snapshot *snap); /* waits for all reads */
-void snapshot_read(struct snapshot *snap, struct bio *bio);
-
 #endif

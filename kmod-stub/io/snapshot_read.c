@@ -18,6 +18,7 @@
 #include "io/reads.h"
 #include "io/ring.h"
 #include "io/snapshot.h"
+#include "io/snapshot_read.h"
 #include "io/volume.h"
 
 #define READ_RUNS 32 /* taken from a plan in one go */

@@ -20,7 +20,7 @@ const CHECKS: readonly Check[] = [
     seconds: 1,
   },
   {
-    name: 'imports go one way, and in no circle',
+    name: 'imports, and includes and calls of kmod-stub, go one way, and in no circle',
     command: ['npx', '--no-install', 'tsx', 'scripts/check-imports.ts'],
     seconds: 2,
   },
