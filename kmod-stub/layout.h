@@ -171,59 +171,59 @@ enum core_export {
 	CORE_NR_EXPORTS
 };
 
-/* One X(suffix of enum core_export, name in the module, number of arguments) per export */
+/* One X(suffix of enum core_export, name in the module, number of arguments, least result) per export */
 #define CORE_EXPORTS(X)							\
-	X(MEMORY_NEEDED, "memory_needed", 2)				\
-	X(INIT, "init", 3)						\
-	X(BUFFER_ADDRESS, "buffer_address", 0)				\
-	X(RUNS_ADDRESS, "runs_address", 0)				\
-	X(STAT, "stat", 1)						\
-	X(HEADER_CREATE, "header_create", 2)				\
-	X(HEADER_ENCODE, "header_encode", 1)				\
-	X(HEADER_CHECK, "header_check", 1)				\
-	X(SET_FSIZE, "set_fsize", 1)					\
-	X(TO_INCREMENTAL, "to_incremental", 1)				\
-	X(MARK, "mark", 2)						\
-	X(IS_COPIED, "is_copied", 2)					\
-	X(PLAN_COPY, "plan_copy", 2)					\
-	X(COMMIT_COPY, "commit_copy", 2)				\
-	X(PLAN_READ, "plan_read", 2)					\
-	X(ROOM_WANTED, "room_wanted", 0)				\
-	X(ROOM_MAKE, "room_make", 0)					\
-	X(MISS_SECTION, "miss_section", 0)				\
-	X(MEMORY_WANTED, "memory_wanted", 0)				\
-	X(SECTION_REQUEST, "section_request", 1)			\
-	X(SET_CACHE, "set_cache", 1)					\
-	X(IO_SECTION, "io_section", 0)					\
-	X(IO_OFFSET, "io_offset", 0)					\
-	X(IO_ADDRESS, "io_address", 0)					\
-	X(SECTION_READ_DONE, "section_read_done", 1)			\
-	X(SECTION_WRITE_DONE, "section_write_done", 0)			\
-	X(NEXT_DIRTY_SECTION, "next_dirty_section", 1)			\
-	X(MASK_EXTENT, "mask_extent", 2)				\
-	X(MARK_UNMASKED, "mark_unmasked", 2)				\
-	X(MASK_EXPORT, "mask_export", 1)				\
-	X(MASK_IMPORT, "mask_import", 1)				\
-	X(CHANGED_EXPORT, "changed_export", 1)				\
-	X(CHANGED_IMPORT, "changed_import", 1)				\
-	X(NEXT_CHANGED_SECTION, "next_changed_section", 1)		\
-	X(EXPORT_SECTION, "export_section", 1)				\
-	X(CHANGED_RUNS, "changed_runs", 1)				\
-	X(SCAN_INDEX, "scan_index", 2)					\
-	X(PROOF_BEGIN, "proof_begin", 1)				\
-	X(PROOF_NEXT, "proof_next", 0)					\
-	X(PROOF_BLOCK, "proof_block", 1)				\
-	X(RECORD_BEGIN, "record_begin", 0)				\
-	X(RECORD_EXTENT, "record_extent", 3)				\
-	X(RECORD_SURVEY, "record_survey", 1)				\
-	X(RECORD_PLAN, "record_plan", 0)				\
-	X(RECORD_NEXT, "record_next", 0)				\
-	X(RECORD_OFFSET, "record_offset", 0)				\
-	X(RECORD_EXPORT, "record_export", 0)				\
-	X(RECORD_ENCODE, "record_encode", 0)				\
-	X(RECORD_CHECK, "record_check", 0)				\
-	X(RECORD_IMPORT, "record_import", 0)				\
-	X(RECORD_ACCEPT, "record_accept", 0)
+	X(MEMORY_NEEDED, "memory_needed", 2, -MAX_ERRNO)		\
+	X(INIT, "init", 3, -MAX_ERRNO)					\
+	X(BUFFER_ADDRESS, "buffer_address", 0, -MAX_ERRNO)		\
+	X(RUNS_ADDRESS, "runs_address", 0, -MAX_ERRNO)			\
+	X(STAT, "stat", 1, -MAX_ERRNO)					\
+	X(HEADER_CREATE, "header_create", 2, -MAX_ERRNO)		\
+	X(HEADER_ENCODE, "header_encode", 1, -MAX_ERRNO)		\
+	X(HEADER_CHECK, "header_check", 1, -MAX_ERRNO)			\
+	X(SET_FSIZE, "set_fsize", 1, -MAX_ERRNO)			\
+	X(TO_INCREMENTAL, "to_incremental", 1, -MAX_ERRNO)		\
+	X(MARK, "mark", 2, CORE_STATUS_ROOM)				\
+	X(IS_COPIED, "is_copied", 2, -MAX_ERRNO)			\
+	X(PLAN_COPY, "plan_copy", 2, -MAX_ERRNO)			\
+	X(COMMIT_COPY, "commit_copy", 2, CORE_STATUS_ROOM)		\
+	X(PLAN_READ, "plan_read", 2, CORE_STATUS_MISS)			\
+	X(ROOM_WANTED, "room_wanted", 0, -MAX_ERRNO)			\
+	X(ROOM_MAKE, "room_make", 0, -MAX_ERRNO)			\
+	X(MISS_SECTION, "miss_section", 0, -MAX_ERRNO)			\
+	X(MEMORY_WANTED, "memory_wanted", 0, -MAX_ERRNO)		\
+	X(SECTION_REQUEST, "section_request", 1, -MAX_ERRNO)		\
+	X(SET_CACHE, "set_cache", 1, -MAX_ERRNO)			\
+	X(IO_SECTION, "io_section", 0, -MAX_ERRNO)			\
+	X(IO_OFFSET, "io_offset", 0, -MAX_ERRNO)			\
+	X(IO_ADDRESS, "io_address", 0, -MAX_ERRNO)			\
+	X(SECTION_READ_DONE, "section_read_done", 1, -MAX_ERRNO)	\
+	X(SECTION_WRITE_DONE, "section_write_done", 0, -MAX_ERRNO)	\
+	X(NEXT_DIRTY_SECTION, "next_dirty_section", 1, -MAX_ERRNO)	\
+	X(MASK_EXTENT, "mask_extent", 2, CORE_STATUS_ROOM)		\
+	X(MARK_UNMASKED, "mark_unmasked", 2, CORE_STATUS_ROOM)		\
+	X(MASK_EXPORT, "mask_export", 1, -MAX_ERRNO)			\
+	X(MASK_IMPORT, "mask_import", 1, CORE_STATUS_ROOM)		\
+	X(CHANGED_EXPORT, "changed_export", 1, -MAX_ERRNO)		\
+	X(CHANGED_IMPORT, "changed_import", 1, CORE_STATUS_ROOM)	\
+	X(NEXT_CHANGED_SECTION, "next_changed_section", 1, -MAX_ERRNO)	\
+	X(EXPORT_SECTION, "export_section", 1, CORE_STATUS_MISS)	\
+	X(CHANGED_RUNS, "changed_runs", 1, -MAX_ERRNO)			\
+	X(SCAN_INDEX, "scan_index", 2, -MAX_ERRNO)			\
+	X(PROOF_BEGIN, "proof_begin", 1, -MAX_ERRNO)			\
+	X(PROOF_NEXT, "proof_next", 0, -MAX_ERRNO)			\
+	X(PROOF_BLOCK, "proof_block", 1, -MAX_ERRNO)			\
+	X(RECORD_BEGIN, "record_begin", 0, -MAX_ERRNO)			\
+	X(RECORD_EXTENT, "record_extent", 3, -MAX_ERRNO)		\
+	X(RECORD_SURVEY, "record_survey", 1, -MAX_ERRNO)		\
+	X(RECORD_PLAN, "record_plan", 0, -MAX_ERRNO)			\
+	X(RECORD_NEXT, "record_next", 0, -MAX_ERRNO)			\
+	X(RECORD_OFFSET, "record_offset", 0, -MAX_ERRNO)		\
+	X(RECORD_EXPORT, "record_export", 0, -MAX_ERRNO)		\
+	X(RECORD_ENCODE, "record_encode", 0, -MAX_ERRNO)		\
+	X(RECORD_CHECK, "record_check", 0, -MAX_ERRNO)			\
+	X(RECORD_IMPORT, "record_import", 0, CORE_STATUS_ROOM)		\
+	X(RECORD_ACCEPT, "record_accept", 0, -MAX_ERRNO)
 
 /* The control node */
 #define DATTO_IOCTL_MAGIC			0x91

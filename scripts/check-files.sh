@@ -11,6 +11,10 @@ if git grep -nE '^\s*#\s*(if|elif).*(LINUX_VERSION_CODE|KERNEL_VERSION)' -- kmod
 	echo "kernel versions are compared outside kmod-stub/compat"
 	bad=1
 fi
+if git grep -nE '\bengine_(ask|call)\(' -- kmod-stub ':!kmod-stub/core'; then
+	echo "the core is called past kmod-stub/core/calls.h"
+	bad=1
+fi
 if git grep -nE '\b(TODO|FIXME|XXX)\b' -- . ':!scripts/check-files.sh' ':!package-lock.json'; then
 	echo "something is left to do"
 	bad=1

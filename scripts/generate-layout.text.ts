@@ -1,5 +1,6 @@
 /** The texts of the generated layout files. */
 
+import { CORE_EXPORTS, type CoreExport, STATS } from '../host/core-exports.js';
 import type { IoctlLayout, Named, StructField, StructLayout } from '../host/layout.js';
 import * as layout from '../host/layout.js';
 
@@ -60,7 +61,7 @@ export const assemblyLayout = (): string =>
     ...constants('RUN_', layout.RUN_KINDS),
     ...constants('SECTION_', layout.SECTION_REQUESTS),
     ...constants('REFUSAL_', layout.REFUSALS),
-    ...constants('STAT_', layout.STATS),
+    ...constants('STAT_', STATS),
   ].join('\n')}\n`;
 
 // C
@@ -203,17 +204,20 @@ export const kernelLayout = (): string =>
     `static_assert(sizeof(struct core_range) == ${layout.RANGE_BYTES});`,
     '',
     '/* Argument of CORE_STAT */',
-    ...enumeration('core_stat', 'CORE_STAT_', layout.STATS),
+    ...enumeration('core_stat', 'CORE_STAT_', STATS),
     '',
     'enum core_export {',
-    ...layout.CORE_EXPORTS.map((row) => `\tCORE_${upper(row.name)},`),
+    ...CORE_EXPORTS.map((row) => `\tCORE_${upper(row.name)},`),
     '\tCORE_NR_EXPORTS',
     '};',
     '',
-    '/* One X(suffix of enum core_export, name in the module, number of arguments) per export */',
+    '/* One X(suffix of enum core_export, name in the module, number of arguments, least result) per export */',
     ...macro(
       'CORE_EXPORTS(X)',
-      layout.CORE_EXPORTS.map((row) => `X(${upper(row.name)}, "${row.name}", ${row.arity})`),
+      (CORE_EXPORTS as readonly CoreExport[]).map(
+        ({ name, args, status }) =>
+          `X(${upper(name)}, "${name}", ${args.length}, ${status ? `CORE_STATUS_${status}` : '-MAX_ERRNO'})`,
+      ),
     ),
     '',
     '/* The control node */',

@@ -1,6 +1,8 @@
-/** Writes `assembly/layout.ts`, `kmod-stub/layout.h` and the C library's `dattobd.h` from the table in `host/layout.ts`. */
+/** Writes `assembly/layout.ts`, `kmod-stub/layout.h`, `kmod-stub/core/calls.h` and the C library's `dattobd.h` from the tables
+ * `host/layout.ts` and `host/core-exports.ts`. */
 import { readFileSync, writeFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
+import { coreCalls } from './generate-layout.calls.js';
 import { assemblyLayout, kernelLayout } from './generate-layout.text.js';
 import { userHeader } from './generate-layout.user.js';
 
@@ -10,6 +12,7 @@ const root = new URL('../', import.meta.url);
 export const generated = (): ReadonlyArray<readonly [path: string, text: string]> => [
   ['assembly/layout.ts', assemblyLayout()],
   ['kmod-stub/layout.h', kernelLayout()],
+  ['kmod-stub/core/calls.h', coreCalls()],
   ['libdattobd/dattobd.h', userHeader()],
 ];
 

@@ -1,8 +1,9 @@
 /** The core in V8: its exports as raw 64-bit integers, and its two areas of linear memory (docs/CORE.md). */
 import { readFileSync } from 'node:fs';
 import { instantiateSync } from '@assemblyscript/loader';
+import { CORE_EXPORTS, STATS } from '../core-exports.js';
 import { RefusalError } from '../errors.js';
-import { BUFFER_BYTES, CORE_EXPORTS, RUN_BYTES, RUNS_MAX, STATS } from '../layout.js';
+import { BUFFER_BYTES, RUN_BYTES, RUNS_MAX } from '../layout.js';
 import { wasmFile } from '../wasm-file.js';
 
 export type CoreExportName = (typeof CORE_EXPORTS)[number]['name'];

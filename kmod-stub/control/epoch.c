@@ -46,7 +46,7 @@ static u64 allocation(const struct dattobd_device *dev, u64 mib, u64 *shown_mib)
 /* An index that fills the COW file leaves no room for a copy: the first write would fail it. */
 static int check_allocation(struct dattobd_device *dev, struct engine *engine, u64 bytes)
 {
-	s64 index = engine_ask(engine, CORE_STAT, CORE_STAT_DATA_OFFSET, 0, 0, S64_MAX);
+	s64 index = wasm_stat(engine, CORE_STAT_DATA_OFFSET);
 
 	if (index < 0 || bytes > index)
 		return min_t(s64, index, 0);
@@ -85,7 +85,7 @@ int next_create(struct dattobd_device *dev, const char *path, u64 mib, u64 cache
 		goto failed;
 	next->cow = made;
 
-	position = engine_ask(next->engine, CORE_STAT, CORE_STAT_FPOS, 0, 0, S64_MAX);
+	position = wasm_stat(next->engine, CORE_STAT_FPOS);
 	made = position < 0 ? ERR_PTR(position) : snapshot_create(&dev->vol, next->cow, position);
 	if (IS_ERR(made))
 		goto failed;

@@ -89,10 +89,10 @@ static int fit(struct dattobd_device *dev, struct growth_piece *piece)
 
 	piece->count = min_t(u64, piece->count, COPY_PIECE);
 	core_lock(&dev->vol.core, flags);
-	room = engine_ask(dev->vol.core.engine, CORE_STAT, CORE_STAT_ROOM, 0, 0, S64_MAX);
+	room = wasm_stat(dev->vol.core.engine, CORE_STAT_ROOM);
 	ret = dev->vol.core.error ?:
-				    engine_ask(dev->vol.core.engine, CORE_IS_COPIED, sector,
-					       piece->count * COW_BLOCK_SECTORS, 0, 1);
+				    wasm_is_copied(dev->vol.core.engine, sector,
+						   piece->count * COW_BLOCK_SECTORS);
 	core_unlock(&dev->vol.core, flags);
 	if (ret || room <= 0)
 		return ret ? min_t(s64, ret, 0) : room ?: -ENOSPC;
@@ -119,13 +119,13 @@ static int part_from_snapshot(struct dattobd_device *dev, const struct growth_pi
 	s64 ret = 0;
 
 	if (piece->was_free)
-		ret = room_call(&dev->vol.core, CORE_MASK_EXTENT, piece->block, piece->count, 0);
+		ret = room_ask(&dev->vol.core, wasm_mask_extent, piece->block, piece->count);
 	core_lock(&dev->vol.core, flags);
 	if (!ret)
 		ret = dev->vol.core.error;
 	if (!ret && !piece->was_free &&
-	    engine_ask(dev->vol.core.engine, CORE_IS_COPIED, piece->block * COW_BLOCK_SECTORS,
-		       piece->count * COW_BLOCK_SECTORS, 0, 1) != 1)
+	    wasm_is_copied(dev->vol.core.engine, piece->block * COW_BLOCK_SECTORS,
+			   piece->count * COW_BLOCK_SECTORS) != 1)
 		ret = -EIO; /* never: who could not copy failed the device */
 	*reads = snapshot_reads_begun(dev->vol.snap);
 	core_unlock(&dev->vol.core, flags);
@@ -151,8 +151,7 @@ static int growth_take(struct dattobd_device *dev, const struct growth_piece *pi
 	err = dev->vol.core.error;
 	if (!err) {
 		cow_file_take(dev->vol.cow, end);
-		engine_call(dev->vol.core.engine, CORE_SET_FSIZE, min(bytes, end * COW_BLOCK_SIZE),
-			    0, 0);
+		wasm_set_fsize(dev->vol.core.engine, min(bytes, end * COW_BLOCK_SIZE));
 	}
 	core_unlock(&dev->vol.core, flags);
 	return err;
@@ -251,7 +250,7 @@ static s64 mark_grown(struct dattobd_device *dev)
 		if (!count)
 			return 0;
 		count = min_t(u64, count, CORE_MASK_CHUNK_BLOCKS * COW_BLOCK_SECTORS);
-		ret = room_call(&dev->vol.core, CORE_MARK, sector, count, count);
+		ret = room_ask(&dev->vol.core, wasm_mark, sector, count);
 	}
 	return ret;
 }

@@ -26,49 +26,28 @@ int grow_check(struct dattobd_device *dev)
 	return -ESTALE;
 }
 
-/* What an export of the present core leaves in its buffer goes to the larger core. */
-static s64 take_out(struct dattobd_device *dev, struct engine *larger, enum core_export export,
-		    u64 argument, size_t bytes)
-{
-	u64 address = dev->vol.core.buffer_address;
-	unsigned long flags;
-	void *from, *to;
-	s64 ret;
-
-	core_lock(&dev->vol.core, flags);
-	ret = dev->vol.core.error ?:
-				    engine_ask(dev->vol.core.engine, export, argument, 0, 0, S64_MAX);
-	if (ret > 0) {
-		from = engine_memory(dev->vol.core.engine, CORE_BUFFER_ADDRESS, address, bytes);
-		to = engine_memory(larger, CORE_BUFFER_ADDRESS, address, bytes);
-		if (from && to)
-			memcpy(to, from, bytes);
-		else
-			ret = -ENOTRECOVERABLE;
-	}
-	core_unlock(&dev->vol.core, flags);
-	return ret;
-}
-
-static s64 copy_chunk(struct dattobd_device *dev, struct engine *larger, enum core_export out,
-		      enum core_export in, u64 chunk)
-{
-	s64 ret = take_out(dev, larger, out, chunk, CORE_MASK_CHUNK_BYTES);
-
-	return ret > 0 ? room_call_alone(larger, in, chunk, 0, 0) : ret;
-}
+/* Chunk @chunk of one bitmap, from the present core to the larger one. */
+#define copy_chunk(c, larger, out, in, chunk)                                                     \
+	({                                                                                        \
+		void *copied_to = engine_buffer(larger, CORE_MASK_CHUNK_BYTES);                   \
+		s64 copied = copied_to ?                                                          \
+				     core_take(c, copied_to, CORE_MASK_CHUNK_BYTES, out, chunk) : \
+				     -ENOTRECOVERABLE;                                            \
+                                                                                                  \
+		copied > 0 ? room_ask_alone(larger, in, chunk) : copied;                          \
+	})
 
 /* The mask goes without what changed: no other bit of it has a meaning any more. */
 static s64 copy_bitmaps(struct dattobd_device *dev, struct engine *larger)
 {
-	u64 chunks = DIV_ROUND_UP_ULL(core_nr_blocks(&dev->vol.core), CORE_MASK_CHUNK_BLOCKS),
-	    chunk;
+	struct core *core = &dev->vol.core;
+	u64 chunks = engine_nr_chunks(core->engine), chunk;
 	s64 ret = 0;
 
 	for (chunk = 0; chunk < chunks && ret >= 0; chunk++) {
-		ret = copy_chunk(dev, larger, CORE_MASK_EXPORT, CORE_MASK_IMPORT, chunk);
+		ret = copy_chunk(core, larger, wasm_mask_export, wasm_mask_import, chunk);
 		if (ret >= 0)
-			ret = copy_chunk(dev, larger, CORE_CHANGED_EXPORT, CORE_CHANGED_IMPORT,
+			ret = copy_chunk(core, larger, wasm_changed_export, wasm_changed_import,
 					 chunk);
 		cond_resched();
 	}
@@ -83,24 +62,30 @@ static s64 mark_rest(struct dattobd_device *dev, struct engine *larger, u64 nr_s
 
 	for (; from < nr_sectors && ret >= 0; from += count) {
 		count = min_t(u64, nr_sectors - from, MARK_PIECE);
-		ret = room_call_alone(larger, CORE_MARK, from, count, S64_MAX);
+		ret = room_ask_alone(larger, wasm_mark, from, count);
 		cond_resched();
 	}
 	return ret;
 }
 
+static s64 take_header(struct core *core, struct engine *larger)
+{
+	void *to = engine_buffer(larger, COW_HEADER_SIZE);
+
+	return to ? core_take(core, to, COW_HEADER_SIZE, wasm_header_encode, false) :
+		    -ENOTRECOVERABLE;
+}
+
 static s64 fill_larger(struct dattobd_device *dev, struct engine *larger, u64 nr_sectors)
 {
-	s64 ret = engine_ask(larger, CORE_INIT, nr_sectors, device_cache_bytes(dev),
-			     CORE_MODE_INCREMENTAL, 0);
+	s64 ret = wasm_init(larger, nr_sectors, device_cache_bytes(dev), CORE_MODE_INCREMENTAL);
 
 	if (!ret)
 		ret = copy_bitmaps(dev, larger);
 	if (ret >= 0)
-		ret = take_out(dev, larger, CORE_HEADER_ENCODE, false, COW_HEADER_SIZE);
+		ret = take_header(&dev->vol.core, larger);
 	if (ret >= 0)
-		ret = engine_ask(larger, CORE_HEADER_CHECK,
-				 CORE_EXPECT_INCREMENTAL | CORE_EXPECT_UNCLEAN_OK, 0, 0, 0);
+		ret = wasm_header_check(larger, CORE_EXPECT_INCREMENTAL | CORE_EXPECT_UNCLEAN_OK);
 	return ret < 0 ? ret : mark_rest(dev, larger, nr_sectors);
 }
 
@@ -125,7 +110,7 @@ static struct engine *exchange(struct dattobd_device *dev, struct engine *larger
 
 	mutex_lock(&dev->vol.core.io_lock);
 	core_lock(&dev->vol.core, flags);
-	if (engine_call(dev->vol.core.engine, CORE_STAT, CORE_STAT_NR_CHANGED, 0, 0) == changed &&
+	if (wasm_stat(dev->vol.core.engine, CORE_STAT_NR_CHANGED) == changed &&
 	    dev->vol.worker.nr_held == READ_ONCE(dev->vol.worker.nr_gone) && !dev->vol.core.error) {
 		other = dev->vol.core.engine;
 		dev->vol.core.engine = larger;

@@ -74,20 +74,19 @@ static int create_core(struct dattobd_device *dev)
 
 	if (IS_ERR(engine))
 		return PTR_ERR(engine);
-	ret = engine_ask(engine, CORE_INIT, dev->vol.core.nr_sectors, device_cache_bytes(dev),
-			 dev->vol.core.snapshot_mode ? CORE_MODE_SNAPSHOT : CORE_MODE_INCREMENTAL,
-			 0);
+	ret = wasm_init(engine, dev->vol.core.nr_sectors, device_cache_bytes(dev),
+			dev->vol.core.snapshot_mode ? CORE_MODE_SNAPSHOT : CORE_MODE_INCREMENTAL);
 	if (ret) {
 		engine_destroy(engine);
 		return ret;
 	}
-	core_set_engine(&dev->vol.core, engine);
+	dev->vol.core.engine = engine;
 	return 0;
 }
 
 static int start_disk(struct dattobd_device *dev)
 {
-	s64 position = engine_ask(dev->vol.core.engine, CORE_STAT, CORE_STAT_FPOS, 0, 0, S64_MAX);
+	s64 position = wasm_stat(dev->vol.core.engine, CORE_STAT_FPOS);
 	struct snapshot *snap;
 
 	if (position < 0 || !dev->vol.core.snapshot_mode)
@@ -103,17 +102,15 @@ static int start_disk(struct dattobd_device *dev)
 static void adopt(struct dattobd_device *dev)
 {
 	__le64 uuid[] = {
-		cpu_to_le64(engine_call(dev->vol.core.engine, CORE_STAT, CORE_STAT_UUID_LOW, 0, 0)),
-		cpu_to_le64(
-			engine_call(dev->vol.core.engine, CORE_STAT, CORE_STAT_UUID_HIGH, 0, 0)),
+		cpu_to_le64(wasm_value(dev->vol.core.engine, CORE_STAT_UUID_LOW)),
+		cpu_to_le64(wasm_value(dev->vol.core.engine, CORE_STAT_UUID_HIGH)),
 	};
 
 	static_assert(sizeof(uuid) == COW_UUID_SIZE);
 	memcpy(dev->uuid, uuid, COW_UUID_SIZE);
 	/* The next snapshot takes as much; an incremental's file does not tell. */
 	if (dev->vol.core.snapshot_mode)
-		dev->fallocate_mib =
-			engine_call(dev->vol.core.engine, CORE_STAT, CORE_STAT_FSIZE, 0, 0) >> 20;
+		dev->fallocate_mib = max(wasm_stat(dev->vol.core.engine, CORE_STAT_FSIZE), 0) >> 20;
 	/* Nor does a snapshot's, by how much it had grown: all of it, at most. */
 	dev->growth.from = dev->vol.core.snapshot_mode;
 	dev->growth.masked_end = dev->vol.core.snapshot_mode ? cow_file_end(dev->vol.cow) : 0;

@@ -37,7 +37,7 @@ static void thaw(struct dattobd_device *dev)
 /* Let the next snapshot take over. Context: core_lock, or a device that nobody else knows. */
 static void take_over(struct dattobd_device *dev, struct next *next)
 {
-	core_set_engine(&dev->vol.core, next->engine);
+	dev->vol.core.engine = next->engine;
 	dev->vol.cow = next->cow;
 	dev->vol.snap = next->snap;
 	dev->fallocate_mib = next->fallocate_mib;
@@ -149,8 +149,7 @@ static void cut_data_area(struct dattobd_device *dev)
 	int err = 0;
 
 	core_lock(&dev->vol.core, flags);
-	data_offset =
-		engine_ask(dev->vol.core.engine, CORE_STAT, CORE_STAT_DATA_OFFSET, 0, 0, S64_MAX);
+	data_offset = wasm_stat(dev->vol.core.engine, CORE_STAT_DATA_OFFSET);
 	if (data_offset < 0)
 		core_fail_locked(&dev->vol.core, data_offset,
 				 "the core could not be asked for its state");
@@ -168,7 +167,7 @@ static void cut_data_area(struct dattobd_device *dev)
 		return;
 	}
 	core_lock(&dev->vol.core, flags);
-	engine_call(dev->vol.core.engine, CORE_SET_FSIZE, data_offset, 0, 0);
+	wasm_set_fsize(dev->vol.core.engine, data_offset);
 	core_unlock(&dev->vol.core, flags);
 }
 
@@ -179,10 +178,8 @@ static void leave_snapshot_mode(struct dattobd_device *dev)
 
 	core_lock(&dev->vol.core, flags);
 	if (!dev->vol.core.error)
-		ret = engine_call(dev->vol.core.engine, CORE_TO_INCREMENTAL,
-				  engine_call(dev->vol.core.engine, CORE_STAT, CORE_STAT_FSIZE, 0,
-					      0),
-				  0, 0);
+		ret = wasm_to_incremental(dev->vol.core.engine,
+					  wasm_stat(dev->vol.core.engine, CORE_STAT_FSIZE));
 	WRITE_ONCE(dev->vol.core.snapshot_mode, false);
 	if (ret < 0)
 		core_fail_locked(&dev->vol.core, ret, "the core could not leave snapshot mode");
@@ -290,8 +287,7 @@ static bool switched(struct dattobd_device *dev, struct next *next, u64 changed)
 
 	core_lock(&dev->vol.core, flags);
 	/* A write that is still held was not looked at by the next core. */
-	quiet = engine_call(dev->vol.core.engine, CORE_STAT, CORE_STAT_NR_CHANGED, 0, 0) ==
-			changed &&
+	quiet = wasm_stat(dev->vol.core.engine, CORE_STAT_NR_CHANGED) == changed &&
 		dev->vol.worker.nr_held == READ_ONCE(dev->vol.worker.nr_gone) &&
 		!dev->vol.core.error;
 	if (quiet)

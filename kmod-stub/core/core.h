@@ -9,7 +9,7 @@
 #include <linux/mutex.h>
 #include <linux/workqueue.h>
 #include "compat.h"
-#include "core/engine.h"
+#include "core/calls.h"
 
 #define MIB (1024ULL * 1024)
 
@@ -23,7 +23,7 @@ struct core_counters {
  * @lock: serialises calls of the core, and makes the decision about a write one step with the
  * state it rests on: mode, error and the registered reads. Interrupts are off under it, so that a
  * write may be submitted from any context.
- * @engine, @buffer_address, @runs_address: under @lock; the areas are the same for every engine
+ * @engine: under @lock
  * @nr_sectors: size of the origin that the core was made for
  * @snapshot_mode: else incremental; under @lock
  * @error: first errno that failed the device; set once, under @lock
@@ -35,7 +35,6 @@ struct core {
 	unsigned int minor;
 	compat_lock_t lock;
 	struct engine *engine;
-	u64 buffer_address, runs_address;
 	sector_t nr_sectors;
 	bool snapshot_mode;
 	int error;
@@ -50,9 +49,6 @@ struct core {
 
 void core_init(struct core *core, unsigned int minor);
 void core_exit(struct core *core);
-
-/** core_set_engine() - Go on with another engine. Context: core_lock, or nobody else knows @core. */
-void core_set_engine(struct core *core, struct engine *engine);
 
 /**
  * core_fail() - Put the device in the failed state: the first errno is kept, held writes are
@@ -76,30 +72,57 @@ static inline u64 core_nr_blocks(const struct core *core)
 	return DIV_ROUND_UP_ULL(core->nr_sectors, COW_BLOCK_SECTORS);
 }
 
-/** core_nr_sections() - Sections of the index, at most. */
-u64 core_nr_sections(const struct core *core);
+/**
+ * core_ask() - Call an export under core_lock: core_ask(core, wasm_mark, sector, nr_sectors).
+ *
+ * Return: as the export, or the error of a failed device.
+ */
+#define core_ask(c, export, ...)                                                            \
+	({                                                                                  \
+		struct core *asked_core = (c);                                              \
+		unsigned long asked_flags;                                                  \
+		s64 asked_ret;                                                              \
+                                                                                            \
+		core_lock(asked_core, asked_flags);                                         \
+		asked_ret = asked_core->error ?: export(asked_core->engine, ##__VA_ARGS__); \
+		core_unlock(asked_core, asked_flags);                                       \
+		asked_ret;                                                                  \
+	})
 
 /**
- * core_ask() - engine_ask() under core_lock.
- *
- * Return: as engine_ask(), or the error of a failed device.
+ * core_take() - The same for an export that leaves something in the buffer if it returns more than
+ * 0: @bytes of it are copied to @to.
  */
-s64 core_ask(struct core *core, enum core_export export, u64 a, u64 b, u64 c, s64 max);
+#define core_take(c, to, bytes, export, ...)                                                    \
+	({                                                                                      \
+		struct core *taken_core = (c);                                                  \
+		unsigned long taken_flags;                                                      \
+		s64 taken_ret;                                                                  \
+                                                                                                \
+		core_lock(taken_core, taken_flags);                                             \
+		taken_ret = taken_core->error ?: export(taken_core->engine, ##__VA_ARGS__);     \
+		if (taken_ret > 0)                                                              \
+			taken_ret =                                                             \
+				engine_read_buffer(taken_core->engine, to, bytes) ?: taken_ret; \
+		core_unlock(taken_core, taken_flags);                                           \
+		taken_ret;                                                                      \
+	})
 
-/** core_buffer() - The first @bytes of the core's buffer, or NULL. Context: core_lock. */
-void *core_buffer(struct core *core, size_t bytes);
-
-/**
- * core_take() - Call an export that leaves its result in the buffer.
- * @size: room at @to, bytes
- *
- * Return: bytes of the result, or as core_ask().
- */
-s64 core_take(struct core *core, enum core_export export, u64 argument, void *to, size_t size);
-
-/** core_give() - Call an export that takes @bytes bytes in the buffer. Return: as core_ask(). */
-s64 core_give(struct core *core, enum core_export export, u64 argument, const void *from,
-	      size_t bytes, s64 max);
+/** core_give() - The same for an export that reads @bytes, copied from @from, in the buffer. */
+#define core_give(c, from, bytes, export, ...)                                                     \
+	({                                                                                         \
+		struct core *given_core = (c);                                                     \
+		unsigned long given_flags;                                                         \
+		s64 given_ret;                                                                     \
+                                                                                                   \
+		core_lock(given_core, given_flags);                                                \
+		given_ret =                                                                        \
+			given_core->error ?: engine_write_buffer(given_core->engine, from, bytes); \
+		if (!given_ret)                                                                    \
+			given_ret = export(given_core->engine, ##__VA_ARGS__);                     \
+		core_unlock(given_core, given_flags);                                              \
+		given_ret;                                                                         \
+	})
 
 /**
  * core_read_plan() - Take over the runs of a plan for a read of the snapshot.

@@ -31,15 +31,26 @@
 static const struct core_export_type {
 	const char *name;
 	unsigned int nr_arguments;
+	s64 least; /* result: an errno, or that it needs a section or room first */
 } export_types[] = {
 /* In the order of enum core_export, which is made from the same list. */
-#define X(suffix, name, nr_arguments) { name, nr_arguments },
+#define X(suffix, name, nr_arguments, least) { name, nr_arguments, least },
 	CORE_EXPORTS(X)
 #undef X
 #ifdef DATTOBD_DEBUG_CORE
-		[CORE_DEBUG_OUT_OF_BOUNDS] = { "debug_out_of_bounds", 0 },
+		[CORE_DEBUG_OUT_OF_BOUNDS] = { "debug_out_of_bounds", 0, -MAX_ERRNO },
 #endif
 };
+
+#ifdef DATTOBD_DEBUG_CORE
+/* struct lie - @type: NULL, or the export that returns @returned without being called. */
+struct lie {
+	const struct core_export_type *type;
+	s64 returned;
+};
+
+static struct lie lie_of_all;
+#endif
 
 struct engine {
 	u64 *stack; /* of wasm: result, arguments, then its own */
@@ -47,9 +58,9 @@ struct engine {
 	IM3Environment environment;
 	bool trapped;
 #ifdef DATTOBD_DEBUG_CORE
-	const struct core_export_type *lying; /* NULL, or returns this without being called */
-	s64 lie;
+	struct lie lie;
 #endif
+	u64 nr_sectors; /* of the origin; as CORE_INIT was told */
 	pc_t code[ARRAY_SIZE(export_types)];
 };
 
@@ -200,12 +211,16 @@ s64 engine_call(struct engine *engine, enum core_export export, u64 a, u64 b, u6
 	if (unlikely(engine->trapped))
 		return -ENOTRECOVERABLE;
 #ifdef DATTOBD_DEBUG_CORE
-	if (unlikely(engine->lying == &export_types[export]))
-		return engine->lie;
+	if (unlikely(engine->lie.type == &export_types[export]))
+		return engine->lie.returned;
+	if (unlikely(smp_load_acquire(&lie_of_all.type) == &export_types[export]))
+		return lie_of_all.returned;
 #endif
 
-	if (unlikely(export == CORE_INIT))
+	if (unlikely(export == CORE_INIT)) {
 		memory->maxPages = WASM_PAGES_MAX;
+		engine->nr_sectors = a;
+	}
 	/* What is not an argument is overwritten: the function clears its locals as it begins. */
 	stack[1] = a;
 	stack[2] = b;
@@ -227,48 +242,49 @@ s64 engine_distrust(struct engine *engine, enum core_export export, s64 returned
 	return -ENOTRECOVERABLE;
 }
 
-/* The least that an export may return: an errno, or that it needs a section or room first. */
-static s64 least(enum core_export export)
-{
-	switch (export) {
-	case CORE_PLAN_READ:
-	case CORE_EXPORT_SECTION:
-		return CORE_STATUS_MISS;
-	case CORE_MARK:
-	case CORE_MARK_UNMASKED:
-	case CORE_COMMIT_COPY:
-	case CORE_MASK_EXTENT:
-	case CORE_MASK_IMPORT:
-	case CORE_CHANGED_IMPORT:
-	case CORE_RECORD_IMPORT:
-		return CORE_STATUS_ROOM;
-	default:
-		return -MAX_ERRNO;
-	}
-}
-
 s64 engine_ask(struct engine *engine, enum core_export export, u64 a, u64 b, u64 c, s64 max)
 {
 	s64 ret = engine_call(engine, export, a, b, c);
 
-	return ret >= least(export) && ret <= max ? ret : engine_distrust(engine, export, ret);
+	return ret >= export_types[export].least && ret <= max ?
+		       ret :
+		       engine_distrust(engine, export, ret);
 }
 
 #ifdef DATTOBD_DEBUG_CORE
 int engine_lie(struct engine *engine, const char *export, s64 returned)
 {
+	struct lie *lie = engine ? &engine->lie : &lie_of_all;
 	unsigned int i;
 
+	WRITE_ONCE(lie->type, NULL);
+	if (!strcmp(export, "none"))
+		return 0;
 	for (i = 0; i < ARRAY_SIZE(export_types); i++) {
 		if (!strcmp(export_types[i].name, export)) {
-			engine->lying = &export_types[i];
-			engine->lie = returned;
+			lie->returned = returned;
+			smp_store_release(&lie->type, &export_types[i]); /* see engine_call() */
 			return 0;
 		}
 	}
 	return -ENOENT;
 }
 #endif
+
+u64 engine_nr_blocks(const struct engine *engine)
+{
+	return DIV_ROUND_UP_ULL(engine->nr_sectors, COW_BLOCK_SECTORS);
+}
+
+u64 engine_nr_sections(const struct engine *engine)
+{
+	return DIV_ROUND_UP_ULL(engine_nr_blocks(engine), COW_SECTION_BYTES / sizeof(__le64));
+}
+
+u64 engine_nr_chunks(const struct engine *engine)
+{
+	return DIV_ROUND_UP_ULL(engine_nr_blocks(engine), CORE_MASK_CHUNK_BLOCKS);
+}
 
 u64 engine_memory_bytes(const struct engine *engine)
 {
@@ -308,4 +324,44 @@ void *engine_memory(struct engine *engine, enum core_export export, u64 address,
 		return m3MemData(memory) + address;
 	engine_distrust(engine, export, address);
 	return NULL;
+}
+
+static void *area(struct engine *engine, enum core_export address, size_t bytes)
+{
+	return engine_memory(engine, address, engine_ask(engine, address, 0, 0, 0, U32_MAX), bytes);
+}
+
+void *engine_buffer(struct engine *engine, size_t bytes)
+{
+	return area(engine, CORE_BUFFER_ADDRESS, bytes);
+}
+
+int engine_read_buffer(struct engine *engine, void *to, size_t bytes)
+{
+	const void *buffer = engine_buffer(engine, bytes);
+
+	if (!buffer)
+		return -ENOTRECOVERABLE;
+	memcpy(to, buffer, bytes);
+	return 0;
+}
+
+int engine_write_buffer(struct engine *engine, const void *from, size_t bytes)
+{
+	void *buffer = engine_buffer(engine, bytes);
+
+	if (!buffer)
+		return -ENOTRECOVERABLE;
+	memcpy(buffer, from, bytes);
+	return 0;
+}
+
+int engine_read_runs(struct engine *engine, struct core_run *runs, unsigned int count)
+{
+	const void *area_of_runs = area(engine, CORE_RUNS_ADDRESS, count * sizeof(*runs));
+
+	if (!area_of_runs)
+		return -ENOTRECOVERABLE;
+	memcpy(runs, area_of_runs, count * sizeof(*runs));
+	return 0;
 }

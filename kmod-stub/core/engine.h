@@ -52,8 +52,19 @@ s64 engine_ask(struct engine *engine, enum core_export export, u64 a, u64 b, u64
  */
 s64 engine_distrust(struct engine *engine, enum core_export export, s64 returned);
 
+/** engine_nr_blocks() - Size of the origin that %CORE_INIT was told, and in sections, and chunks. */
+u64 engine_nr_blocks(const struct engine *engine);
+u64 engine_nr_sections(const struct engine *engine);
+u64 engine_nr_chunks(const struct engine *engine);
+
 #ifdef DATTOBD_DEBUG_CORE
-/** engine_lie() - Let an export return this from now on. Return: 0; -%ENOENT for a bad name. */
+/**
+ * engine_lie() - Let an export return this from now on.
+ * @engine: NULL for every core
+ * @export: "none": as it was
+ *
+ * Return: 0; -%ENOENT for a bad name.
+ */
 int engine_lie(struct engine *engine, const char *export, s64 returned);
 #endif
 
@@ -64,6 +75,17 @@ int engine_lie(struct engine *engine, const char *export, s64 returned);
  * Return: The address, or NULL after engine_distrust() if the piece is not inside linear memory.
  */
 void *engine_memory(struct engine *engine, enum core_export export, u64 address, size_t len);
+
+/*
+ * The core's two areas (docs/CORE.md). Each returns 0 or -%ENOTRECOVERABLE; context as of
+ * engine_call().
+ */
+int engine_read_buffer(struct engine *engine, void *to, size_t bytes);
+int engine_write_buffer(struct engine *engine, const void *from, size_t bytes);
+int engine_read_runs(struct engine *engine, struct core_run *runs, unsigned int count);
+
+/** engine_buffer() - The first @bytes of the buffer, or NULL. As engine_memory(). */
+void *engine_buffer(struct engine *engine, size_t bytes);
 
 /*
  * Linear memory changes its size in steps: engine_prepare() makes the change ready, which may

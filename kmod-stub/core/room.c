@@ -5,7 +5,7 @@
 #define ROOM_TRIES 50
 #define ROOM_WAIT_MS 100
 
-/* The core's size changes under core_lock, by one caller at a time, which has sections_lock. */
+/* The core's size changes under core_lock, by one caller at a time, which has core.io_lock. */
 static int grow_memory(struct core *core)
 {
 	struct engine *engine;
@@ -14,7 +14,7 @@ static int grow_memory(struct core *core)
 
 	core_lock(core, flags);
 	engine = core->engine;
-	bytes = core->error ?: engine_ask(engine, CORE_ROOM_WANTED, 0, 0, 0, U32_MAX);
+	bytes = core->error ?: wasm_room_wanted(engine);
 	core_unlock(core, flags);
 	if (bytes < 0)
 		return bytes;
@@ -25,7 +25,7 @@ static int grow_memory(struct core *core)
 	ret = core->error;
 	if (!ret) {
 		engine_let_grow(engine, bytes);
-		ret = engine_ask(engine, CORE_ROOM_MAKE, 0, 0, 0, 0);
+		ret = wasm_room_make(engine);
 	}
 	core_unlock(core, flags);
 	engine_settle(engine);
@@ -48,36 +48,15 @@ int room_make(struct core *core)
 	}
 }
 
-s64 room_call(struct core *core, enum core_export export, u64 a, u64 b, s64 max)
+int room_make_alone(struct engine *engine)
 {
-	unsigned long flags;
-	s64 ret;
+	s64 bytes = wasm_room_wanted(engine);
+	s64 ret = bytes < 0 ? bytes : engine_prepare(engine, bytes);
 
-	for (;;) {
-		core_lock(core, flags);
-		ret = core->error ?: engine_ask(core->engine, export, a, b, 0, max);
-		core_unlock(core, flags);
-		if (ret == CORE_STATUS_ROOM)
-			ret = room_make(core) ?: CORE_STATUS_ROOM;
-		if (ret != CORE_STATUS_ROOM)
-			return ret;
-	}
-}
-
-s64 room_call_alone(struct engine *engine, enum core_export export, u64 a, u64 b, s64 max)
-{
-	s64 bytes, ret;
-
-	while ((ret = engine_ask(engine, export, a, b, 0, max)) == CORE_STATUS_ROOM) {
-		bytes = engine_ask(engine, CORE_ROOM_WANTED, 0, 0, 0, U32_MAX);
-		ret = bytes < 0 ? bytes : engine_prepare(engine, bytes);
-		if (ret)
-			return ret;
-		engine_let_grow(engine, bytes);
-		ret = engine_ask(engine, CORE_ROOM_MAKE, 0, 0, 0, 0);
-		engine_settle(engine);
-		if (ret)
-			return ret;
-	}
+	if (ret)
+		return ret;
+	engine_let_grow(engine, bytes);
+	ret = wasm_room_make(engine);
+	engine_settle(engine);
 	return ret;
 }

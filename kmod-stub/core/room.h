@@ -8,18 +8,44 @@
 /**
  * room_make() - Make room for bitmaps in the device's core, after %CORE_STATUS_ROOM.
  *
- * Context: May sleep. Neither core_lock nor sections_lock is held.
+ * Context: May sleep. Neither core_lock nor core.io_lock is held.
  * Return: 0, -%ENOMEM, or the device's error.
  */
 int room_make(struct core *core);
 
 /**
- * room_call() - engine_ask() under core_lock, with room made as it is needed. Context, errors: the
- * same.
+ * room_ask() - core_ask(), with room made as it is needed.
+ *
+ * Context, errors: as room_make().
  */
-s64 room_call(struct core *core, enum core_export export, u64 a, u64 b, s64 max);
+#define room_ask(c, export, ...)                                                     \
+	({                                                                           \
+		struct core *room_core = (c);                                        \
+		s64 room_ret;                                                        \
+                                                                                     \
+		do {                                                                 \
+			room_ret = core_ask(room_core, export, ##__VA_ARGS__);       \
+			if (room_ret == CORE_STATUS_ROOM)                            \
+				room_ret = room_make(room_core) ?: CORE_STATUS_ROOM; \
+		} while (room_ret == CORE_STATUS_ROOM);                              \
+		room_ret;                                                            \
+	})
 
-/** room_call_alone() - The same for a core that nobody else calls. */
-s64 room_call_alone(struct engine *engine, enum core_export export, u64 a, u64 b, s64 max);
+/** room_make_alone() - room_make() for a core that nobody else calls. */
+int room_make_alone(struct engine *engine);
+
+/** room_ask_alone() - Call an export of a core that nobody else calls, as room_ask(). */
+#define room_ask_alone(e, export, ...)                                                       \
+	({                                                                                   \
+		struct engine *room_engine = (e);                                            \
+		s64 room_ret;                                                                \
+                                                                                             \
+		do {                                                                         \
+			room_ret = export(room_engine, ##__VA_ARGS__);                       \
+			if (room_ret == CORE_STATUS_ROOM)                                    \
+				room_ret = room_make_alone(room_engine) ?: CORE_STATUS_ROOM; \
+		} while (room_ret == CORE_STATUS_ROOM);                                      \
+		room_ret;                                                                    \
+	})
 
 #endif

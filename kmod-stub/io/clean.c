@@ -47,13 +47,12 @@ static int prepare_sectors(struct volume *vol, sector_t sector, sector_t nr_sect
 	s64 ret, room = 1;
 
 	if (!vol->core.snapshot_mode)
-		return min_t(s64, room_call(&vol->core, CORE_MARK, sector, nr_sectors, nr_sectors),
-			     0);
+		return min_t(s64, room_ask(&vol->core, wasm_mark, sector, nr_sectors), 0);
 	core_lock(&vol->core, flags);
 	ret = vol->core.error;
 	if (!ret) {
-		ret = engine_ask(vol->core.engine, CORE_IS_COPIED, sector, nr_sectors, 0, 1);
-		room = engine_ask(vol->core.engine, CORE_STAT, CORE_STAT_ROOM, 0, 0, S64_MAX);
+		ret = wasm_is_copied(vol->core.engine, sector, nr_sectors);
+		room = wasm_stat(vol->core.engine, CORE_STAT_ROOM);
 	}
 	core_unlock(&vol->core, flags);
 	if (ret < 0)

@@ -151,24 +151,17 @@ static bool plan_fits(const struct volume *vol, const struct core_run *runs, s64
 static s64 plan_locked(struct volume *vol, const struct core_range *ranges, unsigned int count,
 		       unsigned int space)
 {
-	void *buffer = core_buffer(&vol->core, count * sizeof(*ranges));
-	const void *runs;
-	s64 ret;
+	struct engine *engine = vol->core.engine;
+	struct core_run *runs = vol->worker.runs;
+	s64 ret = engine_write_buffer(engine, ranges, count * sizeof(*ranges)) ?:
+			  wasm_plan_copy(engine, count, space);
 
-	if (!buffer)
-		return -ENOTRECOVERABLE;
-	memcpy(buffer, ranges, count * sizeof(*ranges));
-	ret = engine_ask(vol->core.engine, CORE_PLAN_COPY, count, space, 0, space);
 	if (ret <= 0)
 		return ret;
-	runs = engine_memory(vol->core.engine, CORE_RUNS_ADDRESS, vol->core.runs_address,
-			     ret * sizeof(*vol->worker.runs));
-	if (!runs)
+	if (engine_read_runs(engine, runs, ret))
 		return -ENOTRECOVERABLE;
-	memcpy(vol->worker.runs, runs, ret * sizeof(*vol->worker.runs));
-	return plan_fits(vol, vol->worker.runs, ret, space) ?
-		       ret :
-		       engine_distrust(vol->core.engine, CORE_PLAN_COPY, ret);
+	return plan_fits(vol, runs, ret, space) ? ret :
+						  engine_distrust(engine, CORE_PLAN_COPY, ret);
 }
 
 /*
@@ -201,8 +194,7 @@ static int commit_run(struct volume *vol, u64 block, unsigned int count)
 
 		core_lock(&vol->core, flags);
 		if (wanted(vol)) {
-			ret = engine_ask(vol->core.engine, CORE_COMMIT_COPY, block, count, 0,
-					 count);
+			ret = wasm_commit_copy(vol->core.engine, block, count);
 			if (!ret)
 				ret = engine_distrust(vol->core.engine, CORE_COMMIT_COPY, ret);
 		}
@@ -211,7 +203,7 @@ static int commit_run(struct volume *vol, u64 block, unsigned int count)
 			snapshot_reads_divide(vol->snap);
 			fill_note(&vol->fill, ring_head(ring));
 		} else if (ret == CORE_STATUS_MISS) {
-			section = engine_call(vol->core.engine, CORE_MISS_SECTION, 0, 0, 0);
+			section = wasm_miss_section(vol->core.engine);
 		}
 		core_unlock(&vol->core, flags);
 

@@ -17,8 +17,8 @@ u64 fill_low_mark(const struct fill *fill, const struct fill_level *level)
 
 struct fill_level fill_level(struct core *core)
 {
-	s64 bytes = engine_ask(core->engine, CORE_STAT, CORE_STAT_FSIZE, 0, 0, S64_MAX);
-	s64 used = engine_ask(core->engine, CORE_STAT, CORE_STAT_FPOS, 0, 0, S64_MAX);
+	s64 bytes = wasm_stat(core->engine, CORE_STAT_FSIZE);
+	s64 used = wasm_stat(core->engine, CORE_STAT_FPOS);
 
 	/* A core that has come to its end fails its device soon, and needs no room. */
 	if (bytes < 0 || used < 0)

@@ -10,35 +10,6 @@
 #include "cow/write.h"
 #include "io/handover.h"
 
-/* The core's buffer, or NULL: see engine_memory(). */
-static void *buffer_of(struct engine *engine)
-{
-	s64 address = engine_call(engine, CORE_BUFFER_ADDRESS, 0, 0, 0);
-
-	return engine_memory(engine, CORE_BUFFER_ADDRESS, address, CORE_BUFFER_BYTES);
-}
-
-/* Exchange a piece of data with the core by its buffer. Return: 0 or -%ENOTRECOVERABLE. */
-static int to_buffer(struct engine *engine, const void *from, size_t bytes)
-{
-	void *buffer = buffer_of(engine);
-
-	if (!buffer)
-		return -ENOTRECOVERABLE;
-	memcpy(buffer, from, bytes);
-	return 0;
-}
-
-static int from_buffer(struct engine *engine, void *to, size_t bytes)
-{
-	const void *buffer = buffer_of(engine);
-
-	if (!buffer)
-		return -ENOTRECOVERABLE;
-	memcpy(to, buffer, bytes);
-	return 0;
-}
-
 struct engine *handover_create(struct core *core, u64 cache_bytes, u64 fsize, u64 seqid,
 			       const u8 *uuid, void *header)
 {
@@ -47,15 +18,15 @@ struct engine *handover_create(struct core *core, u64 cache_bytes, u64 fsize, u6
 
 	if (IS_ERR(engine))
 		return engine;
-	ret = engine_ask(engine, CORE_INIT, core->nr_sectors, cache_bytes, CORE_MODE_SNAPSHOT, 0);
+	ret = wasm_init(engine, core->nr_sectors, cache_bytes, CORE_MODE_SNAPSHOT);
 	if (!ret)
-		ret = to_buffer(engine, uuid, COW_UUID_SIZE);
+		ret = engine_write_buffer(engine, uuid, COW_UUID_SIZE);
 	if (!ret)
-		ret = engine_ask(engine, CORE_HEADER_CREATE, fsize, seqid, 0, 0);
+		ret = wasm_header_create(engine, fsize, seqid);
 	if (!ret)
-		ret = engine_ask(engine, CORE_HEADER_ENCODE, false, 0, 0, COW_HEADER_SIZE);
+		ret = wasm_header_encode(engine, false);
 	if (ret >= 0)
-		ret = from_buffer(engine, header, COW_HEADER_SIZE);
+		ret = engine_read_buffer(engine, header, COW_HEADER_SIZE);
 	if (!ret)
 		return engine;
 	engine_destroy(engine);
@@ -72,7 +43,7 @@ int handover_mask_cow(struct engine *engine, const struct cow_file *cow)
 
 	for (i = 0; i < nr_extents && !ret; i++) {
 		cow_file_blocks(&extents[i], true, &block, &count);
-		ret = room_call_alone(engine, CORE_MASK_EXTENT, block, count, 0);
+		ret = room_ask_alone(engine, wasm_mask_extent, block, count);
 	}
 	return ret;
 }
@@ -92,7 +63,7 @@ static s64 list_next_cow(struct core *core, const struct cow_file *cow)
 		cow_file_blocks(&extents[i], false, &block, &count);
 		for (; count && ret >= 0; block += piece, count -= piece) {
 			piece = min_t(u64, count, CORE_MASK_CHUNK_BLOCKS); /* interrupts are off */
-			ret = room_call(core, CORE_MARK_UNMASKED, block, piece, piece);
+			ret = room_ask(core, wasm_mark_unmasked, block, piece);
 		}
 	}
 	return ret;
@@ -107,9 +78,9 @@ static s64 mark_ends(struct core *core, const struct cow_extent *extent)
 	cow_file_blocks(extent, true, &whole, &nr_whole);
 	cow_file_blocks(extent, false, &block, &count);
 	if (count && (!nr_whole || block < whole))
-		ret = room_call(core, CORE_MARK_UNMASKED, block, 1, 1);
+		ret = room_ask(core, wasm_mark_unmasked, block, 1);
 	if (ret >= 0 && count && (!nr_whole || block + count > whole + nr_whole))
-		ret = room_call(core, CORE_MARK_UNMASKED, block + count - 1, 1, 1);
+		ret = room_ask(core, wasm_mark_unmasked, block + count - 1, 1);
 	return ret;
 }
 
@@ -127,33 +98,28 @@ int handover_mark_shared(struct core *core, const struct cow_file *cow)
 /* @fresh: nothing is masked in the chunk of @next. */
 static s64 hand_mask_chunk(struct core *core, struct engine *next, u64 chunk, bool fresh)
 {
-	const void *buffer;
-	unsigned long flags;
-	s64 masked, ret;
+	void *to = engine_buffer(next, CORE_MASK_CHUNK_BYTES);
+	s64 masked;
 
-	core_lock(core, flags);
-	masked = core->error ?: engine_ask(core->engine, CORE_MASK_EXPORT, chunk, 0, 0, S64_MAX);
-	ret = min_t(s64, masked, 0);
-	if (masked > 0 || (!masked && !fresh)) {
-		buffer = buffer_of(core->engine);
-		ret = buffer ? to_buffer(next, buffer, CORE_MASK_CHUNK_BYTES) : -ENOTRECOVERABLE;
-	}
-	core_unlock(core, flags);
-	if (ret || (!masked && fresh))
-		return ret;
-	return room_call_alone(next, CORE_MASK_IMPORT, chunk, 0, 0);
+	if (!to)
+		return -ENOTRECOVERABLE;
+	masked = core_take(core, to, CORE_MASK_CHUNK_BYTES, wasm_mask_export, chunk);
+	if (masked < 0 || (!masked && fresh))
+		return masked;
+	if (!masked)
+		memset(to, 0, CORE_MASK_CHUNK_BYTES);
+	return room_ask_alone(next, wasm_mask_import, chunk);
 }
 
 int handover_inherit(struct core *core, struct engine *next, const struct cow_file *cow, bool fresh,
 		     u64 *changed)
 {
-	s64 chunks = engine_ask(next, CORE_STAT, CORE_STAT_MASK_CHUNKS, 0, 0,
-				DIV_ROUND_UP_ULL(core_nr_blocks(core), CORE_MASK_CHUNK_BLOCKS));
+	s64 chunks = wasm_stat(next, CORE_STAT_MASK_CHUNKS);
 	s64 chunk, ret;
 
 	ret = chunks < 0 ? chunks : list_next_cow(core, cow);
 	if (ret >= 0)
-		ret = core_ask(core, CORE_STAT, CORE_STAT_NR_CHANGED, 0, 0, core_nr_blocks(core));
+		ret = core_ask(core, wasm_stat, CORE_STAT_NR_CHANGED);
 	*changed = ret;
 	for (chunk = 0; chunk < chunks && ret >= 0; chunk++)
 		ret = hand_mask_chunk(core, next, chunk, fresh);
@@ -163,7 +129,7 @@ int handover_inherit(struct core *core, struct engine *next, const struct cow_fi
 /* Write the first @bytes of the core's buffer. */
 static int write_buffer(struct engine *engine, struct file *file, size_t bytes, u64 offset)
 {
-	const void *buffer = buffer_of(engine);
+	const void *buffer = engine_buffer(engine, bytes);
 
 	return buffer ? cow_file_write(file, buffer, bytes, offset) : -ENOTRECOVERABLE;
 }
@@ -176,14 +142,13 @@ static u64 section_offset(u64 section)
 /* Between the sections that are written the file must show none: it may have been written raw. */
 static int export_sections(struct core *core, struct engine *engine, struct file *file)
 {
-	s64 nr_sections =
-		engine_ask(engine, CORE_STAT, CORE_STAT_NR_SECTIONS, 0, 0, core_nr_sections(core));
+	s64 nr_sections = wasm_stat(engine, CORE_STAT_NR_SECTIONS);
 	s64 from = 0, section, ret;
 
 	if (nr_sections < 0)
 		return nr_sections;
 	for (;;) {
-		section = engine_ask(engine, CORE_NEXT_CHANGED_SECTION, from, 0, 0, nr_sections);
+		section = wasm_next_changed_section(engine, from);
 		if (section < 0)
 			return section;
 		if (section < from)
@@ -191,7 +156,7 @@ static int export_sections(struct core *core, struct engine *engine, struct file
 		ret = cow_file_clear(file, section_offset(from), section_offset(section));
 		if (ret || section == nr_sections)
 			return ret;
-		ret = engine_call(engine, CORE_EXPORT_SECTION, section, 0, 0);
+		ret = wasm_export_section(engine, section);
 		if (ret >= 0)
 			ret = write_buffer(engine, file, COW_SECTION_BYTES,
 					   section_offset(section));
@@ -205,10 +170,10 @@ static int export_sections(struct core *core, struct engine *engine, struct file
 /* The index of an origin that has grown ends behind what the file had room for. */
 static void include_index(struct engine *engine)
 {
-	s64 index = engine_call(engine, CORE_STAT, CORE_STAT_DATA_OFFSET, 0, 0);
+	s64 index = wasm_stat(engine, CORE_STAT_DATA_OFFSET);
 
-	if (engine_call(engine, CORE_STAT, CORE_STAT_FSIZE, 0, 0) < index)
-		engine_call(engine, CORE_SET_FSIZE, index, 0, 0);
+	if (wasm_stat(engine, CORE_STAT_FSIZE) < index)
+		wasm_set_fsize(engine, index);
 }
 
 static int export_header(struct engine *engine, struct file *file)
@@ -216,7 +181,7 @@ static int export_header(struct engine *engine, struct file *file)
 	s64 ret;
 
 	include_index(engine);
-	ret = engine_ask(engine, CORE_HEADER_ENCODE, true, 0, 0, COW_HEADER_SIZE);
+	ret = wasm_header_encode(engine, true);
 	return ret < 0 ? ret : write_buffer(engine, file, COW_HEADER_SIZE, 0);
 }
 

@@ -190,27 +190,23 @@ void proof_note(struct volume *vol, struct bio *bio, sector_t sector, sector_t n
 	}
 }
 
-/* Call the core of the look that is under way. A transition may put another in its place. */
-static s64 proof_call(struct volume *vol, enum core_export export, u64 argument, const void *data,
-		      size_t bytes)
-{
-	s64 max = export == CORE_PROOF_NEXT ? core_nr_blocks(&vol->core) - 1 : 0;
-	unsigned long flags;
-	void *buffer;
-	s64 ret = -EAGAIN;
-
-	core_lock(&vol->core, flags);
-	if (vol->core.engine == vol->proof->engine) {
-		buffer = engine_memory(vol->core.engine, CORE_BUFFER_ADDRESS,
-				       vol->core.buffer_address, bytes);
-		if (buffer && bytes)
-			memcpy(buffer, data, bytes);
-		ret = buffer ? engine_ask(vol->core.engine, export, argument, 0, 0, max) :
-			       -ENOTRECOVERABLE;
-	}
-	core_unlock(&vol->core, flags);
-	return ret;
-}
+/*
+ * Call the core of the look that is under way, with @bytes of @data in its buffer. A transition may
+ * put another in its place.
+ */
+#define proof_ask(v, data, bytes, export, ...)                                              \
+	({                                                                                  \
+		struct core *proof_core = &(v)->core;                                       \
+		unsigned long proof_flags;                                                  \
+		s64 proof_ret = -EAGAIN;                                                    \
+                                                                                            \
+		core_lock(proof_core, proof_flags);                                         \
+		if (proof_core->engine == (v)->proof->engine)                               \
+			proof_ret = engine_write_buffer(proof_core->engine, data, bytes) ?: \
+					    export(proof_core->engine, ##__VA_ARGS__);      \
+		core_unlock(proof_core, proof_flags);                                       \
+		proof_ret;                                                                  \
+	})
 
 static int read_block(struct volume *vol, u64 block, void *to)
 {
@@ -232,9 +228,9 @@ static s64 look_at(struct volume *vol, u64 block)
 	int err;
 
 	if (cow_file_overlaps(vol->cow, block * COW_BLOCK_SECTORS, COW_BLOCK_SECTORS))
-		return proof_call(vol, CORE_PROOF_BLOCK, 0, NULL, 0);
+		return proof_ask(vol, data, 0, wasm_proof_block, 0);
 	err = read_block(vol, block, data);
-	return err ?: proof_call(vol, CORE_PROOF_BLOCK, COW_BLOCK_SIZE, data, COW_BLOCK_SIZE);
+	return err ?: proof_ask(vol, data, COW_BLOCK_SIZE, wasm_proof_block, COW_BLOCK_SIZE);
 }
 
 static s64 look(struct volume *vol, bool whole)
@@ -243,9 +239,9 @@ static s64 look(struct volume *vol, bool whole)
 	s64 block, ret;
 
 	vol->proof->engine = READ_ONCE(vol->core.engine);
-	ret = proof_call(vol, CORE_PROOF_BEGIN, whole, NULL, 0);
+	ret = proof_ask(vol, vol->proof->found, 0, wasm_proof_begin, whole);
 	while (!ret) {
-		block = proof_call(vol, CORE_PROOF_NEXT, 0, NULL, 0);
+		block = proof_ask(vol, vol->proof->found, 0, wasm_proof_next);
 		if (block == -ENODATA)
 			return 0;
 		if (block >= 0 && ++count > CORE_PROOF_BLOCKS_MAX)
@@ -257,7 +253,7 @@ static s64 look(struct volume *vol, bool whole)
 
 static u64 proof_stat(struct volume *vol, enum core_stat field)
 {
-	return engine_call(vol->core.engine, CORE_STAT, field, 0, 0);
+	return wasm_value(vol->core.engine, field);
 }
 
 /* The log is where the superblock says, which was written here. */

@@ -11,11 +11,10 @@
 /* The next piece of a record, which lies in the COW file. Return: its bytes, 0 at the end. */
 static s64 record_next(struct volume *vol, s64 *offset)
 {
-	s64 bytes = core_ask(&vol->core, CORE_RECORD_NEXT, 0, 0, 0, COW_SECTION_BYTES);
+	s64 bytes = core_ask(&vol->core, wasm_record_next);
 
 	if (bytes > 0)
-		*offset = core_ask(&vol->core, CORE_RECORD_OFFSET, 0, 0, 0,
-				   cow_file_bytes(vol->cow) - bytes);
+		*offset = core_ask(&vol->core, wasm_record_offset);
 	return bytes > 0 && *offset < 0 ? *offset : bytes;
 }
 
@@ -34,31 +33,30 @@ static s64 tie_to_extents(struct volume *vol)
 			continue;
 		}
 		if (run.count)
-			ret = core_ask(&vol->core, CORE_RECORD_EXTENT, run.offset, run.sector,
-				       run.count, S64_MAX);
+			ret = core_ask(&vol->core, wasm_record_extent, run.offset, run.sector,
+				       run.count);
 		run = extents[i];
 	}
-	return ret < 0 ? ret :
-			 core_ask(&vol->core, CORE_RECORD_EXTENT, run.offset, run.sector, run.count,
-				  S64_MAX);
+	return ret < 0 ?
+		       ret :
+		       core_ask(&vol->core, wasm_record_extent, run.offset, run.sector, run.count);
 }
 
 static s64 begin(struct volume *vol)
 {
-	s64 ret = core_ask(&vol->core, CORE_RECORD_BEGIN, 0, 0, 0, S64_MAX);
+	s64 ret = core_ask(&vol->core, wasm_record_begin);
 
 	return ret < 0 ? ret : tie_to_extents(vol);
 }
 
 static s64 record_plan(struct volume *vol)
 {
-	u64 most = DIV_ROUND_UP_ULL(core_nr_blocks(&vol->core), CORE_MASK_CHUNK_BLOCKS);
-	s64 chunks = core_ask(&vol->core, CORE_STAT, CORE_STAT_MASK_CHUNKS, 0, 0, most);
+	s64 chunks = core_ask(&vol->core, wasm_stat, CORE_STAT_MASK_CHUNKS);
 	s64 chunk, ret = min_t(s64, chunks, 0);
 
 	for (chunk = 0; chunk < chunks && ret >= 0; chunk++)
-		ret = core_ask(&vol->core, CORE_RECORD_SURVEY, chunk, 0, 0, S64_MAX);
-	return ret < 0 ? ret : core_ask(&vol->core, CORE_RECORD_PLAN, 0, 0, 0, S64_MAX);
+		ret = core_ask(&vol->core, wasm_record_survey, chunk);
+	return ret < 0 ? ret : core_ask(&vol->core, wasm_record_plan);
 }
 
 static s64 write_pieces(struct volume *vol)
@@ -69,8 +67,7 @@ static s64 write_pieces(struct volume *vol)
 		bytes = record_next(vol, &offset);
 		if (bytes <= 0)
 			return bytes;
-		bytes = core_take(&vol->core, CORE_RECORD_EXPORT, 0, vol->sections.bounce,
-				  COW_SECTION_BYTES);
+		bytes = core_take(&vol->core, vol->sections.bounce, bytes, wasm_record_export);
 		if (bytes < 0)
 			return bytes;
 		err = cow_file_raw(vol->cow, REQ_OP_WRITE, offset, vol->sections.bounce, bytes);
@@ -113,12 +110,12 @@ int record_withdraw(struct volume *vol)
 /* All that the record speaks of is durable before it is. */
 static s64 write_header(struct volume *vol)
 {
-	s64 ret = core_take(&vol->core, CORE_HEADER_ENCODE, false, vol->clean.open_header,
-			    COW_HEADER_SIZE);
+	s64 ret = core_take(&vol->core, vol->clean.open_header, COW_HEADER_SIZE, wasm_header_encode,
+			    false);
 
 	if (ret >= 0)
-		ret = core_take(&vol->core, CORE_RECORD_ENCODE, 0, vol->sections.bounce,
-				COW_HEADER_SIZE);
+		ret = core_take(&vol->core, vol->sections.bounce, COW_HEADER_SIZE,
+				wasm_record_encode);
 	if (ret < 0)
 		return ret;
 	memcpy(vol->clean.sealed_header, vol->sections.bounce, COW_HEADER_SIZE);
@@ -150,8 +147,7 @@ static s64 import_piece(struct volume *vol, size_t bytes)
 	s64 ret;
 
 	do {
-		ret = core_give(&vol->core, CORE_RECORD_IMPORT, 0, vol->sections.bounce, bytes,
-				S64_MAX);
+		ret = core_give(&vol->core, vol->sections.bounce, bytes, wasm_record_import);
 		if (ret == CORE_STATUS_ROOM)
 			ret = room_make(&vol->core) ?: CORE_STATUS_ROOM;
 	} while (ret == CORE_STATUS_ROOM);
@@ -183,14 +179,14 @@ int record_read(struct volume *vol)
 	if (!ret)
 		memcpy(vol->clean.sealed_header, vol->sections.bounce, COW_HEADER_SIZE);
 	if (!ret)
-		ret = core_give(&vol->core, CORE_RECORD_CHECK, 0, vol->sections.bounce,
-				COW_HEADER_SIZE, S64_MAX);
+		ret = core_give(&vol->core, vol->sections.bounce, COW_HEADER_SIZE,
+				wasm_record_check);
 	if (!ret)
 		ret = read_pieces(vol);
 	if (!ret)
-		ret = core_ask(&vol->core, CORE_RECORD_ACCEPT, 0, 0, 0, S64_MAX);
+		ret = core_ask(&vol->core, wasm_record_accept);
 	if (!ret)
-		ret = core_take(&vol->core, CORE_HEADER_ENCODE, false, vol->clean.open_header,
-				COW_HEADER_SIZE);
+		ret = core_take(&vol->core, vol->clean.open_header, COW_HEADER_SIZE,
+				wasm_header_encode, false);
 	return ret == COW_HEADER_SIZE ? 0 : ret;
 }

@@ -18,7 +18,7 @@ struct section_io {
 /* The slot of the section that the core asked for last, or NULL: see engine_memory(). */
 static void *io_memory(struct engine *engine)
 {
-	s64 address = engine_call(engine, CORE_IO_ADDRESS, 0, 0, 0);
+	s64 address = wasm_io_address(engine);
 
 	return engine_memory(engine, CORE_IO_ADDRESS, address, COW_SECTION_BYTES);
 }
@@ -31,9 +31,8 @@ static void *io_memory(struct engine *engine)
 static int get_io(struct volume *vol, bool write, struct section_io *io)
 {
 	struct engine *engine = vol->core.engine;
-	s64 offset = engine_call(engine, CORE_IO_OFFSET, 0, 0, 0);
-	s64 section =
-		engine_ask(engine, CORE_IO_SECTION, 0, 0, 0, core_nr_sections(&vol->core) - 1);
+	s64 offset = wasm_io_offset(engine);
+	s64 section = wasm_io_section(engine);
 	void *memory = io_memory(engine);
 
 	if (section < 0)
@@ -61,7 +60,7 @@ static u64 make_room(struct volume *vol, struct engine *engine)
 
 	core_lock(&vol->core, flags);
 	if (vol->core.snapshot_mode && !vol->core.error && vol->core.engine == engine)
-		bytes = engine_ask(engine, CORE_MEMORY_WANTED, 0, 0, 0, U32_MAX);
+		bytes = wasm_memory_wanted(engine);
 	if (bytes <= (s64)engine_memory_bytes(engine))
 		bytes = 0;
 	core_unlock(&vol->core, flags);
@@ -85,7 +84,8 @@ static s64 request(struct volume *vol, enum core_export what, u64 value, struct 
 	if (!ret) {
 		if (room)
 			engine_let_grow(engine, room);
-		ret = engine_ask(engine, what, value, 0, 0, CORE_SECTION_WRITE);
+		ret = what == CORE_SECTION_REQUEST ? wasm_section_request(engine, value) :
+						     wasm_set_cache(engine, value);
 	}
 	if (ret > CORE_SECTION_READY) {
 		err = get_io(vol, ret == CORE_SECTION_WRITE, io);
@@ -112,7 +112,9 @@ static s64 report(struct volume *vol, enum core_export what, const struct sectio
 			memory = io_memory(vol->core.engine);
 		if (memory)
 			memcpy(memory, vol->sections.bounce, COW_SECTION_BYTES);
-		ret = engine_ask(vol->core.engine, what, io->section, 0, 0, 0);
+		ret = what == CORE_SECTION_READ_DONE ?
+			      wasm_section_read_done(vol->core.engine, io->section) :
+			      wasm_section_write_done(vol->core.engine);
 	}
 	core_unlock(&vol->core, flags);
 	return ret;
@@ -149,12 +151,10 @@ static int next_dirty(struct volume *vol, u64 from, struct section_io *io)
 	s64 ret, nr_sections;
 
 	core_lock(&vol->core, flags);
-	nr_sections = engine_ask(vol->core.engine, CORE_STAT, CORE_STAT_NR_SECTIONS, 0, 0,
-				 core_nr_sections(&vol->core));
+	nr_sections = wasm_stat(vol->core.engine, CORE_STAT_NR_SECTIONS);
 	ret = nr_sections < 0 ? nr_sections : vol->core.error;
 	if (!ret)
-		ret = engine_ask(vol->core.engine, CORE_NEXT_DIRTY_SECTION, from, 0, 0,
-				 nr_sections);
+		ret = wasm_next_dirty_section(vol->core.engine, from);
 	if (ret >= 0 && ret < nr_sections) {
 		if (ret < (s64)from)
 			ret = engine_distrust(vol->core.engine, CORE_NEXT_DIRTY_SECTION, ret);
@@ -205,8 +205,7 @@ int sections_load(struct volume *vol, u64 section)
 /* What the bitmaps take in incremental mode, if it is less than there is, else 0. */
 static s64 less_memory(struct volume *vol)
 {
-	s64 bytes = vol->core.error ?:
-			    engine_ask(vol->core.engine, CORE_MEMORY_WANTED, 0, 0, 0, U32_MAX);
+	s64 bytes = vol->core.error ?: wasm_memory_wanted(vol->core.engine);
 
 	return bytes > 0 && bytes < (s64)engine_memory_bytes(vol->core.engine) ? bytes : 0;
 }

@@ -156,12 +156,12 @@ static s64 plan_rest(struct snapshot_read *read, struct core_run *runs, u64 *sec
 	core_lock(&vol->core, flags);
 	ret = vol->core.error;
 	if (!ret)
-		ret = engine_ask(vol->core.engine, CORE_PLAN_READ, sector, left, 0, CORE_RUNS_MAX);
+		ret = wasm_plan_read(vol->core.engine, sector, left);
 	if (ret > 0) {
 		ret = min_t(s64, ret, READ_RUNS);
 		ret = core_read_plan(&vol->core, runs, ret, ring_head(read->snap->ring)) ?: ret;
 	} else if (ret == CORE_STATUS_MISS) {
-		*section = engine_call(vol->core.engine, CORE_MISS_SECTION, 0, 0, 0);
+		*section = wasm_miss_section(vol->core.engine);
 	}
 	core_unlock(&vol->core, flags);
 	return ret;

@@ -38,10 +38,9 @@ static bool mark(struct volume *vol, struct bio *bio, sector_t sector, sector_t 
 	s64 ret;
 
 	if (bio_op(bio) != REQ_OP_DISCARD)
-		ret = engine_ask(vol->core.engine, CORE_MARK, sector, nr_sectors, 0, S64_MAX);
+		ret = wasm_mark(vol->core.engine, sector, nr_sectors);
 	else if (!cut_claims(vol, bio, sector, nr_sectors))
-		ret = engine_ask(vol->core.engine, CORE_MARK_UNMASKED, block, end - block, 0,
-				 S64_MAX);
+		ret = wasm_mark_unmasked(vol->core.engine, block, end - block);
 	else
 		ret = 0;
 	if (ret < 0 && ret != CORE_STATUS_ROOM)
@@ -81,7 +80,7 @@ static bool may_go(struct volume *vol, struct bio *bio, sector_t sector, sector_
 		return !meets_cow_write(vol, sector, nr_sectors);
 	if (bio_op(bio) == REQ_OP_DISCARD || nr_sectors > INLINE_SECTORS)
 		return false;
-	copied = engine_ask(vol->core.engine, CORE_IS_COPIED, sector, nr_sectors, 0, 1);
+	copied = wasm_is_copied(vol->core.engine, sector, nr_sectors);
 	if (copied < 0) {
 		core_fail_locked(&vol->core, copied, "the core could not look a write up");
 		return true;

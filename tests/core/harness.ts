@@ -4,11 +4,11 @@ import { readFileSync } from 'node:fs';
 import { instantiateSync } from '@assemblyscript/loader';
 import * as assert from 'uvu/assert';
 import { instantiate } from 'wasm3-binding';
+import { type CORE_EXPORTS, STATS } from '../../host/core-exports.js';
 import {
   BLOCK_SECTORS,
   BUFFER_BYTES,
   CORE_ERRNOS,
-  type CORE_EXPORTS,
   EXPECTATIONS,
   MODES,
   type Named,
@@ -17,7 +17,6 @@ import {
   RUN_KINDS,
   SECTION_BYTES,
   SECTION_REQUESTS,
-  STATS,
   STATUS_MISS,
   STATUS_ROOM,
 } from '../../host/layout.js';

@@ -1,6 +1,6 @@
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
-import { STATS } from '../../host/layout.js';
+import { STATS } from '../../host/core-exports.js';
 import { Bench, coreBytes, ENGINES, errno, INCREMENTAL, MIB, SNAPSHOT, V8_RELEASE } from './harness.js';
 
 const SECTORS_MAX = 1n << 37n;

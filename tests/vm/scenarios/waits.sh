@@ -106,7 +106,7 @@ dd if=/dev/datto0 of=/dev/null bs=4k skip=$((late / 8)) count=1 iflag=direct sta
 reader=$!
 sleep 1
 request expand-cow-file 8 0
-waits "expand, behind a read of the snapshot" drain_reads
+waits "expand, behind a read of the snapshot" snapshot_drain_reads
 same "an expand that was killed: error" "$(field 0 error)" ""
 late_for 0
 wait $reader
@@ -118,7 +118,7 @@ step "expand behind a read that does not end"
 late_for $for_ever
 overwrite 0
 request transition-to-incremental 0
-waits "transition to incremental, behind a write" drain_held
+waits "transition to incremental, behind a write" worker_drain_held
 same "a transition that was killed: error" "$(field 0 error)" ""
 same "a transition that was killed: state" "$(field 0 state)" 3
 late_for 0
@@ -127,7 +127,7 @@ unmoved
 late_for $for_ever
 overwrite 1
 request destroy 0
-waits "destroy, behind a write" drain_worker
+waits "destroy, behind a write" worker_drain
 dbdctl_tool status >/dev/null
 late_for 0
 wait $writer
@@ -156,7 +156,7 @@ same "devices after a set-up that was killed" "$(field 0 state)" ""
 refused "is in use" rmmod dattobd
 # Others do not wait for it, and who does can be killed.
 request setup-snapshot -f 40 $ORIGIN $MOUNT/cow1 0
-waits "a set-up behind it" control_lock
+waits "a set-up behind it" minor_lock
 truncate -s 64M /run/other
 other=$(losetup -f --show /run/other)
 make_ext4 "$other"
@@ -214,11 +214,11 @@ done
 late=$(($(block_of $MOUNT/cow1) * 8))
 late_for 0 $for_ever
 request reconfigure -c 65536 0
-waits "reconfigure, writing the cache back" drain_work
+waits "reconfigure, writing the cache back" work_wait
 same "a reconfigure that was killed: error" "$(field 0 error)" ""
 # What it left at work uses the index, which goes with a switch.
 request transition-to-incremental 0
-waits "transition to incremental, behind what a reconfigure began" drain_work
+waits "transition to incremental, behind what a reconfigure began" work_wait
 same "the state after it" "$(field 0 state)" 3
 late_for 0
 dbdctl reconfigure -c 65536 0
@@ -238,7 +238,7 @@ late=$(($(block_of $MOUNT/cow) * 8))
 late_for 0 $for_ever
 timeout 20 dd if=/dev/urandom of=$MOUNT/late bs=4k seek=$late_block count=1 oflag=direct conv=notrunc status=none
 request transition-to-incremental 0
-waits "transition to incremental, behind copies" drain_cow_writes
+waits "transition to incremental, behind copies" cow_writes_drain
 same "a transition that was killed behind copies: error" "$(field 0 error)" ""
 same "a transition that was killed behind copies: state" "$(field 0 state)" 3
 late_for 0
@@ -250,7 +250,7 @@ step "transition to incremental behind copies that do not end"
 late_sectors=256
 late_for 0 $for_ever
 request transition-to-snapshot -f 40 $MOUNT/cow1 0
-waits "transition to snapshot, writing what changed" core_export
+waits "transition to snapshot, writing what changed" handover_export
 same "a transition that was killed after its switch: error" "$(field 0 error)" ""
 same "a transition that was killed after its switch: state" "$(field 0 state)" 3
 late_for 0

@@ -5,6 +5,7 @@
  *
  *   debug_trap  minor                   its core accesses memory out of bounds
  *   debug_lie   minor export returned   its core's export returns this number from now on
+ *   debug_lie_all     export returned   so do all cores, also those that come; "none 0": as it was
  *   debug_stale path                    bios for this disk go to a module that is gone; "none":
  *                                       as it was
  */
@@ -66,6 +67,21 @@ static const struct kernel_param_ops debug_lie_ops = { .set = set_debug_lie };
 
 module_param_cb(debug_lie, &debug_lie_ops, NULL, 0200);
 MODULE_PARM_DESC(debug_lie, "minor, export and what it returns from now on");
+
+static int set_debug_lie_all(const char *value, const struct kernel_param *param)
+{
+	char export[32];
+	s64 returned;
+
+	if (sscanf(value, "%31s %lld", export, &returned) != 2)
+		return -EINVAL;
+	return engine_lie(NULL, export, returned);
+}
+
+static const struct kernel_param_ops debug_lie_all_ops = { .set = set_debug_lie_all };
+
+module_param_cb(debug_lie_all, &debug_lie_all_ops, NULL, 0200);
+MODULE_PARM_DESC(debug_lie_all, "export and what it returns from now on in every core");
 
 static struct compat_bdev stale;
 static const struct block_device_operations *right_operations;

@@ -1,0 +1,137 @@
+/** What the core exports, and what may be right of what an export returns (docs/CORE.md). */
+import {
+  COW_HEADER_SIZE,
+  MASK_CHUNK_BLOCKS,
+  REFUSALS,
+  RUNS_MAX,
+  SECTION_BYTES,
+  SECTION_ENTRIES,
+  SECTION_REQUESTS,
+} from './layout.js';
+
+/**
+ * The largest result that can be right: a number, or
+ *
+ * - `any`: all 64 bits are a value
+ * - `positive`: any number from 0 on
+ * - `blocks`, `sections`, `chunks`: as many as the origin has
+ * - `block`, `section`: a number of one of them
+ * - `memory`: a size of linear memory
+ * - another name: that argument
+ */
+export type Most = number | string;
+
+export interface CoreStat {
+  readonly name: string;
+  readonly value: number;
+  readonly doc: string;
+  readonly most: Most;
+}
+
+const stats = (...rows: ReadonlyArray<readonly [name: string, most: Most, doc: string]>): CoreStat[] =>
+  rows.map(([name, most, doc], value) => ({ name, value, doc, most }));
+
+/** Fields of the export `stat`. */
+export const STATS = stats(
+  ['NR_BLOCKS', 'blocks', 'blocks tracked'],
+  ['NR_SECTIONS', 'sections', 'sections of the index'],
+  ['DATA_OFFSET', 'positive', 'bytes before the data area'],
+  ['FPOS', 'positive', 'next free position, in blocks'],
+  ['FSIZE', 'positive', 'size limit of the COW file, in bytes'],
+  ['SEQID', 'any', 'number of the snapshot in its series'],
+  ['VERSION', 'any', 'version of the header'],
+  ['NR_CHANGED', 'blocks', 'blocks changed'],
+  ['FLAGS', 'any', 'flags of the header'],
+  ['MODE', 1, 'snapshot or incremental'],
+  ['NR_SLOTS', 'positive', 'slots for index sections in use'],
+  ['NR_RESIDENT', 'sections', 'sections in memory'],
+  ['MASK_CHUNKS', 'chunks', 'chunks of the mask'],
+  ['NR_DIRTY', 'sections', 'sections to be written'],
+  ['ROOM', 'positive', 'blocks that may still be copied'],
+  ['UUID_LOW', 'any', 'bytes 0 to 7 of the uuid'],
+  ['UUID_HIGH', 'any', 'bytes 8 to 15 of the uuid'],
+  ['LOG_START', 'positive', "first sector of XFS's log, 0 if there is none"],
+  ['LOG_SECTORS', 'positive', 'sectors of that log'],
+  ['LOG_LAST', 'positive', 'its sector that was written last'],
+  ['LOG_CYCLE', 'any', 'the cycle in that sector'],
+  ['FINGERPRINT', 'any', 'checksum of what a mount elsewhere would change'],
+);
+
+export interface CoreExport {
+  readonly name: string;
+  /** Its arguments; each is an i64, and so is the one result. */
+  readonly args: readonly string[];
+  readonly most: Most;
+  /** The status that it may return beside errnos; ROOM includes MISS. */
+  readonly status?: 'MISS' | 'ROOM';
+}
+
+const exported = <const Name extends string>(
+  name: Name,
+  args: string,
+  most: Most,
+  status?: 'MISS' | 'ROOM',
+): CoreExport & { readonly name: Name } => ({
+  name,
+  args: args.split(' ').filter(Boolean),
+  most,
+  ...(status ? { status } : {}),
+});
+
+const REFUSAL = REFUSALS.length;
+const REQUEST = SECTION_REQUESTS.length - 1;
+
+/** Exports of the core in the order of docs/CORE.md. */
+export const CORE_EXPORTS = [
+  exported('memory_needed', 'nr_sectors cache_bytes', 'positive'),
+  exported('init', 'nr_sectors cache_bytes mode', 0),
+  exported('buffer_address', '', 'memory'),
+  exported('runs_address', '', 'memory'),
+  exported('stat', 'field', 'any'),
+  exported('header_create', 'fsize seqid', 0),
+  exported('header_encode', 'clean', COW_HEADER_SIZE),
+  exported('header_check', 'expect', REFUSAL),
+  exported('set_fsize', 'bytes', 0),
+  exported('to_incremental', 'fsize', 0),
+  exported('mark', 'sector nr_sectors', 'nr_sectors', 'ROOM'),
+  exported('is_copied', 'sector nr_sectors', 1),
+  exported('plan_copy', 'nr_ranges max_blocks', 'max_blocks'),
+  exported('commit_copy', 'block count', 'count', 'ROOM'),
+  exported('plan_read', 'sector nr_sectors', RUNS_MAX, 'MISS'),
+  exported('room_wanted', '', 'memory'),
+  exported('room_make', '', 0),
+  exported('miss_section', '', 'section'),
+  exported('memory_wanted', '', 'memory'),
+  exported('section_request', 'section', REQUEST),
+  exported('set_cache', 'cache_bytes', REQUEST),
+  exported('io_section', '', 'section'),
+  exported('io_offset', '', 'positive'),
+  exported('io_address', '', 'memory'),
+  exported('section_read_done', 'section', 0),
+  exported('section_write_done', '', 0),
+  exported('next_dirty_section', 'from', 'sections'),
+  exported('mask_extent', 'block count', 0, 'ROOM'),
+  exported('mark_unmasked', 'block count', 'count', 'ROOM'),
+  exported('mask_export', 'chunk', MASK_CHUNK_BLOCKS),
+  exported('mask_import', 'chunk', 0, 'ROOM'),
+  exported('changed_export', 'chunk', 1),
+  exported('changed_import', 'chunk', 0, 'ROOM'),
+  exported('next_changed_section', 'from', 'sections'),
+  exported('export_section', 'section', SECTION_ENTRIES, 'MISS'),
+  exported('changed_runs', 'from_block', RUNS_MAX),
+  exported('scan_index', 'first_block nr_entries', RUNS_MAX),
+  exported('proof_begin', 'whole', 0),
+  exported('proof_next', '', 'block'),
+  exported('proof_block', 'bytes', 0),
+  exported('record_begin', '', 0),
+  exported('record_extent', 'offset sector count', 0),
+  exported('record_survey', 'chunk', 2),
+  exported('record_plan', '', 'positive'),
+  exported('record_next', '', SECTION_BYTES),
+  exported('record_offset', '', 'positive'),
+  exported('record_export', '', SECTION_BYTES),
+  exported('record_encode', '', COW_HEADER_SIZE),
+  exported('record_check', '', REFUSAL),
+  exported('record_import', '', REFUSAL, 'ROOM'),
+  exported('record_accept', '', REFUSAL),
+] as const;
