@@ -19,4 +19,7 @@ if git grep -nE '\b(TODO|FIXME|XXX)\b' -- . ':!scripts/check-files.sh' ':!packag
 	echo "something is left to do"
 	bad=1
 fi
+while read -r licence; do
+	[ -e "LICENSES/$licence.txt" ] || { echo "no text of the licence $licence in LICENSES/"; bad=1; }
+done < <(git grep -hoE 'SPDX-License-Identifier: [A-Za-z0-9.+-]+' | sed 's/.*: //' | sort -u)
 exit $bad

@@ -4,7 +4,7 @@ import { readFileSync } from 'node:fs';
 import { avoidedWords } from './words.js';
 
 /** Documents, manual pages, and the programs whose strings are shown. */
-const LOOKED_AT = /^(?:README|SECURITY)\.md$|^docs\/[^/]+\.md$|^docs\/man\/|^(?:cli|host)\/.*\.ts$|^manual\/[^/]+\.ts$/;
+const LOOKED_AT = /^[A-Z]+\.md$|^docs\/[^/]+\.md$|^docs\/man\/|^(?:cli|host)\/.*\.ts$|^manual\/[^/]+\.ts$/;
 /** For developers. */
 const OTHER_READERS = /^docs\/(?:ABI|COMMANDS|CORE|FORMAT|STATES|TESTING)\.md$/;
 

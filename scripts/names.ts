@@ -1,5 +1,5 @@
 /** What comments and documents name must be in the tree: files, functions, and the rows of a document that they cite. */
-import { basename } from 'node:path';
+import { basename, dirname, join } from 'node:path';
 
 /** Named for what they are elsewhere: the kernel's, the C library's, wasm3's, or made by a build. */
 const OUTSIDE: ReadonlySet<string> = new Set([
@@ -58,14 +58,16 @@ export function missingNames(texts: ReadonlyMap<string, string>, paths: readonly
   const parts = [...texts].map(([path, text]) => ({ path, ...partsOf(path, text) }));
   const words = new Set(parts.flatMap(({ code }) => code.match(/[A-Za-z_]\w*/g) ?? []));
   const names = new Set(paths.map((path) => basename(path)));
-  const hasFile = (name: string): boolean =>
-    name.includes('/') ? paths.some((path) => path === name || path.endsWith(`/${name}`)) : names.has(name);
+  const hasFile = (name: string, from: string): boolean => {
+    if (name.startsWith('../')) return paths.includes(join(dirname(from), name));
+    return name.includes('/') ? paths.some((path) => path === name || path.endsWith(`/${name}`)) : names.has(name);
+  };
   const hasLabel = (document: string, label: string): boolean =>
     new RegExp(`(^|[^\\w.])${label.replaceAll('.', '\\.')}(?![\\w]|\\.\\d)`, 'm').test(texts.get(document) ?? '');
   return parts.flatMap(({ path, prose }) => {
     const missing = [
       ...first(prose, FUNCTION).flatMap((name) => (words.has(name) ? [] : [`${name}()`])),
-      ...first(prose, FILE).filter((name) => !hasFile(name)),
+      ...first(prose, FILE).filter((name) => !hasFile(name, path)),
     ].filter((name) => !OUTSIDE.has(name));
     const rows = [...prose.matchAll(CITATION)].flatMap(([, document, labels]) =>
       labels!.match(LABEL)!.flatMap((label) => (hasLabel(document!, label) ? [] : [`${label} of ${document}`])),

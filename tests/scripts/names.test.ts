@@ -30,6 +30,17 @@ test('a function, a file and a row that are not there are each named, with their
   ]);
 });
 
+test('a path from the folder of the file that names it is looked up from there', () => {
+  const lines = tree({
+    'README.md': '',
+    'docs/one.md': '[here](../README.md) [there](../docs/two.md) ../../README.md',
+  });
+  assert.equal(lines, [
+    'docs/one.md: names ../docs/two.md, which is not in the tree',
+    'docs/one.md: names ../../README.md, which is not in the tree',
+  ]);
+});
+
 test('code that names a function is no comment, and a comment is no code', () => {
   const lines = tree({ 'one.ts': 'const url = `x`; // only here()\n', 'two.ts': '/* only here() */' });
   assert.equal(lines.length, 2);
