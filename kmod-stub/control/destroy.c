@@ -79,7 +79,7 @@ void transition_unload(struct dattobd_device *dev)
 	bool keep_cow = !compat_bdev_mounted_rw(origin_bdev(&dev->vol.origin));
 
 	device_enlist(dev, false);
-	if (!dev->tracked) {
+	if (dev->phase == PHASE_REFUSED) {
 		device_free(dev);
 		return;
 	}
@@ -95,7 +95,7 @@ int transition_destroy(struct dattobd_device *dev)
 	if (dev->vol.snap && snapshot_close(dev->vol.snap))
 		return -EBUSY;
 	err = device_check_thawed(dev);
-	if (!err && dev->tracked)
+	if (!err && dev->phase != PHASE_REFUSED)
 		err = wind_down(dev, !compat_bdev_mounted_rw(origin_bdev(&dev->vol.origin)));
 	if (!err) {
 		request_ignore_kill();

@@ -7,6 +7,7 @@
 #include <linux/workqueue.h>
 #include "control/auto_grow.h"
 #include "control/grow_cow.h"
+#include "control/state.h"
 #include "io/volume.h"
 
 /**
@@ -25,8 +26,7 @@ struct watch {
  * struct dattobd_device - What is not said to be otherwise is under minor_lock().
  * @claim: see device_claim()
  * @uuid: of the series
- * @tracked: its writes are intercepted
- * @unverified: reloaded, and not mounted read-write since
+ * @phase: see device_set_phase()
  * @publish_wanted: /dev/dattoN comes with the mount
  * @origin_name, @cow_name: as given to reload, else NULL
  * @cache_bytes, @fallocate_mib: as configured, for status only; 0 bytes is the default
@@ -35,7 +35,8 @@ struct dattobd_device {
 	struct volume vol;
 	struct list_head claim;
 	u8 uuid[COW_UUID_SIZE];
-	bool tracked, unverified, publish_wanted;
+	enum phase phase;
+	bool publish_wanted;
 	char *origin_name, *cow_name;
 	u64 cache_bytes, fallocate_mib;
 	struct watch watch;

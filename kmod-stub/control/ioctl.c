@@ -200,7 +200,7 @@ static void describe(struct dattobd_device *dev, struct dattobd_info *info)
 	info->state = device_state(dev);
 	info->error = READ_ONCE(dev->vol.core.error);
 	info->cache_size = device_cache_bytes(dev);
-	if (READ_ONCE(dev->unverified)) {
+	if (!device_is_verified(info->state)) {
 		strscpy(info->cow, dev->cow_name, sizeof(info->cow));
 		strscpy(info->bdev, dev->origin_name, sizeof(info->bdev));
 		return;

@@ -192,11 +192,8 @@ static void strip(struct dattobd_device *dev)
 {
 	struct cow_file *cow = dev->vol.cow;
 
-	if (dev->tracked) {
-		origin_remove(&dev->vol.origin);
-		intercept_disable();
-		dev->tracked = false;
-	}
+	origin_remove(&dev->vol.origin);
+	intercept_disable();
 	if (dev->vol.snap)
 		snapshot_close(dev->vol.snap);
 	device_drop_snapshot(dev);
@@ -207,25 +204,28 @@ static void strip(struct dattobd_device *dev)
 	device_unclaim(dev);
 }
 
-static void track(struct dattobd_device *dev, const char *cow)
+/* Return: the phase that this leads to. */
+static enum phase track(struct dattobd_device *dev, const char *cow)
 {
 	int err = device_claim(dev);
 
 	if (err) {
 		refuse_reload(dev, cow, err, "another minor tracks this origin already");
-		return;
+		return PHASE_REFUSED;
 	}
 	err = intercept_enable(origin_bdev(&dev->vol.origin));
 	if (err) {
 		device_unclaim(dev);
 		refuse_reload(dev, cow, err, "writes cannot be intercepted");
-		return;
+		return PHASE_REFUSED;
 	}
 	dev->vol.clean.state = CLEAN_LOADING;
-	dev->tracked = true;
+	device_set_phase(dev, PHASE_LOADING);
 	origin_add(&dev->vol.origin);
-	if (load_device(dev, cow))
-		strip(dev);
+	if (!load_device(dev, cow))
+		return PHASE_RELOADED;
+	strip(dev);
+	return PHASE_REFUSED;
 }
 
 int reload(unsigned int minor, const char *origin, const char *cow, u64 cache_bytes,
@@ -243,8 +243,7 @@ int reload(unsigned int minor, const char *origin, const char *cow, u64 cache_by
 	}
 	dev->cache_bytes = cache_bytes;
 	dev->vol.core.snapshot_mode = snapshot_mode;
-	dev->unverified = true;
-	track(dev, cow);
+	device_set_phase(dev, track(dev, cow));
 	device_enlist(dev, true);
 	if (!dev->vol.core.error) {
 		pr_dev_info(dev, "goes on tracking %s with %s", dev->vol.origin.path,

@@ -1,26 +1,51 @@
 // SPDX-License-Identifier: GPL-2.0-only
+#include <linux/bits.h>
+#include <linux/bug.h>
 #include "control/device.h"
 #include "control/state.h"
 
-bool device_is_active(struct dattobd_device *dev)
-{
-	bool rw = compat_bdev_mounted_rw(origin_bdev(&dev->vol.origin));
+#define TO(phase) BIT(phase)
 
-	if (rw && dev->vol.core.engine)
-		WRITE_ONCE(dev->unverified, false);
-	return rw;
+/* By phase, those that may follow it. */
+static const unsigned long followers[] = {
+	[PHASE_NEW] = TO(PHASE_LOADING) | TO(PHASE_TRACKING) | TO(PHASE_REFUSED),
+	[PHASE_LOADING] = TO(PHASE_RELOADED) | TO(PHASE_REFUSED),
+	[PHASE_RELOADED] = TO(PHASE_TRACKING),
+	[PHASE_TRACKING] = 0,
+	[PHASE_REFUSED] = 0,
+};
+
+void device_set_phase(struct dattobd_device *dev, enum phase phase)
+{
+	if (WARN_ON_ONCE(!(followers[dev->phase] & BIT(phase))))
+		return;
+	WRITE_ONCE(dev->phase, phase);
 }
 
-enum dattobd_state device_state(struct dattobd_device *dev)
+static bool is_mounted(const struct dattobd_device *dev)
 {
-	bool active = device_is_active(dev);
+	return compat_bdev_mounted_rw(origin_bdev(&dev->vol.origin));
+}
 
-	if (READ_ONCE(dev->unverified))
-		return dev->vol.core.snapshot_mode ? DATTOBD_STATE_UNVERIFIED_SNAPSHOT :
-						     DATTOBD_STATE_UNVERIFIED_INCREMENTAL;
-	if (dev->vol.core.snapshot_mode)
-		return active ? DATTOBD_STATE_ACTIVE_SNAPSHOT : DATTOBD_STATE_DORMANT_SNAPSHOT;
-	return active ? DATTOBD_STATE_ACTIVE_INCREMENTAL : DATTOBD_STATE_DORMANT_INCREMENTAL;
+bool device_look(struct dattobd_device *dev)
+{
+	bool mounted = is_mounted(dev);
+
+	if (mounted && dev->phase == PHASE_RELOADED)
+		device_set_phase(dev, PHASE_TRACKING);
+	return mounted;
+}
+
+enum dattobd_state device_state(const struct dattobd_device *dev)
+{
+	enum phase phase = READ_ONCE(dev->phase);
+	bool mounted = is_mounted(dev);
+	unsigned int state = dev->vol.core.snapshot_mode ? DATTOBD_STATE_DORMANT_SNAPSHOT :
+							   DATTOBD_STATE_DORMANT_INCREMENTAL;
+
+	if (phase == PHASE_REFUSED || (phase == PHASE_RELOADED && !mounted))
+		return state | DATTOBD_STATE_UNVERIFIED_INCREMENTAL;
+	return mounted ? state | DATTOBD_STATE_ACTIVE_INCREMENTAL : state;
 }
 
 u64 device_cache_bytes(const struct dattobd_device *dev)

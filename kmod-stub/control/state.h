@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* The state of a device, as users see it. */
+/* The state of a device: what it went through, and what users see of it. */
 #ifndef DATTOBD_CONTROL_STATE_H
 #define DATTOBD_CONTROL_STATE_H
 
@@ -7,11 +7,33 @@
 
 struct dattobd_device;
 
-/** device_state() - As users see it. */
-enum dattobd_state device_state(struct dattobd_device *dev);
+/** enum phase - What a device went through; its mode and its error are those of its core. */
+enum phase {
+	PHASE_NEW, /* it is being made, and nothing is intercepted */
+	PHASE_LOADING, /* its writes are intercepted, and its record is being read */
+	PHASE_RELOADED, /* not mounted read-write since */
+	PHASE_TRACKING,
+	PHASE_REFUSED, /* a reload that failed: names and an error, and nothing is intercepted */
+};
 
-/** device_is_active() - Has a reloaded device's origin been mounted read-write since? */
-bool device_is_active(struct dattobd_device *dev);
+/** device_set_phase() - Context: minor_lock(). A phase that cannot follow changes nothing. */
+void device_set_phase(struct dattobd_device *dev, enum phase phase);
+
+/**
+ * device_look() - See whether the origin is mounted read-write. A reloaded device is verified then.
+ *
+ * Context: minor_lock(). Return: whether it is.
+ */
+bool device_look(struct dattobd_device *dev);
+
+/** device_state() - As users see it; nothing is changed. */
+enum dattobd_state device_state(const struct dattobd_device *dev);
+
+/** device_is_verified() - Has a device of this state been mounted read-write since its reload? */
+static inline bool device_is_verified(enum dattobd_state state)
+{
+	return !(state & DATTOBD_STATE_UNVERIFIED_INCREMENTAL);
+}
 
 /** device_cache_bytes() - The cache limit in force, the default substituted for 0. */
 u64 device_cache_bytes(const struct dattobd_device *dev);

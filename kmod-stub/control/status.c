@@ -83,7 +83,7 @@ static void show_auto_grow(struct seq_file *m, const struct auto_grow *auto_grow
 static void show_device(struct seq_file *m, struct dattobd_device *dev)
 {
 	enum dattobd_state state = device_state(dev);
-	bool verified = !READ_ONCE(dev->unverified);
+	bool verified = device_is_verified(state);
 	int error = READ_ONCE(dev->vol.core.error);
 
 	seq_puts(m, "\t\t{\n");

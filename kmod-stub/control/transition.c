@@ -97,7 +97,7 @@ int transition_setup(unsigned int minor, const char *origin, const char *cow, u6
 	if (err)
 		goto disable;
 	take_over(dev, &next);
-	dev->tracked = true;
+	device_set_phase(dev, PHASE_TRACKING);
 	origin_add(&dev->vol.origin);
 	err = drain_old_writes(dev) ?: shutter_begin(&dev->vol);
 	thaw(dev);
@@ -128,12 +128,13 @@ free:
  * Steps C6 and C7 of docs/ABI.md, B.4, then the state. On success a snapshot refuses to be opened,
  * and no clean record is left that would soon be wrong.
  */
-static int check_state(struct dattobd_device *dev, enum dattobd_state wanted)
+static int begin_transition(struct dattobd_device *dev, enum dattobd_state wanted)
 {
 	int err = -EINVAL;
 
 	if (dev->vol.snap && snapshot_close(dev->vol.snap))
 		return -EBUSY;
+	device_look(dev);
 	if (!READ_ONCE(dev->vol.core.error) && device_state(dev) == wanted)
 		err = device_check_thawed(dev) ?: worker_clear_clean(&dev->vol);
 	if (err && dev->vol.snap)
@@ -191,7 +192,7 @@ int transition_to_incremental(struct dattobd_device *dev)
 	struct snapshot *snap = dev->vol.snap;
 	int err;
 
-	err = check_state(dev, DATTOBD_STATE_ACTIVE_SNAPSHOT);
+	err = begin_transition(dev, DATTOBD_STATE_ACTIVE_SNAPSHOT);
 	if (err)
 		return err;
 	/* Now, while it can be given up: the freeze waits for their writers whatever comes. */
@@ -340,7 +341,7 @@ int transition_to_snapshot(struct dattobd_device *dev, const char *cow, u64 fall
 	struct next next = {};
 	int err, lost;
 
-	err = check_state(dev, DATTOBD_STATE_ACTIVE_INCREMENTAL);
+	err = begin_transition(dev, DATTOBD_STATE_ACTIVE_INCREMENTAL);
 	if (!err)
 		err = check_cow_file(dev);
 	if (!err)

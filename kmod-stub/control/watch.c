@@ -134,7 +134,7 @@ void watch_work(struct work_struct *work)
 
 	if (minor_trylock(dev->vol.core.minor)) {
 		if (!READ_ONCE(dev->vol.core.error)) {
-			if (device_is_active(dev))
+			if (device_look(dev))
 				mounted(dev);
 			else
 				not_mounted(dev);

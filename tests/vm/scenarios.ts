@@ -100,6 +100,14 @@ export const scenarios: readonly Scenario[] = [
   { name: 'boot-volume', fileSystems: ext4, diskMib: [200, SCRATCH_MIB], seconds: 30 },
   { name: 'filesystems', fileSystems: ext4, diskMib: [41, SCRATCH_MIB, 41], seconds: 60 },
   {
+    name: 'lies',
+    fileSystems: ext4,
+    options: ['LIES_SECONDS', 'LIES_SEED'],
+    diskMib: [64],
+    seconds: 120,
+    debugCore: true,
+  },
+  {
     name: 'bare',
     fileSystems: both,
     options: ['TRANSITIONS_SECONDS', 'TRANSITIONS_SEED'],
