@@ -28,7 +28,7 @@ void transition_dismantle(struct dattobd_device *dev, bool keep_cow)
 	auto_expand_pause(dev, 0);
 	cancel_work_sync(&dev->vol.fill.work);
 	flush_work(&dev->vol.sections.work);
-	/* Others' writes to the COW file's blocks are held until our own to them have ended. */
+	/* Others' writes to the COW file's blocks are deferred until our own to them have ended. */
 	cow_writes_wait(&dev->vol.writes);
 	origin_remove(&dev->vol.origin);
 	worker_flush(&dev->vol);

@@ -10,7 +10,7 @@ struct dattobd_device;
 int transition_destroy(struct dattobd_device *dev);
 
 /**
- * transition_dismantle() - Stop tracking, let held writes go, remove disk and COW file, and free
+ * transition_dismantle() - Stop tracking, let deferred writes go, remove disk and COW file, and free
  * the device. A clean record stays in a COW file that is kept, unless a write still comes.
  */
 void transition_dismantle(struct dattobd_device *dev, bool keep_cow);

@@ -14,12 +14,12 @@
  * struct watch - Under minor_lock().
  * @work: looks
  * @idle_ticks: looks in a row that found no filesystem mounted read-write
- * @no_record: none could be written: not tried again before the next mount
+ * @no_checkpoint: none could be written: not tried again before the next mount
  */
 struct watch {
 	struct delayed_work work;
 	unsigned int idle_ticks;
-	bool no_record;
+	bool no_checkpoint;
 };
 
 /**

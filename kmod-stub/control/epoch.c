@@ -11,19 +11,19 @@
 #define COW_FILE_NEEDS \
 	"expected ext2, ext3, ext4 or xfs; no data=journal, realtime, encryption or DAX"
 
-void next_discard(struct next *next)
+void epoch_discard(struct epoch *epoch)
 {
 	request_ignore_kill();
-	if (next->snap) {
-		snapshot_close(next->snap);
-		snapshot_destroy(next->snap);
+	if (epoch->snap) {
+		snapshot_close(epoch->snap);
+		snapshot_destroy(epoch->snap);
 	}
-	if (next->cow) {
-		cow_file_unlink(next->cow);
-		cow_file_release(next->cow);
+	if (epoch->cow) {
+		cow_file_unlink(epoch->cow);
+		cow_file_release(epoch->cow);
 	}
-	engine_destroy(next->engine);
-	memset(next, 0, sizeof(*next));
+	engine_destroy(epoch->engine);
+	memset(epoch, 0, sizeof(*epoch));
 }
 
 /*
@@ -55,10 +55,10 @@ static int check_allocation(struct dattobd_device *dev, struct engine *engine, u
 	return -ENOSPC;
 }
 
-int next_create(struct dattobd_device *dev, const char *path, u64 mib, u64 cache_bytes, u64 seqid,
-		struct next *next)
+int epoch_create(struct dattobd_device *dev, const char *path, u64 mib, u64 cache_bytes, u64 seqid,
+		 struct epoch *epoch)
 {
-	u64 bytes = allocation(dev, mib, &next->fallocate_mib);
+	u64 bytes = allocation(dev, mib, &epoch->fallocate_mib);
 	void *header = kmalloc(COW_HEADER_SIZE, GFP_KERNEL);
 	s64 position;
 	void *made;
@@ -69,8 +69,8 @@ int next_create(struct dattobd_device *dev, const char *path, u64 mib, u64 cache
 	made = handover_create(&dev->vol.core, cache_bytes, bytes, seqid, dev->uuid, header);
 	if (IS_ERR(made))
 		goto failed;
-	next->engine = made;
-	err = check_allocation(dev, next->engine, bytes);
+	epoch->engine = made;
+	err = check_allocation(dev, epoch->engine, bytes);
 	if (err) {
 		made = ERR_PTR(err);
 		goto failed;
@@ -83,18 +83,18 @@ int next_create(struct dattobd_device *dev, const char *path, u64 mib, u64 cache
 			   -EOPNOTSUPP);
 	if (IS_ERR(made))
 		goto failed;
-	next->cow = made;
+	epoch->cow = made;
 
-	position = wasm_stat(next->engine, CORE_STAT_FPOS);
-	made = position < 0 ? ERR_PTR(position) : snapshot_create(&dev->vol, next->cow, position);
+	position = wasm_stat(epoch->engine, CORE_STAT_FPOS);
+	made = position < 0 ? ERR_PTR(position) : snapshot_create(&dev->vol, epoch->cow, position);
 	if (IS_ERR(made))
 		goto failed;
-	next->snap = made;
+	epoch->snap = made;
 	kfree(header);
 	return 0;
 
 failed:
 	kfree(header);
-	next_discard(next);
+	epoch_discard(epoch);
 	return PTR_ERR(made);
 }

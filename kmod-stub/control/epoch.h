@@ -5,7 +5,7 @@
 
 #include "control/device.h"
 
-struct next {
+struct epoch {
 	struct engine *engine;
 	struct cow_file *cow;
 	struct snapshot *snap;
@@ -13,17 +13,17 @@ struct next {
 };
 
 /**
- * next_create() - Create core, COW file and disk of a snapshot.
+ * epoch_create() - Create core, COW file and disk of a snapshot.
  * @path: of the COW file, as the caller gave it
  * @mib: its size; 0 for the default share of the origin
- * @next: result, zeroed before; zeroed again on an error
+ * @epoch: result, zeroed before; zeroed again on an error
  *
  * Errors and their order: docs/ABI.md, B4.7b to B4.14.
  */
-int next_create(struct dattobd_device *dev, const char *path, u64 mib, u64 cache_bytes, u64 seqid,
-		struct next *next);
+int epoch_create(struct dattobd_device *dev, const char *path, u64 mib, u64 cache_bytes, u64 seqid,
+		 struct epoch *epoch);
 
-/** next_discard() - Undo next_create(): the COW file is removed. */
-void next_discard(struct next *next);
+/** epoch_discard() - Undo epoch_create(): the COW file is removed. */
+void epoch_discard(struct epoch *epoch);
 
 #endif

@@ -99,7 +99,7 @@ static u64 changed_now(struct dattobd_device *dev)
 }
 
 /*
- * Who gets room for the smaller core has a write that is held. Who changes its size otherwise has
+ * Who gets room for the smaller core has a write that is deferred. Who changes its size otherwise has
  * sections_lock, and has done with it when this has that.
  */
 static struct engine *exchange(struct dattobd_device *dev, struct engine *larger, u64 nr_sectors,
@@ -111,7 +111,8 @@ static struct engine *exchange(struct dattobd_device *dev, struct engine *larger
 	mutex_lock(&dev->vol.core.io_lock);
 	core_lock(&dev->vol.core, flags);
 	if (wasm_stat(dev->vol.core.engine, CORE_STAT_NR_CHANGED) == changed &&
-	    dev->vol.worker.nr_held == READ_ONCE(dev->vol.worker.nr_gone) && !dev->vol.core.error) {
+	    dev->vol.worker.nr_deferred == READ_ONCE(dev->vol.worker.nr_gone) &&
+	    !dev->vol.core.error) {
 		other = dev->vol.core.engine;
 		dev->vol.core.engine = larger;
 		WRITE_ONCE(dev->vol.core.nr_sectors, nr_sectors);

@@ -17,7 +17,7 @@ int grow_check(struct dattobd_device *dev);
  * grow_origin() - Let the device track all of an origin that has grown, and count what it grew by
  * as changed.
  *
- * Context: incremental mode; the filesystem is frozen, and no write is held.
+ * Context: incremental mode; the filesystem is frozen, and no write is deferred.
  * Return: 0; -%EFBIG if it is too large to be tracked; -%EBUSY if writes that pass the filesystem
  * keep coming; -%ENOMEM.
  */

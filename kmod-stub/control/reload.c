@@ -16,7 +16,7 @@
 #include "cow/open.h"
 #include "io/intercept.h"
 #include "io/proof.h"
-#include "io/record.h"
+#include "io/checkpoint.h"
 #include "io/snapshot.h"
 
 static const struct refusal {
@@ -116,8 +116,8 @@ static void adopt(struct dattobd_device *dev)
 	dev->growth.masked_end = dev->vol.core.snapshot_mode ? cow_file_end(dev->vol.cow) : 0;
 }
 
-/* From here on the first write is held. Return: false if one came too early. */
-static bool seal_loaded(struct dattobd_device *dev)
+/* From here on the first write is deferred. Return: false if one came too early. */
+static bool mark_loaded(struct dattobd_device *dev)
 {
 	unsigned long flags;
 	bool loaded;
@@ -136,7 +136,7 @@ static bool seal_loaded(struct dattobd_device *dev)
  */
 static bool take_old_size(struct dattobd_device *dev)
 {
-	u64 nr_sectors = le64_to_cpup(dev->vol.clean.sealed_header + CORE_RECORD_NR_SECTORS_OFFSET);
+	u64 nr_sectors = le64_to_cpup(dev->vol.clean.clean_header + CORE_RECORD_NR_SECTORS_OFFSET);
 
 	if (!nr_sectors || nr_sectors >= dev->vol.core.nr_sectors)
 		return false;
@@ -163,11 +163,11 @@ static int load_device(struct dattobd_device *dev, const char *cow)
 	dev->vol.cow = file;
 	ret = create_core(dev)						    ?:
 		      proof_learn(&dev->vol, &dev->vol.shutter.fingerprint) ?:
-									      record_read(&dev->vol);
+		      checkpoint_read(&dev->vol);
 	if (ret == CORE_REFUSAL_RESIZED && take_old_size(dev))
 		ret = create_core(dev)						    ?:
 			      proof_learn(&dev->vol, &dev->vol.shutter.fingerprint) ?:
-			      record_read(&dev->vol);
+			      checkpoint_read(&dev->vol);
 	if (ret > 0 && ret < (int)ARRAY_SIZE(refusals)) {
 		refuse_reload(dev, cow, refusals[ret].error, refusals[ret].why);
 		return refusals[ret].error;
@@ -179,8 +179,8 @@ static int load_device(struct dattobd_device *dev, const char *cow)
 		return ret;
 	}
 	adopt(dev);
-	if (!seal_loaded(dev)) {
-		record_withdraw(&dev->vol); /* it does not know of that write */
+	if (!mark_loaded(dev)) {
+		checkpoint_remove(&dev->vol); /* it does not know of that write */
 		refuse_reload(dev, cow, -EAGAIN, "the origin was written to meanwhile");
 		return -EAGAIN;
 	}

@@ -35,12 +35,12 @@ static void thaw(struct dattobd_device *dev)
 }
 
 /* Let the next snapshot take over. Context: core_lock, or a device that nobody else knows. */
-static void take_over(struct dattobd_device *dev, struct next *next)
+static void switch_epoch(struct dattobd_device *dev, struct epoch *epoch)
 {
-	dev->vol.core.engine = next->engine;
-	dev->vol.cow = next->cow;
-	dev->vol.snap = next->snap;
-	dev->fallocate_mib = next->fallocate_mib;
+	dev->vol.core.engine = epoch->engine;
+	dev->vol.cow = epoch->cow;
+	dev->vol.snap = epoch->snap;
+	dev->fallocate_mib = epoch->fallocate_mib;
 	WRITE_ONCE(dev->vol.core.snapshot_mode, true);
 }
 
@@ -75,7 +75,7 @@ int transition_setup(unsigned int minor, const char *origin, const char *cow, u6
 		     u64 cache_bytes)
 {
 	struct dattobd_device *dev = device_new(minor, origin, true);
-	struct next next = {};
+	struct epoch epoch = {};
 	int err;
 
 	if (IS_ERR(dev))
@@ -84,10 +84,10 @@ int transition_setup(unsigned int minor, const char *origin, const char *cow, u6
 	dev->cache_bytes = cache_bytes;
 	err = device_check_thawed(dev);
 	if (!err)
-		err = next_create(dev, cow, fallocate_mib, device_cache_bytes(dev), 1, &next);
+		err = epoch_create(dev, cow, fallocate_mib, device_cache_bytes(dev), 1, &epoch);
 	if (err)
 		goto free;
-	err = handover_mask_cow(next.engine, next.cow);
+	err = handover_mask_cow(epoch.engine, epoch.cow);
 	if (err)
 		goto discard;
 	err = intercept_enable(origin_bdev(&dev->vol.origin));
@@ -96,7 +96,7 @@ int transition_setup(unsigned int minor, const char *origin, const char *cow, u6
 	err = freeze(dev);
 	if (err)
 		goto disable;
-	take_over(dev, &next);
+	switch_epoch(dev, &epoch);
 	device_set_phase(dev, PHASE_TRACKING);
 	origin_add(&dev->vol.origin);
 	err = drain_old_writes(dev) ?: shutter_begin(&dev->vol);
@@ -118,7 +118,7 @@ int transition_setup(unsigned int minor, const char *origin, const char *cow, u6
 disable:
 	intercept_disable();
 discard:
-	next_discard(&next);
+	epoch_discard(&epoch);
 free:
 	device_free(dev);
 	return err;
@@ -198,14 +198,14 @@ int transition_to_incremental(struct dattobd_device *dev)
 	/* Now, while it can be given up: the freeze waits for their writers whatever comes. */
 	err = auto_expand_pause(dev, MAX_SCHEDULE_TIMEOUT)		       ?:
 		      work_wait(&dev->vol.sections.work, MAX_SCHEDULE_TIMEOUT) ?:
-		      worker_drain_held(&dev->vol, MAX_SCHEDULE_TIMEOUT);
+		      worker_drain_deferred(&dev->vol, MAX_SCHEDULE_TIMEOUT);
 	if (err)
 		goto stay;
 	err = freeze(dev);
 	if (err)
 		goto stay;
 	/* By count: writers that pass the filesystem go on, and those that come are recorded. */
-	err = worker_drain_held(&dev->vol, FROZEN_WAIT) ?:
+	err = worker_drain_deferred(&dev->vol, FROZEN_WAIT) ?:
 		      cow_writes_drain(&dev->vol.writes, FROZEN_WAIT);
 	if (err) {
 		thaw(dev);
@@ -253,7 +253,7 @@ static int follow_size(struct dattobd_device *dev)
 	err = freeze(dev);
 	if (err)
 		return err;
-	err = worker_drain_held(&dev->vol, FROZEN_WAIT) ?: grow_origin(dev);
+	err = worker_drain_deferred(&dev->vol, FROZEN_WAIT) ?: grow_origin(dev);
 	thaw(dev);
 	return err;
 }
@@ -280,34 +280,34 @@ static int check_cow_file(struct dattobd_device *dev)
 	return err;
 }
 
-/* Switch to @next, if no write came in since its core was given the state of the present one. */
-static bool switched(struct dattobd_device *dev, struct next *next, u64 changed)
+/* Switch to @epoch, if no write came in since its core was given the state of the present one. */
+static bool switched(struct dattobd_device *dev, struct epoch *epoch, u64 changed)
 {
 	unsigned long flags;
 	bool quiet;
 
 	core_lock(&dev->vol.core, flags);
-	/* A write that is still held was not looked at by the next core. */
+	/* A write that is still deferred was not looked at by the next core. */
 	quiet = wasm_stat(dev->vol.core.engine, CORE_STAT_NR_CHANGED) == changed &&
-		dev->vol.worker.nr_held == READ_ONCE(dev->vol.worker.nr_gone) &&
+		dev->vol.worker.nr_deferred == READ_ONCE(dev->vol.worker.nr_gone) &&
 		!dev->vol.core.error;
 	if (quiet)
-		take_over(dev, next);
+		switch_epoch(dev, epoch);
 	core_unlock(&dev->vol.core, flags);
 	return quiet;
 }
 
-static int switch_frozen(struct dattobd_device *dev, struct next *next)
+static int switch_frozen(struct dattobd_device *dev, struct epoch *epoch)
 {
 	unsigned int tries;
 	u64 changed;
 	int err;
 
 	for (tries = 0; tries < SWITCH_TRIES; tries++) {
-		err = handover_inherit(&dev->vol.core, next->engine, next->cow, !tries, &changed);
+		err = handover_inherit(&dev->vol.core, epoch->engine, epoch->cow, !tries, &changed);
 		if (err)
 			return err;
-		if (switched(dev, next, changed))
+		if (switched(dev, epoch, changed))
 			return 0;
 	}
 	return -EBUSY;
@@ -338,7 +338,7 @@ int transition_to_snapshot(struct dattobd_device *dev, const char *cow, u64 fall
 	struct cow_file *old = dev->vol.cow;
 	struct core_counters counters;
 	struct engine *engine;
-	struct next next = {};
+	struct epoch epoch = {};
 	int err, lost;
 
 	err = begin_transition(dev, DATTOBD_STATE_ACTIVE_INCREMENTAL);
@@ -350,18 +350,18 @@ int transition_to_snapshot(struct dattobd_device *dev, const char *cow, u64 fall
 		return err;
 	engine = dev->vol.core.engine; /* another one if the origin has grown */
 	core_counters(&dev->vol.core, &counters);
-	err = next_create(dev, cow, fallocate_mib ?: dev->fallocate_mib, cow_max_memory_default,
-			  counters.seqid + 1, &next);
+	err = epoch_create(dev, cow, fallocate_mib ?: dev->fallocate_mib, cow_max_memory_default,
+			   counters.seqid + 1, &epoch);
 	if (err)
 		return err;
 	err = freeze(dev);
 	if (err)
 		goto discard;
-	err = worker_drain_held(&dev->vol, FROZEN_WAIT);
+	err = worker_drain_deferred(&dev->vol, FROZEN_WAIT);
 	/* devices_lock: what control/status.c reads changes as one. */
 	mutex_lock(&devices_lock);
 	if (!err)
-		err = check_size(dev) ?: switch_frozen(dev, &next);
+		err = check_size(dev) ?: switch_frozen(dev, &epoch);
 	if (!err)
 		dev->cache_bytes = 0;
 	mutex_unlock(&devices_lock);
@@ -386,6 +386,6 @@ int transition_to_snapshot(struct dattobd_device *dev, const char *cow, u64 fall
 	return err ?: lost;
 
 discard:
-	next_discard(&next);
+	epoch_discard(&epoch);
 	return err;
 }

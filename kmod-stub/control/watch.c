@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * The watch: once a second, and soon after a write that broke a seal, look what became of the
+ * The watch: once a second, and soon after a write that removed a checkpoint, look what became of the
  * origin's filesystem.
  *
  * - It is mounted read-write: a reloaded device becomes active, with its /dev/dattoN; a COW file
@@ -24,11 +24,11 @@
 
 #define INTERVAL HZ
 #define SOON (HZ / 20)
-#define PEACE (5 * HZ) /* between a broken seal and the next */
+#define PEACE (5 * HZ) /* between two checkpoints, if a write removed the first */
 #define QUIET (2 * HZ) /* without a write, before a record */
-#define RECORD_WAIT HZ /* for a clean record; others wait for the watch meanwhile */
+#define CHECKPOINT_WAIT HZ /* for a clean record; others wait for the watch meanwhile */
 #define LAST_REQUESTS (5 * HZ) /* when the machine goes down: for all requests to end */
-#define LAST_RECORDS (15 * HZ) /* and for all records */
+#define LAST_CHECKPOINTS (15 * HZ) /* and for all records */
 #define LAST_EACH HZ /* but for each so much, whatever the others took */
 
 static void guard_mounted_again(struct dattobd_device *dev)
@@ -52,7 +52,7 @@ static void mounted(struct dattobd_device *dev)
 	int err;
 
 	dev->watch.idle_ticks = 0;
-	dev->watch.no_record = false;
+	dev->watch.no_checkpoint = false;
 	guard_mounted_again(dev);
 	worker_open_shutter(&dev->vol);
 	if (!dev->vol.snap || !dev->publish_wanted || READ_ONCE(dev->vol.core.error))
@@ -104,7 +104,7 @@ static void not_mounted(struct dattobd_device *dev)
 
 	shutter_shut(&dev->vol);
 	if (READ_ONCE(dev->vol.clean.state) != CLEAN_NONE ||
-	    bdev_read_only(origin_bdev(&dev->vol.origin)) || dev->watch.no_record ||
+	    bdev_read_only(origin_bdev(&dev->vol.origin)) || dev->watch.no_checkpoint ||
 	    shutter_hibernating())
 		return;
 	if (dev->watch.idle_ticks < 2) {
@@ -114,8 +114,8 @@ static void not_mounted(struct dattobd_device *dev)
 	if (was_within(dev->vol.clean.broken, PEACE) ||
 	    was_within(READ_ONCE(dev->vol.shutter.proved), QUIET))
 		return;
-	err = worker_make_clean(&dev->vol, RECORD_WAIT);
-	dev->watch.no_record = err && err != -EBUSY && err != -ETIMEDOUT;
+	err = worker_make_clean(&dev->vol, CHECKPOINT_WAIT);
+	dev->watch.no_checkpoint = err && err != -EBUSY && err != -ETIMEDOUT;
 }
 
 static unsigned long next_look(struct dattobd_device *dev)
@@ -152,7 +152,7 @@ static long left(unsigned long end)
 }
 
 /* Write the last record of a device, by @end. */
-static int seal_last(struct dattobd_device *dev, unsigned long end)
+static int last_checkpoint(struct dattobd_device *dev, unsigned long end)
 {
 	unsigned int tries;
 	int err = auto_expand_pause(dev, left(end));
@@ -169,7 +169,7 @@ static int seal_last(struct dattobd_device *dev, unsigned long end)
 
 static void go_down(struct dattobd_device *dev, unsigned long end)
 {
-	if (!READ_ONCE(dev->vol.core.error) && seal_last(dev, end) == -ETIMEDOUT)
+	if (!READ_ONCE(dev->vol.core.error) && last_checkpoint(dev, end) == -ETIMEDOUT)
 		pr_dev_err(dev,
 			   "its origin does not answer: no clean record is written, a full backup will be needed");
 }
@@ -193,7 +193,7 @@ static bool lock_by(unsigned int minor, unsigned long end)
  */
 static int on_reboot(struct notifier_block *block, unsigned long action, void *data)
 {
-	unsigned long lock_end = jiffies + LAST_REQUESTS, end = jiffies + LAST_RECORDS;
+	unsigned long lock_end = jiffies + LAST_REQUESTS, end = jiffies + LAST_CHECKPOINTS;
 	unsigned int minor;
 
 	if (shutter_hibernating())

@@ -21,7 +21,7 @@ void core_fail_locked(struct core *core, int error, const char *what)
 		return;
 	WRITE_ONCE(core->error, error);
 	pr_minor_err(core->minor, "failed, its origin goes on untracked: %s: %d", what, error);
-	/* The worker lets the held writes go. */
+	/* The worker lets the deferred writes go. */
 	queue_work(core->wq, &core->work);
 }
 

@@ -51,7 +51,7 @@ void core_init(struct core *core, unsigned int minor);
 void core_exit(struct core *core);
 
 /**
- * core_fail() - Put the device in the failed state: the first errno is kept, held writes are
+ * core_fail() - Put the device in the failed state: the first errno is kept, deferred writes are
  * released, snapshot reads give -EIO, and the origin goes on untouched.
  *
  * Context: Any, core_lock not held.
@@ -61,7 +61,7 @@ void core_fail(struct core *core, int error, const char *what);
 /** core_fail_locked() - The same, under core_lock. */
 void core_fail_locked(struct core *core, int error, const char *what);
 
-/** core_end() - Nothing is held, copied or read any more from here on. */
+/** core_end() - Nothing is deferred, copied or read any more from here on. */
 void core_end(struct core *core);
 
 void core_counters(struct core *core, struct core_counters *counters);

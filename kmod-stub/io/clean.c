@@ -6,7 +6,7 @@
 #include "io/copy.h"
 #include "io/proof.h"
 #include "io/reads.h"
-#include "io/record.h"
+#include "io/checkpoint.h"
 #include "io/ring.h"
 #include "io/snapshot.h"
 #include "io/volume.h"
@@ -27,7 +27,7 @@ void clean_break(struct volume *vol)
 	int err = shutter_prove_now(vol, true); /* fails the device, and with its own words */
 
 	if (!err)
-		err = record_withdraw(vol);
+		err = checkpoint_remove(vol);
 	if (!err)
 		pr_vol_debug(vol, "the clean record is removed: the origin is written to");
 	else if (err == -ESTALE)
@@ -97,10 +97,10 @@ void clean_make(struct volume *vol)
 	bool wanted;
 	int err;
 
-	/* From here on every write is held. Those that were held before have gone. */
+	/* From here on every write is deferred. Those that were deferred before have gone. */
 	core_lock(&vol->core, flags);
 	wanted = vol->clean.wanted && vol->clean.state == CLEAN_NONE && !vol->core.error &&
-		 bio_list_empty(&vol->worker.held);
+		 bio_list_empty(&vol->worker.deferred);
 	vol->clean.wanted = false;
 	if (wanted)
 		vol->clean.state = CLEAN_WRITING;
@@ -114,7 +114,7 @@ void clean_make(struct volume *vol)
 	if (!err)
 		err = cow_writes_begin(&vol->writes) ? 0 : -EIO;
 	if (!err) {
-		err = prepare(vol) ?: record_write(vol);
+		err = prepare(vol) ?: checkpoint_write(vol);
 		cow_writes_end(&vol->writes);
 	}
 	vol->clean.error = err;
@@ -126,12 +126,12 @@ void clean_make(struct volume *vol)
 int clean_init(struct clean *clean)
 {
 	clean->open_header = (void *)get_zeroed_page(GFP_KERNEL);
-	clean->sealed_header = (void *)get_zeroed_page(GFP_KERNEL);
-	return clean->open_header && clean->sealed_header ? 0 : -ENOMEM;
+	clean->clean_header = (void *)get_zeroed_page(GFP_KERNEL);
+	return clean->open_header && clean->clean_header ? 0 : -ENOMEM;
 }
 
 void clean_exit(struct clean *clean)
 {
 	free_page((unsigned long)clean->open_header);
-	free_page((unsigned long)clean->sealed_header);
+	free_page((unsigned long)clean->clean_header);
 }

@@ -4,8 +4,8 @@
  * since. So a record that is found on disk covers all that was ever written to the origin, as long
  * as this module saw the writes (io/shutter.h).
  *
- *   none --> valid: by the worker, once every held write has gone; writes that come are held
- *   valid --> none: by the worker, for the first write that is held: the header block is written
+ *   none --> valid: by the worker, once every deferred write has gone; writes that come are deferred
+ *   valid --> none: by the worker, for the first write that is deferred: the header block is written
  *                   without the record, durably, and only then does the write go
  *   loading --> valid: a reload found a record that is right; a write that came meanwhile passed,
  *                   and spoils it
@@ -19,26 +19,26 @@ struct volume;
 
 enum clean_state {
 	CLEAN_NONE, /* there is no record */
-	CLEAN_WRITING, /* it is being written; every write to the origin is held */
-	CLEAN_VALID, /* it is valid; the first write that comes is held until it is gone */
+	CLEAN_WRITING, /* it is being written; every write to the origin is deferred */
+	CLEAN_VALID, /* it is valid; the first write that comes is deferred until it is gone */
 	CLEAN_LOADING, /* it is being read; a write that comes passes, and spoils it */
 };
 
 /**
  * struct clean - All under core_lock but the headers, which are the worker's.
- * @state: from and to CLEAN_VALID in the worker only, which alone lets held writes go
+ * @state: from and to CLEAN_VALID in the worker only, which alone lets deferred writes go
  * @wanted: the worker is to write a record
  * @spoiled: see CLEAN_LOADING
  * @error: of the last attempt to write one
  * @open_header: COW_HEADER_SIZE: the header block of a file without a record
- * @sealed_header: the same with the record
+ * @clean_header: the same with the record
  * @broken: jiffies, when the last record was removed; 0 if never
  */
 struct clean {
 	enum clean_state state;
 	bool wanted, spoiled;
 	int error;
-	void *open_header, *sealed_header;
+	void *open_header, *clean_header;
 	unsigned long broken;
 };
 

@@ -37,7 +37,7 @@ void late_decide(struct volume *vol)
 		return; /* who adds one wakes the worker afterwards */
 	core_lock(&vol->core, flags);
 	take_held(&vol->worker.late, &bios);
-	vol->worker.nr_held += bio_list_size(&bios);
-	bio_list_merge(&vol->worker.held, &bios);
+	vol->worker.nr_deferred += bio_list_size(&bios);
+	bio_list_merge(&vol->worker.deferred, &bios);
 	core_unlock(&vol->core, flags);
 }

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
  * io/late.c - writes that come where nothing can be decided, since no lock that sleeps may be taken
- * there (compat_may_lock()): they are held for the worker, which decides as about any other that
- * is held.
+ * there (compat_may_lock()): they are deferred for the worker, which decides as about any other that
+ * is deferred.
  */
 #ifndef DATTOBD_IO_LATE_H
 #define DATTOBD_IO_LATE_H
@@ -21,7 +21,7 @@ struct late {
 void late_init(struct late *late);
 /* late_take() - Hold a write. Context: Any. */
 void late_take(struct volume *vol, struct bio *bio);
-/* late_decide() - Put what was held here before the worker. Context: Process context. */
+/* late_decide() - Put what was deferred here before the worker. Context: Process context. */
 void late_decide(struct volume *vol);
 
 #endif

@@ -47,10 +47,10 @@ const char *shutter_why_unproved(int err)
 	}
 }
 
-int shutter_prove_now(struct volume *vol, bool sealed)
+int shutter_prove_now(struct volume *vol, bool clean)
 {
 	u64 fingerprint = vol->shutter.fingerprint;
-	int err = proof_check(vol, sealed ? &fingerprint : NULL);
+	int err = proof_check(vol, clean ? &fingerprint : NULL);
 
 	if (!err && fingerprint != vol->shutter.fingerprint)
 		err = -ESTALE;

@@ -4,7 +4,7 @@
  *
  * This module does not see what another host writes, or who has another path to the disk, which
  * they can do without harm only while the filesystem is not mounted here. So as long as it is not,
- * each write is held until it is proved that there was no such write (io/proof.c), and only then
+ * each write is deferred until it is proved that there was no such write (io/proof.c), and only then
  * may this module write to the COW file's blocks, which might be somebody else's by now.
  *
  *   shut when   the filesystem was unmounted (the pin of the COW file is lost), is found mounted
@@ -21,7 +21,7 @@ struct volume;
 
 /**
  * struct shutter
- * @shut: under core_lock; from shut to open in the worker only, which alone lets held writes go
+ * @shut: under core_lock; from shut to open in the worker only, which alone lets deferred writes go
  * @proved: jiffies, of a write that came while shut; 0 if never
  * @fingerprint: of the filesystem, to which the clean record is tied
  * @watch: looks what became of the filesystem
@@ -34,7 +34,7 @@ struct shutter {
 };
 
 /**
- * shutter_is_shut() - Is the filesystem not mounted here, as far as is known? Then each write is held
+ * shutter_is_shut() - Is the filesystem not mounted here, as far as is known? Then each write is deferred
  * until it is proved that nobody else wrote to it.
  *
  * Context: core_lock.
@@ -55,11 +55,11 @@ int shutter_begin(struct volume *vol);
 
 /**
  * shutter_prove_now() - Prove that nobody wrote elsewhere, or fail the device.
- * @sealed: nor since the clean record
+ * @clean: nor since the clean record
  *
  * Return: 0; -errno, and the device has failed.
  */
-int shutter_prove_now(struct volume *vol, bool sealed);
+int shutter_prove_now(struct volume *vol, bool clean);
 
 /**
  * shutter_prove() - Before a raw write to the COW file that no write to the origin is the reason of:
@@ -70,7 +70,7 @@ int shutter_prove_now(struct volume *vol, bool sealed);
  */
 int shutter_prove(struct volume *vol);
 
-/** shutter_look() - Prove it for a write that is held, and open. Context: The worker. */
+/** shutter_look() - Prove it for a write that is deferred, and open. Context: The worker. */
 void shutter_look(struct volume *vol);
 
 /** shutter_look_soon() - Let the watch look what became of the filesystem. Context: Any. */

@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * The tracker: which writes may go, which are held, and when held ones go on.
+ * The tracker: which writes may go, which are deferred, and when deferred ones go on.
  *
  * A write may go once (1) the old content of every block it touches is copied and (2) no snapshot
  * read of the origin that was planned before that overlaps it. Both are looked at in one step,
  * under core_lock. They stay true: blocks are never un-copied within a snapshot, and a read
  * registers itself before it is planned, and a read planned after the copy does not go to the
- * origin. So a held write needs to be looked at until it passes, and never again.
+ * origin. So a deferred write needs to be looked at until it passes, and never again.
  */
 #include "cow/map.h"
 #include "io/cut.h"
@@ -98,8 +98,8 @@ static void make_patient(struct bio *bio)
 	bio->bi_opf &= ~REQ_NOWAIT;
 }
 
-/* A write that comes while a clean record is loaded passes, and spoils it. Return: is it held? */
-static bool hold_or_spoil(struct volume *vol)
+/* A write that comes while a clean record is loaded passes, and spoils it. Return: is it deferred? */
+static bool defer_or_spoil(struct volume *vol)
 {
 	if (vol->clean.state != CLEAN_LOADING)
 		return true;
@@ -112,7 +112,7 @@ bool tracker_take(struct origin *origin, struct bio *bio)
 	struct volume *vol = container_of(origin, struct volume, origin);
 	sector_t sector, nr_sectors;
 	unsigned long flags;
-	bool held = false, closed, again;
+	bool deferred = false, closed, again;
 
 	nr_sectors = tracker_range(vol, bio, &sector);
 	if (!nr_sectors)
@@ -127,26 +127,26 @@ bool tracker_take(struct origin *origin, struct bio *bio)
 	closed = unlikely(vol->clean.state || shutter_is_shut(vol));
 	again = closed && proof_is_noted(vol, bio, sector, nr_sectors);
 	if (closed && !again) {
-		held = hold_or_spoil(vol);
+		deferred = defer_or_spoil(vol);
 	} else if (!vol->core.error && vol->core.snapshot_mode) {
-		held = !may_go(vol, bio, sector, nr_sectors);
+		deferred = !may_go(vol, bio, sector, nr_sectors);
 	} else {
 		if (!vol->core.error && !fail_if_taken(vol, sector, nr_sectors))
-			held = !mark(vol, bio, sector, nr_sectors);
-		held = held || meets_cow_write(vol, sector, nr_sectors);
+			deferred = !mark(vol, bio, sector, nr_sectors);
+		deferred = deferred || meets_cow_write(vol, sector, nr_sectors);
 	}
-	if (held) {
+	if (deferred) {
 		make_patient(bio);
-		bio_list_add(&vol->worker.held, bio);
-		vol->worker.nr_held++;
+		bio_list_add(&vol->worker.deferred, bio);
+		vol->worker.nr_deferred++;
 	} else if (!again) {
 		proof_note(vol, bio, sector, nr_sectors);
 	}
 	core_unlock(&vol->core, flags);
 
-	if (held)
+	if (deferred)
 		queue_work(vol->core.wq, &vol->core.work);
-	return held;
+	return deferred;
 }
 
 bool tracker_release(struct volume *vol, struct bio *bio)
@@ -156,7 +156,7 @@ bool tracker_release(struct volume *vol, struct bio *bio)
 	unsigned long flags;
 
 	core_lock(&vol->core, flags);
-	/* Again: a seal holds writes before they are looked at, and the COW file may have grown. */
+	/* Again: a clean mark defers writes before they are looked at, and the COW file may have grown. */
 	if (vol->core.error || fail_if_taken(vol, sector, nr_sectors)) {
 		blocked = meets_cow_write(vol, sector, nr_sectors);
 	} else if (!vol->core.snapshot_mode) {

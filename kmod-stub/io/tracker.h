@@ -12,12 +12,12 @@ struct volume;
  * tracker_take() - Decide about a write-like bio on the origin's disk; &origin.take of a volume.
  *
  * Incremental mode: its blocks are marked. Snapshot mode: it may go if its blocks are copied
- * already and no snapshot read of the origin overlaps it; else it is held.
+ * already and no snapshot read of the origin overlaps it; else it is deferred.
  */
 bool tracker_take(struct origin *origin, struct bio *bio);
 
 /**
- * tracker_release() - Let one write that was held go, if it may. The mode is looked at again: a
+ * tracker_release() - Let one write that was deferred go, if it may. The mode is looked at again: a
  * device that became incremental meanwhile must record the write, one that failed lets everything
  * go.
  *

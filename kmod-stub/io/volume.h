@@ -40,7 +40,7 @@ struct snapshot;
  * @cow: the COW file; NULL before there is one
  * @snap: in snapshot mode; NULL in incremental mode
  * @read_bios, @append_bios: reserves of their own, since the common one may be in the hands of
- * writes that are held
+ * writes that are deferred
  * @writes: raw writes to @cow
  * @cut: under core_lock; see io/cut.h
  */
@@ -72,7 +72,7 @@ struct volume {
 int volume_init(struct volume *vol, unsigned int minor, struct delayed_work *watch);
 void volume_exit(struct volume *vol);
 
-/** volume_stop() - End the worker. Nothing is held any more, nor will be. */
+/** volume_stop() - End the worker. Nothing is deferred any more, nor will be. */
 void volume_stop(struct volume *vol);
 
 #endif

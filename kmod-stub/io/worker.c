@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * The worker of a device: it lets the writes go that are held, once what they overwrite is copied,
+ * The worker of a device: it lets the writes go that are deferred, once what they overwrite is copied,
  * and writes and removes the clean mark, since no write goes but by it then.
  */
 #include <linux/completion.h>
@@ -19,7 +19,7 @@
 #include "io/worker.h"
 #include "killable.h"
 
-/* Take writes off the held list, and note the ranges whose content must be preserved. */
+/* Take writes off the deferred list, and note the ranges whose content must be preserved. */
 static bool take_batch(struct volume *vol, struct bio_list *batch, unsigned int *nr_ranges)
 {
 	unsigned int count = 0;
@@ -28,7 +28,7 @@ static bool take_batch(struct volume *vol, struct bio_list *batch, unsigned int 
 
 	bio_list_init(batch);
 	core_lock(&vol->core, flags);
-	while (count < COPY_RANGES && (bio = bio_list_pop(&vol->worker.held))) {
+	while (count < COPY_RANGES && (bio = bio_list_pop(&vol->worker.deferred))) {
 		sector_t sector = 0, nr_sectors = tracker_range(vol, bio, &sector);
 
 		bio_list_add(batch, bio);
@@ -169,21 +169,21 @@ int worker_copy(struct volume *vol, sector_t sector, sector_t nr_sectors, const 
 
 static bool pass_gate(struct volume *vol)
 {
-	bool sealed, shut, wanted;
+	bool clean, shut, wanted;
 	unsigned long flags;
 
 	core_lock(&vol->core, flags);
-	sealed = vol->clean.state == CLEAN_VALID;
+	clean = vol->clean.state == CLEAN_VALID;
 	shut = shutter_is_shut(vol);
 	wanted = vol->worker.look || !list_empty(&vol->worker.copy_requests) ||
-		 !bio_list_empty(&vol->worker.held);
+		 !bio_list_empty(&vol->worker.deferred);
 	vol->worker.look = false;
 	core_unlock(&vol->core, flags);
-	if (sealed && wanted)
+	if (clean && wanted)
 		clean_break(vol);
 	else if (shut && wanted)
 		shutter_look(vol);
-	return wanted || !(sealed || shut);
+	return wanted || !(clean || shut);
 }
 
 /*
@@ -236,18 +236,18 @@ noinline int worker_drain(struct volume *vol, long timeout)
 						       READ_ONCE(worker->ended) >= asked, timeout));
 }
 
-noinline int worker_drain_held(struct volume *vol, long timeout)
+noinline int worker_drain_deferred(struct volume *vol, long timeout)
 {
 	struct worker *worker = &vol->worker;
 	unsigned long flags;
 	long left;
-	u64 held;
+	u64 deferred;
 
 	late_decide(vol);
 	core_lock(&vol->core, flags);
-	held = worker->nr_held;
+	deferred = worker->nr_deferred;
 	core_unlock(&vol->core, flags);
-	left = wait_event_killable_timeout(worker->wait, READ_ONCE(worker->nr_gone) >= held,
+	left = wait_event_killable_timeout(worker->wait, READ_ONCE(worker->nr_gone) >= deferred,
 					   timeout);
 	return wait_result(left);
 }
@@ -321,7 +321,7 @@ int worker_init(struct volume *vol)
 {
 	struct worker *worker = &vol->worker;
 
-	bio_list_init(&worker->held);
+	bio_list_init(&worker->deferred);
 	late_init(&worker->late);
 	INIT_LIST_HEAD(&worker->copy_requests);
 	init_waitqueue_head(&worker->wait);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* The worker of a device: held writes, copies, the clean mark. */
+/* The worker of a device: deferred writes, copies, the clean mark. */
 #ifndef DATTOBD_IO_WORKER_H
 #define DATTOBD_IO_WORKER_H
 
@@ -13,16 +13,16 @@ struct volume;
 
 /**
  * struct worker
- * @held: writes that wait for it; under core_lock
+ * @deferred: writes that wait for it; under core_lock
  * @late: writes that are not decided about yet
  * @ranges, @runs: COPY_RANGES and COPY_BLOCKS of them, the worker's own
  * @copy_requests: under core_lock; see worker_copy()
  * @look: it is to remove the clean mark, or to open the shutter; under core_lock
  * @asked, @ended: calls of worker_drain() so far, and how many of them it has served
- * @nr_held, @nr_gone: writes that were ever held, and let go; @nr_held under core_lock
+ * @nr_deferred, @nr_gone: writes that were ever deferred, and let go; @nr_deferred under core_lock
  */
 struct worker {
-	struct bio_list held;
+	struct bio_list deferred;
 	struct late late;
 	struct core_range *ranges;
 	struct core_run *runs;
@@ -30,7 +30,7 @@ struct worker {
 	bool look;
 	atomic64_t asked;
 	u64 ended;
-	u64 nr_held, nr_gone;
+	u64 nr_deferred, nr_gone;
 	wait_queue_head_t wait;
 };
 
@@ -47,22 +47,22 @@ void worker_exit(struct volume *vol);
 int worker_copy(struct volume *vol, sector_t sector, sector_t nr_sectors, const bool *stop);
 
 /**
- * worker_flush() - Wait until every write held so far has gone, whatever comes. Context: Process
+ * worker_flush() - Wait until every write deferred so far has gone, whatever comes. Context: Process
  * context. Who can turn back uses worker_drain().
  */
 void worker_flush(struct volume *vol);
 
 /**
  * worker_drain() - Wait, killably, until the worker has done all that it was to do. Under a stream
- * of writes that are held that may last.
+ * of writes that are deferred that may last.
  */
 int worker_drain(struct volume *vol, long timeout);
 
 /**
- * worker_drain_held() - Wait, killably, until every write that is held now has gone, whatever comes
+ * worker_drain_deferred() - Wait, killably, until every write that is deferred now has gone, whatever comes
  * after them.
  */
-int worker_drain_held(struct volume *vol, long timeout);
+int worker_drain_deferred(struct volume *vol, long timeout);
 
 /**
  * worker_make_clean() - See to it that the COW file has a clean record.

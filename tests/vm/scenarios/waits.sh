@@ -118,7 +118,7 @@ step "expand behind a read that does not end"
 late_for $for_ever
 overwrite 0
 request transition-to-incremental 0
-waits "transition to incremental, behind a write" worker_drain_held
+waits "transition to incremental, behind a write" worker_drain_deferred
 same "a transition that was killed: error" "$(field 0 error)" ""
 same "a transition that was killed: state" "$(field 0 state)" 3
 late_for 0

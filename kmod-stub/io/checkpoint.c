@@ -5,7 +5,7 @@
  */
 #include "core/room.h"
 #include "cow/map.h"
-#include "io/record.h"
+#include "io/checkpoint.h"
 #include "io/volume.h"
 
 /* The next piece of a record, which lies in the COW file. Return: its bytes, 0 at the end. */
@@ -95,13 +95,13 @@ static int remove(struct volume *vol)
 	return err;
 }
 
-int record_withdraw(struct volume *vol)
+int checkpoint_remove(struct volume *vol)
 {
 	int err;
 
 	mutex_lock(&vol->core.io_lock); /* the bounce buffer */
 	err = cow_file_raw(vol->cow, REQ_OP_READ, 0, vol->sections.bounce, COW_HEADER_SIZE);
-	if (!err && memcmp(vol->sections.bounce, vol->clean.sealed_header, COW_HEADER_SIZE))
+	if (!err && memcmp(vol->sections.bounce, vol->clean.clean_header, COW_HEADER_SIZE))
 		err = -ESTALE;
 	mutex_unlock(&vol->core.io_lock);
 	return err ?: remove(vol);
@@ -118,7 +118,7 @@ static s64 write_header(struct volume *vol)
 				wasm_record_encode);
 	if (ret < 0)
 		return ret;
-	memcpy(vol->clean.sealed_header, vol->sections.bounce, COW_HEADER_SIZE);
+	memcpy(vol->clean.clean_header, vol->sections.bounce, COW_HEADER_SIZE);
 	ret = cow_file_raw(vol->cow, REQ_OP_WRITE | REQ_PREFLUSH | REQ_FUA, 0, vol->sections.bounce,
 			   COW_HEADER_SIZE);
 	if (ret)
@@ -126,7 +126,7 @@ static s64 write_header(struct volume *vol)
 	return ret;
 }
 
-int record_write(struct volume *vol)
+int checkpoint_write(struct volume *vol)
 {
 	s64 ret;
 
@@ -170,14 +170,14 @@ static s64 read_pieces(struct volume *vol)
 	return ret;
 }
 
-int record_read(struct volume *vol)
+int checkpoint_read(struct volume *vol)
 {
 	s64 ret = begin(vol);
 
 	if (ret >= 0)
 		ret = cow_file_raw(vol->cow, REQ_OP_READ, 0, vol->sections.bounce, COW_HEADER_SIZE);
 	if (!ret)
-		memcpy(vol->clean.sealed_header, vol->sections.bounce, COW_HEADER_SIZE);
+		memcpy(vol->clean.clean_header, vol->sections.bounce, COW_HEADER_SIZE);
 	if (!ret)
 		ret = core_give(&vol->core, vol->sections.bounce, COW_HEADER_SIZE,
 				wasm_record_check);
