@@ -147,6 +147,8 @@ function embed(wasm) {
 function moduleSources(options) {
   const sources = filesOf(stub, /\.[ch]$|^Kbuild$/);
   for (const wing of WINGS) for (const [name, path] of filesOf(join(stub, wing))) sources.set(join(wing, name), path);
+  if (options['debug-core'] && !options.test)
+    for (const [name, path] of filesOf(join(root, 'tests/vm/trap'))) sources.set(name, path);
   if (!options.test) return sources;
   const kept = options.stub?.split(',');
   for (const name of [...sources.keys()])
