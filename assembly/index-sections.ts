@@ -103,7 +103,7 @@ export function trust_file_sections(): void {
   Sections.all_on_file = true;
 }
 
-/** A clean record was loaded: the file holds the sections that have changed blocks, and of others what lay there before. */
+/** A checkpoint was loaded: the file holds the sections that have changed blocks, and of others what lay there before. */
 export function trust_changed_sections(): void {
   for (let section = next_summarized(0); section < Device.nr_sections; section = next_summarized(section + 1)) {
     const at = table_at(section);

@@ -4,7 +4,7 @@
 //   0                   4096                           never used, so that a zero address is a bug that shows
 //   BUFFER       4096   BUFFER_BYTES                   buffer_address()
 //   RUNS       266240   RUNS_MAX * RUN_BYTES           runs_address()
-//   DIRECTORY  528384   DIRECTORY_BYTES                pieces of a clean record (record.ts)
+//   DIRECTORY  528384   DIRECTORY_BYTES                pieces of a checkpoint (record.ts)
 //   ZEROS      544768   LEAF_BYTES                     the leaf of blocks of which none is set
 //   ONES       548864   LEAF_BYTES                     the leaf of blocks of which all are set
 //   CHANGED    552960   4 per leaf                     C, the change bitmap: addresses of its leaves (leaves.ts)

@@ -1,4 +1,4 @@
-// A clean record is checked and loaded into a core that was made for it.
+// A checkpoint is checked and loaded into a core that was made for it.
 
 import {
   COW_FLAG_CLEAN,

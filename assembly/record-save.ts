@@ -1,4 +1,4 @@
-// A clean record is made: what it is tied to, what is stored, and the header block that makes it valid.
+// A checkpoint is made: what it is tied to, what is stored, and the header block that makes it valid.
 
 import {
   BLOCK_BYTES,

@@ -1,4 +1,4 @@
-// The clean record: what must be known to go on tracking after the module, or the machine, was gone (docs/CORE.md).
+// The checkpoint: what must be known to go on tracking after the module, or the machine, was gone (docs/CORE.md).
 //
 //   header block   the header as of a file in use, then the record (RECORD_FIELDS)
 //   area           pieces, one behind the other: the directory (4096 bytes for each begun 16 TiB), then chunks

@@ -1,4 +1,4 @@
-// XXH64, for the hashes of the host's tools and the checksums of clean records.
+// XXH64, for the hashes of the host's tools and the checksums of checkpoints.
 
 // The five primes of XXH64 (xxHash specification, "XXH64 Algorithm Description").
 const PRIME_1: u64 = 0x9e3779b185ebca87;

@@ -11,7 +11,7 @@ int transition_destroy(struct dattobd_device *dev);
 
 /**
  * transition_dismantle() - Stop tracking, let deferred writes go, remove disk and COW file, and free
- * the device. A clean record stays in a COW file that is kept, unless a write still comes.
+ * the device. A checkpoint stays in a COW file that is kept, unless a write still comes.
  */
 void transition_dismantle(struct dattobd_device *dev, bool keep_cow);
 

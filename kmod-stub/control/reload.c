@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Reload: tracking goes on from the clean record in a COW file, before its filesystem is mounted
+ * Reload: tracking goes on from the checkpoint in a COW file, before its filesystem is mounted
  * read-write.
  *
- * Writes are seen from before the record is read (CLEAN_LOADING), so that none falls between the
- * two. Whatever is wrong with the record, the device is there, failed, with its reason: boot
+ * Writes are seen from before the checkpoint is read (CLEAN_LOADING), so that none falls between the
+ * two. Whatever is wrong with the checkpoint, the device is there, failed, with its reason: boot
  * scripts expect that reload succeeds.
  */
 #include <linux/slab.h>
@@ -24,13 +24,13 @@ static const struct refusal {
 	const char *why;
 } refusals[] = {
 	[CORE_REFUSAL_BAD_MAGIC] = { -EINVAL, "the file is no COW file" },
-	[CORE_REFUSAL_NOT_CLEAN] = { -EUCLEAN, "no clean record was written to the file" },
+	[CORE_REFUSAL_NOT_CLEAN] = { -EUCLEAN, "no checkpoint was written to the file" },
 	[CORE_REFUSAL_WRONG_MODE] = { -EMEDIUMTYPE, "it is of the other mode" },
 	[CORE_REFUSAL_RESIZED] = { -ERANGE, "the origin was resized" },
 	[CORE_REFUSAL_MOVED] = { -EREMCHG, "the file lies elsewhere on the origin than it did" },
 	[CORE_REFUSAL_FOREIGN] = { -ESTALE, "the filesystem was changed while nobody tracked it" },
-	[CORE_REFUSAL_DAMAGED] = { -EBADMSG, "the clean record is damaged" },
-	[CORE_REFUSAL_OUTDATED] = { -EUCLEAN, "the clean record is of an older module" },
+	[CORE_REFUSAL_DAMAGED] = { -EBADMSG, "the checkpoint is damaged" },
+	[CORE_REFUSAL_OUTDATED] = { -EUCLEAN, "the checkpoint is of an older module" },
 };
 
 static void refuse_reload(struct dattobd_device *dev, const char *cow, int error, const char *why)
@@ -62,7 +62,7 @@ static const char *load_error(int err)
 	case -EOPNOTSUPP:
 		return "there is no ext4 or xfs filesystem";
 	default:
-		return "the clean record could not be read";
+		return "the checkpoint could not be read";
 	}
 }
 
@@ -131,7 +131,7 @@ static bool mark_loaded(struct dattobd_device *dev)
 }
 
 /*
- * The record of a smaller origin is as good as ever for what that had; what the origin has grown by
+ * The checkpoint of a smaller origin is as good as ever for what that had; what the origin has grown by
  * counts as changed when the next snapshot is made (control/grow_origin.c). Return: false if it was larger.
  */
 static bool take_old_size(struct dattobd_device *dev)

@@ -10,7 +10,7 @@ struct dattobd_device;
 /** enum phase - What a device went through; its mode and its error are those of its core. */
 enum phase {
 	PHASE_NEW, /* it is being made, and nothing is intercepted */
-	PHASE_LOADING, /* its writes are intercepted, and its record is being read */
+	PHASE_LOADING, /* its writes are intercepted, and its checkpoint is being read */
 	PHASE_RELOADED, /* not mounted read-write since */
 	PHASE_TRACKING,
 	PHASE_REFUSED, /* a reload that failed: names and an error, and nothing is intercepted */

@@ -126,7 +126,7 @@ free:
 
 /*
  * Steps C6 and C7 of docs/ABI.md, B.4, then the state. On success a snapshot refuses to be opened,
- * and no clean record is left that would soon be wrong.
+ * and no checkpoint is left that would soon be wrong.
  */
 static int begin_transition(struct dattobd_device *dev, enum dattobd_state wanted)
 {

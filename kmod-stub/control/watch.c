@@ -6,7 +6,7 @@
  * - It is mounted read-write: a reloaded device becomes active, with its /dev/dattoN; a COW file
  *   whose filesystem was unmounted is guarded again; once it is proved that nobody wrote elsewhere,
  *   writes go on at once.
- * - It is not: they no longer do. Write a clean record, so that the power may fail, the module go,
+ * - It is not: they no longer do. Write a checkpoint, so that the power may fail, the module go,
  *   and the device be reloaded. Somebody who writes to the origin all the same breaks it, and gets
  *   some peace.
  *
@@ -25,8 +25,8 @@
 #define INTERVAL HZ
 #define SOON (HZ / 20)
 #define PEACE (5 * HZ) /* between two checkpoints, if a write removed the first */
-#define QUIET (2 * HZ) /* without a write, before a record */
-#define CHECKPOINT_WAIT HZ /* for a clean record; others wait for the watch meanwhile */
+#define QUIET (2 * HZ) /* without a write, before a checkpoint */
+#define CHECKPOINT_WAIT HZ /* for a checkpoint; others wait for the watch meanwhile */
 #define LAST_REQUESTS (5 * HZ) /* when the machine goes down: for all requests to end */
 #define LAST_CHECKPOINTS (15 * HZ) /* and for all records */
 #define LAST_EACH HZ /* but for each so much, whatever the others took */
@@ -78,7 +78,7 @@ static void shut_all(void)
 
 /*
  * A machine that hibernates is switched off, but goes on from the memory that it had before: a
- * record that is written once that is saved would be right on disk, and unknown to who goes on.
+ * checkpoint that is written once that is saved would be right on disk, and unknown to who goes on.
  */
 static int on_sleep(struct notifier_block *block, unsigned long action, void *data)
 {
@@ -151,7 +151,7 @@ static long left(unsigned long end)
 	return max_t(long, end - jiffies, LAST_EACH);
 }
 
-/* Write the last record of a device, by @end. */
+/* Write the last checkpoint of a device, by @end. */
 static int last_checkpoint(struct dattobd_device *dev, unsigned long end)
 {
 	unsigned int tries;
@@ -171,7 +171,7 @@ static void go_down(struct dattobd_device *dev, unsigned long end)
 {
 	if (!READ_ONCE(dev->vol.core.error) && last_checkpoint(dev, end) == -ETIMEDOUT)
 		pr_dev_err(dev,
-			   "its origin does not answer: no clean record is written, a full backup will be needed");
+			   "its origin does not answer: no checkpoint is written, a full backup will be needed");
 }
 
 static bool lock_by(unsigned int minor, unsigned long end)
@@ -188,7 +188,7 @@ static bool lock_by(unsigned int minor, unsigned long end)
 
 /*
  * The machine goes down. The root filesystem is read-only by now, or nobody writes to it any
- * more: as long as that holds, the record will be right at the next boot. An origin that does not
+ * more: as long as that holds, the checkpoint will be right at the next boot. An origin that does not
  * answer keeps nobody from going down.
  */
 static int on_reboot(struct notifier_block *block, unsigned long action, void *data)
@@ -200,7 +200,7 @@ static int on_reboot(struct notifier_block *block, unsigned long action, void *d
 		return NOTIFY_DONE;
 	for (minor = 0; minor < max_snap_devices; minor++) {
 		if (!lock_by(minor, lock_end)) {
-			pr_err("datto: minor %u: a request does not end: no clean record is written, a full backup will be needed\n",
+			pr_err("datto: minor %u: a request does not end: no checkpoint is written, a full backup will be needed\n",
 			       minor);
 			continue;
 		}

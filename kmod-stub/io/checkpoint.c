@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Clean records: what a new core must know to go on where this one ends. The core says what they
+ * Checkpoints: what a new core must know to go on where this one ends. The core says what they
  * hold and where it lies in the COW file; here it is moved there and back, past the filesystem.
  */
 #include "core/room.h"
@@ -8,7 +8,7 @@
 #include "io/checkpoint.h"
 #include "io/volume.h"
 
-/* The next piece of a record, which lies in the COW file. Return: its bytes, 0 at the end. */
+/* The next piece of a checkpoint, which lies in the COW file. Return: its bytes, 0 at the end. */
 static s64 record_next(struct volume *vol, s64 *offset)
 {
 	s64 bytes = core_ask(&vol->core, wasm_record_next);
@@ -77,7 +77,7 @@ static s64 write_pieces(struct volume *vol)
 }
 
 /*
- * A record that stays is not true after the next write, and only the fingerprint of the filesystem
+ * A checkpoint that stays is not true after the next write, and only the fingerprint of the filesystem
  * in it may show that.
  */
 static int remove(struct volume *vol)
@@ -88,10 +88,9 @@ static int remove(struct volume *vol)
 	if (!err)
 		return 0;
 	/* Said of a device that has failed before, too. */
-	pr_vol_err(vol, "the clean record in %s could not be removed, do not reload it: %d",
+	pr_vol_err(vol, "the checkpoint in %s could not be removed, do not reload it: %d",
 		   cow_file_path(vol->cow), err);
-	core_fail(&vol->core, err,
-		  "its clean record could not be removed; a full backup is needed");
+	core_fail(&vol->core, err, "its checkpoint could not be removed; a full backup is needed");
 	return err;
 }
 
@@ -107,7 +106,7 @@ int checkpoint_remove(struct volume *vol)
 	return err ?: remove(vol);
 }
 
-/* All that the record speaks of is durable before it is. */
+/* All that the checkpoint speaks of is durable before it is. */
 static s64 write_header(struct volume *vol)
 {
 	s64 ret = core_take(&vol->core, vol->clean.open_header, COW_HEADER_SIZE, wasm_header_encode,

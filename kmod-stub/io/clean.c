@@ -29,17 +29,17 @@ void clean_break(struct volume *vol)
 	if (!err)
 		err = checkpoint_remove(vol);
 	if (!err)
-		pr_vol_debug(vol, "the clean record is removed: the origin is written to");
+		pr_vol_debug(vol, "the checkpoint is removed: the origin is written to");
 	else if (err == -ESTALE)
 		core_fail(&vol->core, err, "its COW file was overwritten elsewhere" FULL_BACKUP);
 	else
-		core_fail(&vol->core, err, "its clean record could not be read" FULL_BACKUP);
+		core_fail(&vol->core, err, "its checkpoint could not be read" FULL_BACKUP);
 	WRITE_ONCE(vol->clean.broken, jiffies);
 	set_state(vol, CLEAN_NONE);
 	shutter_look_soon(vol);
 }
 
-/* Preserve or record what these sectors of the origin hold, before they are written raw. */
+/* Preserve or checkpoint what these sectors of the origin hold, before they are written raw. */
 static int prepare_sectors(struct volume *vol, sector_t sector, sector_t nr_sectors)
 {
 	struct core_range range;
@@ -120,7 +120,7 @@ void clean_make(struct volume *vol)
 	vol->clean.error = err;
 	set_state(vol, err ? CLEAN_NONE : CLEAN_VALID);
 	if (!err)
-		pr_vol_debug(vol, "a clean record is written");
+		pr_vol_debug(vol, "a checkpoint is written");
 }
 
 int clean_init(struct clean *clean)

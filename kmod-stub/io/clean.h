@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * The clean mark of a COW file: a clean record lies in it, and nothing was written to the origin
- * since. So a record that is found on disk covers all that was ever written to the origin, as long
+ * The clean mark of a COW file: a checkpoint lies in it, and nothing was written to the origin
+ * since. So a checkpoint that is found on disk covers all that was ever written to the origin, as long
  * as this module saw the writes (io/shutter.h).
  *
  *   none --> valid: by the worker, once every deferred write has gone; writes that come are deferred
  *   valid --> none: by the worker, for the first write that is deferred: the header block is written
- *                   without the record, durably, and only then does the write go
- *   loading --> valid: a reload found a record that is right; a write that came meanwhile passed,
+ *                   without the checkpoint, durably, and only then does the write go
+ *   loading --> valid: a reload found a checkpoint that is right; a write that came meanwhile passed,
  *                   and spoils it
  */
 #ifndef DATTOBD_IO_CLEAN_H
@@ -18,7 +18,7 @@
 struct volume;
 
 enum clean_state {
-	CLEAN_NONE, /* there is no record */
+	CLEAN_NONE, /* there is no checkpoint */
 	CLEAN_WRITING, /* it is being written; every write to the origin is deferred */
 	CLEAN_VALID, /* it is valid; the first write that comes is deferred until it is gone */
 	CLEAN_LOADING, /* it is being read; a write that comes passes, and spoils it */
@@ -27,12 +27,12 @@ enum clean_state {
 /**
  * struct clean - All under core_lock but the headers, which are the worker's.
  * @state: from and to CLEAN_VALID in the worker only, which alone lets deferred writes go
- * @wanted: the worker is to write a record
+ * @wanted: the worker is to write a checkpoint
  * @spoiled: see CLEAN_LOADING
  * @error: of the last attempt to write one
- * @open_header: COW_HEADER_SIZE: the header block of a file without a record
- * @clean_header: the same with the record
- * @broken: jiffies, when the last record was removed; 0 if never
+ * @open_header: COW_HEADER_SIZE: the header block of a file without a checkpoint
+ * @clean_header: the same with the checkpoint
+ * @broken: jiffies, when the last checkpoint was removed; 0 if never
  */
 struct clean {
 	enum clean_state state;
@@ -46,7 +46,7 @@ int clean_init(struct clean *clean);
 void clean_exit(struct clean *clean);
 
 /**
- * clean_break() - Remove the record before a write goes. On a failed device too: the record must
+ * clean_break() - Remove the checkpoint before a write goes. On a failed device too: the checkpoint must
  * not outlive the writes that nobody tracks any more. If the proof fails, it is void: what it is
  * tied to has changed.
  *
@@ -54,7 +54,7 @@ void clean_exit(struct clean *clean);
  */
 void clean_break(struct volume *vol);
 
-/** clean_make() - Write the clean record, if that is wanted. Context: The worker. */
+/** clean_make() - Write the checkpoint, if that is wanted. Context: The worker. */
 void clean_make(struct volume *vol);
 
 #endif

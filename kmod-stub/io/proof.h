@@ -14,7 +14,7 @@ void proof_free(struct proof *proof);
 
 /**
  * proof_learn() - Take what is on the origin as written here.
- * @fingerprint: result: of all that a clean record is tied to; NULL if there is none to be read
+ * @fingerprint: result: of all that a checkpoint is tied to; NULL if there is none to be read
  *
  * Context: Process context, no write to the filesystem is in flight, none is missed from here on.
  * Return: 0; -%EOPNOTSUPP if there is no ext4 or XFS; -%EXDEV if its log is on another device;

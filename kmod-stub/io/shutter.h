@@ -23,7 +23,7 @@ struct volume;
  * struct shutter
  * @shut: under core_lock; from shut to open in the worker only, which alone lets deferred writes go
  * @proved: jiffies, of a write that came while shut; 0 if never
- * @fingerprint: of the filesystem, to which the clean record is tied
+ * @fingerprint: of the filesystem, to which the checkpoint is tied
  * @watch: looks what became of the filesystem
  */
 struct shutter {
@@ -55,7 +55,7 @@ int shutter_begin(struct volume *vol);
 
 /**
  * shutter_prove_now() - Prove that nobody wrote elsewhere, or fail the device.
- * @clean: nor since the clean record
+ * @clean: nor since the checkpoint
  *
  * Return: 0; -errno, and the device has failed.
  */

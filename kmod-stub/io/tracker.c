@@ -98,7 +98,7 @@ static void make_patient(struct bio *bio)
 	bio->bi_opf &= ~REQ_NOWAIT;
 }
 
-/* A write that comes while a clean record is loaded passes, and spoils it. Return: is it deferred? */
+/* A write that comes while a checkpoint is loaded passes, and spoils it. Return: is it deferred? */
 static bool defer_or_spoil(struct volume *vol)
 {
 	if (vol->clean.state != CLEAN_LOADING)

@@ -276,14 +276,14 @@ int worker_make_clean(struct volume *vol, long timeout)
 		err = vol->clean.error;
 	if (err == -ENOSPC)
 		pr_vol_warn(vol,
-			    "%s has no room for a clean record: it cannot be reloaded, a full backup will be needed",
+			    "%s has no room for a checkpoint: it cannot be reloaded, a full backup will be needed",
 			    cow_file_path(vol->cow));
 	else if (err == -EXDEV)
 		pr_vol_warn(vol,
-			    "the log of the filesystem of %s is on another device: there is no clean record, a full backup will be needed",
+			    "the log of the filesystem of %s is on another device: there is no checkpoint, a full backup will be needed",
 			    vol->origin.path);
 	else if (err && err != -EBUSY && err != -ETIMEDOUT)
-		pr_vol_warn(vol, "no clean record could be written to %s: %d",
+		pr_vol_warn(vol, "no checkpoint could be written to %s: %d",
 			    cow_file_path(vol->cow), err);
 	return err;
 }

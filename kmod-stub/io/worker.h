@@ -65,7 +65,7 @@ int worker_drain(struct volume *vol, long timeout);
 int worker_drain_deferred(struct volume *vol, long timeout);
 
 /**
- * worker_make_clean() - See to it that the COW file has a clean record.
+ * worker_make_clean() - See to it that the COW file has a checkpoint.
  * @timeout: how long to wait for it, jiffies; it may be written later all the same
  *
  * Context: minor_lock(). May sleep.
@@ -76,7 +76,7 @@ int worker_drain_deferred(struct volume *vol, long timeout);
 int worker_make_clean(struct volume *vol, long timeout);
 
 /**
- * worker_clear_clean() - Remove the clean record, and the wish for one, before the device or its file is
+ * worker_clear_clean() - Remove the checkpoint, and the wish for one, before the device or its file is
  * changed.
  *
  * Context: minor_lock(). May sleep.

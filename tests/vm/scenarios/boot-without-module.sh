@@ -1,4 +1,4 @@
-# A clean record is not believed once the volume was mounted read-write without the module, whatever was written to it then, and
+# A checkpoint is not believed once the volume was mounted read-write without the module, whatever was written to it then, and
 # however that ended. What the power leaves is played by a copy of the disk, made past the page cache while it is mounted.
 . "$PROJECT/tests/vm/guest/lib.sh"
 make_scratch
@@ -12,7 +12,7 @@ umount $MOUNT
 unload_module
 copy_device $ORIGIN $SCRATCH/clean
 dd if=$ORIGIN of=/run/before bs=4k count=4 iflag=direct status=none
-step "a clean record is written, and the module is gone"
+step "a checkpoint is written, and the module is gone"
 
 nothing() { :; }
 overwrites() {

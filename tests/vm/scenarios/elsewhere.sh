@@ -79,9 +79,9 @@ writes_another_size() {
 	mounted :
 }
 
-sealed() { dmesg | matches "a clean record is written"; }
+sealed() { dmesg | matches "a checkpoint is written"; }
 leaves_soon() { umount $MOUNT; }
-leaves_late() { dmesg -C; umount $MOUNT; until_true 60 "a clean record" sealed; }
+leaves_late() { dmesg -C; umount $MOUNT; until_true 60 "a checkpoint" sealed; }
 leaves_without_module() {
 	umount $MOUNT
 	unload_module

@@ -78,12 +78,12 @@ dmsetup suspend --nolockfs origin
 dmsetup resume origin
 dbdctl destroy 0
 
-# The block of the clean record cannot be written to any more.
+# The block of the checkpoint cannot be written to any more.
 dbdctl setup-snapshot -f 20 $ORIGIN $MOUNT/cow4 0
 dbdctl transition-to-incremental 0
 from=$(($(block_of $MOUNT/cow4) * 8)) to=$((from + 8))
 umount $MOUNT
-until_true 60 "the clean record" sh -c "dmesg | grep -q 'a clean record is written'"
+until_true 60 "the checkpoint" sh -c "dmesg | grep -q 'a checkpoint is written'"
 modprobe -q dm-flakey || true
 dmsetup reload origin <<-TABLE
 	0 $from linear $disk 0
@@ -95,9 +95,9 @@ dmsetup resume origin
 mount $ORIGIN $MOUNT
 has_failed() { [ "$(field 0 error)" = -5 ]; }
 until_true 60 "the error" has_failed
-dmesg | matches "the clean record in /cow4 could not be removed, do not reload it" || die "nothing in the kernel's log"
+dmesg | matches "the checkpoint in /cow4 could not be removed, do not reload it" || die "nothing in the kernel's log"
 write_file seek=3 count=1
-step "a clean record that cannot be removed fails the device"
+step "a checkpoint that cannot be removed fails the device"
 dmsetup reload origin --table "0 $sectors linear $disk 0"
 dmsetup suspend --nolockfs origin
 dmsetup resume origin

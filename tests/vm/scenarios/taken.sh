@@ -13,7 +13,7 @@ file=$(block_of $MOUNT/file)
 dbdctl setup-snapshot -f 20 $ORIGIN $MOUNT/cow 0
 cow=$(block_of $MOUNT/cow)
 umount $MOUNT
-clean() { dmesg | matches "a clean record is written"; }
+clean() { dmesg | matches "a checkpoint is written"; }
 until_true 30 "a clean mark" clean
 
 # Every write to the COW file takes that long now, ours too.

@@ -29,8 +29,8 @@ begin() {
 	dmesg -C
 }
 
-sealed() { dmesg | matches "a clean record is written"; }
-seal() { until_true 60 "a clean record" sealed; }
+sealed() { dmesg | matches "a checkpoint is written"; }
+seal() { until_true 60 "a checkpoint" sealed; }
 
 # on_other COMMAND...: with the volume mounted there
 on_other() {
@@ -183,10 +183,10 @@ if [ "$FS" = xfs ]; then
 	dmesg -C
 	umount $MOUNT
 	# Its last writes may come when the COW file is let go already: then the device fails at once.
-	said() { dmesg | matches "is on another device: there is no clean record" || [ "$(field 0 error)" = -116 ]; }
+	said() { dmesg | matches "is on another device: there is no checkpoint" || [ "$(field 0 error)" = -116 ]; }
 	until_true 60 "a word about the log" said
 	sleep 4 # looks of the watch
-	times=$(dmesg | grep -Ec "is on another device: there is no clean record|the log of its filesystem is on another device, so") || true
+	times=$(dmesg | grep -Ec "is on another device: there is no checkpoint|the log of its filesystem is on another device, so") || true
 	same "a log of its own device, unmounted: times it is said" "$times" 1
 	mount -o logdev=/dev/vdc "$ORIGIN" $MOUNT
 	echo x >>$MOUNT/file
