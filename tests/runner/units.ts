@@ -4,7 +4,7 @@ import { join, relative } from 'node:path';
 import { runCommand } from './command.js';
 import type { Task, Verdict } from './task.js';
 
-const FOLDERS = ['core', 'host', 'lib', 'cli', 'boot', 'vm', 'runner', 'scripts'];
+const FOLDERS = ['core', 'kmod', 'host', 'lib', 'cli', 'boot', 'vm', 'runner', 'scripts'];
 /** Files that take longer than a few seconds on the reference machine. */
 const SECONDS: Readonly<Record<string, number>> = {
   'cli/conformance': 70,
@@ -14,6 +14,7 @@ const SECONDS: Readonly<Record<string, number>> = {
   'cli/update-kill': 24,
   'cli/backup-ends': 22,
   'cli/update-state': 21,
+  'kmod/structures': 15,
   'cli/backup': 9,
   'cli/dbdctl': 9,
 };
