@@ -1,5 +1,5 @@
 # A core whose exports return anything: each of them, low, high, negative, enormous, in every core while a device goes through its life.
-# What it does may fail, but it ends; the machine goes on, and a core that does not lie works afterwards. In npm test each export lies once.
+# What it does may fail, but it ends; the machine goes on, and a core that does not lie works afterwards. In npm test a dozen of them lie.
 . "$PROJECT/tests/vm/guest/lib.sh"
 DATTOBD_KO=$DATTOBD_DEBUG_KO
 values=(-9223372036854775808 -5000 -4097 -4096 -22 -1 0 1 2 4097 16385 4294967296 9223372036854775807)
@@ -9,6 +9,7 @@ RANDOM=$seed
 parameters=/sys/module/dattobd/parameters
 mapfile -t exports < <(sed -n 's/^\tX([A-Z_]*, "\([a-z_]*\)".*/\1/p' "$PROJECT/kmod-stub/layout.h")
 [ ${#exports[@]} -gt 40 ] || die "found ${#exports[@]} exports of the core"
+chosen() { printf '%s\n' "${exports[@]}" | shuf -n "$(rounds 12 ${#exports[@]})" --random-source=<(yes "$RANDOM"); }
 
 make_origin
 load_module
@@ -50,7 +51,7 @@ lie() {
 count=0
 deadline=$((SECONDS + ${LIES_SECONDS:-0}))
 while :; do
-	for export in "${exports[@]}"; do
+	for export in $(chosen); do
 		value=${values[RANDOM % ${#values[@]}]}
 		if ((RANDOM % 4 == 0)); then value=$((RANDOM * RANDOM * RANDOM * RANDOM)); fi
 		lie
