@@ -6,7 +6,7 @@
  * driver; 22 (EINVAL) wrong command line or volume; 28 (ENOSPC) no space; else the errno of what failed.
  */
 
-import { Command, InvalidArgumentError, Option } from 'commander';
+import { Command, Option } from 'commander';
 import { planBackup, runBackup } from '../host/backup/backup.js';
 import type { BackupEvents, BackupPlan, BackupRequest, BackupResult } from '../host/backup/request.js';
 import { isGood } from '../host/backup/request.js';
@@ -18,7 +18,7 @@ import { EBUSY, EINVAL, EIO, ENODEV, ENOSPC, errnoOf, errnoText, RefusalError } 
 import { MIB_BYTES } from '../host/layout.js';
 import { nativeSyscalls } from '../host/system/syscalls.js';
 import { withArguments } from './terminal/arguments.js';
-import { parseDigits, U32_MAX } from './terminal/digits.js';
+import { count } from './terminal/options.js';
 import { Progress } from './terminal/progress.js';
 import { processStreams } from './terminal/standard-output.js';
 import { humanBytes } from './terminal/status-table.js';
@@ -57,14 +57,6 @@ interface Options {
   readonly cowSize: number;
   readonly note?: number;
 }
-
-const count = (text: string): number => {
-  try {
-    return Number(parseDigits(text, U32_MAX));
-  } catch {
-    throw new InvalidArgumentError('expected digits');
-  }
-};
 
 const makeProgram = (streams: Streams): Command =>
   new Command('datto-backup')

@@ -6,14 +6,14 @@
  * opened or read.
  */
 
-import { Command, CommanderError, InvalidArgumentError, Option } from 'commander';
+import { Command, CommanderError, Option } from 'commander';
 import type { BlockRun } from '../host/cow/runs.js';
 import { EBUSY, EINVAL, errnoOf, errnoText, RefusalError } from '../host/errors.js';
 import { compareImage, makeManifest, scrubImage } from '../host/image/verify-image.js';
 import type { Finding } from '../host/manifest/scrub.js';
 import { nativeSyscalls } from '../host/system/syscalls.js';
 import { withArguments } from './terminal/arguments.js';
-import { parseDigits } from './terminal/digits.js';
+import { count } from './terminal/options.js';
 import { Progress } from './terminal/progress.js';
 import { processStreams } from './terminal/standard-output.js';
 import type { Streams } from './terminal/terminal.js';
@@ -39,14 +39,6 @@ interface ManifestOptions extends Common {
   readonly manifest?: string;
   readonly fast?: boolean;
 }
-
-const count = (text: string): number => {
-  try {
-    return Number(parseDigits(text, 0xffffffffn));
-  } catch {
-    throw new InvalidArgumentError('expected digits');
-  }
-};
 
 const blocksOf = ({ start, count: blocks }: BlockRun): string =>
   blocks === 1 ? `block ${start}` : `blocks ${start} to ${start + blocks - 1}`;

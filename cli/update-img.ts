@@ -6,7 +6,7 @@
  * if blocks could not be copied, or verification found differences.
  */
 
-import { Command, InvalidArgumentError, Option } from 'commander';
+import { Command, Option } from 'commander';
 import type { CopyFailure } from '../host/copy/copy.js';
 import type { BlockRun } from '../host/cow/runs.js';
 import { Driver } from '../host/driver/driver.js';
@@ -18,7 +18,7 @@ import { updateImage } from '../host/image/update-image.js';
 import { MIB_BYTES } from '../host/layout.js';
 import { nativeSyscalls } from '../host/system/syscalls.js';
 import { withArguments } from './terminal/arguments.js';
-import { parseDigits } from './terminal/digits.js';
+import { count, depth, rate, repeated } from './terminal/options.js';
 import { Progress } from './terminal/progress.js';
 import { processStreams } from './terminal/standard-output.js';
 import type { Streams } from './terminal/terminal.js';
@@ -47,28 +47,6 @@ interface Options {
   readonly rate?: number;
 }
 
-const count = (text: string): number => {
-  try {
-    return Number(parseDigits(text, 1000000000n));
-  } catch {
-    throw new InvalidArgumentError('expected digits');
-  }
-};
-
-const depth = (text: string): number => {
-  const value = count(text);
-  if (value >= 1 && value <= 256) return value;
-  throw new InvalidArgumentError('expected 1 to 256');
-};
-
-const rate = (text: string): number => {
-  const value = /^[0-9.]+$/.test(text) ? Number(text) : NaN;
-  if (value > 0 && Number.isFinite(value)) return value;
-  throw new InvalidArgumentError('expected a number above 0');
-};
-
-const collect = (path: string, paths: readonly string[] = []): string[] => [...paths, path];
-
 const makeProgram = (streams: Streams): Command =>
   new Command('update-img')
     .description('Update an image of a snapshot to the next snapshot of its series.')
@@ -92,7 +70,7 @@ const makeProgram = (streams: Streams): Command =>
     .option('--no-safety-clone', 'do not keep a reflink copy of the image while it is updated')
     .option('--rollback', 'with the image alone: restore it from before its last, or interrupted, update')
     .option('--status', 'with the image alone: show which snapshot it is')
-    .option('--also <cow file>', 'an older COW file, for an image that missed snapshots; may be repeated', collect)
+    .option('--also <cow file>', 'an older COW file, for an image that missed snapshots; may be repeated', repeated)
     .option('--adopt', 'trust that the image is the snapshot that the (oldest) COW file starts from')
     .option('--state <file>', 'state file of the image, if not at its default path')
     .option('--verify', 'compare the image with the snapshot: changed blocks and a sample of the others')
