@@ -18,7 +18,7 @@ import { EBUSY, EINVAL, EIO, ENODEV, ENOSPC, errnoOf, errnoText, RefusalError } 
 import { MIB_BYTES } from '../host/layout.js';
 import { nativeSyscalls } from '../host/system/syscalls.js';
 import { withArguments } from './terminal/arguments.js';
-import { count } from './terminal/options.js';
+import { addCheckpoint, count } from './terminal/options.js';
 import { Progress } from './terminal/progress.js';
 import { processStreams } from './terminal/standard-output.js';
 import { humanBytes } from './terminal/status-table.js';
@@ -55,11 +55,11 @@ interface Options {
   readonly minor?: number;
   readonly cowFolder?: string;
   readonly cowSize: number;
-  readonly note?: number;
+  readonly checkpoint?: number;
 }
 
-const makeProgram = (streams: Streams): Command =>
-  new Command('datto-backup')
+const makeProgram = (streams: Streams): Command => {
+  const program = new Command('datto-backup')
     .description('Back up a volume: a full backup on the first run, then only what changed since the last run.')
     .usage('[options] <block device> <folder>')
     .argument('[block device]', 'the volume to back up: mounted, ext4 or xfs')
@@ -99,13 +99,14 @@ const makeProgram = (streams: Streams): Command =>
       new Option('--cow-size <MiB>', 'size of the COW file in MiB; 0 for a tenth of the volume')
         .argParser(count)
         .default(0),
-    )
-    .addOption(new Option('--note <MiB>', 'checkpoint interval in MiB (default: 64)').argParser(count))
+    );
+  return addCheckpoint(program, 'note')
     .version(PACKAGE_VERSION, '-V, --version', 'print version')
     .helpOption('-h, --help', 'display help')
     .allowExcessArguments()
     .exitOverride()
     .configureOutput({ writeOut: streams.out, writeErr: () => undefined });
+};
 
 const requestOf = ([volume = '', folder = '']: readonly string[], options: Options): BackupRequest => ({
   volume,
@@ -119,7 +120,7 @@ const requestOf = ([volume = '', folder = '']: readonly string[], options: Optio
   ...(options.minor === undefined ? {} : { minor: options.minor }),
   ...(options.cowFolder === undefined ? {} : { cowFolder: options.cowFolder }),
   cowMib: options.cowSize,
-  ...(options.note === undefined ? {} : { noteBytes: options.note * MIB_BYTES }),
+  ...(options.checkpoint === undefined ? {} : { checkpointBytes: options.checkpoint * MIB_BYTES }),
 });
 
 const note = (text: string): string => `datto-backup: ${text}\n`;

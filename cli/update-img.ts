@@ -18,7 +18,7 @@ import { updateImage } from '../host/image/update-image.js';
 import { MIB_BYTES } from '../host/layout.js';
 import { nativeSyscalls } from '../host/system/syscalls.js';
 import { withArguments } from './terminal/arguments.js';
-import { count, depth, rate, repeated } from './terminal/options.js';
+import { addCheckpoint, count, depth, rate, repeated } from './terminal/options.js';
 import { Progress } from './terminal/progress.js';
 import { processStreams } from './terminal/standard-output.js';
 import type { Streams } from './terminal/terminal.js';
@@ -41,14 +41,14 @@ interface Options {
   readonly verify?: boolean;
   readonly sample: number;
   readonly manifest?: boolean;
-  readonly cursor?: number;
+  readonly checkpoint?: number;
   readonly direct?: boolean;
   readonly depth: number;
   readonly rate?: number;
 }
 
-const makeProgram = (streams: Streams): Command =>
-  new Command('update-img')
+const makeProgram = (streams: Streams): Command => {
+  const program = new Command('update-img')
     .description('Update an image of a snapshot to the next snapshot of its series.')
     .usage('[options] <snapshot device> <cow file> <image file>')
     .argument('[snapshot device]', 'the new snapshot, /dev/datto<minor>')
@@ -75,13 +75,14 @@ const makeProgram = (streams: Streams): Command =>
     .option('--state <file>', 'state file of the image, if not at its default path')
     .option('--verify', 'compare the image with the snapshot: changed blocks and a sample of the others')
     .addOption(new Option('--sample <blocks>', 'number of other blocks to compare').argParser(count).default(1000))
-    .option('--manifest', 'create a manifest if the image has none (see datto-verify)')
-    .addOption(new Option('--cursor <MiB>', 'checkpoint interval in MiB (default: 64)').argParser(count))
+    .option('--manifest', 'create a manifest if the image has none (see datto-verify)');
+  return addCheckpoint(program, 'cursor')
     .version(PACKAGE_VERSION, '-V, --version', 'print version')
     .helpOption('-h, --help', 'display help')
     .allowExcessArguments()
     .exitOverride()
     .configureOutput({ writeOut: streams.out, writeErr: () => undefined });
+};
 
 const note = (text: string): string => `update-img: ${text}\n`;
 
@@ -140,7 +141,7 @@ const resultJson = (result: UpdateResult, troubles: Troubles, dryRun: boolean): 
 
 const requestOf = (paths: readonly string[], options: Options): UpdateRequest => {
   const [snapshot = '', cowFile = '', image = ''] = paths;
-  const { verify, sample, cursor, state } = options;
+  const { verify, sample, checkpoint, state } = options;
   return {
     snapshot,
     cowFile,
@@ -157,7 +158,7 @@ const requestOf = (paths: readonly string[], options: Options): UpdateRequest =>
     direct: options.direct === true,
     depth: options.depth,
     ...(options.rate === undefined ? {} : { rate: options.rate }),
-    ...(cursor === undefined ? {} : { cursorBytes: cursor * MIB_BYTES }),
+    ...(checkpoint === undefined ? {} : { checkpointBytes: checkpoint * MIB_BYTES }),
   };
 };
 

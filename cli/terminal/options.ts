@@ -1,5 +1,9 @@
-/** Readers of what options take. Each throws an InvalidArgumentError that names what is expected. */
-import { InvalidArgumentError } from 'commander';
+/**
+ * Readers of what options take, and options of several tools. Each reader throws an InvalidArgumentError that names what
+ * is expected.
+ */
+import type { Command } from 'commander';
+import { InvalidArgumentError, Option } from 'commander';
 import { DigitsError, parseDigits, U32_MAX } from './digits.js';
 
 const digits = (text: string, max: bigint): number => {
@@ -50,3 +54,24 @@ export const size = (text: string): number => {
 
 /** A value of an option that may be repeated, added to those before it. */
 export const repeated = (value: string, values: readonly string[] = []): string[] => [...values, value];
+
+/**
+ * Adds --checkpoint.
+ *
+ * @param oldName of the same option, without dashes: it still works, and no help shows it
+ */
+export const addCheckpoint = (command: Command, oldName: string): Command => {
+  const readOld = (text: string): number => {
+    const value = count(text);
+    command.setOptionValue('checkpoint', value);
+    return value;
+  };
+  return command
+    .addOption(
+      new Option(
+        '--checkpoint <MiB>',
+        'sync and record progress every so many MiB (default: 64, at most once a second)',
+      ).argParser(count),
+    )
+    .addOption(new Option(`--${oldName} <MiB>`).argParser(readOld).hideHelp());
+};

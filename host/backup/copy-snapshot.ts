@@ -5,7 +5,7 @@ import { ENOSPC, RefusalError, SystemError } from '../errors.js';
 import { buildManifest } from '../image/image-manifest.js';
 import { imageFiles, readState, writeState } from '../image/state.js';
 import { updateImage } from '../image/update-image.js';
-import { BLOCK_BYTES, MIB_BYTES } from '../layout.js';
+import { BLOCK_BYTES } from '../layout.js';
 import { OpenFile } from '../system/files.js';
 import { createOwn, NewFile, openOwn } from '../system/safe-files.js';
 import type { Syscalls } from '../system/syscalls.js';
@@ -16,9 +16,6 @@ import { chain } from './links.js';
 import type { BackupContext, BackupEvents, BackupRequest, CopyOutcome } from './request.js';
 import { snapshotNode } from './tracking.js';
 import { compareWhole, copyWhole } from './whole-copy.js';
-
-const NOTE_BYTES = 64 * MIB_BYTES;
-const NOTE_MS = 1000;
 
 export interface CopyJob {
   readonly request: BackupRequest;
@@ -34,6 +31,9 @@ export interface CopyJob {
   /** Remembers how far a whole copy is, or that there is none. */
   readonly remember: (copy: WholeCopy | undefined) => void;
 }
+
+const checkpointBytesOf = ({ checkpointBytes, noteBytes }: BackupRequest): number | undefined =>
+  checkpointBytes ?? noteBytes;
 
 interface Snapshot {
   readonly series: string;
@@ -68,19 +68,18 @@ const fillFresh = (job: CopyJob, source: OpenFile): number => {
   const { names, copy, bytes, context, request, events } = job;
   const { series, sequence } = snapshotOf(job);
   const goesOn = copy?.series === series && copy.sequence === `${sequence}` && existsSync(names.fresh);
-  const note = (cursor: number): void => job.remember({ series, sequence: `${sequence}`, cursor });
+  const checkpoint = (cursor: number): void => job.remember({ series, sequence: `${sequence}`, cursor });
   if (!goesOn) {
     removeWithCompanions(names.fresh);
-    note(0);
+    checkpoint(0);
   }
   const target = goesOn ? openOwn(names.fresh, 'r+') : createOwn(names.fresh);
   try {
     return copyWhole(source, target, bytes, {
       syscalls: context.syscalls,
       cursor: goesOn ? Math.min(copy.cursor, Number(target.stat().size)) : 0,
-      noteBytes: request.noteBytes ?? NOTE_BYTES,
-      noteMs: request.noteBytes === undefined ? NOTE_MS : 0,
-      onNote: note,
+      checkpointBytes: checkpointBytesOf(request),
+      onCheckpoint: checkpoint,
       onProgress: (done) => events.onProgress?.(done, bytes),
     });
   } catch (error) {
@@ -209,7 +208,8 @@ const copyChanges = (job: CopyJob): CopyOutcome => {
       'WHOLE_COPY_NEEDED',
       `cannot bring ${names.image} up to date: the list of changes is missing or incomplete; the next run makes a full copy`,
     );
-  const { verify, sample = 1000, noteBytes } = request;
+  const { verify, sample = 1000 } = request;
+  const checkpointBytes = checkpointBytesOf(request);
   events.onStep?.(`copying the changed blocks to ${names.image}`);
   const result = updateImage(
     {
@@ -222,7 +222,7 @@ const copyChanges = (job: CopyJob): CopyOutcome => {
       keepPrevious: keepsPrevious(job),
       manifest: request.manifest === true,
       ...(verify === 'nothing' ? {} : { verifySample: sample }),
-      ...(noteBytes === undefined ? {} : { cursorBytes: noteBytes }),
+      ...(checkpointBytes === undefined ? {} : { checkpointBytes }),
     },
     context,
     {

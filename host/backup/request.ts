@@ -28,7 +28,9 @@ export interface BackupRequest {
   readonly cowFolder?: string;
   /** Size of COW files in MiB; if 0 or left out, the driver's choice. */
   readonly cowMib?: number;
-  /** Note how far a copy is after so many bytes; else every 64 MiB, and not every second. */
+  /** Sync and record progress every so many bytes; if left out, every 64 MiB, at most once a second. */
+  readonly checkpointBytes?: number;
+  /** @deprecated the old name of checkpointBytes */
   readonly noteBytes?: number;
 }
 

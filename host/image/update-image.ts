@@ -1,5 +1,6 @@
 /** Brings an image of a snapshot up to the next snapshot of its series. */
 
+import { Checkpoints } from '../copy/checkpoints.js';
 import { compareRuns, randomNumbers, sampleSize, sampleUnlisted } from '../copy/compare.js';
 import type { CopyOptions, CopyResult } from '../copy/copy.js';
 import { copyPieces } from '../copy/copy.js';
@@ -10,7 +11,7 @@ import { ChangeList } from '../cow/change-list.js';
 import { CowFile } from '../cow/cow-file.js';
 import type { DeviceInfo, Driver } from '../driver/driver.js';
 import { RefusalError, SystemError } from '../errors.js';
-import { BLOCK_BYTES, MIB_BYTES, SECTOR_BYTES } from '../layout.js';
+import { BLOCK_BYTES, SECTOR_BYTES } from '../layout.js';
 import type { Manifest } from '../manifest/manifest.js';
 import { OpenFile } from '../system/files.js';
 import { lookAtOwn } from '../system/safe-files.js';
@@ -38,8 +39,6 @@ import type { UpdateEvents, UpdatePlan, UpdateRequest, UpdateResult, Verificatio
 
 export type { UpdateEvents, UpdatePlan, UpdateRequest, UpdateResult, Verification } from './update-request.js';
 
-const CURSOR_BYTES = 64 * MIB_BYTES;
-const CURSOR_MS = 1000;
 /** Reads under way: enough to keep a disk busy that answers 100,000 per second. */
 const DEPTH = 128;
 
@@ -213,7 +212,7 @@ const directOf = ({ request, snapshot, image, syscalls, events }: Job): DirectCo
   return undefined;
 };
 
-/** Copies from the cursor on, noting how far it is. */
+/** Copies from the cursor on, with checkpoints. */
 const copy = (
   job: Job,
   manifest: Manifest | undefined,
@@ -225,7 +224,7 @@ const copy = (
     if (piece.offset + piece.bytes > decision.cursor) break;
     skipped += piece.bytes;
   }
-  let noted = { bytes: 0, time: Date.now() };
+  const checkpoints = new Checkpoints(request.checkpointBytes ?? request.cursorBytes);
   let cursor = decision.cursor;
   const options: CopyOptions = {
     syscalls,
@@ -236,13 +235,11 @@ const copy = (
       if (request.writeThrough === true) image.sync();
       // The cursor stays before the first block that failed, so that the next run tries it again.
       if (failed === 0) cursor = Math.min(end, bytes);
-      const due = done - noted.bytes >= (request.cursorBytes ?? CURSOR_BYTES);
-      if (due && (request.cursorBytes !== undefined || Date.now() - noted.time >= CURSOR_MS)) {
+      checkpoints.pass(done, () => {
         image.sync();
         manifest?.sync();
         writeState(files.state, updatingState(job, cursor, previous));
-        noted = { bytes: done, time: Date.now() };
-      }
+      });
       events.onProgress?.(skipped + done, plan);
     },
   };

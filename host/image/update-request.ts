@@ -37,7 +37,9 @@ export interface UpdateRequest {
   readonly depth?: number;
   /** With dryRun: MiB per second for the estimate, which is measured else. */
   readonly rate?: number;
-  /** Note in the state file how far the update is after so many bytes; else every 64 MiB, and not every second. */
+  /** Sync and record progress every so many bytes; if left out, every 64 MiB, at most once a second. */
+  readonly checkpointBytes?: number;
+  /** @deprecated the old name of checkpointBytes */
   readonly cursorBytes?: number;
 }
 

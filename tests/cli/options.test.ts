@@ -1,7 +1,7 @@
 import { Command, InvalidArgumentError } from 'commander';
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
-import { count, depth, largeCount, order, rate, repeated, size } from '../../cli/terminal/options.js';
+import { addCheckpoint, count, depth, largeCount, order, rate, repeated, size } from '../../cli/terminal/options.js';
 
 type Reader = (text: string) => number;
 
@@ -56,6 +56,23 @@ test('repeated() keeps every value, in order', () => {
   const program = new Command().option('--also <file>', '', repeated).exitOverride();
   program.parse(['--also', 'b', '--also', 'a', '--also', 'b'], { from: 'user' });
   assert.equal(program.opts(), { also: ['b', 'a', 'b'] });
+});
+
+test('--checkpoint works by its old name too, which no help shows', () => {
+  const parse = (...argv: string[]): unknown => {
+    const program = addCheckpoint(new Command(), 'cursor')
+      .exitOverride()
+      .configureOutput({ writeErr: () => undefined });
+    program.parse(argv, { from: 'user' });
+    return program.opts<{ checkpoint?: number }>().checkpoint;
+  };
+  assert.equal([parse(), parse('--checkpoint', '2'), parse('--cursor', '3')], [undefined, 2, 3]);
+  assert.equal([parse('--checkpoint', '2', '--cursor=3'), parse('--cursor', '3', '--checkpoint', '2')], [3, 2]);
+  for (const name of ['--checkpoint', '--cursor'])
+    assert.throws(() => parse(name, '-1'), /option '--c\w+ <MiB>' argument '-1' is invalid. expected digits/);
+  const help = addCheckpoint(new Command(), 'cursor').helpInformation();
+  assert.match(help, /--checkpoint <MiB>/);
+  assert.not.match(help, /cursor/);
 });
 
 test.run();
