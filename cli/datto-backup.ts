@@ -17,10 +17,8 @@ import type { RefusalCode } from '../host/errors.js';
 import { EBUSY, EINVAL, EIO, ENODEV, ENOSPC, errnoOf, errnoText, RefusalError } from '../host/errors.js';
 import { MIB_BYTES } from '../host/layout.js';
 import { nativeSyscalls } from '../host/system/syscalls.js';
-import { withArguments } from './terminal/arguments.js';
 import { addCheckpoint, count } from './terminal/options.js';
 import { Progress } from './terminal/progress.js';
-import { processStreams } from './terminal/standard-output.js';
 import { humanBytes } from './terminal/status-table.js';
 import type { Streams } from './terminal/terminal.js';
 import { parseCommandLine, printJson, tellFailure } from './terminal/terminal.js';
@@ -58,7 +56,8 @@ interface Options {
   readonly checkpoint?: number;
 }
 
-const makeProgram = (streams: Streams): Command => {
+/** The command line: arguments and options. */
+export const makeProgram = (streams: Streams): Command => {
   const program = new Command('datto-backup')
     .description('Back up a volume: a full backup on the first run, then only what changed since the last run.')
     .usage('[options] <block device> <folder>')
@@ -267,9 +266,3 @@ export const dattoBackup = (argv: readonly string[], streams: Streams): number =
     return exitStatus(error);
   }
 };
-
-const streams = processStreams();
-process.exitCode = streams.finish(
-  'datto-backup',
-  withArguments('datto-backup', EINVAL, streams, (argv) => dattoBackup(argv, streams)),
-);

@@ -5,13 +5,14 @@
  */
 import { CommanderError } from 'commander';
 import { inspectProgram } from './inspect/program.js';
-import { withArguments } from './terminal/arguments.js';
-import { batchedStreams, ReaderGoneError } from './terminal/standard-output.js';
+import { ReaderGoneError } from './terminal/standard-output.js';
 import type { Streams } from './terminal/terminal.js';
-import { errorLine, tellFailure, usageLine } from './terminal/terminal.js';
+import { tellFailure, usageLine } from './terminal/terminal.js';
 
-const FAILED = 1;
-const USAGE = 2;
+export { inspectProgram as makeProgram } from './inspect/program.js';
+
+export const FAILED = 1;
+export const USAGE = 2;
 
 const report = (error: unknown, argv: readonly string[], streams: Streams): number => {
   if (error instanceof ReaderGoneError) return FAILED;
@@ -39,12 +40,3 @@ export const dattoInspect = (argv: readonly string[], streams: Streams): number 
     return USAGE;
   }
 };
-
-const streams = batchedStreams();
-try {
-  process.exitCode = withArguments('datto-inspect', USAGE, streams, (argv) => dattoInspect(argv, streams));
-  streams.flush();
-} catch (error) {
-  if (!(error instanceof ReaderGoneError)) streams.err(`datto-inspect: ${errorLine(error)}\n`);
-  process.exitCode = FAILED;
-}

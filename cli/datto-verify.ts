@@ -12,10 +12,8 @@ import { EBUSY, EINVAL, errnoOf, errnoText, RefusalError } from '../host/errors.
 import { compareImage, makeManifest, scrubImage } from '../host/image/verify-image.js';
 import type { Finding } from '../host/manifest/scrub.js';
 import { nativeSyscalls } from '../host/system/syscalls.js';
-import { withArguments } from './terminal/arguments.js';
 import { count } from './terminal/options.js';
 import { Progress } from './terminal/progress.js';
-import { processStreams } from './terminal/standard-output.js';
 import type { Streams } from './terminal/terminal.js';
 import { printJson, tellFailure, usageLine } from './terminal/terminal.js';
 import { PACKAGE_VERSION } from './terminal/version.js';
@@ -148,8 +146,12 @@ const addPlaces = (command: Command): Command =>
     .option('--state <file>', 'state file of the image, if not at its default path')
     .option('--manifest <file>', 'manifest of the image, if not at its default path');
 
-/** @param finish takes the exit status of a run that ended */
-const makeProgram = (streams: Streams, finish: (status: number) => void): Command => {
+/**
+ * The command line: sub-commands, arguments and options.
+ *
+ * @param finish takes the exit status of a run that ended
+ */
+export const makeProgram = (streams: Streams, finish: (status: number) => void = () => undefined): Command => {
   const program = new Command('datto-verify')
     .description('Verify an image against its snapshot or its manifest.')
     .version(PACKAGE_VERSION, '-V, --version', 'print version')
@@ -186,8 +188,8 @@ const makeProgram = (streams: Streams, finish: (status: number) => void): Comman
  */
 export const dattoVerify = (argv: readonly string[], streams: Streams): number => {
   let status = 0;
-  const program = makeProgram(streams, (answer) => {
-    status = answer;
+  const program = makeProgram(streams, (exitStatus) => {
+    status = exitStatus;
   });
   try {
     if (argv.length === 0) throw new CommanderError(EINVAL, 'usage', 'no sub-command');
@@ -203,9 +205,3 @@ export const dattoVerify = (argv: readonly string[], streams: Streams): number =
     return error instanceof RefusalError && error.code === 'IMAGE_LOCKED' ? EBUSY : errnoOf(error) || EINVAL;
   }
 };
-
-const streams = processStreams();
-process.exitCode = streams.finish(
-  'datto-verify',
-  withArguments('datto-verify', EINVAL, streams, (argv) => dattoVerify(argv, streams)),
-);

@@ -10,15 +10,13 @@ import { CONTROL_NODE } from '../host/layout.js';
 import { nativeSyscalls } from '../host/system/syscalls.js';
 import type { Arguments, Reading, SubCommand } from './dbdctl-commands.js';
 import { SUB_COMMANDS, synopsis, usage } from './dbdctl-commands.js';
-import { withArguments } from './terminal/arguments.js';
 import { DigitsError, parseDigits, U32_MAX } from './terminal/digits.js';
-import { processStreams } from './terminal/standard-output.js';
 import { statusJson, statusTable } from './terminal/status-table.js';
 import type { Streams } from './terminal/terminal.js';
 import { errorLine } from './terminal/terminal.js';
 import { PACKAGE_VERSION } from './terminal/version.js';
 
-const FAILURE = 255;
+export const FAILURE = 255;
 
 /** The command line is wrong: `errno` says how, as the usage error's text does. */
 class UsageError extends Error {
@@ -118,7 +116,9 @@ const addSubCommand = (program: Command, command: SubCommand, driver: Driver): v
   });
 };
 
-const makeProgram = (driver: Driver, streams: Streams): Command => {
+/** The command line: sub-commands, arguments and options. */
+export const makeProgram = (streams: Streams): Command => {
+  const driver = new Driver(nativeSyscalls());
   const program = new Command('dbdctl')
     .description('Control live block-level snapshots and incremental tracking of block devices.')
     .version(PACKAGE_VERSION, '-V, --version', 'print version')
@@ -168,8 +168,7 @@ const isInformation = (argv: readonly string[]): boolean =>
   ['--help', '-h', '--version', '-V'].includes(argv[0] ?? '') || argv[1] === '--help';
 
 const run = (argv: readonly string[], streams: Streams): void => {
-  const driver = new Driver(nativeSyscalls());
-  const program = makeProgram(driver, streams);
+  const program = makeProgram(streams);
   const command = SUB_COMMANDS.find(({ name }) => name === argv[0]);
   const parse = (): unknown => program.parse(argv, { from: 'user' });
   if (command) withUsageErrors(command, parse);
@@ -216,10 +215,3 @@ export const dbdctl = (argv: readonly string[], streams: Streams): number => {
     return FAILURE;
   }
 };
-
-const streams = processStreams();
-process.exitCode = streams.finish(
-  'dbdctl',
-  withArguments('dbdctl', FAILURE, streams, (argv) => dbdctl(argv, streams)),
-  FAILURE,
-);

@@ -17,10 +17,8 @@ import type { UpdatePlan, UpdateRequest, UpdateResult } from '../host/image/upda
 import { updateImage } from '../host/image/update-image.js';
 import { MIB_BYTES } from '../host/layout.js';
 import { nativeSyscalls } from '../host/system/syscalls.js';
-import { withArguments } from './terminal/arguments.js';
 import { addCheckpoint, count, depth, rate, repeated } from './terminal/options.js';
 import { Progress } from './terminal/progress.js';
-import { processStreams } from './terminal/standard-output.js';
 import type { Streams } from './terminal/terminal.js';
 import { parseCommandLine, printJson, tellFailure } from './terminal/terminal.js';
 import { PACKAGE_VERSION } from './terminal/version.js';
@@ -47,7 +45,8 @@ interface Options {
   readonly rate?: number;
 }
 
-const makeProgram = (streams: Streams): Command => {
+/** The command line: arguments and options. */
+export const makeProgram = (streams: Streams): Command => {
   const program = new Command('update-img')
     .description('Update an image of a snapshot to the next snapshot of its series.')
     .usage('[options] <snapshot device> <cow file> <image file>')
@@ -269,9 +268,3 @@ export const updateImg = (argv: readonly string[], streams: Streams): number => 
     return exitStatus(error);
   }
 };
-
-const streams = processStreams();
-process.exitCode = streams.finish(
-  'update-img',
-  withArguments('update-img', EINVAL, streams, (argv) => updateImg(argv, streams)),
-);

@@ -79,11 +79,11 @@ const addImages = (program: Command, streams: Streams): void => {
 };
 
 /**
- * The whole command line.
+ * The command line: sub-commands, arguments and options.
  *
- * @param setStatus is told the exit status where it is not 0
+ * @param setStatus takes the exit status where it is not 0
  */
-export const inspectProgram = (streams: Streams, setStatus: SetStatus): Command => {
+export const inspectProgram = (streams: Streams, setStatus: SetStatus = () => undefined): Command => {
   const program = new Command('datto-inspect')
     .description('Look into .datto COW files: on any machine, without privileges, without the driver.')
     .version(PACKAGE_VERSION, '-V, --version', 'print version')
