@@ -13,6 +13,7 @@ import { Driver } from '../host/driver/driver.js';
 import type { RefusalCode } from '../host/errors.js';
 import { EBUSY, EINVAL, EIO, errnoOf, errnoText, RefusalError } from '../host/errors.js';
 import { imageStatus, rollbackImage } from '../host/image/rollback.js';
+import type { ImageState } from '../host/image/state.js';
 import type { UpdatePlan, UpdateRequest, UpdateResult } from '../host/image/update-image.js';
 import { updateImage } from '../host/image/update-image.js';
 import { MIB_BYTES } from '../host/layout.js';
@@ -222,9 +223,17 @@ const rollback = (image: string, { json, state, adopt }: Options, streams: Strea
   return 0;
 };
 
+/** The fields of the state file, whose `changedBlocks` the tools print as `changed_blocks`; its old key is deprecated. */
+const statusJson = (known: ImageState | undefined, words: string): unknown => ({
+  known: known !== undefined,
+  ...known,
+  changed_blocks: known?.changedBlocks,
+  words,
+});
+
 const status = (image: string, { json, state }: Options, streams: Streams): number => {
   const { state: known, words } = imageStatus(image, state);
-  if (json) printJson({ known: known !== undefined, ...known, words }, streams);
+  if (json) printJson(statusJson(known, words), streams);
   else streams.out(`${words}\n`);
   return 0;
 };

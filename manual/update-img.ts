@@ -65,7 +65,10 @@ export const manual: ToolManual = {
     },
     {
       title: 'DEPRECATED',
-      blocks: ['`--cursor` is the old name of `--checkpoint`. It still works in this version.'],
+      blocks: [
+        '`--cursor` is the old name of `--checkpoint`. It still works in this version. `--status --json` prints ' +
+          '`changed_blocks` by its old key `changedBlocks`, too.',
+      ],
     },
     {
       title: 'EXAMPLES',
