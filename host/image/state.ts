@@ -116,7 +116,9 @@ const fromJson = (text: string): ImageState => {
   const update = (): Partial<ImageState> => {
     const cursor = count('cursor');
     if (cursor > count('bytes')) throw new SyntaxError('cursor beyond the end of the image');
-    return { next: integer(value, 'next'), cursor, changedBlocks: count('changedBlocks') };
+    const next = integer(value, 'next');
+    if (next < integer(value, 'sequence')) throw new SyntaxError('an update to an earlier snapshot');
+    return { next, cursor, changedBlocks: count('changedBlocks') };
   };
   return {
     state,
