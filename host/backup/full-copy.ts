@@ -1,4 +1,4 @@
-/** A whole copy of a snapshot, sparse, which goes on where an interrupted one was. */
+/** A full copy of a snapshot, sparse, which resumes where an interrupted one stopped. */
 
 import { ftruncateSync } from 'node:fs';
 import { Checkpoints } from '../copy/checkpoints.js';
@@ -11,9 +11,9 @@ import { BLOCK_BYTES } from '../layout.js';
 import type { OpenFile } from '../system/files.js';
 import type { Syscalls } from '../system/syscalls.js';
 
-export interface WholeCopyOptions {
+export interface FullCopyOptions {
   readonly syscalls: Syscalls;
-  /** Where to go on, in bytes, a multiple of PIECE_BYTES. */
+  /** Where to resume, in bytes, a multiple of PIECE_BYTES. */
   readonly cursor: number;
   /** Bytes from one checkpoint to the next; if undefined, as usual. */
   readonly checkpointBytes: number | undefined;
@@ -48,10 +48,10 @@ const writeSparse = (target: OpenFile, data: Buffer, offset: number): number => 
  * @returns bytes that are not holes, of what was copied now
  * @throws SystemError at the first byte that cannot be read or written
  */
-export const copyWhole = (source: OpenFile, target: OpenFile, bytes: number, options: WholeCopyOptions): number => {
+export const copyFull = (source: OpenFile, target: OpenFile, bytes: number, options: FullCopyOptions): number => {
   const { syscalls, cursor } = options;
   withErrno('resize', target.path, () => {
-    // Whatever lies behind the cursor is not known to be right.
+    // What is behind the cursor may be incomplete.
     ftruncateSync(target.fd, cursor);
     ftruncateSync(target.fd, bytes);
   });
@@ -84,7 +84,7 @@ export const copyWhole = (source: OpenFile, target: OpenFile, bytes: number, opt
  *
  * @returns blocks that differ
  */
-export const compareWhole = (
+export const compareFull = (
   snapshot: OpenFile,
   image: OpenFile,
   bytes: number,
