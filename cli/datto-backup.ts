@@ -1,9 +1,9 @@
 /**
  * datto-backup: backs a volume up into a folder, again and again (docs/BACKUP.md).
  *
- * Exit status: 0 the image is the volume, as of this run; 3 it was found to differ; 4 nothing goes on until somebody
- * decides; 5 (EIO) blocks could not be copied; 16 (EBUSY) another run is at work, or the snapshot is open; 19 (ENODEV) no
- * driver; 22 (EINVAL) wrong command line or volume; 28 (ENOSPC) no space; else the errno of what failed.
+ * Exit status: 0 the image is the volume, as of this run; 3 it was found to differ; 4 the administrator must decide;
+ * 5 (EIO) blocks could not be copied; 16 (EBUSY) another run is in progress, or the snapshot is open; 19 (ENODEV) no
+ * driver; 22 (EINVAL) wrong command line or volume; 28 (ENOSPC) no space; else the errno of the call that failed.
  */
 
 import { Command, Option } from 'commander';
@@ -21,7 +21,7 @@ import { addCheckpoint, count } from './terminal/options.js';
 import { Progress } from './terminal/progress.js';
 import { humanBytes } from './terminal/status-table.js';
 import type { Streams } from './terminal/terminal.js';
-import { parseCommandLine, printJson, tellFailure } from './terminal/terminal.js';
+import { parseCommandLine, printJson, reportFailure } from './terminal/terminal.js';
 import { PACKAGE_VERSION } from './terminal/version.js';
 
 const DIFFERENT = 3;
@@ -127,7 +127,7 @@ const note = (text: string): string => `datto-backup: ${text}\n`;
 const failureLine = ({ call, subject, offset, bytes, errno }: CopyFailure): string =>
   note(`cannot ${call} ${subject} at offset ${offset}, ${bytes} bytes: ${errnoText(errno)}`);
 
-/** Differences that are told one by one; more only drown the words. */
+/** Differences that are printed one by one; further ones are only counted. */
 const DIFFERENCES_SHOWN = 20;
 
 const differenceLine = ({ start, count: blocks }: BlockRun, listed: boolean): string => {
@@ -191,31 +191,31 @@ const resultLines = (result: BackupResult, volume: string): string => {
 };
 
 const eventsFor = (streams: Streams, options: Options, progress: Progress, troubles: Troubles): BackupEvents => {
-  const say = (text: string): void => {
+  const warn = (text: string): void => {
     progress.clear();
     streams.err(text);
   };
-  const tell = (text: string): void => {
+  const print = (text: string): void => {
     progress.clear();
     if (options.json !== true) streams.out(text);
   };
   return {
-    onPlan: (plan) => tell(planLine(plan)),
-    onStep: (text) => tell(`${text}\n`),
+    onPlan: (plan) => print(planLine(plan)),
+    onStep: (text) => print(`${text}\n`),
     onProgress: (done, total) => progress.update(done, total),
     onNotice: (text) => {
       troubles.notices.push(text);
-      say(note(text));
+      warn(note(text));
     },
     onFailure: (failure) => {
       troubles.failures.push(failure);
-      if (troubles.failures.length <= DIFFERENCES_SHOWN) say(failureLine(failure));
+      if (troubles.failures.length <= DIFFERENCES_SHOWN) warn(failureLine(failure));
     },
     onDifference: (run, listed) => {
       troubles.differences.push({ ...run, listed });
       const shown = troubles.differences.length;
-      if (shown <= DIFFERENCES_SHOWN) say(differenceLine(run, listed));
-      if (shown === DIFFERENCES_SHOWN) say(note('further differences are only counted'));
+      if (shown <= DIFFERENCES_SHOWN) warn(differenceLine(run, listed));
+      if (shown === DIFFERENCES_SHOWN) warn(note('further differences are only counted'));
     },
   };
 };
@@ -262,7 +262,7 @@ export const dattoBackup = (argv: readonly string[], streams: Streams): number =
   try {
     return run(program.args, options, streams);
   } catch (error) {
-    tellFailure('datto-backup', error, options.json, streams);
+    reportFailure('datto-backup', error, options.json, streams);
     return exitStatus(error);
   }
 };

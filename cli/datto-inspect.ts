@@ -1,13 +1,13 @@
 /**
  * datto-inspect: looks into COW files, on any machine.
  *
- * Exit status: 0; 1 for an error while working; 2 for a wrong command line; 3 if `check` found violations.
+ * Exit status: 0; 1 for an error; 2 for a wrong command line; 3 if `check` found violations.
  */
 import { CommanderError } from 'commander';
 import { inspectProgram } from './inspect/program.js';
 import { ReaderGoneError } from './terminal/standard-output.js';
 import type { Streams } from './terminal/terminal.js';
-import { tellFailure, usageLine } from './terminal/terminal.js';
+import { reportFailure, usageLine } from './terminal/terminal.js';
 
 export { inspectProgram as makeProgram } from './inspect/program.js';
 
@@ -16,7 +16,7 @@ export const USAGE = 2;
 
 const report = (error: unknown, argv: readonly string[], streams: Streams): number => {
   if (error instanceof ReaderGoneError) return FAILED;
-  tellFailure('datto-inspect', error, argv.includes('--json'), streams);
+  reportFailure('datto-inspect', error, argv.includes('--json'), streams);
   return FAILED;
 };
 

@@ -1,9 +1,9 @@
 /**
- * datto-verify: an image against a snapshot, or against its manifest (docs/UPDATE-IMG.md).
+ * datto-verify: verifies an image against a snapshot, or against its manifest (docs/UPDATE-IMG.md).
  *
- * Exit status: 0 all is right; 3 something differs or has rotted; 22 (EINVAL) for a wrong command line, or files that
- * do not belong together; 16 (EBUSY) if another process is working on the image; else the errno of what could not be
- * opened or read.
+ * Exit status: 0 no difference and no rot; 3 something differs or has rotted; 22 (EINVAL) for a wrong command line, or
+ * files that do not belong together; 16 (EBUSY) if another process is working on the image; else the errno of a file
+ * that could not be opened or read.
  */
 
 import { Command, CommanderError, Option } from 'commander';
@@ -15,7 +15,7 @@ import { nativeSyscalls } from '../host/system/syscalls.js';
 import { count } from './terminal/options.js';
 import { Progress } from './terminal/progress.js';
 import type { Streams } from './terminal/terminal.js';
-import { printJson, tellFailure, usageLine } from './terminal/terminal.js';
+import { printJson, reportFailure, usageLine } from './terminal/terminal.js';
 import { PACKAGE_VERSION } from './terminal/version.js';
 
 const DIFFERENT = 3;
@@ -201,7 +201,7 @@ export const dattoVerify = (argv: readonly string[], streams: Streams): number =
       streams.err(usageLine('datto-verify', error));
       return EINVAL;
     }
-    tellFailure('datto-verify', error, argv.includes('--json'), streams);
+    reportFailure('datto-verify', error, argv.includes('--json'), streams);
     return error instanceof RefusalError && error.code === 'IMAGE_LOCKED' ? EBUSY : errnoOf(error) || EINVAL;
   }
 };

@@ -18,7 +18,7 @@ import { PACKAGE_VERSION } from './terminal/version.js';
 
 export const FAILURE = 255;
 
-/** The command line is wrong: `errno` says how, as the usage error's text does. */
+/** The command line is wrong. The message ends with the text of `errno`. */
 class UsageError extends Error {
   readonly errno: number;
   readonly detail: string | undefined;
@@ -42,7 +42,7 @@ class RefusedRequest extends Error {
 const read = (text: string, reading: Reading): string | bigint =>
   reading === 'text' ? text : parseDigits(text, reading);
 
-/** What getopt would say, which scripts may look for. */
+/** The message of getopt(3), which scripts may look for. */
 const optionMessage = ({ name }: SubCommand, error: CommanderError): string | undefined => {
   const flag = /'([^']*)'/.exec(error.message)?.[1] ?? '';
   const letter = /^-?([^-\s])/.exec(flag)?.[1] ?? flag;
@@ -51,7 +51,7 @@ const optionMessage = ({ name }: SubCommand, error: CommanderError): string | un
   return flag.startsWith('--') ? `${name}: unrecognized option '${flag}'` : `${name}: invalid option -- '${letter}'`;
 };
 
-/** Reads arguments in the order in which they are checked: options, their number, then each. */
+/** Reads arguments. Their number is checked before each of them. */
 const readArguments = (
   command: SubCommand,
   texts: readonly string[],
@@ -101,7 +101,7 @@ const addSubCommand = (program: Command, command: SubCommand, driver: Driver): v
     .description(command.doc)
     .argument('[arguments...]')
     .helpOption('--help', 'display help');
-  // Without options, what begins with a dash is an argument like others.
+  // Without options, a word that begins with a dash is an argument too.
   if (command.options.length === 0) sub.allowUnknownOption();
   for (const { flag, name, reading, doc } of command.options) {
     sub.option(`${flag} <${name.replaceAll(' ', '-')}>`, doc, (text: string) => {
@@ -175,7 +175,7 @@ const run = (argv: readonly string[], streams: Streams): void => {
   else parse();
 };
 
-/** Says what went wrong: one line of words, and the usage on standard output where the command line is at fault. */
+/** Prints one line about an error; for a wrong command line, the usage on standard output too. */
 const report = (error: unknown, argv: readonly string[], streams: Streams): void => {
   if (error instanceof UsageError) {
     if (error.detail !== undefined) streams.err(`${error.detail}\n`);

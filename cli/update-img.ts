@@ -1,9 +1,9 @@
 /**
- * update-img: brings an image up to the next snapshot of its series (docs/COMMANDS.md, F.4; docs/UPDATE-IMG.md).
+ * update-img: updates an image to the next snapshot of its series (docs/COMMANDS.md, F.4; docs/UPDATE-IMG.md).
  *
- * Exit status: 0; the errno of what could not be opened or read; 22 (EINVAL) for a wrong command line, files that do
- * not belong together, or an image that may not be updated; 16 (EBUSY) if another process is working on the image, or it is a device in use; 5 (EIO)
- * if blocks could not be copied, or verification found differences.
+ * Exit status: 0; the errno of a file that could not be opened or read; 22 (EINVAL) for a wrong command line, files that
+ * do not belong together, or an image that may not be updated; 16 (EBUSY) if another process is working on the image, or
+ * it is a device in use; 5 (EIO) if blocks could not be copied, or verification found differences.
  */
 
 import { Command, Option } from 'commander';
@@ -21,7 +21,7 @@ import { nativeSyscalls } from '../host/system/syscalls.js';
 import { addCheckpoint, count, depth, rate, repeated } from './terminal/options.js';
 import { Progress } from './terminal/progress.js';
 import type { Streams } from './terminal/terminal.js';
-import { parseCommandLine, printJson, tellFailure } from './terminal/terminal.js';
+import { parseCommandLine, printJson, reportFailure } from './terminal/terminal.js';
 import { PACKAGE_VERSION } from './terminal/version.js';
 
 interface Options {
@@ -89,7 +89,7 @@ const note = (text: string): string => `update-img: ${text}\n`;
 const failureLine = ({ call, subject, offset, bytes, errno }: CopyFailure): string =>
   note(`cannot ${call} ${subject} at offset ${offset}, ${bytes} bytes: ${errnoText(errno)}`);
 
-/** Differences that are told one by one; more only drown the words. */
+/** Differences that are printed one by one; further ones are only counted. */
 const DIFFERENCES_SHOWN = 20;
 
 const differenceLine = ({ start, count: blocks }: BlockRun, listed: boolean): string => {
@@ -213,8 +213,8 @@ const update = (paths: readonly string[], options: Options, streams: Streams): n
 const rollback = (image: string, { json, state, adopt }: Options, streams: Streams): number => {
   const place = state === undefined ? {} : { stateFile: state };
   const request = { image, adopt: adopt === true, ...place };
-  const tell = (text: string): void => streams.err(note(text));
-  const { series, sequence, blocks } = rollbackImage(request, nativeSyscalls(), tell);
+  const onNotice = (text: string): void => streams.err(note(text));
+  const { series, sequence, blocks } = rollbackImage(request, nativeSyscalls(), onNotice);
   if (json) printJson({ series, sequence, blocks }, streams);
   else {
     const count = blocks === undefined ? '' : `: ${blocks} blocks restored`;
@@ -240,7 +240,7 @@ const status = (image: string, { json, state }: Options, streams: Streams): numb
 
 const IN_USE: ReadonlySet<RefusalCode> = new Set(['IMAGE_LOCKED', 'IMAGE_BUSY']);
 
-/** Exit status of an error: its errno, 16 for an image in use, 22 for a refusal. What is none of these is a bug, and also 22. */
+/** Exit status of an error: its errno, 16 for an image in use, 22 for other refusals and for bugs. */
 const exitStatus = (error: unknown): number =>
   error instanceof RefusalError && IN_USE.has(error.code) ? EBUSY : errnoOf(error) || EINVAL;
 
@@ -260,10 +260,10 @@ const run = (args: readonly string[], options: Options, streams: Streams): numbe
 export const updateImg = (argv: readonly string[], streams: Streams): number => {
   const program = makeProgram(streams);
   const wrong = (): string | undefined => {
-    const { rollback: back, status: asked } = program.opts<Options>();
-    if (back && asked) return '--rollback and --status, expected one of them';
-    const expected = back || asked ? 'the image' : 'snapshot device, COW file and image';
-    return program.args.length === (back || asked ? 1 : 3)
+    const { rollback: back, status: show } = program.opts<Options>();
+    if (back && show) return '--rollback and --status, expected one of them';
+    const expected = back || show ? 'the image' : 'snapshot device, COW file and image';
+    return program.args.length === (back || show ? 1 : 3)
       ? undefined
       : `${program.args.length} arguments, expected ${expected}`;
   };
@@ -273,7 +273,7 @@ export const updateImg = (argv: readonly string[], streams: Streams): number => 
   try {
     return run(program.args, options, streams);
   } catch (error) {
-    tellFailure('update-img', error, options.json, streams);
+    reportFailure('update-img', error, options.json, streams);
     return exitStatus(error);
   }
 };

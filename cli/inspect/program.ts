@@ -1,4 +1,4 @@
-/** The command line of datto-inspect: sub-commands, arguments and options, and which function each runs. */
+/** The command line of datto-inspect: sub-commands, arguments and options, and the function of each. */
 import { Command, Option } from 'commander';
 import { largeCount, order, rate, size } from '../terminal/options.js';
 import type { Streams } from '../terminal/terminal.js';
@@ -6,7 +6,7 @@ import { PACKAGE_VERSION } from '../terminal/version.js';
 import { runFiles, runMap } from './images.js';
 import { runBlocks, runCheck, runDiff, runInfo, runStat } from './lists.js';
 
-/** Takes the exit status of a run that ended well. */
+/** Takes the exit status of a run that threw no error. */
 export type SetStatus = (status: number) => void;
 
 const COW = ['<cow file>', 'a .datto file'] as const;

@@ -13,7 +13,7 @@ import { humanBytes } from '../terminal/status-table.js';
 
 const BAR = 40;
 
-/** Rows with their columns under each other; the last is as long as it is. */
+/** Rows as aligned columns; the last column is not padded. */
 export const table = (rows: ReadonlyArray<readonly string[]>, right: readonly number[] = []): string => {
   const widths = (rows[0] ?? []).map((_, column) => Math.max(...rows.map((row) => row[column]?.length ?? 0)));
   const pad = (cell: string, column: number): string =>
@@ -80,7 +80,7 @@ export const diffText = (a: InspectedCow, b: InspectedCow, how: string, counts: 
   return `${table(rows, [1, 2])}${how}\n`;
 };
 
-/** A share in percent; small ones with more digits, since a block in a thousand still counts. */
+/** A share in percent; a small one with more digits: a block in a thousand still counts. */
 export const percentText = (percent: number): string => `${percent.toFixed(percent < 1 ? 3 : 1)} %`;
 
 const seconds = (value: number): string =>

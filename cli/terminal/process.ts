@@ -1,4 +1,4 @@
-/** Tools as processes: the command line of this one, its streams, its exit status. */
+/** Runs tools as processes: command line, standard streams, exit status. */
 import { withArguments } from './arguments.js';
 import { batchedStreams, processStreams, ReaderGoneError } from './standard-output.js';
 import type { Streams } from './terminal.js';
@@ -8,7 +8,7 @@ import { errorLine } from './terminal.js';
 export type Tool = (argv: readonly string[], streams: Streams) => number;
 
 /**
- * Runs a tool as this process. Its work goes on whatever becomes of its output.
+ * Runs a tool as this process. It continues its work even if its output cannot be written.
  *
  * @param usage the exit status if the command line cannot be used
  * @param failure the exit status if output cannot be written; the errno if left out
@@ -20,7 +20,7 @@ export const runProcess = (name: string, tool: Tool, usage: number, failure?: nu
 };
 
 /**
- * Runs a tool that does nothing but print: it ends where its output cannot be written.
+ * Runs a tool that only prints, as this process: it ends if its output cannot be written.
  *
  * @param usage the exit status if the command line cannot be used
  * @param failure the exit status if output cannot be written
