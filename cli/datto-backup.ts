@@ -18,6 +18,7 @@ import { EBUSY, EINVAL, EIO, ENODEV, ENOSPC, errnoOf, errnoText, RefusalError } 
 import { MIB_BYTES } from '../host/layout.js';
 import { nativeSyscalls } from '../host/system/syscalls.js';
 import { addCheckpoint, count } from './terminal/options.js';
+import { oneLine } from './terminal/printable.js';
 import { Progress } from './terminal/progress.js';
 import { humanBytes } from './terminal/status-table.js';
 import type { Streams } from './terminal/terminal.js';
@@ -122,7 +123,7 @@ const requestOf = ([volume = '', folder = '']: readonly string[], options: Optio
   ...(options.checkpoint === undefined ? {} : { checkpointBytes: options.checkpoint * MIB_BYTES }),
 });
 
-const note = (text: string): string => `datto-backup: ${text}\n`;
+const note = (text: string): string => `datto-backup: ${oneLine(text)}\n`;
 
 const failureLine = ({ call, subject, offset, bytes, errno }: CopyFailure): string =>
   note(`cannot ${call} ${subject} at offset ${offset}, ${bytes} bytes: ${errnoText(errno)}`);
@@ -183,11 +184,11 @@ const resultLines = (result: BackupResult, volume: string): string => {
   const zeros = punchedBytes > 0 ? `, ${humanBytes(BigInt(punchedBytes))} of it zeros` : '';
   const counts = `${humanBytes(BigInt(copiedBytes))} copied${zeros}, ${comparedBlocks} blocks compared`;
   if (!isGood(result))
-    return `${image} is not a snapshot: ${counts}, ${failedBlocks} errors, ${differingBlocks} differ\n`;
+    return `${oneLine(image)} is not a snapshot: ${counts}, ${failedBlocks} errors, ${differingBlocks} differ\n`;
   const lines = [`${image} is ${volume} as of ${time.toISOString()}, snapshot ${sequence} of series ${series}`, counts];
   if (result.previous !== undefined) lines.push(`previous image kept: ${result.previous}`);
   if (result.root !== undefined) lines.push(`root ${result.root}`);
-  return `${lines.join('\n')}\n`;
+  return `${lines.map(oneLine).join('\n')}\n`;
 };
 
 const eventsFor = (streams: Streams, options: Options, progress: Progress, troubles: Troubles): BackupEvents => {
@@ -201,7 +202,7 @@ const eventsFor = (streams: Streams, options: Options, progress: Progress, troub
   };
   return {
     onPlan: (plan) => print(planLine(plan)),
-    onStep: (text) => print(`${text}\n`),
+    onStep: (text) => print(`${oneLine(text)}\n`),
     onProgress: (done, total) => progress.update(done, total),
     onNotice: (text) => {
       troubles.notices.push(text);

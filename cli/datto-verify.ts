@@ -13,6 +13,7 @@ import { compareImage, makeManifest, scrubImage } from '../host/image/verify-ima
 import type { Finding } from '../host/manifest/scrub.js';
 import { nativeSyscalls } from '../host/system/syscalls.js';
 import { count } from './terminal/options.js';
+import { oneLine } from './terminal/printable.js';
 import { Progress } from './terminal/progress.js';
 import type { Streams } from './terminal/terminal.js';
 import { printJson, reportFailure, usageLine } from './terminal/terminal.js';
@@ -82,7 +83,7 @@ const make = (image: string, options: ManifestOptions, streams: Streams): number
   );
   progress.clear();
   if (options.json) printJson(made, streams);
-  else streams.out(`${made.path}: ${made.blocks} blocks\nroot ${made.root}\n`);
+  else streams.out(`${oneLine(made.path)}: ${made.blocks} blocks\nroot ${made.root}\n`);
   return 0;
 };
 

@@ -11,6 +11,7 @@ import { nativeSyscalls } from '../host/system/syscalls.js';
 import type { Arguments, Reading, SubCommand } from './dbdctl-commands.js';
 import { SUB_COMMANDS, synopsis, usage } from './dbdctl-commands.js';
 import { DigitsError, parseDigits, U32_MAX } from './terminal/digits.js';
+import { oneLine } from './terminal/printable.js';
 import { statusJson, statusTable } from './terminal/status-table.js';
 import type { Streams } from './terminal/terminal.js';
 import { errorLine } from './terminal/terminal.js';
@@ -185,7 +186,7 @@ const report = (error: unknown, argv: readonly string[], streams: Streams): void
     streams.err(`dbdctl: cannot do ${argv[0] ?? ''}: ${errnoText(EINVAL)}\n`);
     streams.out(usage());
   } else if (error instanceof RefusedRequest) {
-    streams.err(`dbdctl: ${error.message}\n`);
+    streams.err(`dbdctl: ${oneLine(error.message)}\n`);
   } else {
     streams.err(`dbdctl: ${errorLine(error)}\n`);
   }

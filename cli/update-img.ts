@@ -19,6 +19,7 @@ import { updateImage } from '../host/image/update-image.js';
 import { MIB_BYTES } from '../host/layout.js';
 import { nativeSyscalls } from '../host/system/syscalls.js';
 import { addCheckpoint, count, depth, rate, repeated } from './terminal/options.js';
+import { oneLine } from './terminal/printable.js';
 import { Progress } from './terminal/progress.js';
 import type { Streams } from './terminal/terminal.js';
 import { parseCommandLine, printJson, reportFailure } from './terminal/terminal.js';
@@ -84,7 +85,7 @@ export const makeProgram = (streams: Streams): Command => {
     .configureOutput({ writeOut: streams.out, writeErr: () => undefined });
 };
 
-const note = (text: string): string => `update-img: ${text}\n`;
+const note = (text: string): string => `update-img: ${oneLine(text)}\n`;
 
 const failureLine = ({ call, subject, offset, bytes, errno }: CopyFailure): string =>
   note(`cannot ${call} ${subject} at offset ${offset}, ${bytes} bytes: ${errnoText(errno)}`);
@@ -218,7 +219,7 @@ const rollback = (image: string, { json, state, adopt }: Options, streams: Strea
   if (json) printJson({ series, sequence, blocks }, streams);
   else {
     const count = blocks === undefined ? '' : `: ${blocks} blocks restored`;
-    streams.out(`${image} is snapshot ${sequence} again${count}\n`);
+    streams.out(`${oneLine(image)} is snapshot ${sequence} again${count}\n`);
   }
   return 0;
 };
@@ -234,7 +235,7 @@ const statusJson = (known: ImageState | undefined, words: string): unknown => ({
 const status = (image: string, { json, state }: Options, streams: Streams): number => {
   const { state: known, words } = imageStatus(image, state);
   if (json) printJson(statusJson(known, words), streams);
-  else streams.out(`${words}\n`);
+  else streams.out(`${oneLine(words)}\n`);
   return 0;
 };
 

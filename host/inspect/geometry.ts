@@ -119,7 +119,7 @@ export const findGeometry = (header: CowHeader, fileBytes: number, origin: Origi
   const { sectors, source } = origin;
   if (sectors >= 1 && sectors <= ORIGIN_SECTORS_MAX) {
     const geometry = geometryOfOrigin(sectors);
-    return { geometry, basis: `the origin has ${sectors} sectors of 512 bytes, says ${source}` };
+    return { geometry, basis: `the origin has ${sectors} sectors of 512 bytes (${source})` };
   }
   const expected = `1 to ${ORIGIN_SECTORS_MAX}`;
   const message = `cannot use ${source} as the origin's size: it is ${sectors} sectors, expected ${expected}`;
