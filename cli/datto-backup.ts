@@ -1,12 +1,12 @@
 /**
  * datto-backup: backs a volume up into a folder, again and again (docs/BACKUP.md).
  *
- * Exit status: 0 the image is the volume, as of this run; 3 it was found to differ; 4 nothing goes on until somebody
- * decides; 5 (EIO) blocks could not be copied; 16 (EBUSY) another run is at work, or the snapshot is open; 19 (ENODEV) no
- * driver; 22 (EINVAL) wrong command line or volume; 28 (ENOSPC) no space; else the errno of what failed.
+ * Exit status: 0 the image is the volume, as of this run; 3 it was found to differ; 4 the administrator must decide;
+ * 5 (EIO) blocks could not be copied; 16 (EBUSY) another run is in progress, or the snapshot is open; 19 (ENODEV) no
+ * driver; 22 (EINVAL) wrong command line or volume; 28 (ENOSPC) no space; else the errno of the call that failed.
  */
 
-import { Command, InvalidArgumentError, Option } from 'commander';
+import { Command, Option } from 'commander';
 import { planBackup, runBackup } from '../host/backup/backup.js';
 import type { BackupEvents, BackupPlan, BackupRequest, BackupResult } from '../host/backup/request.js';
 import { isGood } from '../host/backup/request.js';
@@ -17,13 +17,12 @@ import type { RefusalCode } from '../host/errors.js';
 import { EBUSY, EINVAL, EIO, ENODEV, ENOSPC, errnoOf, errnoText, RefusalError } from '../host/errors.js';
 import { MIB_BYTES } from '../host/layout.js';
 import { nativeSyscalls } from '../host/system/syscalls.js';
-import { withArguments } from './terminal/arguments.js';
-import { parseDigits, U32_MAX } from './terminal/digits.js';
+import { addCheckpoint, count } from './terminal/options.js';
+import { oneLine } from './terminal/printable.js';
 import { Progress } from './terminal/progress.js';
-import { processStreams } from './terminal/standard-output.js';
 import { humanBytes } from './terminal/status-table.js';
 import type { Streams } from './terminal/terminal.js';
-import { parseCommandLine, printJson, tellFailure } from './terminal/terminal.js';
+import { parseCommandLine, printJson, reportFailure } from './terminal/terminal.js';
 import { PACKAGE_VERSION } from './terminal/version.js';
 
 const DIFFERENT = 3;
@@ -55,19 +54,12 @@ interface Options {
   readonly minor?: number;
   readonly cowFolder?: string;
   readonly cowSize: number;
-  readonly note?: number;
+  readonly checkpoint?: number;
 }
 
-const count = (text: string): number => {
-  try {
-    return Number(parseDigits(text, U32_MAX));
-  } catch {
-    throw new InvalidArgumentError('expected digits');
-  }
-};
-
-const makeProgram = (streams: Streams): Command =>
-  new Command('datto-backup')
+/** The command line: arguments and options. */
+export const makeProgram = (streams: Streams): Command => {
+  const program = new Command('datto-backup')
     .description('Back up a volume: a full backup on the first run, then only what changed since the last run.')
     .usage('[options] <block device> <folder>')
     .argument('[block device]', 'the volume to back up: mounted, ext4 or xfs')
@@ -107,13 +99,14 @@ const makeProgram = (streams: Streams): Command =>
       new Option('--cow-size <MiB>', 'size of the COW file in MiB; 0 for a tenth of the volume')
         .argParser(count)
         .default(0),
-    )
-    .addOption(new Option('--note <MiB>', 'checkpoint interval in MiB (default: 64)').argParser(count))
+    );
+  return addCheckpoint(program, 'note')
     .version(PACKAGE_VERSION, '-V, --version', 'print version')
     .helpOption('-h, --help', 'display help')
     .allowExcessArguments()
     .exitOverride()
     .configureOutput({ writeOut: streams.out, writeErr: () => undefined });
+};
 
 const requestOf = ([volume = '', folder = '']: readonly string[], options: Options): BackupRequest => ({
   volume,
@@ -127,15 +120,15 @@ const requestOf = ([volume = '', folder = '']: readonly string[], options: Optio
   ...(options.minor === undefined ? {} : { minor: options.minor }),
   ...(options.cowFolder === undefined ? {} : { cowFolder: options.cowFolder }),
   cowMib: options.cowSize,
-  ...(options.note === undefined ? {} : { noteBytes: options.note * MIB_BYTES }),
+  ...(options.checkpoint === undefined ? {} : { checkpointBytes: options.checkpoint * MIB_BYTES }),
 });
 
-const note = (text: string): string => `datto-backup: ${text}\n`;
+const note = (text: string): string => `datto-backup: ${oneLine(text)}\n`;
 
 const failureLine = ({ call, subject, offset, bytes, errno }: CopyFailure): string =>
   note(`cannot ${call} ${subject} at offset ${offset}, ${bytes} bytes: ${errnoText(errno)}`);
 
-/** Differences that are told one by one; more only drown the words. */
+/** Differences that are printed one by one; further ones are only counted. */
 const DIFFERENCES_SHOWN = 20;
 
 const differenceLine = ({ start, count: blocks }: BlockRun, listed: boolean): string => {
@@ -191,39 +184,39 @@ const resultLines = (result: BackupResult, volume: string): string => {
   const zeros = punchedBytes > 0 ? `, ${humanBytes(BigInt(punchedBytes))} of it zeros` : '';
   const counts = `${humanBytes(BigInt(copiedBytes))} copied${zeros}, ${comparedBlocks} blocks compared`;
   if (!isGood(result))
-    return `${image} is not a snapshot: ${counts}, ${failedBlocks} errors, ${differingBlocks} differ\n`;
+    return `${oneLine(image)} is not a snapshot: ${counts}, ${failedBlocks} errors, ${differingBlocks} differ\n`;
   const lines = [`${image} is ${volume} as of ${time.toISOString()}, snapshot ${sequence} of series ${series}`, counts];
   if (result.previous !== undefined) lines.push(`previous image kept: ${result.previous}`);
   if (result.root !== undefined) lines.push(`root ${result.root}`);
-  return `${lines.join('\n')}\n`;
+  return `${lines.map(oneLine).join('\n')}\n`;
 };
 
 const eventsFor = (streams: Streams, options: Options, progress: Progress, troubles: Troubles): BackupEvents => {
-  const say = (text: string): void => {
+  const warn = (text: string): void => {
     progress.clear();
     streams.err(text);
   };
-  const tell = (text: string): void => {
+  const print = (text: string): void => {
     progress.clear();
     if (options.json !== true) streams.out(text);
   };
   return {
-    onPlan: (plan) => tell(planLine(plan)),
-    onStep: (text) => tell(`${text}\n`),
+    onPlan: (plan) => print(planLine(plan)),
+    onStep: (text) => print(`${oneLine(text)}\n`),
     onProgress: (done, total) => progress.update(done, total),
     onNotice: (text) => {
       troubles.notices.push(text);
-      say(note(text));
+      warn(note(text));
     },
     onFailure: (failure) => {
       troubles.failures.push(failure);
-      if (troubles.failures.length <= DIFFERENCES_SHOWN) say(failureLine(failure));
+      if (troubles.failures.length <= DIFFERENCES_SHOWN) warn(failureLine(failure));
     },
     onDifference: (run, listed) => {
       troubles.differences.push({ ...run, listed });
       const shown = troubles.differences.length;
-      if (shown <= DIFFERENCES_SHOWN) say(differenceLine(run, listed));
-      if (shown === DIFFERENCES_SHOWN) say(note('further differences are only counted'));
+      if (shown <= DIFFERENCES_SHOWN) warn(differenceLine(run, listed));
+      if (shown === DIFFERENCES_SHOWN) warn(note('further differences are only counted'));
     },
   };
 };
@@ -270,13 +263,7 @@ export const dattoBackup = (argv: readonly string[], streams: Streams): number =
   try {
     return run(program.args, options, streams);
   } catch (error) {
-    tellFailure('datto-backup', error, options.json, streams);
+    reportFailure('datto-backup', error, options.json, streams);
     return exitStatus(error);
   }
 };
-
-const streams = processStreams();
-process.exitCode = streams.finish(
-  'datto-backup',
-  withArguments('datto-backup', EINVAL, streams, (argv) => dattoBackup(argv, streams)),
-);

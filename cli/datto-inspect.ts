@@ -1,21 +1,22 @@
 /**
  * datto-inspect: looks into COW files, on any machine.
  *
- * Exit status: 0; 1 for an error while working; 2 for a wrong command line; 3 if `check` found violations.
+ * Exit status: 0; 1 for an error; 2 for a wrong command line; 3 if `check` found violations.
  */
 import { CommanderError } from 'commander';
 import { inspectProgram } from './inspect/program.js';
-import { withArguments } from './terminal/arguments.js';
-import { batchedStreams, ReaderGoneError } from './terminal/standard-output.js';
+import { ReaderGoneError } from './terminal/standard-output.js';
 import type { Streams } from './terminal/terminal.js';
-import { errorLine, tellFailure, usageLine } from './terminal/terminal.js';
+import { reportFailure, usageLine } from './terminal/terminal.js';
 
-const FAILED = 1;
-const USAGE = 2;
+export { inspectProgram as makeProgram } from './inspect/program.js';
+
+export const FAILED = 1;
+export const USAGE = 2;
 
 const report = (error: unknown, argv: readonly string[], streams: Streams): number => {
   if (error instanceof ReaderGoneError) return FAILED;
-  tellFailure('datto-inspect', error, argv.includes('--json'), streams);
+  reportFailure('datto-inspect', error, argv.includes('--json'), streams);
   return FAILED;
 };
 
@@ -39,12 +40,3 @@ export const dattoInspect = (argv: readonly string[], streams: Streams): number 
     return USAGE;
   }
 };
-
-const streams = batchedStreams();
-try {
-  process.exitCode = withArguments('datto-inspect', USAGE, streams, (argv) => dattoInspect(argv, streams));
-  streams.flush();
-} catch (error) {
-  if (!(error instanceof ReaderGoneError)) streams.err(`datto-inspect: ${errorLine(error)}\n`);
-  process.exitCode = FAILED;
-}

@@ -1,23 +1,22 @@
 /**
- * datto-verify: an image against a snapshot, or against its manifest (docs/UPDATE-IMG.md).
+ * datto-verify: verifies an image against a snapshot, or against its manifest (docs/UPDATE-IMG.md).
  *
- * Exit status: 0 all is right; 3 something differs or has rotted; 22 (EINVAL) for a wrong command line, or files that
- * do not belong together; 16 (EBUSY) if another process is working on the image; else the errno of what could not be
- * opened or read.
+ * Exit status: 0 no difference and no rot; 3 something differs or has rotted; 22 (EINVAL) for a wrong command line, or
+ * files that do not belong together; 16 (EBUSY) if another process is working on the image; else the errno of a file
+ * that could not be opened or read.
  */
 
-import { Command, CommanderError, InvalidArgumentError, Option } from 'commander';
+import { Command, CommanderError, Option } from 'commander';
 import type { BlockRun } from '../host/cow/runs.js';
 import { EBUSY, EINVAL, errnoOf, errnoText, RefusalError } from '../host/errors.js';
 import { compareImage, makeManifest, scrubImage } from '../host/image/verify-image.js';
 import type { Finding } from '../host/manifest/scrub.js';
 import { nativeSyscalls } from '../host/system/syscalls.js';
-import { withArguments } from './terminal/arguments.js';
-import { parseDigits } from './terminal/digits.js';
+import { count } from './terminal/options.js';
+import { oneLine } from './terminal/printable.js';
 import { Progress } from './terminal/progress.js';
-import { processStreams } from './terminal/standard-output.js';
 import type { Streams } from './terminal/terminal.js';
-import { printJson, tellFailure, usageLine } from './terminal/terminal.js';
+import { printJson, reportFailure, usageLine } from './terminal/terminal.js';
 import { PACKAGE_VERSION } from './terminal/version.js';
 
 const DIFFERENT = 3;
@@ -39,14 +38,6 @@ interface ManifestOptions extends Common {
   readonly manifest?: string;
   readonly fast?: boolean;
 }
-
-const count = (text: string): number => {
-  try {
-    return Number(parseDigits(text, 0xffffffffn));
-  } catch {
-    throw new InvalidArgumentError('expected digits');
-  }
-};
 
 const blocksOf = ({ start, count: blocks }: BlockRun): string =>
   blocks === 1 ? `block ${start}` : `blocks ${start} to ${start + blocks - 1}`;
@@ -92,7 +83,7 @@ const make = (image: string, options: ManifestOptions, streams: Streams): number
   );
   progress.clear();
   if (options.json) printJson(made, streams);
-  else streams.out(`${made.path}: ${made.blocks} blocks\nroot ${made.root}\n`);
+  else streams.out(`${oneLine(made.path)}: ${made.blocks} blocks\nroot ${made.root}\n`);
   return 0;
 };
 
@@ -156,8 +147,12 @@ const addPlaces = (command: Command): Command =>
     .option('--state <file>', 'state file of the image, if not at its default path')
     .option('--manifest <file>', 'manifest of the image, if not at its default path');
 
-/** @param finish takes the exit status of a run that ended */
-const makeProgram = (streams: Streams, finish: (status: number) => void): Command => {
+/**
+ * The command line: sub-commands, arguments and options.
+ *
+ * @param finish takes the exit status of a run that ended
+ */
+export const makeProgram = (streams: Streams, finish: (status: number) => void = () => undefined): Command => {
   const program = new Command('datto-verify')
     .description('Verify an image against its snapshot or its manifest.')
     .version(PACKAGE_VERSION, '-V, --version', 'print version')
@@ -194,8 +189,8 @@ const makeProgram = (streams: Streams, finish: (status: number) => void): Comman
  */
 export const dattoVerify = (argv: readonly string[], streams: Streams): number => {
   let status = 0;
-  const program = makeProgram(streams, (answer) => {
-    status = answer;
+  const program = makeProgram(streams, (exitStatus) => {
+    status = exitStatus;
   });
   try {
     if (argv.length === 0) throw new CommanderError(EINVAL, 'usage', 'no sub-command');
@@ -207,13 +202,7 @@ export const dattoVerify = (argv: readonly string[], streams: Streams): number =
       streams.err(usageLine('datto-verify', error));
       return EINVAL;
     }
-    tellFailure('datto-verify', error, argv.includes('--json'), streams);
+    reportFailure('datto-verify', error, argv.includes('--json'), streams);
     return error instanceof RefusalError && error.code === 'IMAGE_LOCKED' ? EBUSY : errnoOf(error) || EINVAL;
   }
 };
-
-const streams = processStreams();
-process.exitCode = streams.finish(
-  'datto-verify',
-  withArguments('datto-verify', EINVAL, streams, (argv) => dattoVerify(argv, streams)),
-);

@@ -1,8 +1,8 @@
-/** The sub-commands of dbdctl as a table: what each takes, and the one call to the driver that it is. */
+/** The sub-commands of dbdctl as a table: arguments, and the one ioctl of each. */
 import type { Driver } from '../host/driver/driver.js';
 import { U32_MAX, U64_MAX, ULONG_MAX } from './terminal/digits.js';
 
-/** How an argument is read: text as it is, or digits up to a bound. */
+/** How an argument is read: as text, or as digits up to a bound. */
 export type Reading = 'text' | bigint;
 
 export interface Parameter {
@@ -15,7 +15,7 @@ export interface Option extends Parameter {
   readonly doc: string;
 }
 
-/** Arguments after reading: numbers by name, 0 for an option that is not given. */
+/** Arguments after reading, by name; the number of a missing option is 0. */
 export interface Arguments {
   text(name: string): string;
   number(name: string): bigint;

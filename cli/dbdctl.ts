@@ -10,17 +10,16 @@ import { CONTROL_NODE } from '../host/layout.js';
 import { nativeSyscalls } from '../host/system/syscalls.js';
 import type { Arguments, Reading, SubCommand } from './dbdctl-commands.js';
 import { SUB_COMMANDS, synopsis, usage } from './dbdctl-commands.js';
-import { withArguments } from './terminal/arguments.js';
 import { DigitsError, parseDigits, U32_MAX } from './terminal/digits.js';
-import { processStreams } from './terminal/standard-output.js';
+import { oneLine } from './terminal/printable.js';
 import { statusJson, statusTable } from './terminal/status-table.js';
 import type { Streams } from './terminal/terminal.js';
 import { errorLine } from './terminal/terminal.js';
 import { PACKAGE_VERSION } from './terminal/version.js';
 
-const FAILURE = 255;
+export const FAILURE = 255;
 
-/** The command line is wrong: `errno` says how, as the usage error's text does. */
+/** The command line is wrong. The message ends with the text of `errno`. */
 class UsageError extends Error {
   readonly errno: number;
   readonly detail: string | undefined;
@@ -44,7 +43,7 @@ class RefusedRequest extends Error {
 const read = (text: string, reading: Reading): string | bigint =>
   reading === 'text' ? text : parseDigits(text, reading);
 
-/** What getopt would say, which scripts may look for. */
+/** The message of getopt(3), which scripts may look for. */
 const optionMessage = ({ name }: SubCommand, error: CommanderError): string | undefined => {
   const flag = /'([^']*)'/.exec(error.message)?.[1] ?? '';
   const letter = /^-?([^-\s])/.exec(flag)?.[1] ?? flag;
@@ -53,7 +52,7 @@ const optionMessage = ({ name }: SubCommand, error: CommanderError): string | un
   return flag.startsWith('--') ? `${name}: unrecognized option '${flag}'` : `${name}: invalid option -- '${letter}'`;
 };
 
-/** Reads arguments in the order in which they are checked: options, their number, then each. */
+/** Reads arguments. Their number is checked before each of them. */
 const readArguments = (
   command: SubCommand,
   texts: readonly string[],
@@ -103,7 +102,7 @@ const addSubCommand = (program: Command, command: SubCommand, driver: Driver): v
     .description(command.doc)
     .argument('[arguments...]')
     .helpOption('--help', 'display help');
-  // Without options, what begins with a dash is an argument like others.
+  // Without options, a word that begins with a dash is an argument too.
   if (command.options.length === 0) sub.allowUnknownOption();
   for (const { flag, name, reading, doc } of command.options) {
     sub.option(`${flag} <${name.replaceAll(' ', '-')}>`, doc, (text: string) => {
@@ -118,7 +117,9 @@ const addSubCommand = (program: Command, command: SubCommand, driver: Driver): v
   });
 };
 
-const makeProgram = (driver: Driver, streams: Streams): Command => {
+/** The command line: sub-commands, arguments and options. */
+export const makeProgram = (streams: Streams): Command => {
+  const driver = new Driver(nativeSyscalls());
   const program = new Command('dbdctl')
     .description('Control live block-level snapshots and incremental tracking of block devices.')
     .version(PACKAGE_VERSION, '-V, --version', 'print version')
@@ -168,15 +169,14 @@ const isInformation = (argv: readonly string[]): boolean =>
   ['--help', '-h', '--version', '-V'].includes(argv[0] ?? '') || argv[1] === '--help';
 
 const run = (argv: readonly string[], streams: Streams): void => {
-  const driver = new Driver(nativeSyscalls());
-  const program = makeProgram(driver, streams);
+  const program = makeProgram(streams);
   const command = SUB_COMMANDS.find(({ name }) => name === argv[0]);
   const parse = (): unknown => program.parse(argv, { from: 'user' });
   if (command) withUsageErrors(command, parse);
   else parse();
 };
 
-/** Says what went wrong: one line of words, and the usage on standard output where the command line is at fault. */
+/** Prints one line about an error; for a wrong command line, the usage on standard output too. */
 const report = (error: unknown, argv: readonly string[], streams: Streams): void => {
   if (error instanceof UsageError) {
     if (error.detail !== undefined) streams.err(`${error.detail}\n`);
@@ -186,7 +186,7 @@ const report = (error: unknown, argv: readonly string[], streams: Streams): void
     streams.err(`dbdctl: cannot do ${argv[0] ?? ''}: ${errnoText(EINVAL)}\n`);
     streams.out(usage());
   } else if (error instanceof RefusedRequest) {
-    streams.err(`dbdctl: ${error.message}\n`);
+    streams.err(`dbdctl: ${oneLine(error.message)}\n`);
   } else {
     streams.err(`dbdctl: ${errorLine(error)}\n`);
   }
@@ -216,10 +216,3 @@ export const dbdctl = (argv: readonly string[], streams: Streams): number => {
     return FAILURE;
   }
 };
-
-const streams = processStreams();
-process.exitCode = streams.finish(
-  'dbdctl',
-  withArguments('dbdctl', FAILURE, streams, (argv) => dbdctl(argv, streams)),
-  FAILURE,
-);

@@ -1,28 +1,28 @@
 /**
- * update-img: brings an image up to the next snapshot of its series (docs/COMMANDS.md, F.4; docs/UPDATE-IMG.md).
+ * update-img: updates an image to the next snapshot of its series (docs/COMMANDS.md, F.4; docs/UPDATE-IMG.md).
  *
- * Exit status: 0; the errno of what could not be opened or read; 22 (EINVAL) for a wrong command line, files that do
- * not belong together, or an image that may not be updated; 16 (EBUSY) if another process is working on the image, or it is a device in use; 5 (EIO)
- * if blocks could not be copied, or verification found differences.
+ * Exit status: 0; the errno of a file that could not be opened or read; 22 (EINVAL) for a wrong command line, files that
+ * do not belong together, or an image that may not be updated; 16 (EBUSY) if another process is working on the image, or
+ * it is a device in use; 5 (EIO) if blocks could not be copied, or verification found differences.
  */
 
-import { Command, InvalidArgumentError, Option } from 'commander';
+import { Command, Option } from 'commander';
 import type { CopyFailure } from '../host/copy/copy.js';
 import type { BlockRun } from '../host/cow/runs.js';
 import { Driver } from '../host/driver/driver.js';
 import type { RefusalCode } from '../host/errors.js';
 import { EBUSY, EINVAL, EIO, errnoOf, errnoText, RefusalError } from '../host/errors.js';
 import { imageStatus, rollbackImage } from '../host/image/rollback.js';
+import type { ImageState } from '../host/image/state.js';
 import type { UpdatePlan, UpdateRequest, UpdateResult } from '../host/image/update-image.js';
 import { updateImage } from '../host/image/update-image.js';
 import { MIB_BYTES } from '../host/layout.js';
 import { nativeSyscalls } from '../host/system/syscalls.js';
-import { withArguments } from './terminal/arguments.js';
-import { parseDigits } from './terminal/digits.js';
+import { addCheckpoint, count, depth, rate, repeated } from './terminal/options.js';
+import { oneLine } from './terminal/printable.js';
 import { Progress } from './terminal/progress.js';
-import { processStreams } from './terminal/standard-output.js';
 import type { Streams } from './terminal/terminal.js';
-import { parseCommandLine, printJson, tellFailure } from './terminal/terminal.js';
+import { parseCommandLine, printJson, reportFailure } from './terminal/terminal.js';
 import { PACKAGE_VERSION } from './terminal/version.js';
 
 interface Options {
@@ -41,36 +41,15 @@ interface Options {
   readonly verify?: boolean;
   readonly sample: number;
   readonly manifest?: boolean;
-  readonly cursor?: number;
+  readonly checkpoint?: number;
   readonly direct?: boolean;
   readonly depth: number;
   readonly rate?: number;
 }
 
-const count = (text: string): number => {
-  try {
-    return Number(parseDigits(text, 1000000000n));
-  } catch {
-    throw new InvalidArgumentError('expected digits');
-  }
-};
-
-const depth = (text: string): number => {
-  const value = count(text);
-  if (value >= 1 && value <= 256) return value;
-  throw new InvalidArgumentError('expected 1 to 256');
-};
-
-const rate = (text: string): number => {
-  const value = /^[0-9.]+$/.test(text) ? Number(text) : NaN;
-  if (value > 0 && Number.isFinite(value)) return value;
-  throw new InvalidArgumentError('expected a number above 0');
-};
-
-const collect = (path: string, paths: readonly string[] = []): string[] => [...paths, path];
-
-const makeProgram = (streams: Streams): Command =>
-  new Command('update-img')
+/** The command line: arguments and options. */
+export const makeProgram = (streams: Streams): Command => {
+  const program = new Command('update-img')
     .description('Update an image of a snapshot to the next snapshot of its series.')
     .usage('[options] <snapshot device> <cow file> <image file>')
     .argument('[snapshot device]', 'the new snapshot, /dev/datto<minor>')
@@ -92,25 +71,26 @@ const makeProgram = (streams: Streams): Command =>
     .option('--no-safety-clone', 'do not keep a reflink copy of the image while it is updated')
     .option('--rollback', 'with the image alone: restore it from before its last, or interrupted, update')
     .option('--status', 'with the image alone: show which snapshot it is')
-    .option('--also <cow file>', 'an older COW file, for an image that missed snapshots; may be repeated', collect)
+    .option('--also <cow file>', 'an older COW file, for an image that missed snapshots; may be repeated', repeated)
     .option('--adopt', 'trust that the image is the snapshot that the (oldest) COW file starts from')
     .option('--state <file>', 'state file of the image, if not at its default path')
     .option('--verify', 'compare the image with the snapshot: changed blocks and a sample of the others')
     .addOption(new Option('--sample <blocks>', 'number of other blocks to compare').argParser(count).default(1000))
-    .option('--manifest', 'create a manifest if the image has none (see datto-verify)')
-    .addOption(new Option('--cursor <MiB>', 'checkpoint interval in MiB (default: 64)').argParser(count))
+    .option('--manifest', 'create a manifest if the image has none (see datto-verify)');
+  return addCheckpoint(program, 'cursor')
     .version(PACKAGE_VERSION, '-V, --version', 'print version')
     .helpOption('-h, --help', 'display help')
     .allowExcessArguments()
     .exitOverride()
     .configureOutput({ writeOut: streams.out, writeErr: () => undefined });
+};
 
-const note = (text: string): string => `update-img: ${text}\n`;
+const note = (text: string): string => `update-img: ${oneLine(text)}\n`;
 
 const failureLine = ({ call, subject, offset, bytes, errno }: CopyFailure): string =>
   note(`cannot ${call} ${subject} at offset ${offset}, ${bytes} bytes: ${errnoText(errno)}`);
 
-/** Differences that are told one by one; more only drown the words. */
+/** Differences that are printed one by one; further ones are only counted. */
 const DIFFERENCES_SHOWN = 20;
 
 const differenceLine = ({ start, count: blocks }: BlockRun, listed: boolean): string => {
@@ -162,7 +142,7 @@ const resultJson = (result: UpdateResult, troubles: Troubles, dryRun: boolean): 
 
 const requestOf = (paths: readonly string[], options: Options): UpdateRequest => {
   const [snapshot = '', cowFile = '', image = ''] = paths;
-  const { verify, sample, cursor, state } = options;
+  const { verify, sample, checkpoint, state } = options;
   return {
     snapshot,
     cowFile,
@@ -179,7 +159,7 @@ const requestOf = (paths: readonly string[], options: Options): UpdateRequest =>
     direct: options.direct === true,
     depth: options.depth,
     ...(options.rate === undefined ? {} : { rate: options.rate }),
-    ...(cursor === undefined ? {} : { cursorBytes: cursor * MIB_BYTES }),
+    ...(checkpoint === undefined ? {} : { checkpointBytes: checkpoint * MIB_BYTES }),
   };
 };
 
@@ -234,26 +214,34 @@ const update = (paths: readonly string[], options: Options, streams: Streams): n
 const rollback = (image: string, { json, state, adopt }: Options, streams: Streams): number => {
   const place = state === undefined ? {} : { stateFile: state };
   const request = { image, adopt: adopt === true, ...place };
-  const tell = (text: string): void => streams.err(note(text));
-  const { series, sequence, blocks } = rollbackImage(request, nativeSyscalls(), tell);
+  const onNotice = (text: string): void => streams.err(note(text));
+  const { series, sequence, blocks } = rollbackImage(request, nativeSyscalls(), onNotice);
   if (json) printJson({ series, sequence, blocks }, streams);
   else {
     const count = blocks === undefined ? '' : `: ${blocks} blocks restored`;
-    streams.out(`${image} is snapshot ${sequence} again${count}\n`);
+    streams.out(`${oneLine(image)} is snapshot ${sequence} again${count}\n`);
   }
   return 0;
 };
 
+/** The fields of the state file, whose `changedBlocks` the tools print as `changed_blocks`; its old key is deprecated. */
+const statusJson = (known: ImageState | undefined, words: string): unknown => ({
+  known: known !== undefined,
+  ...known,
+  changed_blocks: known?.changedBlocks,
+  words,
+});
+
 const status = (image: string, { json, state }: Options, streams: Streams): number => {
   const { state: known, words } = imageStatus(image, state);
-  if (json) printJson({ known: known !== undefined, ...known, words }, streams);
-  else streams.out(`${words}\n`);
+  if (json) printJson(statusJson(known, words), streams);
+  else streams.out(`${oneLine(words)}\n`);
   return 0;
 };
 
 const IN_USE: ReadonlySet<RefusalCode> = new Set(['IMAGE_LOCKED', 'IMAGE_BUSY']);
 
-/** Exit status of an error: its errno, 16 for an image in use, 22 for a refusal. What is none of these is a bug, and also 22. */
+/** Exit status of an error: its errno, 16 for an image in use, 22 for other refusals and for bugs. */
 const exitStatus = (error: unknown): number =>
   error instanceof RefusalError && IN_USE.has(error.code) ? EBUSY : errnoOf(error) || EINVAL;
 
@@ -273,10 +261,10 @@ const run = (args: readonly string[], options: Options, streams: Streams): numbe
 export const updateImg = (argv: readonly string[], streams: Streams): number => {
   const program = makeProgram(streams);
   const wrong = (): string | undefined => {
-    const { rollback: back, status: asked } = program.opts<Options>();
-    if (back && asked) return '--rollback and --status, expected one of them';
-    const expected = back || asked ? 'the image' : 'snapshot device, COW file and image';
-    return program.args.length === (back || asked ? 1 : 3)
+    const { rollback: back, status: show } = program.opts<Options>();
+    if (back && show) return '--rollback and --status, expected one of them';
+    const expected = back || show ? 'the image' : 'snapshot device, COW file and image';
+    return program.args.length === (back || show ? 1 : 3)
       ? undefined
       : `${program.args.length} arguments, expected ${expected}`;
   };
@@ -286,13 +274,7 @@ export const updateImg = (argv: readonly string[], streams: Streams): number => 
   try {
     return run(program.args, options, streams);
   } catch (error) {
-    tellFailure('update-img', error, options.json, streams);
+    reportFailure('update-img', error, options.json, streams);
     return exitStatus(error);
   }
 };
-
-const streams = processStreams();
-process.exitCode = streams.finish(
-  'update-img',
-  withArguments('update-img', EINVAL, streams, (argv) => updateImg(argv, streams)),
-);

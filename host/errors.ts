@@ -2,7 +2,7 @@
 import { constants } from 'node:os';
 import { ERRNO_TEXTS } from './errno-texts.js';
 
-/** Documented reasons for which a host call refuses to go on; nothing was written. */
+/** Documented reasons for which a host call refuses to continue; nothing was written. */
 export type RefusalCode =
   /** The first path is not a snapshot node `/dev/datto<minor>`. */
   | 'NOT_A_SNAPSHOT'
@@ -109,7 +109,7 @@ export type RefusalCode =
   /** The core is not the one that this program was built for. */
   | 'CORE_MISMATCH';
 
-/** A host call refused to go on, for a reason that its `code` names. */
+/** A host call refused to continue, for a reason that its `code` names. */
 export class RefusalError extends Error {
   override readonly name = 'RefusalError';
   readonly code: RefusalCode;

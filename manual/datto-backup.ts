@@ -83,6 +83,10 @@ export const manual: ToolManual = {
       ],
     },
     {
+      title: 'DEPRECATED',
+      blocks: ['`--note` is the old name of `--checkpoint`. It still works in this version.'],
+    },
+    {
       title: 'EXAMPLES',
       blocks: [
         'The volume is `/dev/sda1`, mounted on `/data`. Show what will be done, do it, and do it again:',

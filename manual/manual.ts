@@ -1,5 +1,5 @@
 /**
- * Pages of the manual, as data. A tool's page is made from its commander definitions; its file `<tool>.manual.ts` here
+ * Pages of the manual, as data. A tool's page is made from its commander definitions; its file `<tool>.ts` here
  * adds what those do not say. `npm run manual` writes the pages to docs/man/ and the completions to docs/completion/.
  *
  * In texts, `code` is what is typed or named literally, and <cow file> stands for something.

@@ -64,6 +64,13 @@ export const manual: ToolManual = {
       ],
     },
     {
+      title: 'DEPRECATED',
+      blocks: [
+        '`--cursor` is the old name of `--checkpoint`. It still works in this version. `--status --json` prints ' +
+          '`changed_blocks` by its old key `changedBlocks`, too.',
+      ],
+    },
+    {
       title: 'EXAMPLES',
       blocks: [
         'The volume on `/data` is in incremental mode, with the COW file `/data/.datto0`; `/backup/data.img` is an ' +

@@ -43,7 +43,7 @@ export const buildTools = async (folder: string): Promise<void> => {
   rmSync(folder, { recursive: true, force: true });
   await build({
     absWorkingDir: root,
-    entryPoints: tools.map((name) => `cli/${name}.ts`),
+    entryPoints: tools.map((name) => `cli/bin/${name}.ts`),
     outdir: folder,
     outExtension: { '.js': '.mjs' },
     bundle: true,

@@ -19,7 +19,10 @@ const FLOORS: Floors = [
   'host/image',
   'host/backup',
   'host/index.ts',
+  'cli/terminal',
+  'cli/inspect',
   'cli',
+  'cli/bin',
   'manual',
 ];
 

@@ -78,7 +78,7 @@ export const runMap = (path: string, options: MapOptions, streams: Streams): voi
     streams.out(`${title}\n`);
   });
 
-/** Paths begin with a slash, as nothing else in this column does. */
+/** Paths begin with a slash; nothing else in this column does. */
 const nameColumn = ({ inode, name, nameBase64 }: OwnedBlocks): string => {
   if (nameBase64 !== undefined) return printableBytes(Buffer.from(nameBase64, 'base64'));
   return name === undefined ? (inode === undefined ? '' : `inode ${inode}, without a name`) : printable(name);

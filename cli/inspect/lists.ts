@@ -22,7 +22,7 @@ import type { CommonOptions } from './options.js';
 import { geometryJson, listOptions, noteAssumption, originOf, syscalls, withCow } from './options.js';
 import { checkText, diffText, infoText, statText } from './text.js';
 
-/** Exit status of a check that found something. */
+/** Exit status of a check that found violations. */
 const VIOLATIONS = 3;
 
 const infoJson = (cow: InspectedCow, info: CowInfo): unknown => ({

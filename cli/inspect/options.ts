@@ -1,4 +1,4 @@
-/** What the sub-commands of datto-inspect share: options, and how a file is opened for them. */
+/** Options that the sub-commands of datto-inspect share, and how they open a file. */
 import type { OriginSize } from '../../host/inspect/geometry.js';
 import { assumption } from '../../host/inspect/geometry.js';
 import { InspectedCow, withFiles } from '../../host/inspect/inspected-cow.js';
@@ -17,7 +17,7 @@ export interface CommonOptions {
 
 export const syscalls = nativeSyscalls();
 
-/** The origin's size, if an option tells it. */
+/** The origin's size, if an option gives it. */
 export const originOf = ({ blocks, originSize, image }: CommonOptions): OriginSize | undefined => {
   if (blocks !== undefined) return { sectors: blocks * BLOCK_SECTORS, source: '--blocks' };
   if (originSize !== undefined) return { sectors: originSize / SECTOR_BYTES, source: '--origin-size' };
@@ -36,7 +36,7 @@ export const listOptions = ({ allowUnclean = false }: CommonOptions): { readonly
   allowUnclean,
 });
 
-/** Tells what had to be assumed, where it does not belong into the output. */
+/** Prints what had to be assumed on standard error, where standard output has data only. */
 export const noteAssumption = ({ answer }: InspectedCow, streams: Streams): void => {
   const assumed = assumption(answer);
   if (assumed !== undefined) streams.err(`datto-inspect: note: ${assumed}\n`);

@@ -1,44 +1,13 @@
-/** The command line of datto-inspect: sub-commands, arguments and options, and which function each runs. */
-import { Command, InvalidArgumentError, Option } from 'commander';
-import { parseDigits } from '../terminal/digits.js';
+/** The command line of datto-inspect: sub-commands, arguments and options, and the function of each. */
+import { Command, Option } from 'commander';
+import { largeCount, order, rate, size } from '../terminal/options.js';
 import type { Streams } from '../terminal/terminal.js';
 import { PACKAGE_VERSION } from '../terminal/version.js';
 import { runFiles, runMap } from './images.js';
 import { runBlocks, runCheck, runDiff, runInfo, runStat } from './lists.js';
 
-/** Takes the exit status of a run that ended well. */
+/** Takes the exit status of a run that threw no error. */
 export type SetStatus = (status: number) => void;
-
-const UNITS: Readonly<Record<string, number>> = { '': 1, K: 2 ** 10, M: 2 ** 20, G: 2 ** 30, T: 2 ** 40 };
-
-/** A count up to what is exact in a number. */
-const count = (text: string): number => {
-  try {
-    return Number(parseDigits(text, BigInt(Number.MAX_SAFE_INTEGER)));
-  } catch {
-    throw new InvalidArgumentError('expected digits');
-  }
-};
-
-/** Bytes, or KiB, MiB, GiB, TiB by a letter. */
-const size = (text: string): number => {
-  const [, digits = '', unit = ''] = /^(\d+)([KMGT]?)(?:iB)?$/.exec(text) ?? [];
-  const bytes = count(digits) * (UNITS[unit] ?? NaN);
-  if (Number.isSafeInteger(bytes) && bytes % 512 === 0) return bytes;
-  throw new InvalidArgumentError('expected bytes, a multiple of 512, or a number with K, M, G or T');
-};
-
-const rate = (text: string): number => {
-  const value = Number(text);
-  if (/^[0-9.]+$/.test(text) && value > 0 && Number.isFinite(value)) return value;
-  throw new InvalidArgumentError('expected a number above 0');
-};
-
-const order = (text: string): number => {
-  const value = count(text);
-  if (value >= 1 && value <= 10) return value;
-  throw new InvalidArgumentError('expected 1 to 10');
-};
 
 const COW = ['<cow file>', 'a .datto file'] as const;
 const JSON_DOC = 'print JSON on standard output';
@@ -50,7 +19,7 @@ const addSize = (command: Command): Command =>
   command
     .addOption(
       new Option('--blocks <count>', "the origin's size in blocks of 4096 bytes")
-        .argParser(count)
+        .argParser(largeCount)
         .conflicts(['originSize', 'image']),
     )
     .addOption(
@@ -71,7 +40,7 @@ const addLists = (program: Command, streams: Streams, setStatus: SetStatus): voi
     .action((path, options) => runInfo(path, options, streams));
   addSize(add(program, 'check', 'check every rule of the format; exit status 3 if one is broken'))
     .argument(...COW)
-    .addOption(new Option('--limit <count>', 'violations to show').argParser(count).default(100))
+    .addOption(new Option('--limit <count>', 'violations to show').argParser(largeCount).default(100))
     .action((path, options) => setStatus(runCheck(path, options, streams)));
   addForce(addList(add(program, 'blocks', 'list the blocks that changed, as runs')))
     .argument(...COW)
@@ -110,11 +79,11 @@ const addImages = (program: Command, streams: Streams): void => {
 };
 
 /**
- * The whole command line.
+ * The command line: sub-commands, arguments and options.
  *
- * @param setStatus is told the exit status where it is not 0
+ * @param setStatus takes the exit status where it is not 0
  */
-export const inspectProgram = (streams: Streams, setStatus: SetStatus): Command => {
+export const inspectProgram = (streams: Streams, setStatus: SetStatus = () => undefined): Command => {
   const program = new Command('datto-inspect')
     .description('Look into .datto COW files: on any machine, without privileges, without the driver.')
     .version(PACKAGE_VERSION, '-V, --version', 'print version')

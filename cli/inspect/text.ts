@@ -9,11 +9,12 @@ import { assumption } from '../../host/inspect/geometry.js';
 import type { CowInfo } from '../../host/inspect/info.js';
 import type { InspectedCow } from '../../host/inspect/inspected-cow.js';
 import { BLOCK_BYTES } from '../../host/layout.js';
+import { oneLine } from '../terminal/printable.js';
 import { humanBytes } from '../terminal/status-table.js';
 
 const BAR = 40;
 
-/** Rows with their columns under each other; the last is as long as it is. */
+/** Rows as aligned columns; the last column is not padded. */
 export const table = (rows: ReadonlyArray<readonly string[]>, right: readonly number[] = []): string => {
   const widths = (rows[0] ?? []).map((_, column) => Math.max(...rows.map((row) => row[column]?.length ?? 0)));
   const pad = (cell: string, column: number): string =>
@@ -37,11 +38,11 @@ export const infoText = (cow: InspectedCow, info: CowInfo): string => {
     meaning,
   ]);
   const lines = [
-    ['file', `${info.path}, ${info.fileBytes} bytes`],
+    ['file', `${oneLine(info.path)}, ${info.fileBytes} bytes`],
     ['state', info.state],
     ['update-img', `${usable ? 'may use it' : 'may not use it'}: ${why}`],
     ['index', index],
-    ['', info.basis],
+    ['', oneLine(info.basis)],
   ];
   if (info.assumed !== undefined) lines.push(['', info.assumed]);
   return `${table(lines)}\n${table([['offset', 'field', 'value', 'meaning'], ...rows])}`;
@@ -50,7 +51,7 @@ export const infoText = (cow: InspectedCow, info: CowInfo): string => {
 export const checkText = (path: string, report: CheckReport): string => {
   const { violations, total, counts, notes, nrEntries } = report;
   const lines = violations.map(
-    ({ rule, offset, found, expected }) => `offset ${offset}: ${rule}: found ${found}, expected ${expected}\n`,
+    ({ rule, offset, found, expected }) => `offset ${offset}: ${rule}: found ${found}, expected ${oneLine(expected)}\n`,
   );
   if (total > violations.length) lines.push(`and ${total - violations.length} more\n`);
   for (const [rule, text] of Object.entries(RULES)) {
@@ -60,7 +61,7 @@ export const checkText = (path: string, report: CheckReport): string => {
   }
   for (const note of notes) lines.push(`note: ${note}\n`);
   const entries = nrEntries === undefined ? 'index not checked' : `${nrEntries} entries checked`;
-  lines.push(`${path}: ${total} violations, ${entries}\n`.replace(' 1 violations', ' 1 violation'));
+  lines.push(`${oneLine(path)}: ${total} violations, ${entries}\n`.replace(' 1 violations', ' 1 violation'));
   return lines.join('');
 };
 
@@ -73,14 +74,14 @@ export const diffText = (a: InspectedCow, b: InspectedCow, how: string, counts: 
   ];
   const rows = [
     ['in', 'blocks', 'runs', 'size'],
-    row(`only ${a.path}`, counts.a),
-    row(`only ${b.path}`, counts.b),
+    row(`only ${oneLine(a.path)}`, counts.a),
+    row(`only ${oneLine(b.path)}`, counts.b),
     row('both', counts.both),
   ];
   return `${table(rows, [1, 2])}${how}\n`;
 };
 
-/** A share in percent; small ones with more digits, since a block in a thousand still counts. */
+/** A share in percent; a small one with more digits: a block in a thousand still counts. */
 export const percentText = (percent: number): string => `${percent.toFixed(percent < 1 ? 3 : 1)} %`;
 
 const seconds = (value: number): string =>

@@ -1,4 +1,4 @@
-/** The command line of this process, if Node decoded it without loss. */
+/** The command line of this process, refused if Node did not decode it without loss. */
 import { readFileSync } from 'node:fs';
 import { errnoOf } from '../../host/errors.js';
 import { textOfBytes } from '../../host/inspect/owners/owner-names.js';
@@ -21,10 +21,10 @@ const bytesOf = (argv: readonly string[]): readonly Buffer[] | undefined => {
 };
 
 /**
- * Runs a tool on the command line of this process. In place of bytes that are no UTF-8 Node has U+FFFD: the name of
- * another file. Such an argument is refused.
+ * Runs a tool on the command line of this process. For bytes that are not UTF-8, Node has U+FFFD: the name of another
+ * file. Such an argument is refused.
  *
- * @param refused the exit status then
+ * @param refused the exit status of a refusal
  */
 export const withArguments = (
   tool: string,

@@ -1,7 +1,7 @@
-/** Text from elsewhere, so shown that it is taken for nothing else: no line, colour or direction of its own. */
+/** Untrusted text, shown without effect on the terminal: no lines, colours or directions of its own. */
 import { textOfBytes } from '../../host/inspect/owners/owner-names.js';
 
-/** What a terminal obeys, or does not show: controls, formats, halves of pairs, ends of lines. */
+/** Characters that a terminal obeys or does not show: controls, formats, lone surrogates, ends of lines. */
 const UNSEEN = /[\p{Cc}\p{Cf}\p{Cs}\p{Zl}\p{Zp}]/gu;
 
 const hex = (code: number): string => code.toString(16).padStart(2, '0');
@@ -17,7 +17,7 @@ export const oneLine = (text: string): string => text.replace(UNSEEN, escaped);
 /** Text on one line; different inputs give different lines. */
 export const printable = (text: string): string => oneLine(text.replaceAll('\\', '\\\\'));
 
-/** The same of bytes; those that are no UTF-8 are shown one by one. */
+/** The same for bytes; those that are not UTF-8 are shown one by one. */
 export const printableBytes = (bytes: Uint8Array): string => {
   let text = '';
   for (let at = 0; at < bytes.length; ) {

@@ -1,4 +1,4 @@
-/** A line that says how far a copy is: replaced in place on a terminal, one after another in a log. */
+/** Progress of a copy: one line that is replaced on a terminal, or one line after another in a log. */
 import type { Streams } from './terminal.js';
 
 /** Least time between two updates, in milliseconds. */
@@ -8,7 +8,7 @@ const LOG_INTERVAL_MS = 5000;
 const WINDOW_MS = 30_000;
 const LEAST_MS = 2000;
 const SAMPLE_MS = 500;
-/** Beyond this it is no more than a guess. */
+/** A longer estimate is only a guess, and is not shown. */
 const LEFT_MAX_SECONDS = 100 * 3600;
 
 interface Sample {
@@ -28,15 +28,15 @@ export class Progress {
   readonly #streams: Streams;
   readonly #wanted: boolean;
   readonly #now: () => number;
-  /** How far it was, oldest first. */
+  /** Earlier progress, oldest first. */
   #samples: Sample[] = [];
   #total = 0;
   #shownAt = 0;
   #shown = false;
 
   /**
-   * @param wanted true: also where there is no terminal; false: never; undefined: on a terminal
-   * @param now the time in milliseconds
+   * @param wanted true: always; false: never; undefined: on a terminal
+   * @param now returns the time in milliseconds
    */
   constructor(streams: Streams, wanted?: boolean, now: () => number = Date.now) {
     this.#streams = streams;
@@ -44,7 +44,7 @@ export class Progress {
     this.#now = now;
   }
 
-  /** Shows `done` of `total` bytes, if it is time to. */
+  /** Shows `done` of `total` bytes, if the last update is long enough ago. */
   update(done: number, total: number): void {
     if (!this.#wanted) return;
     const { interactive } = this.#streams;
@@ -60,7 +60,7 @@ export class Progress {
     this.#streams.err(interactive ? `\r${line}\u001b[K` : `${line}\n`);
   }
 
-  /** Takes the line away, so that words can follow. */
+  /** Removes the line, so that other text can follow. */
   clear(): void {
     if (this.#shown) this.#streams.err('\r\u001b[K');
     this.#shown = false;
@@ -68,7 +68,7 @@ export class Progress {
 
   #sample(sample: Sample, total: number): void {
     const last = this.#samples.at(-1);
-    // Something else has begun, whose speed is its own.
+    // Another copy has begun, with a speed of its own.
     if (total !== this.#total || (last && sample.done < last.done)) this.#samples = [];
     this.#total = total;
     if (this.#samples.length > 0 && last && sample.time - last.time < SAMPLE_MS) return;
@@ -76,7 +76,7 @@ export class Progress {
     while (sample.time - (this.#samples[1]?.time ?? sample.time) >= WINDOW_MS) this.#samples.shift();
   }
 
-  /** Time that is left, once there is something to tell it from. */
+  /** Time left, once there are enough samples. */
   #left(now: number, done: number, total: number): string {
     const [first] = this.#samples;
     if (!first || now - first.time < LEAST_MS || done <= first.done || done >= total) return '';

@@ -1,4 +1,4 @@
-/** Standard output that says when it fails: a full disk is an error, a reader that left is not worth a word. */
+/** Standard output with errors: a full disk is one, a closed pipe is not reported. */
 import { writeSync } from 'node:fs';
 import { errnoOf, withErrno } from '../../host/errors.js';
 import type { Streams } from './terminal.js';
@@ -10,7 +10,7 @@ const [EAGAIN, EPIPE] = [11, 32];
 const WAIT_MS = 5;
 const STATUS_MAX = 255;
 
-/** Whoever read standard output has closed it. */
+/** The reader of standard output has closed it. */
 export class ReaderGoneError extends Error {}
 
 const writeAll = (bytes: Buffer): void => {
@@ -20,7 +20,7 @@ const writeAll = (bytes: Buffer): void => {
       done += writeSync(STDOUT, bytes, done);
     } catch (error) {
       if (errnoOf(error) === EPIPE) throw new ReaderGoneError();
-      // Somebody else made the pipe non-blocking, and it is full.
+      // Another process made the pipe non-blocking, and it is full.
       if (errnoOf(error) === EAGAIN) Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, WAIT_MS);
       else
         withErrno('write', 'standard output', () => {
@@ -30,7 +30,7 @@ const writeAll = (bytes: Buffer): void => {
   }
 };
 
-/** Standard error is the last place to say something: where that fails there is nothing left to do. */
+/** Writes to standard error. Its own errors are ignored: there is nowhere else to report them. */
 const writeError = (text: string): void => {
   try {
     writeSync(STDERR, text);
@@ -41,18 +41,18 @@ const writeError = (text: string): void => {
 
 export interface ProcessStreams extends Streams {
   /**
-   * The exit status of a run: `status`, or `failure` if what a run that went well had to say could not be written; that is
-   * told. A reader that left has seen what it wanted.
+   * The exit status of a run: `status`, or `failure` if the run succeeded but its output could not be written, which is
+   * reported. A reader that closed the pipe has read what it wanted: no failure.
    *
-   * @param failure the errno if left out
+   * @param failure if left out, the errno
    */
   readonly finish: (tool: string, status: number, failure?: number) => number;
 }
 
-/** A process has 8 bits for its status: an errno of the driver beyond them must not read as success, or as another one. */
+/** A status has 8 bits: a larger errno of the driver must not become success or another errno. */
 const clamp = (status: number): number => Math.min(status, STATUS_MAX);
 
-/** Streams of a tool whose work goes on whatever becomes of its output. */
+/** Streams of a tool that continues its work even if its output cannot be written. */
 export const processStreams = (): ProcessStreams => {
   let trouble: unknown;
   return {
@@ -74,7 +74,7 @@ export const processStreams = (): ProcessStreams => {
   };
 };
 
-/** Streams that gather output; `flush` writes what is left. */
+/** Streams that collect output; `flush` writes the rest. */
 export const batchedStreams = (): Streams & { readonly flush: () => void } => {
   let parts: string[] = [];
   let length = 0;

@@ -1,4 +1,4 @@
-/** The driver's status for people and for programs. */
+/** The driver's status as a table and as JSON. */
 
 import { explainDevice } from '../../host/driver/explain.js';
 import type { DeviceStatus, DriverStatus } from '../../host/driver/status.js';
@@ -10,7 +10,7 @@ import { jsonInteger } from './terminal.js';
 
 const UNITS = ['B', 'KiB', 'MiB', 'GiB', 'TiB'];
 
-/** A size in the largest unit of which there is one. */
+/** A size in its largest unit of at least one. */
 export const humanBytes = (bytes: bigint): string => {
   let value = Number(bytes);
   let unit = 0;
@@ -34,7 +34,7 @@ const cells = (device: DeviceStatus): string[] => [
   printable(device.cowFile),
 ];
 
-/** What each device's state means, and what to do next. */
+/** The meaning of each device's state, and the next step. */
 const explanations = (devices: readonly DeviceStatus[]): string =>
   devices
     .map((device) => {
@@ -43,7 +43,7 @@ const explanations = (devices: readonly DeviceStatus[]): string =>
     })
     .join('');
 
-/** A table of devices with explanations, or a line that there are none. */
+/** A table of devices with explanations, or one line if there are none. */
 export const statusTable = ({ devices }: DriverStatus): string => {
   if (devices.length === 0) return 'no devices\n';
   const rows = [HEADINGS, ...devices.map(cells)];
@@ -57,7 +57,7 @@ export const statusTable = ({ devices }: DriverStatus): string => {
   return `${lines.join('\n')}\n${explanations(devices)}`;
 };
 
-/** The keys of /proc/datto-info, with the state and the error also in words, what they mean, and what to do next. */
+/** The keys of /proc/datto-info, and texts: state, error, meaning and next step. */
 export const statusJson = ({ version, devices }: DriverStatus): string => {
   const rows = devices.map((device) => ({
     minor: device.minor,

@@ -1,4 +1,4 @@
-/** Backs a volume up into a folder: a whole copy the first time, then what changed; from wherever the last run ended. */
+/** Backs a volume up into a folder: a full copy the first time, then what changed; from wherever the last run ended. */
 import { RefusalError } from '../errors.js';
 import { requireFolder, requireVolume } from './checks.js';
 import type { Names } from './folder.js';
@@ -9,7 +9,7 @@ import { Run } from './run.js';
 import type { Volume } from './volume.js';
 import { lookAtVolume } from './volume.js';
 
-/** The same, and no notice twice: a run may copy more than one snapshot. */
+/** The same events, with each notice once: a run may copy more than one snapshot. */
 const noticeOnce = (events: BackupEvents): BackupEvents => {
   const seen = new Set<string>();
   const onNotice = (text: string): void => {
@@ -27,7 +27,7 @@ const place = (volume: Volume, names: Names): Place => {
 };
 
 /**
- * Tells what a backup would do. Nothing is changed.
+ * Returns what a backup would do. Nothing is changed.
  *
  * @throws what runBackup() throws before it changes something
  */
@@ -41,13 +41,13 @@ export const planBackup = (request: BackupRequest, context: BackupContext): Back
  * Backs a volume up. When this returns a result that isGood(), the image is the volume as it was at a moment after the
  * call, is on disk, and the volume's changes are being tracked from that moment on.
  *
- * It may be killed at any point: the next run finishes what was begun, or says what is to be done. The last image that was
- * complete is there at every moment, or can be brought back, unless its filesystem cannot clone and no undo log was asked for.
+ * It may be killed at any point: the next run finishes what was begun, or its error names the remedy. The last complete
+ * image exists at every moment or can be restored, unless its filesystem cannot clone and the request has no undo log.
  *
  * @throws RefusalError; SystemError if something cannot be opened, read or written, or with the driver's errno
  */
-export const runBackup = (request: BackupRequest, context: BackupContext, told: BackupEvents = {}): BackupResult => {
-  const events = noticeOnce(told);
+export const runBackup = (request: BackupRequest, context: BackupContext, given: BackupEvents = {}): BackupResult => {
+  const events = noticeOnce(given);
   const volume = lookAtVolume(request.volume, context.syscalls);
   requireFolder(request.folder, volume);
   const names = namesIn(request.folder);
@@ -56,7 +56,7 @@ export const runBackup = (request: BackupRequest, context: BackupContext, told: 
     try {
       return attempt();
     } catch (error) {
-      // A device that fails during the copy is dealt with as one that failed before.
+      // A device that fails during the copy is treated like one that failed before it.
       const isFailed = error instanceof RefusalError && error.code === 'DEVICE_FAILED';
       if (!isFailed || request.restart !== true) throw error;
       events.onNotice?.(error.message);

@@ -7,7 +7,7 @@ import type { Memory, Names } from './folder.js';
 import { storedBytes } from './folder.js';
 import type { Volume } from './volume.js';
 
-/** The folder must be there, and not on the volume itself. Throws a RefusalError FOLDER_ON_VOLUME, or a SystemError. */
+/** The folder must exist, and must not be on the volume itself. Throws a RefusalError FOLDER_ON_VOLUME, or a SystemError. */
 export const requireFolder = (folder: string, volume: Volume): void => {
   const stat = withErrno('open', folder, () => statSync(folder));
   if (!stat.isDirectory()) throw new SystemError(ENOTDIR, 'open', folder);
@@ -17,7 +17,7 @@ export const requireFolder = (folder: string, volume: Volume): void => {
 };
 
 /**
- * The volume must be of a kind that can be tracked, the one that the folder is of, and mounted.
+ * The volume must be of a kind that can be tracked, the one that the folder belongs to, and mounted.
  *
  * @throws RefusalError VOLUME_KIND, VOLUME_CHANGED, VOLUME_NOT_MOUNTED
  */
@@ -43,7 +43,7 @@ export const requireVolume = (
 /**
  * What the volume's files take must fit beside the image.
  *
- * @param onNotice told if there is room for that, but not for a volume without any zeros
+ * @param onNotice called if there is room for that, but not for a volume without any zeros
  * @throws RefusalError NO_SPACE
  */
 export const requireSpace = (
@@ -54,7 +54,7 @@ export const requireSpace = (
 ): void => {
   const volume = withErrno('stat', mountPoint, () => statfsSync(mountPoint));
   const target = withErrno('stat', folder, () => statfsSync(folder));
-  // A whole copy that was begun is gone on with, or replaced.
+  // A full copy that was begun is resumed or replaced.
   const free = target.bavail * target.bsize + storedBytes(fresh);
   const used = Math.min((volume.blocks - volume.bfree) * volume.bsize, bytes);
   if (free < used) {

@@ -5,20 +5,17 @@ import { ENOSPC, RefusalError, SystemError } from '../errors.js';
 import { buildManifest } from '../image/image-manifest.js';
 import { imageFiles, readState, writeState } from '../image/state.js';
 import { updateImage } from '../image/update-image.js';
-import { BLOCK_BYTES, MIB_BYTES } from '../layout.js';
+import { BLOCK_BYTES } from '../layout.js';
 import { OpenFile } from '../system/files.js';
 import { createOwn, NewFile, openOwn } from '../system/safe-files.js';
 import type { Syscalls } from '../system/syscalls.js';
-import type { Names, WholeCopy } from './folder.js';
+import type { FullCopy, Names } from './folder.js';
 import { removeWithCompanions, swapIn } from './folder.js';
+import { compareFull, copyFull } from './full-copy.js';
 import type { Lists } from './links.js';
 import { chain } from './links.js';
 import type { BackupContext, BackupEvents, BackupRequest, CopyOutcome } from './request.js';
 import { snapshotNode } from './tracking.js';
-import { compareWhole, copyWhole } from './whole-copy.js';
-
-const NOTE_BYTES = 64 * MIB_BYTES;
-const NOTE_MS = 1000;
 
 export interface CopyJob {
   readonly request: BackupRequest;
@@ -29,11 +26,14 @@ export interface CopyJob {
   readonly device: DeviceStatus;
   readonly bytes: number;
   readonly lists: Lists;
-  /** A whole copy that was interrupted. */
-  readonly copy: WholeCopy | undefined;
-  /** Remembers how far a whole copy is, or that there is none. */
-  readonly remember: (copy: WholeCopy | undefined) => void;
+  /** A full copy that was interrupted. */
+  readonly copy: FullCopy | undefined;
+  /** Records how far a full copy is, or that there is none. */
+  readonly remember: (copy: FullCopy | undefined) => void;
 }
+
+const checkpointBytesOf = ({ checkpointBytes, noteBytes }: BackupRequest): number | undefined =>
+  checkpointBytes ?? noteBytes;
 
 interface Snapshot {
   readonly series: string;
@@ -63,24 +63,23 @@ const canClone = (names: Names, syscalls: Syscalls): boolean => {
   }
 };
 
-/** Copies into `fresh`, and returns the bytes written; on a disk that is full, what was written goes. */
+/** Copies into `fresh`, and returns the bytes written. On a full disk, removes what it wrote. */
 const fillFresh = (job: CopyJob, source: OpenFile): number => {
   const { names, copy, bytes, context, request, events } = job;
   const { series, sequence } = snapshotOf(job);
   const goesOn = copy?.series === series && copy.sequence === `${sequence}` && existsSync(names.fresh);
-  const note = (cursor: number): void => job.remember({ series, sequence: `${sequence}`, cursor });
+  const checkpoint = (cursor: number): void => job.remember({ series, sequence: `${sequence}`, cursor });
   if (!goesOn) {
     removeWithCompanions(names.fresh);
-    note(0);
+    checkpoint(0);
   }
   const target = goesOn ? openOwn(names.fresh, 'r+') : createOwn(names.fresh);
   try {
-    return copyWhole(source, target, bytes, {
+    return copyFull(source, target, bytes, {
       syscalls: context.syscalls,
       cursor: goesOn ? Math.min(copy.cursor, Number(target.stat().size)) : 0,
-      noteBytes: request.noteBytes ?? NOTE_BYTES,
-      noteMs: request.noteBytes === undefined ? NOTE_MS : 0,
-      onNote: note,
+      checkpointBytes: checkpointBytesOf(request),
+      onCheckpoint: checkpoint,
       onProgress: (done) => events.onProgress?.(done, bytes),
     });
   } catch (error) {
@@ -133,7 +132,7 @@ const copyAll = (job: CopyJob): CopyOutcome => {
         events.onDifference?.(run, true);
       try {
         const progress = (done: number): void => events.onProgress?.(done, bytes);
-        differingBlocks = compareWhole(source, image, bytes, context.syscalls, compared, progress);
+        differingBlocks = compareFull(source, image, bytes, context.syscalls, compared, progress);
         comparedBlocks = Math.ceil(bytes / BLOCK_BYTES);
       } finally {
         image.close();
@@ -161,14 +160,14 @@ const copyAll = (job: CopyJob): CopyOutcome => {
   return { ...outcome, ...previous, ...(root === undefined ? {} : { root }) };
 };
 
-/** Compares all of an updated image. If it differs, that is written down: its state says no longer that it is the snapshot. */
+/** Compares all of an updated image. If it differs, its state becomes DIFFERS. */
 const verifyAll = (job: CopyJob): number => {
   const { names, bytes, context, events, device } = job;
   events.onStep?.('comparing the whole image with the snapshot');
   const [source, image] = [OpenFile.open(snapshotNode(device.minor), 'r'), openOwn(names.image, 'r')];
   try {
     const progress = (done: number): void => events.onProgress?.(done, bytes);
-    const differing = compareWhole(
+    const differing = compareFull(
       source,
       image,
       bytes,
@@ -186,7 +185,7 @@ const verifyAll = (job: CopyJob): number => {
   }
 };
 
-/** Whether the image is to be kept as it is now; by default, where that costs next to nothing. */
+/** Whether to keep the image as it is now; by default, where a clone makes that cheap. */
 const keepsPrevious = ({ names, context, request, events }: CopyJob): boolean => {
   const { keepPrevious = 'clone' } = request;
   if (keepPrevious !== 'clone') return keepPrevious === 'undo';
@@ -209,7 +208,8 @@ const copyChanges = (job: CopyJob): CopyOutcome => {
       'WHOLE_COPY_NEEDED',
       `cannot bring ${names.image} up to date: the list of changes is missing or incomplete; the next run makes a full copy`,
     );
-  const { verify, sample = 1000, noteBytes } = request;
+  const { verify, sample = 1000 } = request;
+  const checkpointBytes = checkpointBytesOf(request);
   events.onStep?.(`copying the changed blocks to ${names.image}`);
   const result = updateImage(
     {
@@ -222,7 +222,7 @@ const copyChanges = (job: CopyJob): CopyOutcome => {
       keepPrevious: keepsPrevious(job),
       manifest: request.manifest === true,
       ...(verify === 'nothing' ? {} : { verifySample: sample }),
-      ...(noteBytes === undefined ? {} : { cursorBytes: noteBytes }),
+      ...(checkpointBytes === undefined ? {} : { checkpointBytes }),
     },
     context,
     {
@@ -255,9 +255,9 @@ const copyChanges = (job: CopyJob): CopyOutcome => {
 };
 
 /**
- * Copies a snapshot. A copy that is good is on disk as the image when this returns; one that is not has left the image
- * before where it was, or in a state from which it can be brought back (host/image/state.ts).
+ * Copies a snapshot. A good copy is on disk as the image when this returns. A bad one has left the previous image where
+ * it was, or in a state from which it can be restored (host/image/state.ts).
  *
- * @param whole copy all of it; else what the lists say
+ * @param full copy all of it; else the blocks in the lists
  */
-export const copySnapshot = (job: CopyJob, whole: boolean): CopyOutcome => (whole ? copyAll(job) : copyChanges(job));
+export const copySnapshot = (job: CopyJob, full: boolean): CopyOutcome => (full ? copyAll(job) : copyChanges(job));

@@ -1,8 +1,8 @@
 /**
- * COW files of a folder's backups, on the volume: where they are made, and which of those that are there may be believed.
+ * COW files of a folder's backups, on the volume: where they are made, and which of those found may be trusted.
  *
- * They lie in a folder of their own, which only root can write to. Those of older versions lie beside it, under names of the
- * same id.
+ * They are in a folder of their own, which only root can write to. Those of older versions are beside it, with the same
+ * id in their names.
  */
 import { randomBytes } from 'node:crypto';
 import { mkdirSync, readdirSync } from 'node:fs';
@@ -40,12 +40,12 @@ export const cowParent = (named: string | undefined, mountPoint: string): string
   return parent;
 };
 
-/** A new name, which nobody can foresee. */
+/** A new name that cannot be predicted. */
 export const cowPath = (memory: Memory, parent: string): string =>
   join(parent, FOLDER, `${memory.id}-${memory.cowNumber}-${randomBytes(8).toString('hex')}`);
 
 /**
- * Makes the folder that a new COW file lies in, if it is missing.
+ * Makes the folder of a new COW file, if it is missing.
  *
  * @throws RefusalError FILE_UNSAFE if it is not root's own; SystemError
  */
@@ -69,8 +69,8 @@ const namesIn = (folder: string): readonly string[] => {
 };
 
 /**
- * COW files of a folder's backups, without that of the device: what is left of earlier links of the series. What is no regular
- * file of root is none.
+ * COW files of a folder's backups, without that of the device: those of earlier links of the series. Only regular files
+ * of root count.
  */
 export const closedCowFiles = (
   memory: Memory,

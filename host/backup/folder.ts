@@ -24,9 +24,9 @@ import type { Syscalls } from '../system/syscalls.js';
 export interface Names {
   readonly folder: string;
   readonly image: string;
-  /** A whole copy that is being made, to replace the image. */
+  /** A full copy that is being made, to replace the image. */
   readonly fresh: string;
-  /** The image that a whole copy replaced. */
+  /** The image that a full copy replaced. */
   readonly replaced: string;
   readonly memory: string;
   readonly lock: string;
@@ -41,14 +41,14 @@ export const namesIn = (folder: string): Names => ({
   lock: join(folder, 'datto-backup.lock'),
 });
 
-/** A whole copy that is not complete: of which snapshot, and up to where it is on disk, in bytes. */
-export interface WholeCopy {
+/** A full copy that is not complete: of which snapshot, and up to where it is on disk, in bytes. */
+export interface FullCopy {
   readonly series: string;
   readonly sequence: string;
   readonly cursor: number;
 }
 
-/** What a folder remembers from run to run. What can be asked of the driver or the image's state is not in it. */
+/** What a folder keeps from run to run. What the driver or the image's state has is not in it. */
 export interface Memory {
   /** Random, in the paths of the COW files, by which a device is known to be this folder's. */
   readonly id: string;
@@ -60,10 +60,10 @@ export interface Memory {
   readonly cowFolders: readonly string[];
   /** The list that is being closed, or was last: it has the blocks that the driver had counted before, and maybe more. */
   readonly closing?: { readonly series: string; readonly sequence: string; readonly leastBlocks: number };
-  readonly copy?: WholeCopy;
+  readonly copy?: FullCopy;
 }
 
-/** Errnos by which a filesystem says that it has no hard links. */
+/** Errnos of filesystems without hard links. */
 const NO_LINKS = new Set([EPERM, EOPNOTSUPP, ENOSYS, EMLINK]);
 
 const FORMAT = 'dattobd backup';
@@ -82,7 +82,7 @@ const placeFrom = (
   return { series, sequence, count };
 };
 
-const copyFrom = (value: unknown): WholeCopy => {
+const copyFrom = (value: unknown): FullCopy => {
   const { count: cursor, ...snapshot } = placeFrom('copy', value, 'cursor');
   return { ...snapshot, cursor };
 };
@@ -108,7 +108,7 @@ const fromJson = (text: string): Memory => {
 };
 
 /**
- * Reads what a folder remembers.
+ * Reads what a folder keeps.
  *
  * @returns undefined if nothing was backed up into it yet
  * @throws RefusalError STATE_UNREADABLE, FILE_UNSAFE; SystemError if it cannot be read
@@ -132,7 +132,7 @@ export const newMemory = (filesystem: string): Memory => ({
   cowFolders: [],
 });
 
-/** Replaces what is remembered. It is on disk when this returns. */
+/** Replaces what the folder keeps. It is on disk when this returns. */
 export const writeMemory = ({ memory }: Names, value: Memory): Memory => {
   replaceFile(memory, toSummedJson(FORMAT, VERSION, { ...value, time: new Date().toISOString() }));
   return value;
@@ -148,7 +148,7 @@ export const withLock = <T>(names: Names, syscalls: Syscalls, run: () => T): T =
   const refuse = (): Error =>
     new RefusalError('BACKUP_RUNNING', `cannot back up into ${folder}: another run is in progress there`);
   return withLockFile(lock, syscalls, refuse, () => {
-    // Those of the image are removed by whoever has the image's lock.
+    // The unfinished files of the image are removed by the process that holds the image's lock.
     const isOurs = (path: string): boolean => path === names.memory || path.startsWith(`${names.fresh}.datto-`);
     removeRegular(folder, (name, isUnfinished) => isUnfinished && isOurs(join(folder, name)));
     return run();
@@ -158,7 +158,7 @@ export const withLock = <T>(names: Names, syscalls: Syscalls, run: () => T): T =
 const filesOf = (image: string): ImageFiles => imageFiles(image, false, `${image}.datto-state`);
 
 /**
- * Makes sure that nothing of what is used in the folder is somebody else's, or leads out of it.
+ * Makes sure that no file that is used in the folder belongs to another user, or leads out of it.
  *
  * @throws RefusalError FILE_UNSAFE; SystemError
  */
@@ -168,7 +168,7 @@ export const requireOwnFiles = (names: Names): void => {
   for (const path of [names.memory, names.image, names.fresh, names.replaced, ...companions]) lookAtOwn(path);
 };
 
-/** Gives one set of files, as far as they are there, the names of another. The state comes last: it says that all is done. */
+/** Renames one set of files, as far as they exist, to another. The state comes last: it marks the set as complete. */
 const moveCompanions = (from: ImageFiles, to: ImageFiles): void => {
   for (const name of ['manifest', 'state'] as const) {
     if (lookAtOwn(from[name])) moveFile(from[name], to[name]);
@@ -191,15 +191,14 @@ const tryLink = (from: string, to: string): boolean => {
   }
 };
 
-/** The whole copy is complete and on disk: it has a state, which is written last. */
+/** The full copy is complete and on disk: it has a state, which is written last. */
 const isComplete = ({ fresh }: Names): boolean => readState(filesOf(fresh).state)?.state === 'CLEAN';
 
 /**
- * Puts a complete whole copy in the image's place; the image before gets the name `replaced`, if it is a snapshot.
+ * Puts a complete full copy in the image's place; the previous image gets the name `replaced`, if it is a snapshot.
  *
- * Done again after an interruption at any point, it ends the same; without a complete copy it does nothing. The image
- * is at no moment missing, its name changes from the old to the new one at once; where there are no hard links, one of the
- * names `image` and `replaced` is there at every moment.
+ * Repeated after an interruption at any point, it has the same result; without a complete copy it does nothing. The image
+ * is never missing: one rename replaces it. Without hard links, `image` or `replaced` exists at every moment.
  *
  * @returns true if there was something to do
  */
@@ -225,7 +224,7 @@ export const swapIn = (names: Names): boolean => {
       // Interrupted between two names, where there are no links.
       moveCompanions(image, replaced);
     }
-    // Before the image: later, one that is there may have been moved there already.
+    // Before the image is renamed: an interrupted run may have moved the new manifest there after that.
     removeFile(image.manifest);
     moveFile(names.fresh, names.image);
     syncFolder(names.folder);

@@ -26,8 +26,7 @@ export interface FoundLists {
 /**
  * Sorts COW files by their number.
  *
- * @param paths in any order; what is no file of root, none of the series, not of incremental mode, not whole, or cannot be
- * read, is left out
+ * @param paths in any order; files of other users, of other series or modes, incomplete or unreadable ones are left out
  * @param series 32 hex digits
  * @param closing what is known of the list that was closed last
  */
@@ -52,13 +51,13 @@ export const listsOf = (
         const { uuid, seqid } = cow.header();
         if (uuid.toString('hex') !== series) continue;
         cow.requireChangeList();
-        // Walks it, and so makes sure that it is whole.
+        // The constructor walks the list, and throws if it is incomplete.
         const { changedBlocks } = new ChangeList([cow], path, volume.bytes);
         const isLast = closing?.series === series && closing.sequence === `${seqid}`;
         if (isLast && changedBlocks < closing.leastBlocks) short.push(path);
         else lists.set(seqid, path);
       } catch (error) {
-        // A list that cannot be read is as good as none: everything is copied.
+        // A list that cannot be read is like a missing one: everything is copied.
         if (!(error instanceof RefusalError || error instanceof SystemError)) throw error;
       } finally {
         file?.close();
@@ -80,7 +79,7 @@ export const chain = (lists: Lists, from: bigint, to: bigint): string[] | undefi
   return paths.every((path) => path !== undefined) ? paths.reverse() : undefined;
 };
 
-/** What an image is, as far as it is known. */
+/** An image, and its state as far as it is known. */
 export interface KnownImage {
   readonly path: string;
   readonly state: ImageState | undefined;
@@ -89,7 +88,7 @@ export interface KnownImage {
 const wroteElse = (path: string, { mtime }: ImageState): boolean =>
   mtime !== undefined && statSync(path, { bigint: true }).mtimeNs !== mtime;
 
-/** What an image will be when its rollback, which comes first, is done. */
+/** The state of an image after its rollback, which comes first. */
 export const afterRollback = (state: ImageState | undefined): ImageState | undefined => {
   if (state?.state !== 'ROLLING_BACK' || !state.previous) return state;
   const { mtime: _mtime, ...rest } = state;
@@ -97,13 +96,13 @@ export const afterRollback = (state: ImageState | undefined): ImageState | undef
 };
 
 /**
- * Why an image cannot be brought up to date, so that everything must be copied.
+ * Why an image cannot be updated, so that everything must be copied.
  *
  * @param device that tracks the volume
  * @param lists closed COW files of its series
  * @returns words; undefined if it can
  */
-export const reasonForWhole = (
+export const reasonForFull = (
   { path, state }: KnownImage,
   device: DeviceStatus | undefined,
   lists: Lists,

@@ -1,6 +1,6 @@
 /**
- * The script that announces a volume to the driver after a reboot, before it is mounted (boot/datto-reload runs it). What it says
- * changes with each transition: it is written after each.
+ * The script that announces a volume to the driver after a reboot, before it is mounted (boot/datto-reload runs it). Each
+ * transition changes its content, so it is written after each.
  */
 
 import { mkdirSync } from 'node:fs';
@@ -12,12 +12,12 @@ import { deviceNumber } from '../system/mounts.js';
 import { readOwn, removeFile, replaceFile, requireOwnFolder } from '../system/safe-files.js';
 import type { Volume } from './volume.js';
 
-/** Where datto-reload looks, unless it is told another folder by the same variable. */
+/** The folder in which datto-reload looks; the same variable sets another. */
 const scriptFolder = (): string => process.env.DATTO_SCRIPTS ?? '/etc/datto/dla';
 
 const quoted = (text: string): string => `'${text.replaceAll("'", `'\\''`)}'`;
 
-/** A name that is the same disk's after a reboot, if there is one: that of its filesystem. */
+/** A name that stays the same after a reboot, if there is one: that of the filesystem. */
 const lastingName = ({ path, number, filesystem }: Volume): string => {
   const uuid = filesystem?.replace(/^(.{8})(.{4})(.{4})(.{4})(.{12})$/, '$1-$2-$3-$4-$5');
   const byUuid = `/dev/disk/by-uuid/${uuid}`;
@@ -44,7 +44,7 @@ const textOf = (volume: Volume, { state, cowFile, minor }: DeviceStatus): string
 };
 
 /**
- * Makes the script say how a volume is tracked now. There is one for each volume: it is tracked for one folder at a time.
+ * Writes the script for how a volume is tracked now. There is one for each volume: it is tracked for one folder at a time.
  *
  * @param device undefined if nothing tracks the volume: the script is removed
  * @throws RefusalError FILE_UNSAFE; SystemError

@@ -1,4 +1,4 @@
-/** What a backup is asked to do, what it tells meanwhile, and what it answers. */
+/** A backup: its request, its events and its result. */
 
 import type { CopyFailure } from '../copy/copy.js';
 import type { BlockRun } from '../cow/runs.js';
@@ -12,11 +12,11 @@ export interface BackupRequest {
   readonly folder: string;
   /** true: copy everything; false: refuse where everything would have to be copied; undefined: where it must be. */
   readonly whole?: boolean;
-  /** Destroy this folder's device if it has failed, and begin anew. */
+  /** Destroy this folder's device if it has failed, and start a new series. */
   readonly restart?: boolean;
-  /** How the image before is kept: as a clone if the filesystem can (if left out); else as an undo log; not at all. */
+  /** How the previous image is kept: as a clone if the filesystem can (default); else as an undo log; or not at all. */
   readonly keepPrevious?: 'clone' | 'undo' | 'nothing';
-  /** What is read again and compared with the snapshot: what was copied, and a sample (if left out); all; nothing. */
+  /** What is read again and compared with the snapshot: what was copied, and a sample (default); all; nothing. */
   readonly verify?: 'copied' | 'all' | 'nothing';
   /** Blocks that were not copied, to be compared; 1000 if left out. */
   readonly sample?: number;
@@ -28,7 +28,9 @@ export interface BackupRequest {
   readonly cowFolder?: string;
   /** Size of COW files in MiB; if 0 or left out, the driver's choice. */
   readonly cowMib?: number;
-  /** Note how far a copy is after so many bytes; else every 64 MiB, and not every second. */
+  /** Sync and record progress every so many bytes; if left out, every 64 MiB, at most once a second. */
+  readonly checkpointBytes?: number;
+  /** @deprecated the old name of checkpointBytes */
   readonly noteBytes?: number;
 }
 
@@ -44,19 +46,19 @@ export interface BackupPlan {
   readonly image: string;
   /** Size of the volume. */
   readonly volumeBytes: number;
-  /** Bytes to copy, as far as it is known now: the volume goes on changing. */
+  /** Bytes to copy, as far as it is known now: the volume keeps changing. */
   readonly bytes: number;
 }
 
 export interface BackupEvents {
   readonly onPlan?: (plan: BackupPlan) => void;
-  /** What is being done now, in words. */
+  /** The step that starts now, in words. */
   readonly onStep?: (text: string) => void;
   readonly onProgress?: (doneBytes: number, totalBytes: number) => void;
-  /** Something that the user should know; the backup goes on. */
+  /** Something that the user should know; the backup continues. */
   readonly onNotice?: (text: string) => void;
   readonly onFailure?: (failure: CopyFailure) => void;
-  /** Blocks of the image that are not as in the snapshot. `listed`: they were copied just now. */
+  /** Blocks of the image that differ from the snapshot. `listed`: they were copied just now. */
   readonly onDifference?: (run: BlockRun, listed: boolean) => void;
 }
 
@@ -65,21 +67,21 @@ export interface BackupContext {
   readonly driver: Driver;
 }
 
-/** What became of the copy of one snapshot. */
+/** The result of copying one snapshot. */
 export interface CopyOutcome {
   readonly kind: BackupKind;
   /** Series, 32 hex digits, and number of the snapshot in it. */
   readonly series: string;
   readonly sequence: bigint;
   readonly copiedBytes: number;
-  /** Of these, zeros that became holes of the image; a whole copy leaves them out. */
+  /** Of these, zeros that became holes of the image; a full copy leaves them out. */
   readonly punchedBytes: number;
   /** Blocks that could not be copied; if there are any, the image is no snapshot. */
   readonly failedBlocks: number;
   readonly comparedBlocks: number;
   /** Blocks found to differ; if there are any, the image is no snapshot. */
   readonly differingBlocks: number;
-  /** What is kept of the image before. */
+  /** The file that keeps the previous image. */
   readonly previous?: string;
   /** Root of the manifest, hex digits. */
   readonly root?: string;
@@ -92,7 +94,7 @@ export interface BackupResult extends CopyOutcome {
   /** When the snapshot had been taken. */
   readonly time: Date;
   readonly reason?: string;
-  /** Number of the snapshot of a backup that had been interrupted, and was finished first. */
+  /** Number of the snapshot of an interrupted backup that was finished first. */
   readonly finished?: bigint;
 }
 

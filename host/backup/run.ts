@@ -16,7 +16,7 @@ import { closedCowFiles, cowParent, cowPath } from './cow-files.js';
 import type { Memory, Names } from './folder.js';
 import { removeWithCompanions, swapIn, writeMemory } from './folder.js';
 import type { Lists } from './links.js';
-import { afterRollback, listsOf, reasonForWhole } from './links.js';
+import { afterRollback, listsOf, reasonForFull } from './links.js';
 import { keepReloadScript } from './reload-script.js';
 import type { BackupContext, BackupEvents, BackupPlan, BackupRequest, BackupResult, CopyOutcome } from './request.js';
 import { isGood } from './request.js';
@@ -33,7 +33,7 @@ export interface Place {
   readonly memory: Memory;
 }
 
-/** A run of the backup, once it is clear that it may go on. */
+/** A run of the backup, once its place is checked. */
 export class Run {
   readonly #request: BackupRequest;
   readonly #context: BackupContext;
@@ -45,9 +45,9 @@ export class Run {
   #memory: Memory;
   /** Why there is no device, if that is known. */
   #lost: string | undefined;
-  /** The image before may be brought back, as far as was tried. */
+  /** False once restoring the previous image has failed. */
   #wayBack = true;
-  /** The COW file that the switch to a snapshot closed: it may have been named by somebody else. */
+  /** The COW file that the switch to a snapshot closed: another program may have named it. */
   #justClosed: string | undefined;
   /** It is no dry run. */
   #mayChange = false;
@@ -73,7 +73,7 @@ export class Run {
   run(): BackupResult {
     this.#mayChange = true;
     this.#recover();
-    // What is written in place, before a snapshot is taken for it.
+    // The image is written in place: check it before a snapshot is taken for it.
     lookAtOwn(this.#names.image, 'r+');
     const finished = this.#finishInterrupted(this.#healthyDevice());
     if (finished && !isGood(finished)) return finished;
@@ -136,18 +136,18 @@ export class Run {
       this.#volume,
       this.#context.syscalls,
     );
-    // What the driver counted before is known until the next list is closed only.
+    // The driver's earlier count is kept only until the next list is closed.
     if (this.#mayChange) for (const path of short) removeFile(path);
     return lists;
   }
 
-  #reasonForWhole(device: DeviceStatus | undefined, lists: Lists, state = this.#imageState()): string | undefined {
-    return reasonForWhole({ path: this.#names.image, state }, device, lists, this.#volume.bytes);
+  #reasonForFull(device: DeviceStatus | undefined, lists: Lists, state = this.#imageState()): string | undefined {
+    return reasonForFull({ path: this.#names.image, state }, device, lists, this.#volume.bytes);
   }
 
   #planFor(device: DeviceStatus | undefined, lists: Lists, state = this.#imageState()): BackupPlan {
     const { whole } = this.#request;
-    const needed = this.#reasonForWhole(device, lists, state) ?? (whole === true ? 'it was requested' : undefined);
+    const needed = this.#reasonForFull(device, lists, state) ?? (whole === true ? 'it was requested' : undefined);
     const lost = this.#lost === undefined ? undefined : `its device could not be used any more: ${this.#lost}`;
     const reason = needed === undefined ? undefined : (lost ?? needed);
     const { bytes } = this.#volume;
@@ -169,7 +169,7 @@ export class Run {
     if (this.#imageState()?.state === 'ROLLING_BACK') this.#rollBack();
   }
 
-  /** Brings the last good image back, if the image is a mixture and there is something to bring back that can be used. */
+  /** Restores the last good image, if the image is a mixture and a usable previous image is kept. */
   #rollBack(): void {
     const state = this.#imageState();
     const { image } = this.#names;
@@ -178,7 +178,7 @@ export class Run {
       const { sequence } = rollbackImage({ image, stateFile: this.#stateFile() }, this.#context.syscalls);
       this.#events.onNotice?.(`${image} is snapshot ${sequence} again, the last that was complete`);
     } catch (error) {
-      // That there is no way back must not bar the way on; somebody else who writes the image must.
+      // A missing previous image must not stop the run; another process that writes the image must.
       const isKnown = error instanceof SystemError || error instanceof RefusalError;
       if (!isKnown || ('code' in error && error.code === 'IMAGE_LOCKED')) throw error;
       this.#wayBack = false;
@@ -200,7 +200,7 @@ export class Run {
       const code = error instanceof RefusalError ? error.code : undefined;
       this.#rollBack();
       const isAsked = this.#request.restart === true && (code === 'DEVICE_FAILED' || code === 'DEVICE_UNVERIFIED');
-      // A run that may not copy everything has no use for that.
+      // Without its device, a run must copy everything; with --no-whole it may not.
       if (!isAsked && (!isLost(device) || this.#request.whole === false)) throw error;
       this.#requireSpace();
       this.#tracking.destroy(device.minor);
@@ -213,7 +213,7 @@ export class Run {
   }
 
   /**
-   * Finishes the backup of a snapshot that is still there.
+   * Finishes the backup of a snapshot that still exists.
    *
    * @returns undefined if there was none to finish
    */
@@ -221,22 +221,22 @@ export class Run {
     if (!device || !isSnapshot(device)) return undefined;
     const { seqId: sequence = 0n } = device;
     const time = new Date();
-    const isWhole = this.#isBegun(device);
+    const isFull = this.#isBegun(device);
     const state = this.#imageState();
     const isDone = state?.state === 'CLEAN' && state.sequence === sequence;
-    const isOnItsWay = (): boolean => !isDone && this.#reasonForWhole(device, this.#lists(device)) === undefined;
+    const isOnItsWay = (): boolean => !isDone && this.#reasonForFull(device, this.#lists(device)) === undefined;
     let outcome: CopyOutcome | undefined;
-    // Where everything is copied anyway, the image stays what it is until then.
-    if (isWhole || (this.#request.whole !== true && isOnItsWay())) {
+    // If everything is copied anyway, the image stays as it is until then.
+    if (isFull || (this.#request.whole !== true && isOnItsWay())) {
       this.#events.onNotice?.(`the backup of snapshot ${sequence} was interrupted; it is finished first`);
-      outcome = this.#copy(device, isWhole);
+      outcome = this.#copy(device, isFull);
     } else {
       this.#settle(device);
     }
     return outcome && this.#result(device, outcome, time, {});
   }
 
-  /** A whole copy of this snapshot was begun, and can go on. */
+  /** A full copy of this snapshot was begun, and can be resumed. */
   #isBegun({ uuid, seqId }: DeviceStatus): boolean {
     const { copy } = this.#memory;
     return copy !== undefined && copy.series === uuid && copy.sequence === `${seqId}` && existsSync(this.#names.fresh);
@@ -257,7 +257,7 @@ export class Run {
     return snapshot;
   }
 
-  /** Where there is no space, COW files of series that have ended make room: no list of theirs leads anywhere any more. */
+  /** Without space, removes COW files of ended series: their lists are of no use any more. */
   #setUp(cowFile: string): void {
     const { minor, cowMib = 0 } = this.#request;
     try {
@@ -285,7 +285,7 @@ export class Run {
     return cowPath(this.#memory, join(this.#mountPoint, folder));
   }
 
-  /** After a reboot the next run goes on from here, if the script can be written; else it copies everything. */
+  /** After a reboot the next run continues from here, if the script can be written; else it copies everything. */
   #keepScript(): void {
     try {
       keepReloadScript(this.#volume, this.#device());
@@ -300,8 +300,8 @@ export class Run {
     this.#keepScript();
   }
 
-  /** Copies a snapshot and gives it up, or leaves it where the next run can go on best. */
-  #copy(device: DeviceStatus, whole: boolean): CopyOutcome {
+  /** Copies a snapshot and ends it, or leaves it where the next run can continue best. */
+  #copy(device: DeviceStatus, full: boolean): CopyOutcome {
     let outcome: CopyOutcome;
     try {
       const job: CopyJob = {
@@ -315,7 +315,7 @@ export class Run {
         copy: this.#memory.copy,
         remember: (copy) => this.#remember(copy),
       };
-      outcome = copySnapshot(job, whole);
+      outcome = copySnapshot(job, full);
     } catch (error) {
       this.#afterFailure(device);
       throw error;
@@ -342,8 +342,8 @@ export class Run {
   /**
    * After a copy that failed.
    *
-   * A whole copy can go on as long as there is its snapshot. A list of changes lasts: it is better to give the snapshot up than
-   * to let it grow, as the next run finds all lists since the image.
+   * A full copy can be resumed as long as its snapshot exists. A list of changes lasts: it is better to end the snapshot
+   * than to let its COW file grow, as the next run finds all lists since the image.
    */
   #afterFailure(device: DeviceStatus): void {
     const { minor } = device;
@@ -364,21 +364,21 @@ export class Run {
     }
   }
 
-  /** Gives a snapshot up. Lists are removed once the image, on disk, is past them. */
+  /** Ends a snapshot. Lists are removed once the image on disk includes their changes. */
   #settle(device: DeviceStatus, dropReplaced = false): void {
     this.#toIncremental(device.minor);
     const state = this.#imageState();
     const { uuid, seqId } = device;
     if (state?.state !== 'CLEAN' || state.series !== uuid || state.sequence !== seqId) return;
     const after = this.#device() ?? device;
-    // Only this folder's: one that another folder named leads its image on.
+    // Only this folder's: the image of another folder needs those that it named.
     for (const path of closedCowFiles(this.#memory, this.#mountPoint, after)) {
       // Never the device's own, by whatever path.
       if (basename(path) !== basename(after.cowFile)) removeFile(path);
     }
     if (dropReplaced) removeWithCompanions(this.#names.replaced);
     if (this.#memory.copy) {
-      // A whole copy that was begun, and is not needed any more.
+      // A full copy that was begun, and is not needed any more.
       removeWithCompanions(this.#names.fresh);
       this.#remember(undefined);
     }

@@ -1,4 +1,4 @@
-/** The device that tracks a volume for a folder: found, and brought from state to state. */
+/** The device that tracks a volume for a folder: how it is found, and its changes of state. */
 
 import type { Driver } from '../driver/driver.js';
 import type { DeviceStatus } from '../driver/status.js';
@@ -18,7 +18,7 @@ import type { Memory } from './folder.js';
 import type { Volume } from './volume.js';
 import { isMissing } from './volume.js';
 
-/** How long a device that somebody has open is waited for: udev looks at each new one. */
+/** How long to retry while another process has a device open: udev opens each new one. */
 const BUSY_MS = 30_000;
 const BUSY_STEP_MS = 100;
 
@@ -44,7 +44,7 @@ const pause = (milliseconds: number): void => {
   Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, milliseconds);
 };
 
-/** Does `run` again as long as the device is open elsewhere; the errno of the last try says what was to be done. */
+/** Retries `run` while another process has the device open. The error of the last try has `call` and `subject`. */
 const whileBusy = (call: string, subject: string, run: () => void): void => {
   for (let waited = 0; ; waited += BUSY_STEP_MS) {
     try {
@@ -62,7 +62,7 @@ const whileBusy = (call: string, subject: string, run: () => void): void => {
 /**
  * Makes sure that a device can be worked with: active, and without error.
  *
- * @param restart how to begin anew
+ * @param restart the remedy that starts a new series, for the message
  * @throws RefusalError DEVICE_FAILED, DEVICE_UNVERIFIED, VOLUME_NOT_MOUNTED
  */
 export const requireHealthy = ({ minor, state, error = 0, blockDevice }: DeviceStatus, restart: string): void => {
@@ -77,8 +77,9 @@ export const requireHealthy = ({ minor, state, error = 0, blockDevice }: DeviceS
 };
 
 /**
- * A device that has failed and holds no snapshot, or was not taken up after a reboot: a power cut, a volume written to elsewhere. What
- * changed is not known, and only a whole copy helps. One that failed in snapshot mode may do so again, and somebody should know.
+ * A device that has failed and holds no snapshot, or was not resumed after a reboot: a power cut, a volume that was written
+ * elsewhere. Its list of changes is lost, so a full copy is needed. A failure in snapshot mode may recur: the
+ * administrator should know of it.
  */
 export const isLost = ({ state, error = 0 }: DeviceStatus): boolean =>
   error !== 0 && ((state & STATE_BIT_SNAPSHOT) === 0 || (state & STATE_BIT_UNVERIFIED) !== 0);
@@ -98,7 +99,7 @@ export class Tracking {
    *
    * @param series of the image, by which a device is known too, 32 hex digits
    * @returns undefined if nothing tracks the volume
-   * @throws RefusalError NO_DRIVER; DEVICE_FOREIGN if the volume is tracked for somebody else
+   * @throws RefusalError NO_DRIVER; DEVICE_FOREIGN if the volume is not tracked for this folder
    */
   find(memory: Memory, series: string | undefined): DeviceStatus | undefined {
     const { path, number } = this.#volume;
@@ -113,7 +114,7 @@ export class Tracking {
     return undefined;
   }
 
-  /** Throws a RefusalError MINOR_TAKEN if a minor that was asked for is used. */
+  /** Throws a RefusalError MINOR_TAKEN if a requested minor is in use. */
   requireFree(minor: number | undefined): void {
     const taken = devices().find((device) => device.minor === minor);
     if (!taken) return;
@@ -125,7 +126,7 @@ export class Tracking {
   setUp(cowFile: string, minor: number | undefined, cowMib: number): void {
     const { path } = this.#volume;
     makeCowFolder(cowFile);
-    // The free minor may be taken by somebody else at this moment, and then is EBUSY.
+    // Another process may take the free minor meanwhile: EBUSY.
     whileBusy('start a snapshot of', path, () =>
       this.#driver.setupSnapshot({
         minor: minor ?? this.#freeMinor(),

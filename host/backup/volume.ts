@@ -1,4 +1,4 @@
-/** The volume that is backed up: which disk it is, where it is mounted, and which filesystem it holds. */
+/** The volume to back up: its disk, its mount point and its filesystem. */
 import { readFileSync, realpathSync } from 'node:fs';
 import { join, relative } from 'node:path';
 import { ENOENT, RefusalError, SystemError, withErrno } from '../errors.js';
@@ -13,14 +13,14 @@ const XFS = { magic: 0x58465342, uuidOffset: 32 };
 
 /** A mounted volume. */
 export interface Volume {
-  /** As it was named. */
+  /** As the caller named it. */
   readonly path: string;
   /** `major:minor`. */
   readonly number: string;
   readonly bytes: number;
   /** Where the root of its filesystem is mounted read-write; undefined if nowhere. */
   readonly mountPoint: string | undefined;
-  /** Id of its filesystem, 32 hex digits; undefined if it holds none that is known. */
+  /** Id of its filesystem, 32 hex digits; undefined if that is neither ext4 nor xfs. */
   readonly filesystem: string | undefined;
 }
 
@@ -65,5 +65,5 @@ export const folderOnVolume = (folder: string, mountPoint: string): string => {
   throw new RefusalError('COW_FOLDER', message);
 };
 
-/** True if an error says that there is no such file. */
+/** True for the error of a file that does not exist. */
 export const isMissing = (error: unknown): boolean => error instanceof SystemError && error.errno === ENOENT;

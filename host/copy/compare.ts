@@ -8,7 +8,7 @@ import type { OpenFile } from '../system/files.js';
 /**
  * A reproducible sequence of numbers.
  *
- * @returns a function that answers an integer from 0 to below its argument
+ * @returns a function that returns an integer from 0 to below its argument
  */
 export const randomNumbers = (seed: number): ((below: number) => number) => {
   // SplitMix32: small, and good enough to choose blocks with.
@@ -23,14 +23,13 @@ export const randomNumbers = (seed: number): ((below: number) => number) => {
 };
 
 /**
- * Chooses blocks that are in none of the runs: one of each of `count` parts of them that are as long as each other. None of
- * it is kept.
+ * Chooses blocks that are in none of the runs: one in each of `count` parts of equal length. Nothing is kept in memory.
  *
  * @param runs ascending
  * @param listedBlocks blocks of the runs
- * @param nrBlocks blocks in all
- * @param count how many to choose, up to as many as there are
- * @param random answers an integer from 0 to below its argument
+ * @param nrBlocks number of all blocks
+ * @param count number of blocks to choose, at most as many as are unlisted
+ * @param random returns an integer from 0 to below its argument
  * @yields runs of single blocks, ascending
  */
 export function* sampleUnlisted(
@@ -44,7 +43,7 @@ export function* sampleUnlisted(
   const step = unlisted / count;
   const all = runs[Symbol.iterator]();
   let next = all.next();
-  // A rank counts unlisted blocks; blocks listed so far are what it is less than the block.
+  // The rank of an unlisted block is its number less the blocks listed before it.
   let listed = 0;
   for (let part = 0, start = 0; part < count; part++) {
     const end = part + 1 === count ? unlisted : Math.max(start + 1, Math.floor((part + 1) * step));
@@ -55,7 +54,7 @@ export function* sampleUnlisted(
   }
 }
 
-/** How many blocks sampleUnlisted() can choose of those that are asked for. */
+/** Number of blocks that sampleUnlisted() can choose, at most as many as requested. */
 export const sampleSize = (listedBlocks: number, nrBlocks: number, asked: number): number =>
   Math.min(asked, nrBlocks - listedBlocks);
 

@@ -1,4 +1,4 @@
-/** Copying with several reads under way at once, past the page cache, and writes too if wanted. */
+/** Copying with several reads in flight, past the page cache; writes bypass it on request. */
 
 import type { Piece } from '../cow/runs.js';
 import { PIECE_BYTES } from '../cow/runs.js';
@@ -9,7 +9,7 @@ import type { Syscalls } from '../system/syscalls.js';
 import type { CopyOptions, CopyResult } from './copy.js';
 import { Copying } from './copy.js';
 
-/** The files once more, open with O_DIRECT. */
+/** The same files, opened again with O_DIRECT. */
 export interface DirectFiles {
   readonly source: OpenFile;
   /** Undefined: writes go through the page cache. */
@@ -18,10 +18,10 @@ export interface DirectFiles {
 
 /** Shorter pieces are written through the page cache, which joins and sorts them. */
 const DIRECT_WRITE_BYTES = 65536;
-/** All that is read, until all before it is written. */
+/** Memory for what is read, until all before it is written. */
 const MEMORY_BYTES = 16 * PIECE_BYTES;
 
-/** Slots: as pieces end in their order, many are over that wait for one. */
+/** Slots: pieces end in their order, so many that are done may wait for one. */
 const slotsOf = (depth: number): number => (depth === 1 ? 1 : 4 * depth);
 
 type Stage = 'reading' | 'writing' | 'done' | 'cached' | 'failed';
@@ -37,7 +37,7 @@ const isUnderWay = ({ stage }: Slot): boolean => stage === 'reading' || stage ==
 
 const NONE: Piece = { offset: 0, bytes: 0 };
 
-/** Pieces under way. They may be read and written in any order, and end in theirs. */
+/** Pieces in flight. They are read and written in any order, and end in theirs. */
 class Pipeline {
   readonly #copying: Copying;
   readonly #direct: DirectCopy;
@@ -47,7 +47,7 @@ class Pipeline {
   #tail = 0;
   /** End of the youngest piece in the queue's memory, which is a ring. */
   #end = 0;
-  /** Writes through the page cache, over as soon as they are begun: they do not count as under way. */
+  /** Writes through the page cache, complete once submitted: they do not count as in flight. */
   #nrCached = 0;
   readonly #onOver = (number: number, result: number): void => this.#over(number, result);
 
@@ -61,7 +61,7 @@ class Pipeline {
     return this.#head === this.#tail;
   }
 
-  /** Begins a piece, if there is room for it. */
+  /** Starts a piece, if there is room for it. */
   begin(piece: Piece): boolean {
     const { queue, depth, files } = this.#direct;
     if (this.#tail - this.#head === this.#slots.length || queue.underWay - this.#nrCached >= depth) return false;
@@ -78,11 +78,11 @@ class Pipeline {
     return true;
   }
 
-  /** Ends the oldest pieces as far as all before them are over, waiting for transfers if the oldest is not. */
+  /** Ends the oldest pieces whose predecessors have ended; waits for transfers if the oldest is not done. */
   advance(): void {
     const { queue } = this.#direct;
     const oldest = this.#oldest();
-    // A few at a time: a system call for each would cost more than a fast disk takes.
+    // A few at a time: on a fast disk, a system call for each would take longer than the transfer.
     const least = oldest && isUnderWay(oldest) ? Math.max(1, queue.underWay >> 2) : 0;
     if (queue.underWay > 0) queue.wait(least, this.#onOver);
     for (let slot = this.#oldest(); slot && !isUnderWay(slot); slot = this.#oldest()) {
@@ -97,7 +97,7 @@ class Pipeline {
     return this.isEmpty ? undefined : this.#slots[this.#head % this.#slots.length];
   }
 
-  /** Where in the ring there is room for so many bytes. */
+  /** The place in the ring that has room for so many bytes. */
   #room(bytes: number): number | undefined {
     const start = this.#oldest()?.at;
     if (start === undefined) return 0;
@@ -106,7 +106,7 @@ class Pipeline {
     return bytes < start ? 0 : undefined;
   }
 
-  /** A transfer is over: a read is followed by a write, and a failure by another try block by block. */
+  /** Handles a finished transfer: a write follows a read; after a failure the piece is copied block by block. */
   #over(number: number, result: number): void {
     const slot = this.#slots[number];
     if (!slot) return;
@@ -150,16 +150,16 @@ class Pipeline {
 export interface DirectCopy {
   readonly files: DirectFiles;
   readonly queue: IoQueue;
-  /** Transfers that may be under way. */
+  /** Transfers in flight at most. */
   readonly depth: number;
 }
 
 /**
- * Makes ready to copy past the page cache.
+ * Opens what copyPiecesDirect() needs; closeDirect() closes it.
  *
- * @param depth transfers that may be under way
- * @param writes whether long pieces are to be written past it too
- * @returns what copyPiecesDirect() needs, to be closed by closeDirect(); or why there is no such thing here
+ * @param depth transfers in flight at most
+ * @param writes write long pieces past the page cache too
+ * @returns the files and the queue, or the reason why the page cache cannot be bypassed
  */
 export const openDirect = (
   source: OpenFile,
@@ -180,14 +180,14 @@ export const openDirect = (
   }
 };
 
-/** Waits for what is under way, and closes the files. */
+/** Waits for transfers in flight, and closes the files. */
 export const closeDirect = ({ files, queue }: DirectCopy): void => {
   queue.close();
   files.source.close();
   files.target?.close();
 };
 
-/** Copies pieces of `source` to the same offsets of `target`, as copyPieces() does, with many of them under way. */
+/** Copies pieces of `source` to the same offsets of `target`, like copyPieces(), with many of them in flight. */
 export const copyPiecesDirect = (
   source: OpenFile,
   target: OpenFile,

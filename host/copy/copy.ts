@@ -18,7 +18,7 @@ export interface CopyOptions {
   /** Let zeros become holes in the target, which must be a regular file as long as the source. */
   readonly punchHoles: boolean;
   readonly onFailure: (failure: CopyFailure) => void;
-  /** Called after every piece with the bytes dealt with so far, where it ended, and the blocks failed so far. */
+  /** Called after every piece with the bytes done so far, the end of the piece, and the failed blocks so far. */
   readonly onProgress: (bytes: number, end: number, failedBlocks: number) => void;
   /** Called with everything that was written or punched, and where; valid until it returns. */
   readonly onData?: (data: Buffer, offset: number) => void;
@@ -33,10 +33,10 @@ export interface CopyResult {
   readonly failedBlocks: number;
 }
 
-/** How far ahead of the copying the kernel is asked to read. */
+/** How far ahead of the copy the kernel is to read. */
 export const WINDOW_BYTES = 16 * 1048576;
 
-/** Passes pieces on, and asks the kernel to read those of the next WINDOW_BYTES. */
+/** Passes pieces on, and advises the kernel to read those of the next WINDOW_BYTES. */
 function* readAhead(pieces: Iterable<Piece>, source: OpenFile, syscalls: Syscalls): Generator<Piece> {
   let queue: Piece[] = [];
   let queued = 0;
@@ -54,7 +54,7 @@ function* readAhead(pieces: Iterable<Piece>, source: OpenFile, syscalls: Syscall
   yield* queue;
 }
 
-/** As many as a piece has at most. Not to be written to. */
+/** As many zeros as the largest piece has bytes. Never write to it. */
 export const ZEROS = Buffer.alloc(PIECE_BYTES);
 /** Least run of zeros, within other bytes, that is worth a hole. */
 export const HOLE_BYTES = 65536;
@@ -148,7 +148,7 @@ export class Target {
   }
 }
 
-/** A copying under way: what was copied, and what failed. */
+/** A copy in progress: what was copied, and what failed. */
 export class Copying {
   readonly source: OpenFile;
   readonly target: Target;
@@ -179,13 +179,13 @@ export class Copying {
     }
   }
 
-  /** Notes what was written or punched. `data` answers it, if somebody wants to know. */
+  /** Counts what was written or punched, and passes it to onData. `data` is called only if there is one. */
   copied(bytes: number, offset: number, data: () => Buffer): void {
     this.#options.onData?.(data(), offset);
     this.#copiedBytes += bytes;
   }
 
-  /** Tells how far it is: pieces end in their order. */
+  /** Reports progress: pieces end in their order. */
   ended({ offset, bytes }: Piece): void {
     this.#doneBytes += bytes;
     this.#options.onProgress(this.#doneBytes, offset + bytes, this.#failures.blocks);
@@ -217,7 +217,7 @@ export class Copying {
 /**
  * Copies pieces of `source` to the same offsets of `target`, through the page cache.
  *
- * What cannot be copied is reported and counted, and copying goes on.
+ * What cannot be copied is reported and counted; the copy continues.
  */
 export const copyPieces = (
   source: OpenFile,

@@ -1,4 +1,4 @@
-/** How long it will take to copy pieces of a snapshot: from a short sample of reads of it, past the page cache. */
+/** Estimates how long copying pieces of a snapshot takes, from a short sample of reads past the page cache. */
 
 import type { Piece } from '../cow/runs.js';
 import { PIECE_BYTES } from '../cow/runs.js';
@@ -11,13 +11,13 @@ import { estimateUpdate, START_SECONDS } from './update-estimate.js';
 
 export type { Estimate } from './update-estimate.js';
 
-/** Reads under way at once: fewer than the copying has, which writes as well. */
+/** Reads in flight: fewer than a copy has, which writes as well. */
 const DEPTH = 32;
-/** Pieces read, and for how long at most. */
+/** Limits of the sample. */
 const SAMPLE_PIECES = 16 * DEPTH;
 const SAMPLE_MS = 250;
 
-/** Pieces spread evenly over all of them, in batches that are each spread evenly too. */
+/** Pieces spread evenly over all of them, in batches that are evenly spread too. */
 const chooseSample = (pieces: Iterable<Piece>, total: number): Piece[][] => {
   const step = Math.max(1, total / SAMPLE_PIECES);
   const chosen: Piece[] = [];
@@ -60,9 +60,9 @@ const readSample = (file: OpenFile, queue: IoQueue, batches: readonly Piece[][])
 /**
  * Estimates.
  *
- * @param pieces answers the pieces to copy, each time it is called
- * @param rate MiB per second, if the caller knows better
- * @returns seconds, and in words where they are from; measured only where files can be read past the page cache
+ * @param pieces returns the pieces to copy, each time it is called
+ * @param rate MiB per second, instead of a sample
+ * @returns seconds and their basis in words; measured only if the snapshot can be read past the page cache
  * @throws SystemError if the sample cannot be read
  */
 export const estimateCopy = (

@@ -1,7 +1,7 @@
 /**
  * How long update-img will take.
  *
- * A line through two measurements: bytes at the rate of one long run, and what each run costs besides. Both were
+ * A line through two measurements: bytes at the rate of one long run, and the additional cost of each run. Both were
  * measured with a cold page cache on ext4 on a virtual disk: 200 MiB in one run took 283 ms, 20,000 blocks apart from
  * each other 300 ms, each with 60 ms of start-up.
  */
@@ -21,7 +21,7 @@ export interface Estimate {
 /**
  * Estimates.
  *
- * @param rate MiB per second that the caller measured on his disks; ours if undefined
+ * @param rate MiB per second that the caller measured; the one above if undefined
  */
 export const estimateUpdate = (
   { bytes, runs }: Pick<RunStatistics, 'bytes' | 'runs'>,

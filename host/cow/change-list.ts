@@ -32,7 +32,7 @@ export function* mergeRuns(left: Iterable<BlockRun>, right: Iterable<BlockRun>):
 const mergeAll = ([first, ...more]: ReadonlyArray<Iterable<BlockRun>>): Iterable<BlockRun> =>
   more.reduce((merged, runs) => mergeRuns(merged, runs), first ?? []);
 
-/** The same runs; the blocks of each are told as it comes by. */
+/** The same runs; `onBlocks` is called with the number of blocks of each. */
 function* counted(runs: Iterable<BlockRun>, onBlocks: (count: number) => void): Generator<BlockRun> {
   for (const run of runs) {
     onBlocks(run.count);
@@ -40,7 +40,7 @@ function* counted(runs: Iterable<BlockRun>, onBlocks: (count: number) => void): 
   }
 }
 
-/** What there is to copy. */
+/** The blocks to copy. */
 export class ChangeList {
   readonly #files: readonly CowFile[];
   /** Size of the snapshot, in bytes. */
@@ -50,7 +50,7 @@ export class ChangeList {
   readonly changedBytes: number;
 
   /**
-   * Walks the files once, to know beforehand what there is to do and that it can be done.
+   * Walks the files once, to count the blocks and to check them before the first is copied.
    *
    * @param path of the files, for the error
    * @throws RefusalError INDEX_BEYOND_END, COUNTER_MISMATCH

@@ -8,7 +8,7 @@ import { wasmFile } from '../wasm-file.js';
 
 export type CoreExportName = (typeof CORE_EXPORTS)[number]['name'];
 
-/** A run of blocks; what `start` means depends on the call that answered it. */
+/** A run of blocks; the meaning of `start` depends on the call that returned it. */
 export interface CoreRun {
   readonly start: number;
   readonly count: number;

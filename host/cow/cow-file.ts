@@ -1,4 +1,4 @@
-/** A closed COW file, read: its header and the list of changed blocks that its index is (docs/FORMAT.md). */
+/** Reads a closed COW file: its header, and its index, which is a list of changed blocks (docs/FORMAT.md). */
 
 import { RefusalError } from '../errors.js';
 import {
@@ -23,7 +23,7 @@ import type { BlockRun } from './runs.js';
 export interface IndexChunk {
   /** Block of the first entry. */
   readonly firstBlock: number;
-  /** The entries' bytes; they are the core's buffer, valid until the next chunk is asked for. */
+  /** The entries' bytes, in the core's buffer: valid until the next chunk is read. */
   readonly entries: Buffer;
   /** Runs of entries that are not zero, `start` being a block. */
   readonly runs: readonly BlockRun[];
@@ -97,7 +97,7 @@ export class CowFile {
   }
 
   /**
-   * Makes sure that the index lists as many blocks as the header has counted: that none of it is lost.
+   * Makes sure that the index lists as many blocks as the header counts, so none is lost.
    *
    * @param listed blocks of changedRuns()
    * @throws RefusalError COUNTER_MISMATCH
@@ -135,8 +135,8 @@ export class CowFile {
    */
   *indexChunks(end: number = Number(this.#core.stat('DATA_OFFSET'))): Generator<IndexChunk> {
     let at = COW_HEADER_SIZE;
-    // Space that is allocated but was never written counts as data once it is in the page cache: what is read ahead would be read too, and
-    // so on, to the end of an index of many GiB.
+    // Allocated space that was never written counts as data once it is in the page cache. With read-ahead, the walk would
+    // read all of an index of many GiB.
     this.#syscalls.adviseRandom(this.#file.fd);
     while (at < end) {
       const data = this.#syscalls.nextData(this.#file.fd, at, this.#file.path) ?? end;
@@ -157,7 +157,7 @@ export class CowFile {
     this.#file.close();
   }
 
-  /** The header's bytes if the core takes them, else its refusal. */
+  /** The header's bytes if the core accepts them, else its refusal. */
   #check(expect: number): Buffer | RefusalError {
     const { path } = this.#file;
     const bytes = Buffer.alloc(HEADER_BYTES);

@@ -1,4 +1,4 @@
-/** How changed blocks lie: how many, in how many runs, of which lengths. */
+/** Statistics of changed blocks: their number, their runs, and the lengths of these. */
 
 import { BLOCK_BYTES } from '../layout.js';
 import type { BlockRun } from './runs.js';

@@ -24,7 +24,7 @@ export interface ReloadOptions {
   readonly cacheBytes: bigint;
 }
 
-/** What the driver tells of a device. Of an unverified device, sizes and the identity of the series are 0. */
+/** A device by IOCTL_DATTOBD_INFO. Of an unverified device, sizes and the identity of the series are 0. */
 export interface DeviceInfo {
   readonly minor: number;
   /** One of STATES. */
@@ -128,12 +128,12 @@ export class Driver {
     });
   }
 
-  /** Announces a snapshot that is taken up when its origin is mounted. */
+  /** Announces a snapshot that resumes when its origin is mounted. */
   reloadSnapshot(options: ReloadOptions): void {
     this.#reload('IOCTL_RELOAD_SNAP', options);
   }
 
-  /** Announces an incremental that is taken up when its origin is mounted. */
+  /** Announces an incremental that resumes when its origin is mounted. */
   reloadIncremental(options: ReloadOptions): void {
     this.#reload('IOCTL_RELOAD_INC', options);
   }
@@ -143,7 +143,7 @@ export class Driver {
     this.#issueMinor('IOCTL_DESTROY', minor);
   }
 
-  /** Gives up the snapshot and only notes which blocks change from now on. */
+  /** Ends the snapshot; from now on the driver only tracks which blocks change. */
   transitionToIncremental(minor: number): void {
     this.#issueMinor('IOCTL_TRANSITION_INC', minor);
   }
@@ -179,7 +179,7 @@ export class Driver {
     });
   }
 
-  /** Tells what there is to know of a device. */
+  /** The state of a device. */
   info(minor: number): DeviceInfo {
     const argument = encode(this.#syscalls, STRUCTS.dattobd_info, { minor: BigInt(minor) });
     this.#issue('IOCTL_DATTOBD_INFO', argument.bytes);
@@ -213,7 +213,7 @@ export class Driver {
     this.#issue(command, argument);
   }
 
-  /** `_keep` holds what the argument points to until the call is over. */
+  /** `_keep` keeps what the argument points to alive until the call returns. */
   #issue(command: IoctlName, argument: Buffer, _keep: readonly Buffer[] = []): void {
     const fd = withErrno('open', this.#node, () => openSync(this.#node, 'r'));
     try {

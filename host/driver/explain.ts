@@ -35,7 +35,7 @@ const EXPLANATIONS: Readonly<Record<string, (minor: number) => Explanation>> = {
   UNVERIFIED_SNAPSHOT: UNVERIFIED,
 };
 
-/** What prevents an error the next time, where that is known. */
+/** How to prevent an error the next time, where that is known. */
 const ADVICE: Readonly<Record<number, string>> = {
   5: 'The kernel log (dmesg) names the disk.',
   12: 'Give it a smaller index cache with -c, or the machine more memory.',
@@ -59,7 +59,7 @@ const explainFailure = ({ minor, state, error = 0 }: DeviceStatus): Explanation 
   };
 };
 
-/** Explains a device. A state that is not known is said to be that. */
+/** Explains a device, also one in a state that this program does not know. */
 export const explainDevice = (device: DeviceStatus): Explanation => {
   if ((device.error ?? 0) !== 0) return explainFailure(device);
   const name = STATES.find(({ value }) => value === device.state)?.name ?? '';

@@ -4,14 +4,14 @@ import { deviceErrorText, withErrno } from '../errors.js';
 import { STATES, STATUS_FILE } from '../layout.js';
 import { OpenFile } from '../system/files.js';
 
-/** A device as /proc shows it. What a device in its state does not show is undefined. */
+/** A device as /proc shows it. Fields that its state does not show are undefined. */
 export interface DeviceStatus {
   readonly minor: number;
   readonly cowFile: string;
   readonly blockDevice: string;
   /** Limit of the index cache, in bytes. */
   readonly maxCache: bigint;
-  /** Allocation asked for, in bytes. */
+  /** Requested allocation, in bytes. */
   readonly fallocate?: bigint;
   /** Size limit of the COW file, in bytes. */
   readonly cowSizeCurrent?: bigint;

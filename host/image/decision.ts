@@ -1,15 +1,15 @@
-/** Whether an image may be brought up to date, and from where on, by what is known of it. */
+/** Whether an image may be updated, and from which offset, by its state file. */
 
 import type { RefusalCode } from '../errors.js';
 import { RefusalError } from '../errors.js';
 import type { ImageState, Previous } from './state.js';
 
-/** The way that is to be gone. */
+/** The requested update. */
 export interface Step {
   readonly image: string;
   /** Series, 32 hex digits. */
   readonly series: string;
-  /** Lowest number among the COW files: an image of this snapshot, or of a later one, can be brought up to date. */
+  /** Lowest number among the COW files: an image of this snapshot, or of a later one, can be updated. */
   readonly from: bigint;
   /** Number of the snapshot. */
   readonly to: bigint;
@@ -21,14 +21,14 @@ export interface Step {
 }
 
 export interface Decision {
-  /** `adopt`: nothing was known of the image. `again`: it is that snapshot already. */
+  /** `adopt`: there was no state, or the user overrides it. `again`: the image is that snapshot already. */
   readonly action: 'adopt' | 'begin' | 'resume' | 'again';
-  /** Number of the snapshot that the image is, or was before the update that was interrupted. */
+  /** Number of the snapshot that the image is, or was before the interrupted update. */
   readonly sequence: bigint;
   readonly cursor: number;
-  /** `resume`: more may be listed than when the update began, and than an undo log covers. */
+  /** `resume`: the list is not the one that the update began with, so an undo log may not cover it. */
   readonly otherList?: boolean;
-  /** What is kept of the image before; it stays what it is. */
+  /** The kept previous image, which stays as it is. */
   readonly previous?: Previous;
 }
 
@@ -37,7 +37,7 @@ const ADOPT = 'if it still is, use --adopt';
 const refuse = (code: RefusalCode, { image }: Step, why: string): RefusalError =>
   new RefusalError(code, `cannot update ${image}: ${why}`);
 
-/** How to go on with an image that is a mixture whose snapshot is gone. */
+/** The remedy for an image that is a mixture whose snapshot no longer exists. */
 const wayOut = ({ previous }: ImageState, image: string): string =>
   previous
     ? `\`update-img --rollback ${image}\` restores snapshot ${previous.sequence}`
@@ -67,8 +67,8 @@ const decideClean = (state: ImageState, step: Step): Decision => {
 /**
  * Decides.
  *
- * @param state what is known of the image
- * @param adopt the user vouches for it being snapshot `from`
+ * @param state of the image; undefined if there is none
+ * @param adopt the user guarantees that the image is snapshot `from`
  * @throws RefusalError IMAGE_SERIES, IMAGE_SEQUENCE, IMAGE_CHANGED, IMAGE_DIFFERS, IMAGE_INTERRUPTED,
  * ROLLBACK_INTERRUPTED
  */

@@ -1,10 +1,9 @@
 /**
- * By what an image on a block device is known again. A device has no time of its last change, and its name may be
- * another disk's tomorrow: one of a set that takes turns, or whichever was plugged in first.
+ * How an image on a block device is recognized. A device has no time of its last change, and its name may belong to another
+ * disk tomorrow: one of a rotating set, or the one that was plugged in first.
  *
- * A disk's own number is enough to tell two apart, where it has one. Where it has none, and to see that nothing else wrote it,
- * blocks are compared: some of those that the last update copied, in which older copies of the same volume differ, and some
- * from all over.
+ * A disk's own number identifies it, if it has one. If it has none, and to notice other writers, blocks are compared: some
+ * of those that the last update copied, in which older copies of the same volume differ, and some from all over.
  */
 
 import { readFileSync, realpathSync } from 'node:fs';
@@ -18,20 +17,20 @@ import { majorMinor } from '../system/files.js';
 import type { Syscalls } from '../system/syscalls.js';
 
 export interface DeviceIdentity {
-  /** Of the device, which may be larger than the image. */
+  /** Size of the device, which may be larger than the image. */
   readonly bytes: number;
-  /** The disk's number, and the partition; undefined if it has none. */
+  /** The disk's number, and the partition; undefined if the disk has none. */
   readonly id?: string;
-  /** Blocks by which it is known, ascending. */
+  /** Blocks to compare, ascending. */
   readonly blocks: readonly number[];
   /** Their XXH64s, 16 hex digits each. */
   readonly sums: string;
 }
 
 const DIGITS = 16;
-/** Blocks of each kind. */
+/** Blocks of each kind: copied last, and from all over. */
 const SAMPLE = 32;
-/** Where a disk has its number: SCSI and NVMe, virtio, device mapper, md. */
+/** Places of a disk's number: SCSI and NVMe, virtio, device mapper, md. */
 const NUMBERS = ['wwid', 'device/wwid', 'serial', 'device/serial', 'dm/uuid', 'md/uuid'];
 
 /** Text of a file of sysfs; undefined if there is none. */
@@ -76,7 +75,7 @@ function* spread(runs: Iterable<BlockRun>, blocks: number): Generator<number> {
   }
 }
 
-/** Sums of blocks, in their order. The last block may be a part of one. */
+/** Sums of blocks, in their order. The last block may be partial. */
 const sumsOf = (image: OpenFile, blocks: readonly number[], imageBytes: number): string => {
   const xxh64 = new Xxh64();
   const buffer = Buffer.alloc(BLOCK_BYTES);
@@ -96,10 +95,10 @@ const hardware = (image: OpenFile, syscalls: Syscalls): Pick<DeviceIdentity, 'by
 };
 
 /**
- * What a device is known by from now on. Its content is on disk.
+ * The identity of a device as it is now. Its content must be on disk.
  *
  * @param changed blocks that were copied last
- * @param nrChanged how many
+ * @param nrChanged their number
  */
 export const identify = (
   image: OpenFile,
@@ -115,10 +114,10 @@ export const identify = (
 };
 
 /**
- * Why a device is not the one that was known.
+ * Why a device is not the known one.
  *
  * @param mayDiffer blocks that may have been written since
- * @returns words; undefined if it is
+ * @returns words; undefined if it is the known one
  */
 export const reasonForOther = (
   image: OpenFile,
@@ -142,7 +141,7 @@ export const reasonForOther = (
   return undefined;
 };
 
-/** What a device is known by, in words. */
+/** An identity in words. */
 export const identityInWords = ({ id, bytes }: DeviceIdentity): string =>
   id === undefined ? `a device of ${bytes} bytes, known by its content` : `disk ${id}`;
 

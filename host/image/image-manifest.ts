@@ -32,7 +32,7 @@ export const openManifest = (path: string, imageBytes: number, access: Access): 
 };
 
 /**
- * Makes the manifest of an image from what the image is.
+ * Makes the manifest of an image from its present content.
  *
  * @returns the root
  */
@@ -60,11 +60,11 @@ const isWithin = (sequence: bigint, [from, to]: readonly [bigint, bigint]): bool
   sequence === 0n || (sequence >= from && sequence <= to);
 
 /**
- * The manifest of an image that is about to change, if there is one that an update can carry on.
+ * The manifest of an image that is about to change, if an update can keep it up to date.
  *
- * @param span least and greatest number of the series that it may be at: what lies between differs in blocks that
- * will change only
- * @param onNotice told why a manifest is left as it is
+ * @param span least and greatest number of the snapshot that it may be of: those in between differ only in blocks that
+ * will change
+ * @param onNotice called with the reason if a manifest is left as it is
  */
 export const manifestForUpdate = (
   path: string,

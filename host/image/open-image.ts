@@ -1,4 +1,4 @@
-/** The image that a user names: found by its links, and opened to be written by this process alone. */
+/** The image that a user names: its links followed, opened for exclusive writing. */
 import { constants, lstatSync, readlinkSync, realpathSync, statSync } from 'node:fs';
 import { basename, dirname, join, resolve } from 'node:path';
 import { EBUSY, ELOOP, errnoOf, RefusalError, SystemError, withErrno } from '../errors.js';
@@ -18,7 +18,7 @@ const STICKY = 0o1000n;
 const LINKS_MAX = 40;
 
 /**
- * The path of a file that a user names, its links followed. A link counts only where nobody else can have made it.
+ * The path of a file that a user names, its links followed. Only links that no other user can have made are followed.
  *
  * @throws RefusalError FILE_UNSAFE; SystemError
  */
@@ -41,7 +41,7 @@ export const followOwnLinks = (named: string): string => {
   throw new SystemError(ELOOP, 'open', named);
 };
 
-/** A block device that is open, for this process alone: nobody has it mounted, or can mount it. */
+/** Opens an open block device exclusively: it is not mounted, and cannot be mounted meanwhile. */
 const claim = (device: OpenFile): OpenFile => {
   try {
     return OpenFile.openWith(`/proc/self/fd/${device.fd}`, ACCESS['r+'] | constants.O_EXCL, device.path);
@@ -69,7 +69,7 @@ export const openImage = (named: string): OpenFile => {
   return file.stat().isBlockDevice() ? claim(file) : file;
 };
 
-/** An image that is written in place must have no other name, by which it may be somebody's file. */
+/** An image that is written in place must have one name only: another may make it another user's file. */
 export const requireSole = (image: OpenFile): void => {
   const stat = image.stat();
   if (stat.isFile()) requireOneName(stat, image.path);

@@ -1,4 +1,4 @@
-/** The image before an update: kept as a clone or as an undo log, and had back. */
+/** The previous image: kept as a clone or as an undo log, and restored. */
 import { statfsSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { Target, ZEROS } from '../copy/copy.js';
@@ -14,10 +14,10 @@ import type { ImageFiles, Previous } from './state.js';
 import type { UndoRecord } from './undo-log.js';
 import { readUndoLog, recordsOf, writeUndoLog } from './undo-log.js';
 
-/** Errnos by which a filesystem says that it cannot clone. */
+/** Errnos of filesystems that cannot clone. */
 const NO_CLONES = new Set([EINVAL, ENOTTY, EOPNOTSUPP, EXDEV]);
 
-/** @returns false if the filesystem cannot */
+/** @returns false if the filesystem cannot clone */
 const tryClone = (from: OpenFile, path: string, syscalls: Syscalls): boolean => {
   try {
     makeFile(path, (file) => syscalls.clone(file.fd, from.fd, path));
@@ -46,7 +46,7 @@ export interface KeepRequest {
   readonly files: ImageFiles;
   /** Number of the snapshot that the image is. */
   readonly sequence: bigint;
-  /** It is asked for; else it is a safety net, and done only where it costs nothing. */
+  /** The user requested it; else it is a safety net, and done only where it costs nothing. */
   readonly keep: boolean;
   readonly syscalls: Syscalls;
 }
@@ -54,7 +54,7 @@ export interface KeepRequest {
 /** Keeps the manifest that goes with a clone of the image. */
 const keepManifest = (files: ImageFiles, sequence: bigint, syscalls: Syscalls): void => {
   const kept = files.manifestPrevious(sequence);
-  // One that a killed run left may be of another image of that number.
+  // One that a killed run left may belong to another image of that number.
   removeFile(kept);
   if (!lookAtOwn(files.manifest)) return;
   const manifest = openOwn(files.manifest, 'r');
@@ -65,7 +65,7 @@ const keepManifest = (files: ImageFiles, sequence: bigint, syscalls: Syscalls): 
   }
 };
 
-/** Writes an undo log, which takes the place of one that is there when it is whole. */
+/** Writes an undo log. It replaces an existing one once it is complete. */
 const makeUndoLog = (
   { imageBytes, changes, files, sequence }: KeepRequest,
   records: Iterable<UndoRecord>,
@@ -84,7 +84,7 @@ const makeUndoLog = (
 /**
  * Keeps the image as it is before its first byte changes. What is kept is on disk when this returns.
  *
- * @returns undefined if it was not asked for and would cost something
+ * @returns undefined if it was not requested and would cost something
  * @throws RefusalError NO_SPACE
  */
 export const keepPrevious = (request: KeepRequest): Previous | undefined => {
@@ -108,10 +108,10 @@ export const keepPrevious = (request: KeepRequest): Previous | undefined => {
 };
 
 /**
- * Makes an undo log good for an update that will change more than the one before which it was written: it gets what
- * else will change, and what it had, which leads back from there.
+ * Extends an undo log for an update that will change more than the one that it was written for: the present content of
+ * all that will change comes first, then the old records, which lead back from there.
  *
- * @throws RefusalError NO_SPACE; NO_PREVIOUS, PREVIOUS_DAMAGED: there is no way back any more
+ * @throws RefusalError NO_SPACE; NO_PREVIOUS, PREVIOUS_DAMAGED: the previous image cannot be restored any more
  */
 export const extendUndo = (request: KeepRequest): Previous => {
   const { image, imageBytes, changes, files, sequence } = request;
@@ -129,7 +129,7 @@ export const extendUndo = (request: KeepRequest): Previous => {
   }
 };
 
-/** Removes what is kept of images before, but for `kept`; also what an interrupted run left half made. */
+/** Removes kept previous images except `kept`, and the unfinished files of interrupted runs. */
 export const removeLeftovers = (files: ImageFiles, kept?: Previous): void => {
   const folder = dirname(files.state);
   const manifests = kept?.kind === 'clone' ? [files.manifestPrevious(kept.sequence)] : [];
@@ -166,11 +166,11 @@ const undo = (
 };
 
 /**
- * Makes the image what it was. Doing it again, from any point of an interrupted run, has the same result.
+ * Restores the previous image. Repeated after an interruption at any point, it has the same result.
  *
  * @param begin called when all is checked, before the first byte changes
- * @param manifest of the image, to be kept up to date by an undo log
- * @returns the blocks that were put back, undefined if all were
+ * @param manifest of the image, which an undo log keeps up to date
+ * @returns the restored blocks; undefined if a clone replaced all of them
  * @throws RefusalError NO_PREVIOUS, PREVIOUS_DAMAGED
  */
 export const restorePrevious = (
@@ -186,7 +186,7 @@ export const restorePrevious = (
   const file = openOwn(path, 'r');
   try {
     if (previous.kind === 'undo') {
-      // All of it is checked before the first byte is written.
+      // Check all of it before the first byte is written.
       for (const record of readUndoLog(file, imageBytes)) void record;
       begin();
       return undo(file, image, imageBytes, manifest, syscalls);

@@ -1,4 +1,4 @@
-/** Brings back the image as it was before its last update, and tells what is known of an image. */
+/** Restores an image as it was before its last update, and shows the state of an image. */
 
 import { RefusalError } from '../errors.js';
 import type { ManifestHeader } from '../manifest/manifest.js';
@@ -16,7 +16,7 @@ import { requireSameDevice } from './update-checks.js';
 export interface RollbackRequest {
   readonly image: string;
   readonly stateFile?: string;
-  /** Go back though something else wrote the image since. */
+  /** Roll back even if something else wrote the image since. */
   readonly adopt?: boolean;
 }
 
@@ -24,11 +24,11 @@ export interface RollbackResult {
   readonly series: string;
   /** Snapshot that the image is now. */
   readonly sequence: bigint;
-  /** Blocks that were put back; undefined if all were, at once. */
+  /** Restored blocks; undefined if a clone replaced all of them. */
   readonly blocks?: number;
 }
 
-/** Header of the manifest; undefined if that is damaged, or the file is no manifest of the image. */
+/** Header of the manifest; undefined if that is damaged, or the file is not a manifest of the image. */
 const headerOf = (path: string, imageBytes: number): ManifestHeader | undefined => {
   try {
     const manifest = openManifest(path, imageBytes, 'r');
@@ -41,7 +41,7 @@ const headerOf = (path: string, imageBytes: number): ManifestHeader | undefined 
   }
 };
 
-/** Moves the manifest back with a clone; one that is of the other image and cannot be moved back goes. */
+/** Restores the manifest that was kept with a clone. Without one, removes a manifest of the other snapshot. */
 const restoreManifest = (files: ImageFiles, imageBytes: number, sequence: bigint): void => {
   const kept = files.manifestPrevious(sequence);
   if (lookAtOwn(kept)) {
@@ -49,7 +49,7 @@ const restoreManifest = (files: ImageFiles, imageBytes: number, sequence: bigint
     return;
   }
   const header = headerOf(files.manifest, imageBytes);
-  // One without a number was made before the update: every update gives it one, and marks it incomplete at once.
+  // A manifest without a number is older than the update: every update gives it one, and first marks it incomplete.
   const fits = header?.complete === true && (header.sequence === sequence || header.sequence === 0n);
   if (!fits) removeFile(files.manifest);
 };
@@ -83,7 +83,7 @@ const restore = (
       : undefined;
   try {
     const begin = (): void => {
-      // Before the first byte changes: what cannot be used later.
+      // Refuse files that cannot be used later before the first byte changes.
       for (const path of [files.manifest, files.manifestPrevious(sequence)]) lookAtOwn(path);
       writeState(files.state, { state: 'ROLLING_BACK', series, sequence: latest, bytes, ...device, previous });
       manifest?.begin(identity);
@@ -105,9 +105,9 @@ const restore = (
 };
 
 /**
- * Brings back the image before the last update, or before one that was interrupted.
+ * Restores the image from before the last update, or before an interrupted one.
  *
- * @param onNotice told why a manifest is left as it is
+ * @param onNotice called with the reason if a manifest is left as it is
  * @throws RefusalError NO_PREVIOUS, PREVIOUS_DAMAGED, IMAGE_CHANGED, IMAGE_LOCKED, IMAGE_SIZE, STATE_UNREADABLE, FILE_UNSAFE
  */
 export const rollbackImage = (
@@ -136,7 +136,7 @@ export const rollbackImage = (
     }
     requireUnchanged(request, file, state);
     if (request.adopt !== true && file.stat().isBlockDevice()) {
-      // Of a mixture, only what does not change with it is known.
+      // A mixture is recognized by the device's number or size only: any of its blocks may have changed.
       const mixed = state.state === 'CLEAN' || state.state === 'DIFFERS' ? [] : [{ start: 0, count: Infinity }];
       requireSameDevice(file, state.bytes, state, mixed, 'roll back', syscalls);
     }
@@ -146,7 +146,7 @@ export const rollbackImage = (
   }
 };
 
-/** What is known of an image: its state, undefined if none, and the same in words. */
+/** The state of an image, undefined if there is none, and the same in words. */
 export const imageStatus = (image: string, stateFile?: string): { state: ImageState | undefined; words: string } => {
   const file = OpenFile.open(image, 'r');
   try {

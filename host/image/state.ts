@@ -1,6 +1,6 @@
 /**
- * What is known of an image: a small file beside it, replaced as a whole, that says which snapshot it holds or between
- * which two it is (docs/UPDATE-IMG.md).
+ * The state of an image: a small file beside it, replaced atomically, that names the snapshot that the image is, or the
+ * two between which it is (docs/UPDATE-IMG.md).
  */
 import { mkdirSync } from 'node:fs';
 import { dirname, join, resolve } from 'node:path';
@@ -11,11 +11,11 @@ import type { DeviceIdentity } from './device-identity.js';
 import { identityFrom, identityInWords } from './device-identity.js';
 import { followOwnLinks } from './open-image.js';
 
-/** How the image before is kept. */
+/** How the previous image is kept. */
 export interface Previous {
   /** `clone`: a file that shares blocks with the image. `undo`: the old content of what was overwritten. */
   readonly kind: 'clone' | 'undo';
-  /** Number of the snapshot that it leads back to. */
+  /** Number of the snapshot that it restores. */
   readonly sequence: bigint;
   /** It stays after the update; else it is a safety net that goes when the update is complete. */
   readonly keep: boolean;
@@ -23,8 +23,8 @@ export interface Previous {
 
 export interface ImageState {
   /**
-   * CLEAN: the image is snapshot `sequence`. UPDATING, ROLLING_BACK: it is a mixture. DIFFERS: it was brought up to
-   * snapshot `sequence`, and then found to differ from it in blocks that no COW file listed.
+   * CLEAN: the image is snapshot `sequence`. UPDATING, ROLLING_BACK: it is a mixture. DIFFERS: it was updated to snapshot
+   * `sequence`, and then found to differ from it in blocks that no COW file listed.
    */
   readonly state: 'CLEAN' | 'UPDATING' | 'ROLLING_BACK' | 'DIFFERS';
   /** Series, 32 hex digits. */
@@ -35,13 +35,13 @@ export interface ImageState {
   readonly next?: bigint;
   /** Listed blocks before this offset are copied and on disk. */
   readonly cursor?: number;
-  /** Blocks that the COW file lists, by which it is known again. */
+  /** Blocks that the COW file lists, by which the list is recognized. */
   readonly changedBlocks?: number;
   /** Size of the image, in bytes. */
   readonly bytes: number;
   /** Time of the image's last change when the file was written, in nanoseconds; devices have none. */
   readonly mtime?: bigint;
-  /** By what a block device is known again. */
+  /** The identity of a block device. */
   readonly device?: DeviceIdentity;
   readonly previous?: Previous;
   /** Time of the last change of this state, for people. */
@@ -51,26 +51,26 @@ export interface ImageState {
 const FORMAT = 'dattobd image state';
 const VERSION = 1;
 const SUFFIX = '.datto-state';
-/** State of block devices, beside which nothing lasts. */
+/** State of block devices: no file beside them in /dev lasts. */
 const DEVICE_FOLDER = '/var/lib/dattobd';
 
 /** Files that belong to an image. */
 export interface ImageFiles {
   readonly state: string;
   readonly manifest: string;
-  /** How the names of what is kept of images and manifests before begin; a number follows. */
+  /** How the names of kept images and manifests begin; a number follows. */
   readonly previousPrefixes: readonly string[];
-  /** What is kept of the image before. */
+  /** The kept previous image. */
   previous(previous: Pick<Previous, 'kind' | 'sequence'>): string;
   /** The manifest that goes with a clone of snapshot `sequence`. */
   manifestPrevious(sequence: bigint): string;
 }
 
 /**
- * Names the files that belong to an image: beside a regular file (links are followed), in DEVICE_FOLDER for a device,
- * by the name that was given, since that is the stable one.
+ * Names the files that belong to an image: beside a regular file (links are followed), in DEVICE_FOLDER for a device, by
+ * the name that the user gave, since that is the stable one.
  *
- * @param state another place for the state file; the others go beside it
+ * @param state another place for the state file; the other files are beside it
  */
 export const imageFiles = (image: string, isDevice: boolean, state?: string): ImageFiles => {
   const place = (): string =>
@@ -116,7 +116,9 @@ const fromJson = (text: string): ImageState => {
   const update = (): Partial<ImageState> => {
     const cursor = count('cursor');
     if (cursor > count('bytes')) throw new SyntaxError('cursor beyond the end of the image');
-    return { next: integer(value, 'next'), cursor, changedBlocks: count('changedBlocks') };
+    const next = integer(value, 'next');
+    if (next < integer(value, 'sequence')) throw new SyntaxError('an update to an earlier snapshot');
+    return { next, cursor, changedBlocks: count('changedBlocks') };
   };
   return {
     state,
@@ -151,17 +153,17 @@ export const readState = (path: string): ImageState | undefined => {
   }
 };
 
-/** Makes the folder for devices' states, if that is where the file goes. */
+/** Makes the folder for the states of devices, if the file is in it. */
 export const prepareFolder = ({ state }: ImageFiles): void => {
   const folder = dirname(state);
   if (folder === DEVICE_FOLDER) withErrno('make', folder, () => mkdirSync(folder, { recursive: true, mode: 0o700 }));
 };
 
-/** Replaces a state file, as a whole and lastingly. */
+/** Replaces a state file. It is on disk when this returns. */
 export const writeState = (path: string, state: Omit<ImageState, 'time'>): ImageState => {
-  const whole = { ...state, time: new Date().toISOString() };
-  replaceFile(path, toSummedJson(FORMAT, VERSION, whole));
-  return whole;
+  const dated = { ...state, time: new Date().toISOString() };
+  replaceFile(path, toSummedJson(FORMAT, VERSION, dated));
+  return dated;
 };
 
 /** A state in words, for people. */

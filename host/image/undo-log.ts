@@ -1,14 +1,14 @@
 /**
- * The undo log: what the blocks of an image held before an update, which is also the way from the new image back.
+ * The undo log: the content of an image's blocks before an update, which restores the previous image.
  *
  *   offset 0    file header, 4096 bytes: magic, version, size of the image
  *   then        records: 32 bytes { magic u32, kind u32, offset u64, bytes u64, sum u64 }, then the data if the
  *               kind is DATA; the sum is XXH64 of the data xor XXH64 of the record before the sum; ZEROS has none;
  *               END closes the log, its offset is the number of records
  *
- * Records are applied in their order, so where two overlap the later one counts.
+ * Records are applied in their order: where two overlap, the later one wins.
  *
- * All of it is on disk before the first byte of the image changes, so a log is complete or was never used.
+ * All of it is on disk before the first byte of the image changes, so a log is complete or unused.
  */
 
 import { ZEROS } from '../copy/copy.js';
@@ -25,7 +25,7 @@ const RECORD_MAGIC = 0x6f646e75;
 const RECORD_BYTES = 32;
 const KIND = { DATA: 1, ZEROS: 2, END: 3 } as const;
 
-/** Consecutive bytes and what they were; no data stands for zeros. */
+/** Consecutive bytes and their content; no data stands for zeros. */
 export interface UndoRecord extends Piece {
   readonly data: Buffer | undefined;
 }
@@ -40,7 +40,7 @@ const encodeRecord = (kind: number, offset: number, bytes: number, dataSum: bigi
   return record;
 };
 
-/** What pieces of an image hold now. */
+/** The present content of pieces of an image. */
 export function* recordsOf(image: OpenFile, pieces: Iterable<Piece>): Generator<UndoRecord> {
   const buffer = Buffer.alloc(PIECE_BYTES);
   for (const { offset, bytes } of pieces) {
@@ -80,7 +80,7 @@ export const writeUndoLog = (log: OpenFile, imageBytes: number, records: Iterabl
  *
  * @param imageBytes size of the image, which must be that of the log's
  * @yields records; their data is valid until the next one
- * @throws RefusalError PREVIOUS_DAMAGED at the first byte that is not as it was written
+ * @throws RefusalError PREVIOUS_DAMAGED at the first record that is damaged
  */
 export function* readUndoLog(log: OpenFile, imageBytes: number): Generator<UndoRecord> {
   const damaged = (where: string): RefusalError =>

@@ -1,4 +1,4 @@
-/** What must hold before an image is brought up to date: inputs that belong together (docs/COMMANDS.md, F.4). */
+/** Checks before an update: the inputs belong together (docs/COMMANDS.md, F.4). */
 
 import { realpathSync, statSync } from 'node:fs';
 import { Core } from '../cow/core.js';
@@ -44,13 +44,13 @@ export const requireUsable = (path: string, info: DeviceInfo): void => {
   throw new RefusalError('SNAPSHOT_UNUSABLE', message);
 };
 
-/** The header of a COW file, as far as its place in the series goes. */
+/** The place of a COW file in its series. */
 export interface SeriesPlace {
   readonly uuid: Buffer;
   readonly seqid: bigint;
 }
 
-/** The file must be of the series, and have its number `seqid`. */
+/** The file must belong to the series, with the number `seqid`. */
 export const requirePlace = (path: string, file: SeriesPlace, uuid: Buffer, seqid: bigint): void => {
   if (!file.uuid.equals(uuid)) {
     const [found, expected] = [file.uuid.toString('hex'), uuid.toString('hex')];
@@ -63,7 +63,7 @@ export const requirePlace = (path: string, file: SeriesPlace, uuid: Buffer, seqi
   }
 };
 
-/** Device number of a path, undefined if there is nothing. */
+/** Device number of a path, undefined if it is not a block device. */
 const deviceNumber = (path: string): bigint | undefined => {
   try {
     const stat = statSync(path, { bigint: true });
@@ -100,10 +100,10 @@ export const requireImageSize = (image: OpenFile, bytes: number, syscalls: Sysca
 };
 
 /**
- * An image on a block device must be on the one that its state is of.
+ * An image on a block device must be on the device that its state names.
  *
  * @param written blocks that may have been written since
- * @param call what is being done, a verb
+ * @param call the action, a verb for the message
  * @throws RefusalError IMAGE_OTHER_DEVICE
  */
 export const requireSameDevice = (

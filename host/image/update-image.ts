@@ -1,5 +1,6 @@
-/** Brings an image of a snapshot up to the next snapshot of its series. */
+/** Updates an image of a snapshot to the next snapshot of its series. */
 
+import { Checkpoints } from '../copy/checkpoints.js';
 import { compareRuns, randomNumbers, sampleSize, sampleUnlisted } from '../copy/compare.js';
 import type { CopyOptions, CopyResult } from '../copy/copy.js';
 import { copyPieces } from '../copy/copy.js';
@@ -10,7 +11,7 @@ import { ChangeList } from '../cow/change-list.js';
 import { CowFile } from '../cow/cow-file.js';
 import type { DeviceInfo, Driver } from '../driver/driver.js';
 import { RefusalError, SystemError } from '../errors.js';
-import { BLOCK_BYTES, MIB_BYTES, SECTOR_BYTES } from '../layout.js';
+import { BLOCK_BYTES, SECTOR_BYTES } from '../layout.js';
 import type { Manifest } from '../manifest/manifest.js';
 import { OpenFile } from '../system/files.js';
 import { lookAtOwn } from '../system/safe-files.js';
@@ -38,12 +39,10 @@ import type { UpdateEvents, UpdatePlan, UpdateRequest, UpdateResult, Verificatio
 
 export type { UpdateEvents, UpdatePlan, UpdateRequest, UpdateResult, Verification } from './update-request.js';
 
-const CURSOR_BYTES = 64 * MIB_BYTES;
-const CURSOR_MS = 1000;
-/** Reads under way: enough to keep a disk busy that answers 100,000 per second. */
+/** Reads in flight: enough to keep a disk busy that completes 100,000 a second. */
 const DEPTH = 128;
 
-/** All that an update works on, open and checked. */
+/** The inputs of an update, open and checked. */
 interface Job {
   readonly request: UpdateRequest;
   readonly events: UpdateEvents;
@@ -56,7 +55,7 @@ interface Job {
   readonly decision: Decision;
   readonly files: ImageFiles;
   readonly seriesId: Buffer;
-  /** Of an image on a block device: by what it was known before this update. */
+  /** The identity of an image's block device before this update. */
   readonly device?: DeviceIdentity;
 }
 
@@ -99,7 +98,7 @@ const mtimeOf = (image: OpenFile): bigint | undefined => {
   return stat.isFile() ? stat.mtimeNs : undefined;
 };
 
-/** What is known of the image's device, which must still be that one; nothing of a regular file. */
+/** The identity of the image's device, which must be the known one; nothing for a regular file. */
 const deviceFor = (
   image: OpenFile,
   bytes: number,
@@ -146,7 +145,7 @@ const prepare = (
   const [from, to] = [info.seqid - BigInt(cows.length), info.seqid];
   const { changedBlocks, changedBytes, snapshotBlocks } = changes;
   const step = { image: request.image, series, from, to, changedBlocks, bytes, mtime: mtimeOf(image) };
-  // Not only when it is opened: by then an update is under way.
+  // When the manifest is opened, the update has begun: refuse an unsafe one now.
   lookAtOwn(files.manifest, 'r+');
   const known = readState(files.state);
   const decision = decide(known, step, request.adopt === true);
@@ -157,7 +156,7 @@ const prepare = (
   return { request, events, syscalls, snapshot, image, bytes, changes, plan, decision, files, seriesId, ...device };
 };
 
-/** What is kept for an update that goes on, still leading back when that changes more than it was to. */
+/** The kept previous image of an update that resumes. An undo log is extended if the list is another. */
 const carryPrevious = (job: Job, keeping: Omit<KeepRequest, 'sequence'>): Previous | undefined => {
   const { previous, otherList } = job.decision;
   if (previous?.kind !== 'undo' || otherList !== true) return previous;
@@ -170,7 +169,7 @@ const carryPrevious = (job: Job, keeping: Omit<KeepRequest, 'sequence'>): Previo
   }
 };
 
-/** What is kept of the image before, from now on. */
+/** The previous image that is kept from now on. */
 const previousOf = (job: Job): Previous | undefined => {
   const { request, decision, plan, events, image, bytes, changes, files, syscalls } = job;
   const keep = request.keepPrevious === true;
@@ -198,11 +197,11 @@ const updatingState = (job: Job, cursor: number, previous?: Previous): Omit<Imag
   ...(previous ? { previous } : {}),
 });
 
-/** What reading past the page cache needs, and writing if that is wanted; undefined if there is no such thing here. */
+/** Opens files past the page cache: for reading, with `direct` for writing too. Undefined if that is not possible. */
 const directOf = ({ request, snapshot, image, syscalls, events }: Job): DirectCopy | undefined => {
   const writes = request.direct === true;
   const isOneByOne = request.writeThrough === true;
-  // One at a time, the kernel's reading ahead is better.
+  // With one piece at a time, the kernel's read-ahead is faster.
   if (isOneByOne && !writes) return undefined;
   const direct = openDirect(snapshot, image, isOneByOne ? 1 : (request.depth ?? DEPTH), writes, syscalls);
   if (!('missing' in direct)) {
@@ -213,7 +212,7 @@ const directOf = ({ request, snapshot, image, syscalls, events }: Job): DirectCo
   return undefined;
 };
 
-/** Copies from the cursor on, noting how far it is. */
+/** Copies from the cursor on, with checkpoints. */
 const copy = (
   job: Job,
   manifest: Manifest | undefined,
@@ -225,7 +224,7 @@ const copy = (
     if (piece.offset + piece.bytes > decision.cursor) break;
     skipped += piece.bytes;
   }
-  let noted = { bytes: 0, time: Date.now() };
+  const checkpoints = new Checkpoints(request.checkpointBytes ?? request.cursorBytes);
   let cursor = decision.cursor;
   const options: CopyOptions = {
     syscalls,
@@ -236,13 +235,11 @@ const copy = (
       if (request.writeThrough === true) image.sync();
       // The cursor stays before the first block that failed, so that the next run tries it again.
       if (failed === 0) cursor = Math.min(end, bytes);
-      const due = done - noted.bytes >= (request.cursorBytes ?? CURSOR_BYTES);
-      if (due && (request.cursorBytes !== undefined || Date.now() - noted.time >= CURSOR_MS)) {
+      checkpoints.pass(done, () => {
         image.sync();
         manifest?.sync();
         writeState(files.state, updatingState(job, cursor, previous));
-        noted = { bytes: done, time: Date.now() };
-      }
+      });
       events.onProgress?.(skipped + done, plan);
     },
   };
@@ -260,7 +257,7 @@ const copy = (
   return { ...result, direct: direct?.files.target !== undefined, cursor };
 };
 
-/** Reads the image from the disk and compares it. */
+/** Compares the image, read from the disk, with the snapshot. */
 const verify = (job: Job, sample: number): { verified: Verification; unlisted: number; firstListed?: number } => {
   const { syscalls, snapshot, image, bytes, changes, plan, events } = job;
   syscalls.adviseDontNeed(image.fd);
@@ -278,7 +275,7 @@ const verify = (job: Job, sample: number): { verified: Verification; unlisted: n
   return { verified, unlisted, ...(firstListed === undefined ? {} : { firstListed }) };
 };
 
-/** Brings the manifest to its end, or makes one; the root as hex digits. */
+/** Completes the manifest, or makes one. Returns the root as hex digits. */
 const finishManifest = (job: Job, manifest: Manifest | undefined): string | undefined => {
   const { request, image, bytes, changes, files, seriesId, plan } = job;
   const identity = { series: seriesId, sequence: plan.to };
@@ -325,7 +322,7 @@ const run = (job: Job): UpdateResult => {
     }
     const root = finishManifest(job, manifest);
     const differs = (check?.unlisted ?? 0) > 0;
-    // A safety net is not for one update only if the update went wrong.
+    // A safety net ends with its update, unless the image differs.
     const kept = previous && (previous.keep || differs) ? { ...previous, keep: true } : undefined;
     writeState(files.state, cleanState(job, differs ? 'DIFFERS' : 'CLEAN', kept));
     removeLeftovers(files, kept);
@@ -356,11 +353,11 @@ const dryRun = (job: Job): UpdateResult => {
 
 /**
  * Copies the blocks that the COW file lists from the snapshot to the image. All checks come before the first write, in
- * the order of docs/COMMANDS.md, F.4, and so does the note in the state file that an update is under way. The image is
- * on disk when this returns.
+ * the order of docs/COMMANDS.md, F.4; the state file is UPDATING before the first byte changes. The image is on disk when
+ * this returns.
  *
- * @throws RefusalError with a code of the checks; SystemError if a file cannot be opened, read or synced, or the driver
- * cannot be asked. What then is left of the image is in its state file.
+ * @throws RefusalError with a code of the checks; SystemError if a file cannot be opened, read or synced, or a request to
+ * the driver fails. The state file then has the state of the image.
  */
 export const updateImage = (
   request: UpdateRequest,

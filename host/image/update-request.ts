@@ -1,4 +1,4 @@
-/** What an update of an image is asked for, and what it tells. */
+/** An update of an image: its request, its events and its result. */
 
 import type { CopyFailure } from '../copy/copy.js';
 import type { Estimate } from '../copy/estimate-copy.js';
@@ -11,33 +11,35 @@ export interface UpdateRequest {
   readonly snapshot: string;
   /** COW file of the series that was closed when the snapshot began. */
   readonly cowFile: string;
-  /** Image of the snapshot before: a regular file or a block device. */
+  /** Image of the previous snapshot: a regular file or a block device. */
   readonly image: string;
   /** Check everything, and write nothing. */
   readonly dryRun: boolean;
-  /** COW files before that one, so that an image of an older snapshot can catch up. */
+  /** Older COW files of the series, for an image that missed snapshots. */
   readonly also?: readonly string[];
-  /** Another place for the state file. */
+  /** Path of the state file, if not the default. */
   readonly stateFile?: string;
-  /** Take the image for what the COW file begins at, whatever is known of it. */
+  /** Trust that the image is the snapshot that the oldest COW file starts from, whatever its state is. */
   readonly adopt?: boolean;
-  /** Keep the image as it is now, to be had back. */
+  /** Keep the previous image, so that it can be restored. */
   readonly keepPrevious?: boolean;
-  /** No clone of the image while it is being updated, even if that costs nothing. */
+  /** Do not keep a clone of the image while it is updated. */
   readonly noSafetyClone?: boolean;
-  /** Read the image again and compare it with the snapshot: changed blocks, and so many of the others. */
+  /** Compare the image with the snapshot: changed blocks, and a sample of so many others. */
   readonly verifySample?: number;
-  /** Make a manifest if there is none. One that is there is always kept up to date. */
+  /** Make a manifest if there is none. An existing one is always kept up to date. */
   readonly manifest?: boolean;
-  /** Every piece is on disk before the next is read. */
+  /** Sync every piece before the next is read. */
   readonly writeThrough?: boolean;
   /** Write long pieces past the page cache. */
   readonly direct?: boolean;
-  /** Reads, and writes past the page cache, that may be under way; 128 if left out. */
+  /** Reads, and writes past the page cache, in flight; 128 if left out. */
   readonly depth?: number;
-  /** With dryRun: MiB per second for the estimate, which is measured else. */
+  /** With dryRun: MiB per second for the estimate; if left out, it is measured. */
   readonly rate?: number;
-  /** Note in the state file how far the update is after so many bytes; else every 64 MiB, and not every second. */
+  /** Sync and record progress every so many bytes; if left out, every 64 MiB, at most once a second. */
+  readonly checkpointBytes?: number;
+  /** @deprecated the old name of checkpointBytes */
   readonly cursorBytes?: number;
 }
 
@@ -51,7 +53,7 @@ export interface UpdatePlan {
   /** Snapshots that the update leads from and to. */
   readonly from: bigint;
   readonly to: bigint;
-  /** Where an update that was interrupted goes on, in bytes. */
+  /** Where an interrupted update resumes, in bytes. */
   readonly cursor: number;
 }
 
@@ -60,9 +62,9 @@ export interface UpdateEvents {
   readonly onPlan?: (plan: UpdatePlan) => void;
   readonly onProgress?: (doneBytes: number, plan: UpdatePlan) => void;
   readonly onFailure?: (failure: CopyFailure) => void;
-  /** Something that the user should know; the update goes on. */
+  /** Something that the user should know; the update continues. */
   readonly onNotice?: (text: string) => void;
-  /** Verification found blocks of the image that are not as in the snapshot. */
+  /** Verification found blocks of the image that differ from the snapshot. */
   readonly onDifference?: (run: BlockRun, listed: boolean) => void;
 }
 
@@ -76,13 +78,13 @@ export interface UpdateResult extends UpdatePlan {
   readonly copiedBytes: number;
   /** Of these, bytes that became holes of the image. */
   readonly punchedBytes: number;
-  /** Blocks that could not be copied; the image is of no use until they are. */
+  /** Blocks that could not be copied; the image is not a snapshot until they are. */
   readonly failedBlocks: number;
-  /** The page cache was passed by. */
+  /** Writes bypassed the page cache. */
   readonly direct: boolean;
   /** Of a dry run. */
   readonly estimate?: Estimate;
-  /** Snapshot that can be had back. */
+  /** The kept previous image. */
   readonly previous?: Previous;
   readonly verified?: Verification;
   /** Root of the manifest, hex digits. */

@@ -1,4 +1,4 @@
-/** What datto-verify does: an image against a snapshot, or against its own manifest. */
+/** Verification: an image against a snapshot, or against its own manifest. */
 
 import { compareRuns, randomNumbers, sampleSize, sampleUnlisted } from '../copy/compare.js';
 import { ChangeList } from '../cow/change-list.js';
@@ -22,11 +22,11 @@ export interface CompareRequest {
   readonly image: string;
   /** COW file that lists what changed; without one, all blocks are compared. */
   readonly cowFile?: string;
-  /** With a COW file: compare all blocks all the same. */
+  /** Compare all blocks even with a COW file. */
   readonly all: boolean;
-  /** With a COW file: so many blocks that it does not list. */
+  /** With a COW file: number of blocks to compare that it does not list. */
   readonly sample: number;
-  /** For the choice of those. */
+  /** Seed that chooses those blocks. */
   readonly seed: number;
 }
 
@@ -38,7 +38,7 @@ export interface CompareResult {
 }
 
 export interface VerifyEvents {
-  /** `listed` is undefined where no COW file tells. */
+  /** `listed` is undefined without a COW file. */
   readonly onDifference?: (run: BlockRun, listed: boolean | undefined) => void;
   readonly onFinding?: (finding: Finding) => void;
   readonly onProgress?: (doneBytes: number, totalBytes: number) => void;
@@ -136,7 +136,7 @@ export interface MadeManifest {
 }
 
 /**
- * Makes the manifest of an image, from what the image is now.
+ * Makes the manifest of an image from its present content.
  *
  * @throws RefusalError IMAGE_LOCKED, IMAGE_INTERRUPTED, STATE_UNREADABLE
  */
@@ -160,7 +160,7 @@ export const makeManifest = (
 
 export interface ScrubResult {
   readonly blocks: number;
-  /** Blocks of the image that are not as they were, or cannot be read. */
+  /** Blocks of the image that have changed, or cannot be read. */
   readonly rottenBlocks: number;
   /** Flaws of the manifest. */
   readonly manifestFlaws: number;
@@ -169,7 +169,7 @@ export interface ScrubResult {
   readonly header?: ManifestHeader;
 }
 
-/** The manifest must be of what the image is now, else all that changed since would look rotten. */
+/** The manifest must be of the image's present snapshot: else all that changed since would look rotten. */
 const requireCurrent = (path: string, header: ManifestHeader | undefined, state: ImageState | undefined): void => {
   if (!header) return;
   const remedy = 'hint: datto-verify manifest makes a new one';

@@ -1,4 +1,4 @@
-/** The clean record that the module leaves in a COW file while nobody writes to the origin (docs/CORE.md). */
+/** The clean record that the module leaves in a COW file while the origin is not written to (docs/CORE.md). */
 
 import { COW_HEADER_SIZE, ORIGIN_SECTORS_MAX, RECORD_FIELDS, RECORD_MAGIC, REFUSALS } from '../layout.js';
 import type { OpenFile } from '../system/files.js';
@@ -16,7 +16,7 @@ export const RECORD_END = Math.max(...RECORD_FIELDS.map(({ offset, bytes }) => o
 const offsetOf = (name: string): number => RECORD_FIELDS.find((field) => field.name === name)?.offset ?? NaN;
 const refusalOf = (name: string): number => REFUSALS.find((row) => row.name === name)?.value ?? NaN;
 
-/** Whether a header block looks as if it had a record, whole or not. */
+/** Whether a header block looks as if it had a record, damaged or not. */
 export const beginsRecord = (block: Buffer): boolean =>
   block.length >= RECORD_END && block.readBigUInt64LE(offsetOf('magic')) === BigInt(RECORD_MAGIC);
 
@@ -32,7 +32,7 @@ export const cleanRecord = (file: OpenFile): CleanRecord | undefined => {
   core.call('record_begin');
   core.buffer().set(block);
   const answer = Number(core.call('record_check'));
-  // What it is tied to is not known here, and one of an older version is a record as well.
+  // Whether it belongs to this volume cannot be checked here. A record of an older version counts too.
   const isWhole = answer === 0 || ['MOVED', 'FOREIGN', 'OUTDATED'].some((name) => answer === refusalOf(name));
   return isWhole ? { incremental, nrSectors } : undefined;
 };

@@ -1,8 +1,8 @@
 /**
  * How large the index of a COW file is.
  *
- * The file does not say how large its origin is. Either the caller knows, or the number of sections follows from what
- * the file does say; it is never guessed.
+ * The file does not store the size of its origin. Either the caller gives it, or the number of sections is derived from
+ * other fields; it is never guessed.
  */
 
 import { Core } from '../cow/core.js';
@@ -20,10 +20,10 @@ import {
   SECTION_ENTRIES,
 } from '../layout.js';
 
-/** The origin's size, as somebody other than the file says. */
+/** The origin's size, from another source than the file. */
 export interface OriginSize {
   readonly sectors: number;
-  /** Who says so, to be shown: an option, or the path of an image. */
+  /** The source, to be shown: an option, or the path of an image. */
   readonly source: string;
 }
 
@@ -37,7 +37,7 @@ export interface Geometry {
   readonly exact: boolean;
 }
 
-/** A geometry, or none; and in one sentence what it was taken from, or why there is none. */
+/** A geometry, or none; and in one sentence its source, or why there is none. */
 export interface GeometryAnswer {
   readonly geometry: Geometry | undefined;
   readonly basis: string;
@@ -55,7 +55,7 @@ const BLOCKS_OF_SECTION = SECTION_BYTES / BLOCK_BYTES;
 /**
  * A core for an origin.
  *
- * @throws RangeError if it has no size that an origin can have
+ * @throws RangeError if no origin can have this size
  */
 export const coreFor = (nrSectors: number, incremental: boolean): Core => {
   const core = new Core();
@@ -91,7 +91,7 @@ const fromFileSize = (fileBytes: number): GeometryAnswer => {
   return { geometry: undefined, basis };
 };
 
-/** In snapshot mode each block copied takes one position and counts once: what is left of fpos is header and index. */
+/** In snapshot mode each copied block takes one position and counts once: the rest of fpos is header and index. */
 const fromCounters = ({ fpos, nrChangedBlocks, version }: CowHeader): GeometryAnswer => {
   if (version < COW_VERSION_CHANGED_BLOCKS) {
     return {
@@ -111,22 +111,22 @@ const fromCounters = ({ fpos, nrChangedBlocks, version }: CowHeader): GeometryAn
 /**
  * Finds the geometry of a file.
  *
- * @param origin the origin's size if somebody knows it
- * @throws RefusalError ORIGIN_SIZE_MISMATCH if that size is none that an origin can have
+ * @param origin the origin's size, if known
+ * @throws RefusalError ORIGIN_SIZE_MISMATCH if no origin can have that size
  */
 export const findGeometry = (header: CowHeader, fileBytes: number, origin: OriginSize | undefined): GeometryAnswer => {
   if (!origin) return isIncremental(header) ? fromFileSize(fileBytes) : fromCounters(header);
   const { sectors, source } = origin;
   if (sectors >= 1 && sectors <= ORIGIN_SECTORS_MAX) {
     const geometry = geometryOfOrigin(sectors);
-    return { geometry, basis: `the origin has ${sectors} sectors of 512 bytes, says ${source}` };
+    return { geometry, basis: `the origin has ${sectors} sectors of 512 bytes (${source})` };
   }
   const expected = `1 to ${ORIGIN_SECTORS_MAX}`;
   const message = `cannot use ${source} as the origin's size: it is ${sectors} sectors, expected ${expected}`;
   throw new RefusalError('ORIGIN_SIZE_MISMATCH', message);
 };
 
-/** What is left open by a geometry, in one sentence; undefined if nothing is. */
+/** What a geometry had to assume, in one sentence; undefined if nothing. */
 export const assumption = ({ geometry }: GeometryAnswer): string | undefined => {
   if (!geometry || geometry.exact) return undefined;
   const least = (geometry.nrSections - 1) * SECTION_ENTRIES + 1;

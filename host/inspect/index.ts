@@ -22,7 +22,7 @@ export { InspectedCow } from './inspected-cow.js';
 /**
  * Opens a COW file, gives it to `run`, and closes it.
  *
- * @param origin the origin's size, where it cannot be told from the file
+ * @param origin the origin's size, where it cannot be derived from the file
  * @throws RefusalError COW_KIND, HEADER_SHORT, BAD_MAGIC, ORIGIN_SIZE_MISMATCH; SystemError
  */
 export const withCowFile = <T>(path: string, run: (cow: InspectedCow) => T, origin?: OriginSize): T => {

@@ -15,7 +15,7 @@ export interface FieldInfo {
   readonly meaning: string;
 }
 
-/** Whether update-img takes the file for the list of changes that it is to copy. */
+/** Whether update-img may use the file as its list of changes. */
 export interface Usability {
   readonly usable: boolean;
   /** Of the refusal, if there is one. */
@@ -30,7 +30,7 @@ export interface CowInfo {
   readonly fields: readonly FieldInfo[];
   readonly state: string;
   readonly updateImg: Usability;
-  /** What the size of the index was taken from, and what had to be assumed. */
+  /** The source of the size of the index. */
   readonly basis: string;
   readonly assumed: string | undefined;
 }
@@ -81,7 +81,7 @@ const stateOf = ({ header, incremental, fileBytes, answer, record }: InspectedCo
 const usabilityOf = (inspected: InspectedCow): Usability => {
   const { header, answer } = inspected;
   try {
-    // The core says what may be used; without a geometry only the file's length stays unchecked.
+    // The core decides what may be used; without a geometry only the file's length stays unchecked.
     inspected.requireChangeList();
   } catch (error) {
     if (!(error instanceof RefusalError)) throw error;

@@ -14,7 +14,7 @@ import type { Geometry, GeometryAnswer, OriginSize } from './geometry.js';
 import { coreFor, findGeometry, isClean, isIncremental } from './geometry.js';
 
 export interface ListOptions {
-  /** Take the list of a file that was not closed; it may miss changes. */
+  /** Read the list of a file that was not closed; it may miss changes. */
   readonly allowUnclean: boolean;
 }
 
@@ -23,7 +23,7 @@ export class InspectedCow {
   readonly fileBytes: number;
   readonly header: CowHeader;
   readonly answer: GeometryAnswer;
-  /** If the module left one: nothing was written to the origin since. */
+  /** The clean record, if the module left one: nothing was written to the origin since. */
   readonly record: CleanRecord | undefined;
   readonly #syscalls: Syscalls;
   /** Reads header fields and flags only: it was made without a geometry. */
@@ -42,14 +42,14 @@ export class InspectedCow {
   }
 
   /**
-   * Takes a file that is open. It stays the caller's to close.
+   * Reads an open file. The caller closes it.
    *
-   * @param origin the origin's size if somebody knows it
+   * @param origin the origin's size, if known
    * @throws RefusalError COW_KIND, HEADER_SHORT, BAD_MAGIC, ORIGIN_SIZE_MISMATCH
    */
   static of(file: OpenFile, syscalls: Syscalls, origin?: OriginSize): InspectedCow {
     requireRegular(file);
-    // Any size will do for the header, which says itself what mode it is of.
+    // The header can be read with any size; it has the mode of the file.
     const headerReader = new CowFile(coreFor(BLOCK_SECTORS, false), syscalls, file, BLOCK_SECTORS);
     return new InspectedCow(file, headerReader, syscalls, origin);
   }
@@ -84,7 +84,7 @@ export class InspectedCow {
   }
 
   /**
-   * Makes sure that update-img would take the file, as far as that shows without a snapshot.
+   * Makes sure that update-img may use the file, as far as that can be checked without a snapshot.
    *
    * @throws RefusalError NOT_CLEAN, NOT_INCREMENTAL, INDEX_SHORT
    */
@@ -92,7 +92,7 @@ export class InspectedCow {
     (this.answer.geometry ? this.reader() : this.#headerReader).requireChangeList();
   }
 
-  /** Blocks of the origin, a partial last one included; the most that there can be if its size is not known. */
+  /** Blocks of the origin, a partial last one included; the largest possible number if its size is not known. */
   nrBlocks(): number {
     return Math.ceil(this.requireGeometry().nrSectors / BLOCK_SECTORS);
   }

@@ -1,5 +1,5 @@
 /**
- * The manifest of an image: XXH64 and SHA-256 of every block, by which rot is found and named without a snapshot.
+ * The manifest of an image: XXH64 and SHA-256 of every block, which find and locate rot without a snapshot.
  *
  *   block 0        superblock of dm-verity (512 bytes), then our header
  *   block 1 …      the tree of dm-verity, top first (verity.ts)
@@ -30,7 +30,7 @@ export interface ManifestHeader extends ManifestIdentity {
   readonly bytes: number;
   /** SHA-256 at the top of the tree. */
   readonly root: Buffer;
-  /** False while an update is under way, or after one that was interrupted. */
+  /** False during an update, or after an interrupted one. */
   readonly complete: boolean;
 }
 
@@ -109,7 +109,7 @@ export class Manifest {
   }
 
   /**
-   * Notes content of the image.
+   * Records content of the image.
    *
    * @param data whole blocks, or up to the end of the image; at most 1 MiB
    * @param offset place in the image, in bytes, at a block
@@ -137,7 +137,7 @@ export class Manifest {
     let dirty: Iterable<BlockRun> = parents(runs);
     this.levels.forEach((level, index) => {
       const above = this.levels[index + 1];
-      // The level above is read when this one is whole. What is dirty of it is a 128th, or as much.
+      // The level above is read once this one is complete. At most as many of its blocks are dirty, mostly a 128th.
       dirty = [...parents(this.#hashed(level, above, dirty))];
     });
     this.sync();
@@ -153,7 +153,7 @@ export class Manifest {
     return block;
   }
 
-  /** The XXH64 of blocks, 8 bytes each; beyond the last block, what fills the file up. */
+  /** The XXH64 of blocks, 8 bytes each; beyond the last block, the filling of the file. */
   readSums(block: number, count: number): Buffer {
     const sums = Buffer.alloc(count * SUM_BYTES);
     this.#file.readFull(sums, this.sumsOffset + block * SUM_BYTES);
@@ -185,7 +185,7 @@ export class Manifest {
 
   #writeHeader({ series, sequence }: ManifestIdentity, complete: boolean): void {
     const block = Buffer.alloc(BLOCK_BYTES);
-    // A nil uuid would read as "none"; the content names the tree well enough.
+    // A nil uuid would read as "none": without a series, a hash of the image's size takes its place.
     const uuid = series.some((byte) => byte !== 0) ? series : sha256(Buffer.from(`${this.#imageBytes}`));
     block.set(encodeSuperblock(uuid.subarray(0, UUID_BYTES), this.nrBlocks), 0);
     if (AT.magic !== SUPERBLOCK_BYTES) throw new RangeError('the header does not follow the superblock');

@@ -1,4 +1,4 @@
-/** Compares an image with its manifest, block by block, and names what has rotted: the image or the manifest. */
+/** Compares an image with its manifest, block by block, and reports which of the two has rotted. */
 
 import { PIECE_BYTES } from '../cow/runs.js';
 import { SystemError } from '../errors.js';
@@ -9,21 +9,21 @@ import type { Manifest } from './manifest.js';
 import type { TreeLevel } from './verity.js';
 import { DIGESTS_PER_BLOCK } from './verity.js';
 
-/** Something that is not as it was. `offset` is in bytes: of the image for a block, else of the manifest. */
+/** A place that has rotted. `offset` is in bytes: of the image for a block, else of the manifest. */
 export type Finding =
   /** A block of the image has other content. */
   | { readonly what: 'image'; readonly block: number; readonly offset: number }
   /** A block of the image cannot be read. */
   | { readonly what: 'unreadable'; readonly block: number; readonly offset: number; readonly errno: number }
-  /** The XXH64 of a block is damaged; the block is as its SHA-256 says. */
+  /** The XXH64 of a block is damaged; the block fits its SHA-256. */
   | { readonly what: 'sum'; readonly block: number; readonly offset: number }
-  /** A digest of the tree is damaged; what it is of is as it was. Level 0 is the digests of blocks. */
+  /** A digest of the tree is damaged; what it was made of has not changed. Level 0 has the digests of blocks. */
   | { readonly what: 'tree'; readonly level: number; readonly index: number; readonly offset: number }
   /** Bytes of the manifest that must be zero are not. */
   | { readonly what: 'filling'; readonly offset: number }
   /** The manifest's header is damaged. */
   | { readonly what: 'header'; readonly offset: 0 }
-  /** The tree, though whole, does not lead to the root in the header. */
+  /** The tree is undamaged, but does not lead to the root in the header. */
   | { readonly what: 'root'; readonly offset: 0 };
 
 export interface ScrubOptions {
@@ -35,7 +35,7 @@ export interface ScrubOptions {
 
 const ZERO_SUM = Buffer.alloc(SUM_BYTES);
 
-/** The tree, built anew from what the blocks are, or were, and compared with the stored one as it grows. */
+/** The tree, rebuilt from the digests of blocks, and compared with the stored one as it grows. */
 class TreeCheck {
   readonly #manifest: Manifest;
   readonly #report: (finding: Finding) => void;
@@ -139,11 +139,11 @@ const checkFilling = (manifest: Manifest, report: (finding: Finding) => void): v
 /**
  * Reads all of an image and its manifest.
  *
- * A block counts as rotten if neither hash is right. If one is right the other is damaged, so that every single flaw is
- * named once, at its place.
+ * A block counts as rotten if neither hash is right. If one is right, the other is damaged: so every single flaw is
+ * reported once, at its place.
  *
  * @param imageBytes size of the image
- * @returns the root that the image leads to, with rotten blocks taken as they were; undefined if `fast`
+ * @returns the root of the image, with the stored digests of rotten blocks; undefined if `fast`
  */
 export const scrub = (
   image: OpenFile,

@@ -11,10 +11,10 @@ const BLKGETSIZE64 = 0x80081272;
 export type Access = 'r' | 'r+';
 export const ACCESS: Readonly<Record<Access, number>> = { r: constants.O_RDONLY, 'r+': constants.O_RDWR };
 
-/** Images hold everybody's files: what is made is its maker's only. */
+/** Images hold files of all users: new files are for their owner only. */
 export const PRIVATE = 0o600;
 
-/** Kinds of files of which somebody else decides when there is something to read. */
+/** Kinds of files from which a read may wait for another process. */
 const STREAMS = new Set(['a FIFO', 'a socket']);
 
 /** What a file is, in words. */
@@ -27,7 +27,7 @@ export const kindOf = (stat: BigIntStats): string => {
   return stat.isBlockDevice() ? 'a block device' : 'a character device';
 };
 
-/** `major:minor` of a device, as sysfs names it; what stat(2) tells has them in pieces (makedev(3)). */
+/** `major:minor` of a device, as sysfs names it; st_rdev has them in pieces (makedev(3)). */
 export const majorMinor = (device: bigint): string => {
   const major = ((device >> 8n) & 0xfffn) | ((device >> 32n) & 0xfffff000n);
   const minor = (device & 0xffn) | ((device >> 12n) & 0xffffff00n);
@@ -51,7 +51,7 @@ export class OpenFile {
   }
 
   /**
-   * Opens an existing file, for what a user names: links are followed. What a tool relies on is opened by safe-files.ts.
+   * Opens an existing file that a user names: links are followed. Files that a tool relies on are opened by safe-files.ts.
    *
    * @param call what is being done, a verb for errors
    * @throws SystemError if it cannot be opened; RefusalError IMAGE_KIND if it has no content at offsets, like a FIFO
@@ -73,8 +73,8 @@ export class OpenFile {
   /**
    * Opens or makes a file.
    *
-   * @param flags of open(2); no call waits, not for a FIFO either
-   * @param name another path, which errors shall tell
+   * @param flags of open(2); no call waits, not even for a FIFO
+   * @param name another path, for errors
    * @param call what is being done, a verb
    */
   static openWith(path: string, flags: number, name = path, call = 'open', mode = PRIVATE): OpenFile {
@@ -86,9 +86,9 @@ export class OpenFile {
   }
 
   /**
-   * Opens the same file once more, with O_DIRECT: reads and writes pass the page cache.
+   * Opens the same file again with O_DIRECT: reads and writes bypass the page cache.
    *
-   * @returns undefined where there is no such thing
+   * @returns undefined if the filesystem has no O_DIRECT
    */
   reopenDirect(access: 'read' | 'write'): OpenFile | undefined {
     const flags = (access === 'read' ? constants.O_RDONLY : constants.O_WRONLY) | constants.O_DIRECT;
@@ -106,7 +106,7 @@ export class OpenFile {
   }
 
   /**
-   * Makes sure that it is something that has content at offsets.
+   * Makes sure that the file has content at offsets.
    *
    * @throws RefusalError IMAGE_KIND
    */

@@ -1,11 +1,11 @@
-/** Reads and writes of which several are under way at once: the kernel's asynchronous I/O. */
+/** Reads and writes with several in flight: the kernel's asynchronous I/O. */
 import { EAGAIN } from '../errors.js';
 import type { Syscalls } from './syscalls.js';
 
 /** Memory that O_DIRECT takes begins at a multiple of this, and so do offsets and lengths. */
 export const ALIGNMENT = 4096;
 
-/** Pages of this size: a long transfer is few pieces of memory for the disk, and not hundreds. */
+/** Pages of this size: for the disk, a long transfer has a few pieces of memory instead of hundreds. */
 export const HUGE_PAGE_BYTES = 2097152;
 
 const EVENT_BYTES = 32;
@@ -41,7 +41,7 @@ const put = (words: Uint32Array, at: number, value: number): void => {
   words[at + 1] = value / 2 ** 32;
 };
 
-/** A number of slots with at most one transfer under way each, and memory for their bytes. */
+/** A number of slots with at most one transfer in flight each, and memory for their bytes. */
 export class IoQueue {
   readonly #syscalls: Syscalls;
   readonly #subject: string;
@@ -53,7 +53,7 @@ export class IoQueue {
   readonly #controlsAddress: number;
   readonly #reads: Waiting;
   readonly #writes: Waiting;
-  /** Addresses of the controls of those to begin, for the kernel. */
+  /** Addresses of the iocbs to submit, for the kernel. */
   readonly #pointers: Uint32Array;
   readonly #pointerBytes: Buffer;
   readonly #events: Int32Array;
@@ -63,13 +63,13 @@ export class IoQueue {
   /**
    * @param slots number of slots
    * @param bytes size of the memory
-   * @param subject what for, for errors
+   * @param subject what the queue is for, in errors
    * @throws SystemError if the kernel has no asynchronous I/O, or none left
    */
   constructor(syscalls: Syscalls, slots: number, bytes: number, subject: string) {
     this.#syscalls = syscalls;
     this.#subject = subject;
-    // Memory that is never touched is never taken.
+    // Memory that is never touched is never allocated.
     const memory = Buffer.allocUnsafeSlow(bytes + HUGE_PAGE_BYTES);
     const start = syscalls.addressOf(memory);
     const skip = Number(-start & BigInt(HUGE_PAGE_BYTES - 1));
@@ -89,7 +89,7 @@ export class IoQueue {
     this.#context = syscalls.ioSetup(slots, subject);
   }
 
-  /** Transfers added or under way. */
+  /** Transfers added or in flight. */
   get underWay(): number {
     return this.#reads.count + this.#writes.count + this.#underWay;
   }
@@ -99,12 +99,12 @@ export class IoQueue {
     return this.#memory.subarray(at, at + bytes);
   }
 
-  /** Whether the first bytes of a part of the queue's memory are zeros: if not, nor is all of it. */
+  /** Whether the first bytes of a part of the queue's memory are zeros: if not, not all of it is zeros. */
   beginsWithZeros(at: number): boolean {
     return this.#words[at / 4] === 0;
   }
 
-  /** Adds a transfer to those that the next wait() begins. */
+  /** Adds a transfer to those that the next wait() submits. */
   add({ slot, command, fd, offset, bytes, at }: Transfer): void {
     const control = slot * IOCB_WORDS;
     this.#controls[control + IOCB.data] = slot;
@@ -118,10 +118,10 @@ export class IoQueue {
   }
 
   /**
-   * Begins what was added, and waits.
+   * Submits what was added, and waits.
    *
-   * @param least how many transfers to wait for
-   * @param onDone told each slot whose transfer is over, with the bytes moved, or a negative errno
+   * @param least number of transfers to wait for
+   * @param onDone called for each slot whose transfer is done, with the bytes moved or a negative errno
    */
   wait(least: number, onDone: (slot: number, result: number) => void): void {
     const over = this.#begin(onDone);
@@ -135,17 +135,17 @@ export class IoQueue {
     }
   }
 
-  /** Waits for what is under way, whose results are lost. */
+  /** Waits for transfers in flight, and discards their results. */
   close(): void {
     this.#syscalls.ioDestroy(this.#context, this.#underWay === 0);
   }
 
-  /** Begins what was added, reads first: a write through the page cache takes its time. Returns how many were refused. */
+  /** Submits what was added, reads first: a write through the page cache blocks. Returns the number of refused ones. */
   #begin(onDone: (slot: number, result: number) => void): number {
     return this.#submit(this.#reads, onDone) + this.#submit(this.#writes, onDone);
   }
 
-  /** Those that are refused are over at once. */
+  /** Refused transfers are done at once. */
   #submit(waiting: Waiting, onDone: (slot: number, result: number) => void): number {
     const { count, slots } = waiting;
     waiting.count = 0;
@@ -160,7 +160,7 @@ export class IoQueue {
         at += begun;
         continue;
       }
-      // One that is refused stands first; with some under way the kernel may have room again later.
+      // The first one was refused; with others in flight, the kernel may have room again later.
       refused.push([slots[at] ?? 0, begun === 0 ? -EAGAIN : begun]);
       at++;
     }

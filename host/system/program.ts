@@ -1,4 +1,4 @@
-/** Programs of other packages, run for their answer. */
+/** Programs of other packages, run for their output. */
 import { spawnSync } from 'node:child_process';
 import { delimiter } from 'node:path';
 import { ENOBUFS, ENOENT, errnoOf, RefusalError, withErrno } from '../errors.js';
@@ -9,11 +9,11 @@ export interface Program {
   readonly package: string;
 }
 
-/** More is asked for in parts. No string holds it: linesOf() cuts it up. */
+/** Largest output of a program; callers split larger requests. It exceeds the longest string: linesOf() cuts it up. */
 const OUTPUT_MAX = 1024 * 1024 * 1024;
 const NEWLINE = 0x0a;
 
-/** Programs of the administrator's are not on everybody's PATH. */
+/** Folders of the administrator's programs, which are not on every user's PATH. */
 const environment = (): NodeJS.ProcessEnv => ({
   ...process.env,
   PATH: [process.env.PATH, '/usr/sbin', '/sbin'].filter(Boolean).join(delimiter),

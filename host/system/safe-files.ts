@@ -1,8 +1,8 @@
 /**
  * Files that the tools rely on, in folders that others may be able to write to.
  *
- * Such a file is a regular one, of root or of whoever runs the tool, opened by its own name and never through a link. A new
- * one gets a random name that nobody can have prepared, and its own when it is whole and on disk. Nothing here waits for a FIFO.
+ * Such a file is a regular one of root or of the caller, opened by its own name and never through a link. A new one gets a
+ * random name that cannot be predicted, and its own once it is complete and on disk. Nothing here waits for a FIFO.
  */
 import { randomBytes } from 'node:crypto';
 import type { BigIntStats } from 'node:fs';
@@ -27,21 +27,21 @@ import type { Syscalls } from './syscalls.js';
 const NEW_FLAGS = constants.O_RDWR | constants.O_CREAT | constants.O_EXCL | constants.O_NOFOLLOW;
 const PUBLIC = 0o666;
 export const OTHERS_WRITE = 0o022n;
-/** What the tools keep as text is far smaller. */
+/** The text files of the tools are far smaller. */
 const TEXT_MAX = 1048576n;
 
 export const unsafe = (path: string, found: string, expected: string): RefusalError =>
   new RefusalError('FILE_UNSAFE', `cannot use ${path}: it ${found}, expected ${expected}`);
 
-/** A name beside the final one that nobody can foresee. Killed runs leave it; removeRegular() knows it. */
+/** An unpredictable name beside the final one. Killed runs leave such files; removeRegular() finds them. */
 const unfinishedName = (path: string): string =>
   join(dirname(path), `.${basename(path)}.${randomBytes(8).toString('hex')}.partial`);
 
-/** The name that an unfinished file was to get, for the names of now and of older versions. */
+/** The final name of an unfinished file of this or an older version. */
 const finalName = (name: string): string | undefined =>
   /^\.(.+)\.[0-9a-f]{16}\.partial$/.exec(name)?.[1] ?? /^(.+)\.part$/.exec(name)?.[1];
 
-/** Owner of the files that this process makes in a folder: network filesystems and those of other systems choose one. */
+/** Owner of the files that this process makes in a folder: some filesystems choose another one (NFS, vfat). */
 const ownerOfNew = (folder: string): bigint | undefined => {
   const path = unfinishedName(join(folder, 'datto-owner'));
   try {
@@ -80,14 +80,14 @@ export const requireOneName = ({ nlink }: BigIntStats, path: string): void => {
 const lookAt = (path: string): BigIntStats | undefined =>
   withErrno('stat', path, () => lstatSync(path, { bigint: true, throwIfNoEntry: false }));
 
-/** Whether there is a regular file of that name, of root or of whoever runs this, with no other name. */
+/** Whether the path is a regular file of root or of the caller, with no other name. */
 export const isOwnFile = (path: string): boolean => {
   const stat = lookAt(path);
   return stat?.isFile() === true && isTrusted(stat.uid) && stat.nlink === 1n;
 };
 
 /**
- * Makes sure that only root, or whoever runs this, can change what is in a folder, if there is one.
+ * Makes sure that only root or the caller can change what is in a folder, if it exists.
  *
  * @throws RefusalError FILE_UNSAFE; SystemError
  */
@@ -107,7 +107,7 @@ const requireUsable = (stat: BigIntStats, path: string, access: Access): void =>
 /**
  * Looks at a file that is relied on.
  *
- * @param access what for
+ * @param access that the caller needs
  * @returns undefined if there is none
  * @throws RefusalError FILE_UNSAFE; SystemError
  */
@@ -117,7 +117,7 @@ export const lookAtOwn = (path: string, access: Access = 'r'): BigIntStats | und
   return stat;
 };
 
-/** Opens what is there under that very name, whatever it is. */
+/** Opens a path without following a link at its end, whatever it is. */
 export const openUnfollowed = (path: string, flags: number, name: string, call: string): OpenFile => {
   try {
     return OpenFile.openWith(path, flags | constants.O_NOFOLLOW, name, call);
@@ -178,7 +178,7 @@ export const readOwn = (path: string): string | undefined => {
  * @throws RefusalError FILE_UNSAFE; SystemError
  */
 export const withLockFile = <T>(path: string, syscalls: Syscalls, refuse: () => Error, run: () => T): T => {
-  // Writable, for network filesystems that have no exclusive lock else.
+  // Writable: network filesystems have no exclusive lock for a descriptor that only reads.
   const file = checked(openUnfollowed(path, ACCESS['r+'] | constants.O_CREAT, path, 'open'), (stat) =>
     requireUsable(stat, path, 'r+'),
   );
@@ -196,7 +196,7 @@ export const syncFolder = (path: string): void => {
   try {
     fsyncSync(folder.fd);
   } catch (error) {
-    // Some filesystems cannot, and say so.
+    // Some filesystems cannot sync a folder: EINVAL.
     if (errnoOf(error) !== EINVAL)
       withErrno('sync', path, () => {
         throw error;
@@ -206,7 +206,7 @@ export const syncFolder = (path: string): void => {
   }
 };
 
-/** Removes a file, if it is there. A link goes, not what it leads to. */
+/** Removes a file, if it exists; of a link, the link itself. */
 export const removeFile = (path: string): void => {
   try {
     withErrno('remove', path, () => unlinkSync(path));
@@ -218,7 +218,7 @@ export const removeFile = (path: string): void => {
 export const moveFile = (from: string, to: string): void => withErrno('rename', from, () => renameSync(from, to));
 
 /**
- * Makes a new file, empty, under its own name: one that is not whole at its end.
+ * Makes a new, empty file under its own name, for content that is used before it is complete.
  *
  * @throws SystemError; EEXIST if anything has the name
  */
@@ -238,15 +238,15 @@ const requireFree = (path: string, replace: boolean): void => {
 /** A file under a name of its own beside the final one, until it is finished. */
 export class NewFile {
   readonly path: string;
-  /** It tells errors by the final name. */
+  /** Its errors have the final name. */
   readonly file: OpenFile;
   readonly #replace: boolean;
   readonly #partial: string;
   #isOpen = true;
 
   /**
-   * @param replace a regular file that is there under that name may be replaced
-   * @param mode who may do what, less the process's mask
+   * @param replace an existing regular file of that name may be replaced
+   * @param mode permissions, less the process's mask
    * @throws RefusalError OUTPUT_EXISTS, IMAGE_KIND; SystemError
    */
   constructor(path: string, replace: boolean, mode = PRIVATE) {
@@ -269,7 +269,7 @@ export class NewFile {
   /**
    * Brings the file to disk and gives it its name.
    *
-   * @throws RefusalError OUTPUT_EXISTS if somebody made one meanwhile; SystemError
+   * @throws RefusalError OUTPUT_EXISTS if another process made one meanwhile; SystemError
    */
   finish(): void {
     this.file.sync();
@@ -293,7 +293,7 @@ export class NewFile {
   #giveName(): void {
     if (!this.#replace) {
       try {
-        // A link, unlike a rename, never replaces what somebody else made meanwhile.
+        // A link, unlike a rename, never replaces a file that another process made meanwhile.
         linkSync(this.#partial, this.path);
         unlinkSync(this.#partial);
         return;
@@ -309,7 +309,7 @@ export class NewFile {
 /**
  * Makes a file, or replaces a regular one. When this returns, the new one is on disk; if it fails, the old one is as it was.
  *
- * @param fill writes it, and says what is returned
+ * @param fill writes it; its result is returned
  * @throws RefusalError IMAGE_KIND, OUTPUT_EXISTS; SystemError
  */
 export const makeFile = <T>(path: string, fill: (file: OpenFile) => T, replace = true, mode = PRIVATE): T => {
@@ -323,7 +323,7 @@ export const makeFile = <T>(path: string, fill: (file: OpenFile) => T, replace =
   }
 };
 
-/** Writes a file in one go, for everybody's eyes as far as the process's mask allows. */
+/** Writes a file in one go, readable by all users as far as the process's mask allows. */
 export const writeNewFile = (path: string, data: Uint8Array, replace: boolean): void =>
   makeFile(path, (file) => file.writeFull(data, 0), replace, PUBLIC);
 
@@ -332,9 +332,9 @@ export const replaceFile = (path: string, text: string): void =>
   makeFile(path, (file) => withErrno('write', path, () => writeFileSync(file.fd, text)));
 
 /**
- * Removes regular files of a folder, such as killed runs leave. The caller keeps other processes from making them now.
+ * Removes regular files of a folder, such as killed runs leave. The caller holds a lock, so that no process makes them now.
  *
- * @param isWanted told a name, or of an unfinished file the name that it was to get, and that it is unfinished
+ * @param isWanted called with the name, for an unfinished file with its final name; returns true to remove it
  */
 export const removeRegular = (folder: string, isWanted: (name: string, isUnfinished: boolean) => boolean): void => {
   for (const name of withErrno('read', folder, () => readdirSync(folder))) {

@@ -1,4 +1,4 @@
-/** Small records as JSON text that knows when it is damaged: a field `sum` is the SHA-256 of all the others. */
+/** Small records as JSON text with a sum: the field `sum` is the SHA-256 of all the others. */
 import { createHash } from 'node:crypto';
 
 type Fields = Readonly<Record<string, unknown>>;
@@ -22,7 +22,7 @@ export const toSummedJson = (format: string, version: number, fields: Fields): s
 };
 
 /**
- * The fields of such a text. One of an older program may have no sum.
+ * The fields of such a text. Older versions wrote no sum.
  *
  * @throws SyntaxError
  */

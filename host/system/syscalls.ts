@@ -1,7 +1,7 @@
 /**
- * The system calls that Node has no function for: the only file that knows the foreign function interface.
+ * The system calls that Node has no function for: the only file that uses the foreign function interface.
  *
- * It is loaded at the first call, since most runs of a tool end before one.
+ * That is loaded at the first call: most runs of a tool end before one.
  */
 import { createRequire } from 'node:module';
 import { EAGAIN, EINTR, ENOSYS, ENXIO, SystemError } from '../errors.js';
@@ -54,8 +54,8 @@ export interface Syscalls {
   /**
    * Makes a context of the kernel's asynchronous I/O (io_setup(2)).
    *
-   * @param depth operations that may be under way
-   * @param subject what for, for the error
+   * @param depth operations in flight at most
+   * @param subject what the context is for, in the error
    * @returns the context, for the calls below
    */
   ioSetup(depth: number, subject: string): bigint;
@@ -64,7 +64,7 @@ export interface Syscalls {
    * io_submit(2).
    *
    * @param blocks addresses of struct iocb, u64 each
-   * @returns how many of them were begun; below zero a negative errno of the first
+   * @returns the number of submitted ones; below zero a negative errno of the first
    */
   ioSubmit(context: bigint, blocks: Buffer, count: number): number;
 
@@ -72,15 +72,15 @@ export interface Syscalls {
    * io_getevents(2), without a time limit.
    *
    * @param events room for struct io_event, 32 bytes each
-   * @param least waits until there are so many
-   * @returns how many there are
+   * @param least number to wait for
+   * @returns number of events
    */
   ioGetEvents(context: bigint, least: number, events: Buffer, subject: string): number;
 
   /**
-   * io_destroy(2): waits for what is under way.
+   * io_destroy(2): waits for operations in flight.
    *
-   * @param isIdle nothing is under way: what the kernel still has to wait for, tens of milliseconds, a thread waits for
+   * @param isIdle nothing is in flight: a thread makes the call, which takes tens of milliseconds all the same
    */
   ioDestroy(context: bigint, isIdle: boolean): void;
 

@@ -36,11 +36,11 @@ interface Mode {
 }
 
 const MODES: readonly Mode[] = [
-  { name: 'first copy', runs: 0, options: ['--note', '1'], fakes: {}, safe: false },
-  { name: 'changes', runs: 2, options: ['--note', '1'], fakes: {}, safe: false },
+  { name: 'first copy', runs: 0, options: ['--checkpoint', '1'], fakes: {}, safe: false },
+  { name: 'changes', runs: 2, options: ['--checkpoint', '1'], fakes: {}, safe: false },
   { name: 'changes, clone', runs: 2, options: ['--manifest'], fakes: { FAKE_CLONE: '1' }, safe: true },
   { name: 'changes, undo log', runs: 2, options: ['--keep-previous', 'undo'], fakes: {}, safe: true },
-  { name: 'whole copy', runs: 2, options: ['--whole', '--note', '1', '--manifest'], fakes: {}, safe: true },
+  { name: 'whole copy', runs: 2, options: ['--whole', '--checkpoint', '1', '--manifest'], fakes: {}, safe: true },
 ];
 
 export interface Tally {

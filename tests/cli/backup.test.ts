@@ -207,7 +207,7 @@ test('an image that could not be written is finished by the next run, from all l
 
 test('a whole copy that could not be written goes on where it was', () => {
   makeMachine();
-  const failed = backup(['--note', '1'], { FAKE_BAD_WRITE: `${300 * BLOCK}` });
+  const failed = backup(['--checkpoint', '1'], { FAKE_BAD_WRITE: `${300 * BLOCK}` });
   assert.is(failed.status, 5);
   assert.match(failed.stderr, /cannot write [^\n]*volume\.img\.new: Input\/output error\n$/);
   assert.match(failed.stderr, /is kept, so that the next run can resume/);

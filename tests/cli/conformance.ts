@@ -201,7 +201,7 @@ export const rows: readonly Row[] = [
     run: () => ({ args: [], fakes: { FAKE_DRIVER: '1' } }),
   },
   backup(['--dry-run'], makeMachine),
-  backup(['--note', '1'], makeMachine, BACKUP_WRITES),
+  backup(['--checkpoint', '1'], makeMachine, BACKUP_WRITES),
   backup(['--keep-previous', 'undo'], makeChanges, BACKUP_WRITES),
   update(['--keep-previous'], { cow: COW, image: IMAGE }, { full: 22 }),
   update(['--no-safety-clone'], {}),

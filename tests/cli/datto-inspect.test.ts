@@ -109,7 +109,7 @@ test('info tells what the file is, as text and as JSON', () => {
   const { stdout } = inspect('info', SNAP, '--image', BASE);
   assert.match(stdout, /^state +snapshot, closed cleanly/m);
   assert.match(stdout, /^update-img +may not use it: .* it is in snapshot mode, expected incremental mode$/m);
-  assert.match(stdout, /says base\.img$/m);
+  assert.match(stdout, / of 512 bytes \(base\.img\)$/m);
   const info = json(inspect('info', INC, '--json')) as Record<string, unknown>;
   assert.is(info.mode, 'incremental');
   assert.equal((info.index as Record<string, unknown>).sections, 1);

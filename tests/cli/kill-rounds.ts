@@ -97,7 +97,7 @@ const scrubIsClean = (where: string): void => {
 const round = async (number: number, mode: Mode, random: (below: number) => number, tally: Counts): Promise<void> => {
   const where = `round ${number}, ${mode.name}`;
   const fakes = { ...FAKES, ...mode.fakes };
-  const args = [...mode.options, '--cursor', '1', SNAPSHOT, COW, IMAGE];
+  const args = [...mode.options, '--checkpoint', '1', SNAPSHOT, COW, IMAGE];
   const { old, updated } = randomScene(random);
   const { status: made, stderr } = runTool('datto-verify', ['manifest', IMAGE]);
   assert.is(made, 0, stderr);

@@ -91,7 +91,7 @@ test('a state file that is damaged is refused, not guessed at', () => {
 });
 
 test('a state file with a single wrong digit is refused; one without a sum is used as far as it can be right', () => {
-  const scene = interruptedScene(9, ['--cursor', '1']);
+  const scene = interruptedScene(9, ['--checkpoint', '1']);
   const text = readFileSync(STATE, 'utf8');
   for (const [from, to] of [
     [/"cursor": \d/, '"cursor": 9'],
@@ -114,7 +114,7 @@ test('a state file with a single wrong digit is refused; one without a sum is us
 });
 
 test('an update that was interrupted goes on, says so, and keeps its three lines', () => {
-  const scene = interruptedScene(9, ['--cursor', '1']);
+  const scene = interruptedScene(9, ['--checkpoint', '1']);
   const { status, stdout, stderr } = update();
   assert.is(status, 0);
   assert.is(stdout, 'snapshot is 512 blocks large\ncopying blocks\ncopying complete: 512 blocks changed, 0 errors\n');
@@ -126,12 +126,17 @@ test('an update that was interrupted goes on, says so, and keeps its three lines
 });
 
 test('a resumed update copies from its cursor on only', () => {
-  const scene = makeScene({ entries: ALL });
-  assert.is(update({ FAKE_BAD_READ: `${300 * BLOCK}` }, ['--cursor', '1']).status, 5);
-  assert.is(state().cursor, 1048576);
-  const result = JSON.parse(update({}, ['--json']).stdout) as Record<string, unknown>;
-  assert.equal([result.action, result.copied_bytes], ['resume', 1048576]);
-  assert.ok(readFileSync(IMAGE).equals(scene.snapshot));
+  // The second is the deprecated name: it works, and nothing is printed about it.
+  for (const option of ['--checkpoint', '--cursor']) {
+    const scene = makeScene({ entries: ALL });
+    const failed = update({ FAKE_BAD_READ: `${300 * BLOCK}` }, [option, '1']);
+    assert.is(failed.status, 5, option);
+    assert.match(failed.stderr, /^update-img: cannot read [^\n]+\n$/);
+    assert.is(state().cursor, 1048576, option);
+    const result = JSON.parse(update({}, ['--json']).stdout) as Record<string, unknown>;
+    assert.equal([result.action, result.copied_bytes], ['resume', 1048576]);
+    assert.ok(readFileSync(IMAGE).equals(scene.snapshot));
+  }
 });
 
 test('an interrupted update is not mixed up with the next one, and what to do is said', () => {

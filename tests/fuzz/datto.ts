@@ -168,7 +168,7 @@ export class Fuzzer {
     const streams = { out: () => undefined, err: () => undefined, interactive: false };
     const began = Date.now();
     try {
-      inspectProgram(streams, () => undefined).parse(args, { from: 'user' });
+      inspectProgram(streams).parse(args, { from: 'user' });
     } catch (error) {
       if (!isRefusal(error)) throw new FuzzError(file, `datto-inspect ${command.join(' ')}`, error);
     }

@@ -47,7 +47,7 @@ export const checkReserved = (file: OpenFile, record: CleanRecord | undefined, f
   }
 };
 
-/** A record says how large the origin is. */
+/** A clean record holds the size of the origin. */
 export const checkRecordSize = (
   { nrSectors }: CleanRecord,
   origin: OriginSize | undefined,
@@ -58,7 +58,7 @@ export const checkRecordSize = (
   findings.add('record', HEADER_BYTES, () => ({ found: `an origin of ${nrSectors} sectors`, expected }));
 };
 
-/** Fields that stand for themselves. */
+/** Fields that are checked by themselves. */
 const checkFields = (header: CowHeader, findings: Findings): void => {
   const unknown = (header.flags & ~KNOWN_FLAGS) >>> 0;
   if (unknown !== 0) {
@@ -76,7 +76,7 @@ const checkFields = (header: CowHeader, findings: Findings): void => {
       expected: '0, since a header of version 0 does not count',
     }));
   }
-  // The first releases knew no series: version 0, number 0 and id 0.
+  // The first releases had no series: version 0, number 0 and id 0.
   const noId = header.uuid.every((byte) => byte === 0);
   const early = header.version === 0n;
   if (header.seqid === 0n && !(early && noId)) {
@@ -125,12 +125,12 @@ const checkSize = (header: CowHeader, fileBytes: number, dataOffset: number, fin
     findings.add('file-size', fileBytes, () => ({ found: `${fileBytes} bytes`, expected }));
   if (fileBytes < dataOffset) add(`at least ${dataOffset}, header and index`);
   if (fileBytes <= dataOffset || !isIncremental(header) || !isClean(header)) return;
-  // Where the file could not be shortened, it stays as long as fsize says, which no index is.
+  // A file that could not be shortened stays as long as fsize, which no index is.
   const wholeSections = (fileBytes - COW_HEADER_SIZE) % SECTION_BYTES === 0;
   if (wholeSections || header.fsize !== BigInt(fileBytes)) add(`${dataOffset}, header and index`);
 };
 
-/** Checks what the header says, against itself and the file's size. */
+/** Checks the header against itself and the file's size. */
 export const checkHeader = (
   header: CowHeader,
   fileBytes: number,

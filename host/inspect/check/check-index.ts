@@ -27,7 +27,7 @@ interface Bounds {
   readonly nrBlocks: number;
   /** First position of the data area. */
   readonly first: number;
-  /** Position behind the last that may be in use; only the file's end bounds those of a file that was not closed. */
+  /** Position behind the last that may be in use; in a file that was not closed, only its end is a bound. */
   readonly end: number;
   /** Positions below it are stored whole, in blocks. */
   readonly fileEnd: number;
@@ -42,7 +42,7 @@ const boundsOf = (header: CowHeader, geometry: Geometry, fileBytes: number): Bou
     clean,
     nrBlocks,
     first,
-    // Each block is copied once at most, whatever fpos says; that also bounds the memory that this takes.
+    // Each block is copied once at most, whatever fpos is; that also bounds the memory for the positions.
     end: Math.min(clean ? Number(header.fpos) : Infinity, first + nrBlocks),
     fileEnd: Math.floor(fileBytes / BLOCK_BYTES),
   };

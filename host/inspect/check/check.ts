@@ -18,14 +18,14 @@ export interface CheckReport {
   readonly answer: GeometryAnswer | undefined;
   /** Entries of the index that are not zero; undefined if it was not checked. */
   readonly nrEntries: number | undefined;
-  /** The first violations, by place; `total` are there. */
+  /** The first violations, by place; `total` counts all. */
   readonly violations: readonly Violation[];
   readonly total: number;
   readonly counts: Partial<Record<Rule, number>>;
   readonly notes: readonly string[];
 }
 
-/** The file as a COW file; undefined, and a violation, if its start is that of none. */
+/** The file as a COW file; undefined, and a violation, if it does not start like one. */
 const openHeader = (
   file: OpenFile,
   syscalls: Syscalls,
@@ -49,7 +49,7 @@ const openHeader = (
 /**
  * Checks a file.
  *
- * @param origin the origin's size if somebody knows it; then entries behind its end are found too
+ * @param origin the origin's size, if known: then entries behind its end are found too
  * @param limit how many violations to keep
  * @throws RefusalError COW_KIND, ORIGIN_SIZE_MISMATCH; SystemError if the file cannot be read
  */
@@ -63,7 +63,7 @@ export const checkCow = (
   const findings = new Findings(limit);
   const inspected = openHeader(file, syscalls, origin, findings);
   let nrEntries: number | undefined;
-  // Behind a wrong magic there is no header to be judged.
+  // Behind a wrong magic there is no header to check.
   if (inspected) {
     const { header, fileBytes, answer, record } = inspected;
     checkReserved(file, record, findings);

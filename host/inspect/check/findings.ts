@@ -1,6 +1,6 @@
-/** Breaches of the format's rules, gathered: all are counted, the first are kept. */
+/** Violations of the format's rules: all are counted, the first are kept. */
 
-/** The rules, each with what it says. */
+/** The rules by name. */
 export const RULES = {
   'file-size': 'the file is as long as header, index and data area need',
   magic: "the first four bytes are a COW file's",

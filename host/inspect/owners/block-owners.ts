@@ -17,11 +17,11 @@ export interface OwnedBlocks extends BlockOwner {
 
 export interface OwnerReport {
   readonly filesystem: Filesystem;
-  /** Files first, then what is none; the most blocks first. */
+  /** Files first, then the others; those with the most blocks first. */
   readonly owners: readonly OwnedBlocks[];
 }
 
-/** Blocks that are looked up, at most: 256 GiB of them. */
+/** Blocks that are looked up at most: 256 GiB. */
 const BLOCKS_MAX = 2 ** 26;
 
 const FREE: BlockOwner = { kind: 'free', inode: undefined, name: undefined };
@@ -42,7 +42,7 @@ class Totals {
     this.#blocks += blocks;
   }
 
-  /** Owners in their order; blocks that nobody owns are free. */
+  /** Owners in their order; blocks without an owner are free. */
   owned(blocks: number): OwnedBlocks[] {
     if (blocks > this.#blocks) this.add(FREE, blocks - this.#blocks);
     return [...this.#totals.values()]
@@ -67,7 +67,7 @@ const toFilesystem = (filesystem: Filesystem, runs: Iterable<BlockRun>): BlockRu
 };
 
 /**
- * Asks the filesystem's own tools. The image is only read.
+ * Looks owners up with the filesystem's own tools. The image is only read.
  *
  * @param runs ascending runs of changed blocks
  * @throws RefusalError FILESYSTEM_UNKNOWN, PROGRAM_MISSING, PROGRAM_FAILED, TOO_MUCH

@@ -1,4 +1,4 @@
-/** Questions to debugfs, which reads ext2 to ext4. */
+/** Runs debugfs, which reads ext2 to ext4. */
 import { resolve } from 'node:path';
 import { linesOf, runProgram } from '../../system/program.js';
 
@@ -6,10 +6,10 @@ const DEBUGFS = { name: 'debugfs', package: 'e2fsprogs' };
 
 /** Largest argument of a program, less some room. Each command looks at every inode, so few are wanted. */
 const COMMAND_MAX = 120_000;
-/** Longest line that debugfs reads from a file of commands; it would take the rest for another command. */
+/** Longest line that debugfs reads from a file of commands; it would read the rest as another command. */
 export const LINE_MAX = 8000;
-/** Lines of answers that one run is to print, about: they must be held. */
-const ANSWERS_MAX = 2 ** 22;
+/** Lines that one run prints, about: they must fit into memory. */
+const LINES_MAX = 2 ** 22;
 
 /** One command with many numbers, as commands that are short enough. */
 function* split(command: string, numbers: Iterable<number>): Generator<string> {
@@ -25,37 +25,37 @@ function* split(command: string, numbers: Iterable<number>): Generator<string> {
 }
 
 /**
- * Asks one thing of many blocks or inodes.
+ * Runs one command with many blocks or inodes.
  *
- * @yields lines of the answers
+ * @yields the printed lines
  */
-export function* ask(image: string, command: string, numbers: Iterable<number>): Generator<string> {
+export function* runCommand(image: string, command: string, numbers: Iterable<number>): Generator<string> {
   for (const text of split(command, numbers)) yield* linesOf(runProgram(DEBUGFS, ['-R', text, resolve(image)], ''));
 }
 
 /** A command of at most LINE_MAX characters. */
-export interface Question {
+export interface ShortCommand {
   readonly command: string;
-  /** Lines that answer it, about. */
-  readonly answers: number;
+  /** Lines that it prints, about. */
+  readonly lines: number;
 }
 
 /**
- * Asks many short things.
+ * Runs many short commands.
  *
- * @yields lines of the answers, those of each command after a line with the command
+ * @yields the printed lines, those of each command after a line with the command
  */
-export function* askAll(image: string, questions: Iterable<Question>): Generator<string> {
+export function* runCommands(image: string, commands: Iterable<ShortCommand>): Generator<string> {
   let batch: string[] = [];
-  let answers = 0;
+  let printed = 0;
   const run = (): Generator<string> =>
     linesOf(runProgram(DEBUGFS, ['-f', '-', resolve(image)], batch.map((text) => `${text}\n`).join('')));
-  for (const question of questions) {
-    batch.push(question.command);
-    answers += question.answers;
-    if (answers < ANSWERS_MAX) continue;
+  for (const { command, lines } of commands) {
+    batch.push(command);
+    printed += lines;
+    if (printed < LINES_MAX) continue;
     yield* run();
-    [batch, answers] = [[], 0];
+    [batch, printed] = [[], 0];
   }
   if (batch.length > 0) yield* run();
 }

@@ -1,16 +1,16 @@
 /**
  * Inodes of blocks of an ext4 image.
  *
- * icheck looks every block that it is asked for up for every block of the filesystem. So it is asked for a sample
- * first; the extents of the inodes that turn up, which are the large ones, answer for most of the other blocks.
+ * icheck compares every block of the filesystem with every block of its list. So it gets a sample first: it finds the large
+ * inodes, and their extents cover most of the other blocks.
  */
-import { ask, askAll } from './debugfs.js';
+import { runCommand, runCommands } from './debugfs.js';
 
 /** Blocks of a sample. */
 const SAMPLE = 512;
 /** Extents of a large file, about. */
 const EXTENTS = 1000;
-/** A round goes on to the next one if it answered as many times the sample. */
+/** Another round follows if one found the inodes of so many times the sample. */
 const WORTHWHILE = 4;
 
 /** Blocks, ascending, and the inode of each that is known; 0 is none. */
@@ -42,7 +42,7 @@ class Found {
 
 const icheck = (image: string, blocks: Iterable<number>, found: Found): Set<number> => {
   const inodes = new Set<number>();
-  for (const line of ask(image, 'icheck', blocks)) {
+  for (const line of runCommand(image, 'icheck', blocks)) {
     const match = /^(\d+)\t(\d+)$/.exec(line);
     if (!match) continue;
     const [block, inode] = [Number(match[1]), Number(match[2])];
@@ -52,11 +52,11 @@ const icheck = (image: string, blocks: Iterable<number>, found: Found): Set<numb
   return inodes;
 };
 
-/** Gives inodes to the blocks that lie in their extents. Inodes without extents answer nothing. */
+/** Gives inodes to the blocks in their extents. For inodes without extents, nothing is printed. */
 const byExtents = (image: string, wanted: ReadonlySet<number>, found: Found): void => {
   let inode = 0;
-  const commands = [...wanted].map((number) => ({ command: `ex -l <${number}>`, answers: EXTENTS }));
-  for (const line of askAll(image, commands)) {
+  const commands = [...wanted].map((number) => ({ command: `ex -l <${number}>`, lines: EXTENTS }));
+  for (const line of runCommands(image, commands)) {
     const command = /ex -l <(\d+)>/.exec(line);
     if (command) inode = Number(command[1]);
     // Depth, number, logical blocks, physical blocks.
@@ -73,16 +73,16 @@ const byExtents = (image: string, wanted: ReadonlySet<number>, found: Found): vo
  */
 export const inodesOfBlocks = (image: string, blocks: readonly number[]): Uint32Array => {
   const found = new Found(blocks);
-  const asked = new Uint8Array(blocks.length);
-  /** Indexes of blocks that nobody answered for yet. */
+  const tried = new Uint8Array(blocks.length);
+  /** Indexes of blocks without a known inode. */
   let open: number[] = blocks.map((_, index) => index);
   const blocksOf = (indexes: readonly number[]): number[] => indexes.map((index) => blocks[index] ?? 0);
   while (open.length > WORTHWHILE * SAMPLE) {
     const step = Math.ceil(open.length / SAMPLE);
     const sample = open.filter((_, index) => index % step === 0);
-    for (const index of sample) asked[index] = 1;
+    for (const index of sample) tried[index] = 1;
     byExtents(image, icheck(image, blocksOf(sample), found), found);
-    const left = open.filter((index) => found.inodes[index] === 0 && asked[index] === 0);
+    const left = open.filter((index) => found.inodes[index] === 0 && tried[index] === 0);
     const worthwhile = open.length - left.length >= WORTHWHILE * SAMPLE;
     open = left;
     if (!worthwhile) break;

@@ -1,8 +1,8 @@
 /** Owners of the blocks of an ext4 image, through debugfs: icheck for inodes, ncheck for names, testb for the rest. */
 
 import type { BlockRun } from '../../cow/runs.js';
-import type { Question } from './debugfs.js';
-import { ask, askAll, LINE_MAX } from './debugfs.js';
+import type { ShortCommand } from './debugfs.js';
+import { LINE_MAX, runCommand, runCommands } from './debugfs.js';
 import { inodesOfBlocks } from './ext4-inodes.js';
 import type { OwnerSource } from './owner.js';
 import type { OwnerName } from './owner-names.js';
@@ -17,33 +17,33 @@ const RESERVED: Readonly<Record<number, string>> = {
   8: 'journal',
 };
 
-/** Inodes of which no line holds the name, that are asked for one by one: each question reads all folders. */
+/** Inodes that are looked up one by one, as no line holds their name: each time, debugfs reads all folders. */
 const ALONE_MAX = 32;
 
-/** The command that tells which inode a path leads to. */
+/** The command that prints which inode a path leads to. */
 const imap = (path: string): string => `imap "${path.replaceAll('"', '""')}"`;
 
 /**
- * Which of the paths lead to the inodes that are said to be theirs. A name may have line ends, and what follows one may look
- * like the answer for another inode.
+ * Which of the paths lead to the inodes that ncheck printed with them. A name may have line ends, and what follows one may
+ * look like the line of another inode.
  */
 const confirm = (image: string, claims: ReadonlyArray<readonly [inode: number, path: string]>): Map<number, string> => {
   const names = new Map<number, string>();
-  const asked = claims.filter(([, path]) => imap(path).length <= LINE_MAX);
-  const questions = asked.map(([, path]) => ({ command: imap(path), answers: 3 }));
+  const checked = claims.filter(([, path]) => imap(path).length <= LINE_MAX);
+  const commands = checked.map(([, path]) => ({ command: imap(path), lines: 3 }));
   let at = -1;
-  for (const line of askAll(image, questions)) {
+  for (const line of runCommands(image, commands)) {
     if (line.startsWith('debugfs: imap ')) at++;
-    const [inode, path] = asked[at] ?? [];
+    const [inode, path] = checked[at] ?? [];
     if (inode === undefined || path === undefined || names.has(inode)) continue;
     if (line.startsWith(`Inode ${inode} is part of `)) names.set(inode, path);
   }
   return names;
 };
 
-/** The path of an inode whose name has line ends: all of the answer, if it is for this inode, and for one name of it. */
+/** The path of an inode whose name has line ends: all of the output, if that is for this inode and for one name of it. */
 const nameAlone = (image: string, inode: number): string | undefined => {
-  const lines = [...ask(image, 'ncheck', [inode])];
+  const lines = [...runCommand(image, 'ncheck', [inode])];
   const text = lines.slice(lines.findIndex((line) => line.startsWith('Inode')) + 1).join('\n');
   const path = text.startsWith(`${inode}\t/`) ? text.slice(`${inode}\t`.length) : undefined;
   return path?.includes(`\n${inode}\t/`) ? undefined : path;
@@ -52,7 +52,7 @@ const nameAlone = (image: string, inode: number): string | undefined => {
 /** A path of each inode; one of them, if links give it several. */
 const namesOf = (image: string, inodes: ReadonlySet<number>): Map<number, OwnerName> => {
   const claims: Array<readonly [number, string]> = [];
-  for (const line of ask(image, 'ncheck', inodes)) {
+  for (const line of runCommand(image, 'ncheck', inodes)) {
     const match = /^(\d+)\t(\/.*)$/.exec(line);
     if (match && inodes.has(Number(match[1]))) claims.push([Number(match[1]), match[2] ?? '']);
   }
@@ -65,16 +65,16 @@ const namesOf = (image: string, inodes: ReadonlySet<number>): Map<number, OwnerN
   return new Map([...names].map(([inode, path]) => [inode, nameOfLatin1(path.replace(/^\/+/, '/'))]));
 };
 
-/** Blocks that one command tells of. */
+/** Blocks of one command. */
 const TESTED_MAX = 2 ** 16;
 
-/** Which blocks are in use? debugfs takes no block 0. */
-function* tests(runs: readonly BlockRun[], firstBlock: number): Generator<Question> {
+/** Commands that print which blocks are in use. debugfs refuses block 0. */
+function* tests(runs: readonly BlockRun[], firstBlock: number): Generator<ShortCommand> {
   for (const { start, count } of runs) {
     const end = start + count;
     for (let from = Math.max(start, firstBlock, 1); from < end; from += TESTED_MAX) {
-      const answers = Math.min(TESTED_MAX, end - from);
-      yield { command: `testb ${from} ${answers}`, answers };
+      const lines = Math.min(TESTED_MAX, end - from);
+      yield { command: `testb ${from} ${lines}`, lines };
     }
   }
 }
@@ -82,17 +82,17 @@ function* tests(runs: readonly BlockRun[], firstBlock: number): Generator<Questi
 /** Blocks above 0 that are in use, ascending. */
 const usedOf = (image: string, runs: readonly BlockRun[], firstBlock: number): number[] => {
   const used: number[] = [];
-  for (const line of askAll(image, tests(runs, firstBlock))) {
+  for (const line of runCommands(image, tests(runs, firstBlock))) {
     const match = /^Block (\d+) marked in use$/.exec(line);
     if (match) used.push(Number(match[1]));
   }
   return used;
 };
 
-/** Answers owners; blocks in use that no inode has are the filesystem's own. */
+/** Reports owners; blocks in use that belong to no inode are the filesystem's own. */
 export const ext4Owners: OwnerSource = (image, { firstBlock }, runs, add) => {
   const blocks = new Map<number, number>();
-  // Where block 0 is the filesystem's, the superblock lies in it.
+  // If block 0 belongs to the filesystem, it holds the superblock.
   if (runs[0]?.start === 0 && firstBlock === 0) blocks.set(0, 1);
   for (const inode of inodesOfBlocks(image, usedOf(image, runs, firstBlock)))
     blocks.set(inode, (blocks.get(inode) ?? 0) + 1);

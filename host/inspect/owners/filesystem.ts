@@ -1,4 +1,4 @@
-/** Which filesystem an image holds, as far as is needed to ask its own tools. */
+/** Which filesystem an image holds, as far as its own tools need it. */
 
 import type { BlockRun } from '../../cow/runs.js';
 import { RefusalError } from '../../errors.js';
@@ -10,7 +10,7 @@ export interface Filesystem {
   readonly blockBytes: number;
   /** Blocks of the filesystem that each allocation group has; of xfs only, else 0. */
   readonly groupBlocks: number;
-  /** What lies below it is not the filesystem's. */
+  /** First block that belongs to the filesystem. */
   readonly firstBlock: number;
   readonly nrBlocks: number;
   /** The log inside the filesystem, of xfs only. */
@@ -75,7 +75,7 @@ const xfsOf = (block: Buffer): Filesystem | undefined => {
 };
 
 /**
- * Looks what an image begins with.
+ * Recognizes the filesystem by its superblock.
  *
  * @throws RefusalError FILESYSTEM_UNKNOWN
  */

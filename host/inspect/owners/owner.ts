@@ -1,4 +1,4 @@
-/** Who owns a block of a filesystem, and how one who knows a filesystem says so. */
+/** The owner of a block of a filesystem, and the type of the functions that report owners. */
 import type { BlockRun } from '../../cow/runs.js';
 import type { Filesystem } from './filesystem.js';
 import type { OwnerName } from './owner-names.js';
@@ -8,7 +8,7 @@ import type { OwnerName } from './owner-names.js';
  */
 export type OwnerKind = 'file' | 'metadata' | 'free';
 
-/** Its name is the path from the filesystem's root, or what kind of metadata it is; undefined if none was found. */
+/** Its name is the path from the filesystem's root, or the kind of metadata; undefined if none was found. */
 export interface BlockOwner extends OwnerName {
   readonly kind: OwnerKind;
   /** Number of the inode, of a file. */

@@ -1,9 +1,8 @@
 /**
  * A copy of an xfs image's metadata with an empty log.
  *
- * xfs_db refuses to tell owners while the log is not replayed, which is so in the image of every snapshot. Replaying
- * would write to the image. A filesystem that was frozen for its snapshot has all its metadata in place, and needs
- * nothing of its log.
+ * xfs_db refuses to report owners while the log is not replayed, as in the image of every snapshot. A replay would write to
+ * the image. A filesystem that was frozen for its snapshot has all its metadata in place, and does not need its log.
  */
 import { closeSync, mkdtempSync, openSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';

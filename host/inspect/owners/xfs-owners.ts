@@ -1,8 +1,8 @@
 /**
- * Owners of the blocks of an xfs image, through xfs_db: blockget reads the filesystem, blockuse tells of each block.
+ * Owners of the blocks of an xfs image, through xfs_db: blockget reads the filesystem, blockuse prints the use of each block.
  *
- * Names are asked for afterwards, for one block of each inode, between marks that no name can foresee: a name may have line
- * ends, and what follows one may look like the answer for another block.
+ * Names are looked up afterwards, for one block of each inode, between random marks: a name may have line ends, and what
+ * follows one may look like the output for another block.
  */
 
 import { randomBytes } from 'node:crypto';
@@ -24,14 +24,14 @@ const FREE = /^(free[0-9]|unknown)/;
 /** Kinds of blocks that belong to a file or folder. */
 const OF_FILES = new Set(['data', 'dir', 'attr', 'btbmapa', 'btbmapd', 'symlink', 'rtdata', 'cowdata']);
 
-/** Data with more than one owner, of which xfs_db names none. */
+/** Data with more than one owner; xfs_db prints none of them. */
 const SHARED = 'rldata';
 
-/** Blocks, and inodes, of one run: what it prints must be held. Each run reads the filesystem. */
+/** Blocks, and inodes, of one run: its output must fit into memory. Each run reads the filesystem. */
 const BLOCKS_MAX = 2 ** 22;
 const INODES_MAX = 2 ** 17;
 
-/** Runs, cut where an allocation group ends: xfs_db counts on within a group only. */
+/** Runs, cut where an allocation group ends: a command of xfs_db covers blocks of one group only. */
 function* byGroup(runs: readonly BlockRun[], groupBlocks: number): Generator<BlockRun> {
   for (const run of runs) {
     const end = run.start + run.count;
@@ -43,7 +43,7 @@ function* byGroup(runs: readonly BlockRun[], groupBlocks: number): Generator<Blo
   }
 }
 
-/** What xfs_db tells; of a copy of the metadata if it refuses the image, mostly for its log. */
+/** The output of xfs_db; for a copy of the metadata if it refuses the image, mostly for its log. */
 const usageOf = (image: string, filesystem: Filesystem, commands: string): Buffer => {
   try {
     return runProgram(XFS_DB, ['-r', '-f', image], commands);
@@ -53,7 +53,7 @@ const usageOf = (image: string, filesystem: Filesystem, commands: string): Buffe
   }
 };
 
-/** Lists as long as one run may tell of. */
+/** Cuts a list into parts for one run each. */
 function* parts<T>(items: Iterable<T>, sizeOf: (item: T) => number, most: number): Generator<T[]> {
   let part: T[] = [];
   let size = 0;
@@ -101,11 +101,11 @@ const ofNoFile = (type: string): BlockOwner =>
     ? { kind: 'file', inode: undefined, name: 'files that share blocks' }
     : { kind: 'metadata', inode: undefined, name: type };
 
-/** Answers owners. */
+/** Reports owners. */
 export const xfsOwners: OwnerSource = (imagePath, filesystem, runs, add) => {
   const image = resolve(imagePath);
   const { groupBlocks } = filesystem;
-  /** Inodes: how many blocks, and one of them. */
+  /** By inode: the number of its blocks, and one of them. */
   const counts = new Map<number, number>();
   const examples = new Map<number, number>();
   for (const part of parts(byGroup(runs, groupBlocks), ({ count }) => count, BLOCKS_MAX)) {

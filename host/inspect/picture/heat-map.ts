@@ -39,7 +39,7 @@ export class HeatMap {
 /** First block of a cell; cells differ by one block at most. */
 const firstBlock = (step: number, nrBlocks: number, cells: number): number => Math.ceil((step * nrBlocks) / cells);
 
-/** Adds the blocks of each run to the cells that they lie in. Returns how many blocks there are. */
+/** Adds the blocks of each run to their cells. Returns the number of blocks. */
 const count = (runs: Iterable<BlockRun>, nrBlocks: number, counts: Float64Array): number => {
   const cells = counts.length;
   let total = 0;

@@ -17,7 +17,7 @@ const STOPS: readonly Rgb[] = [
 /**
  * Colour of a share of changed blocks.
  *
- * The square root spreads the small shares: one changed block in a thousand must still be told from none and from ten.
+ * The square root spreads the small shares: one changed block in a thousand must look different from none and from ten.
  *
  * @param share from 0 to 1
  */

@@ -1,4 +1,4 @@
-/** The heat map as SVG: the square, what it is of, and what the colours mean. */
+/** The heat map as SVG: the square, its title and a legend. */
 import type { HeatMap } from './heat-map.js';
 import { colourOf, hexOf, UNCHANGED } from './palette.js';
 
@@ -52,7 +52,7 @@ const legend = (): string => {
   return parts;
 };
 
-/** The heat map as a document that stands for itself. */
+/** The heat map as a complete document. */
 export const heatMapSvg = (map: HeatMap, title: string): string => {
   const width = SIDE + 2 * MARGIN;
   const rows = Array.from({ length: map.side }, (_, y) => rowRects(map, y)).join('');

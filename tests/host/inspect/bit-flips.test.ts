@@ -93,7 +93,7 @@ const runTools = async (path: string, commands: readonly string[][]): Promise<vo
     const files = name === 'diff' ? [GOLDEN.incremental, path] : [path];
     const args = [name, ...files, ...options];
     try {
-      await inspectProgram(streams, () => undefined).parseAsync(args, { from: 'user' });
+      await inspectProgram(streams).parseAsync(args, { from: 'user' });
     } catch (error) {
       const expected = error instanceof RefusalError || error instanceof SystemError;
       if (!expected || !/^cannot /.test(error.message)) throw error;

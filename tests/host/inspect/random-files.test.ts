@@ -75,7 +75,7 @@ test('files of any content end in an answer or in a refusal', async () => {
       make(file);
       runs++;
       try {
-        await inspectProgram(streams, () => undefined).parseAsync([name, FILE, ...rest, ...size], { from: 'user' });
+        await inspectProgram(streams).parseAsync([name, FILE, ...rest, ...size], { from: 'user' });
       } catch (error) {
         const expected = error instanceof RefusalError || error instanceof SystemError;
         if (!expected || !/^cannot [^\n]*$/.test(error.message)) throw error;

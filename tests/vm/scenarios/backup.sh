@@ -68,7 +68,7 @@ exits() {
 # killed POINT: a run, killed as soon as the function POINT says so
 killed() {
 	local status=0 victim
-	node "$PROJECT/dist/datto-backup.mjs" "${options[@]}" --note 1 $ORIGIN $folder >/run/said 2>&1 &
+	node "$PROJECT/dist/datto-backup.mjs" "${options[@]}" --checkpoint 1 $ORIGIN $folder >/run/said 2>&1 &
 	victim=$!
 	until "$1" || ! kill -0 $victim 2>/dev/null; do nap; done
 	kill -9 $victim 2>/dev/null || true
@@ -80,7 +80,7 @@ killed() {
 change() { dd if=/dev/urandom of=$MOUNT/changing bs=1M count=8 conv=notrunc,fsync status=none; }
 # heals: the run after, which finishes what was begun and makes a backup of now
 heals() {
-	datto_backup --note 1 $ORIGIN $folder >/run/said 2>&1 || die "the run after a kill: $(cat /run/said)"
+	datto_backup --checkpoint 1 $ORIGIN $folder >/run/said 2>&1 || die "the run after a kill: $(cat /run/said)"
 	proven "after the kill"
 }
 said() { text_of /run/said && [[ $text = *"$1"* ]]; }

@@ -85,7 +85,7 @@ note() {
 	losetup -d "$log"
 }
 # The second flushes only when it is complete.
-note keeping "update --cursor 1 --direct --keep-previous" rollback
+note keeping "update --checkpoint 1 --direct --keep-previous" rollback
 note plain update
 step "noted"
 

@@ -1,6 +1,7 @@
-/** A whole copy of a snapshot, sparse, which goes on where an interrupted one was. */
+/** A full copy of a snapshot, sparse, which resumes where an interrupted one stopped. */
 
 import { ftruncateSync } from 'node:fs';
+import { Checkpoints } from '../copy/checkpoints.js';
 import { compareRuns } from '../copy/compare.js';
 import { HOLE_BYTES, WINDOW_BYTES, ZEROS } from '../copy/copy.js';
 import type { BlockRun } from '../cow/runs.js';
@@ -10,15 +11,14 @@ import { BLOCK_BYTES } from '../layout.js';
 import type { OpenFile } from '../system/files.js';
 import type { Syscalls } from '../system/syscalls.js';
 
-export interface WholeCopyOptions {
+export interface FullCopyOptions {
   readonly syscalls: Syscalls;
-  /** Where to go on, in bytes, a multiple of PIECE_BYTES. */
+  /** Where to resume, in bytes, a multiple of PIECE_BYTES. */
   readonly cursor: number;
-  /** Least bytes and least milliseconds between two notes of how far the copy is. */
-  readonly noteBytes: number;
-  readonly noteMs: number;
+  /** Bytes from one checkpoint to the next; if undefined, as usual. */
+  readonly checkpointBytes: number | undefined;
   /** What is before the offset is on disk. */
-  readonly onNote: (cursor: number) => void;
+  readonly onCheckpoint: (cursor: number) => void;
   readonly onProgress: (doneBytes: number) => void;
 }
 
@@ -48,15 +48,15 @@ const writeSparse = (target: OpenFile, data: Buffer, offset: number): number => 
  * @returns bytes that are not holes, of what was copied now
  * @throws SystemError at the first byte that cannot be read or written
  */
-export const copyWhole = (source: OpenFile, target: OpenFile, bytes: number, options: WholeCopyOptions): number => {
-  const { syscalls, cursor, noteBytes, noteMs } = options;
+export const copyFull = (source: OpenFile, target: OpenFile, bytes: number, options: FullCopyOptions): number => {
+  const { syscalls, cursor } = options;
   withErrno('resize', target.path, () => {
-    // Whatever lies behind the cursor is not known to be right.
+    // What is behind the cursor may be incomplete.
     ftruncateSync(target.fd, cursor);
     ftruncateSync(target.fd, bytes);
   });
   const buffer = Buffer.alloc(PIECE_BYTES);
-  let noted = { cursor, time: Date.now() };
+  const checkpoints = new Checkpoints(options.checkpointBytes, cursor);
   let advised = cursor;
   let written = 0;
   for (let at = cursor; at < bytes; at += PIECE_BYTES) {
@@ -68,11 +68,11 @@ export const copyWhole = (source: OpenFile, target: OpenFile, bytes: number, opt
     source.readFull(data, at);
     written += writeSparse(target, data, at);
     const end = at + data.length;
-    if (end < bytes && end - noted.cursor >= noteBytes && Date.now() - noted.time >= noteMs) {
-      target.sync();
-      options.onNote(end);
-      noted = { cursor: end, time: Date.now() };
-    }
+    if (end < bytes)
+      checkpoints.pass(end, () => {
+        target.sync();
+        options.onCheckpoint(end);
+      });
     options.onProgress(end);
   }
   target.sync();
@@ -84,7 +84,7 @@ export const copyWhole = (source: OpenFile, target: OpenFile, bytes: number, opt
  *
  * @returns blocks that differ
  */
-export const compareWhole = (
+export const compareFull = (
   snapshot: OpenFile,
   image: OpenFile,
   bytes: number,

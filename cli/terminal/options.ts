@@ -1,0 +1,77 @@
+/**
+ * Readers of what options take, and options of several tools. Each reader throws an InvalidArgumentError that names what
+ * is expected.
+ */
+import type { Command } from 'commander';
+import { InvalidArgumentError, Option } from 'commander';
+import { DigitsError, parseDigits, U32_MAX } from './digits.js';
+
+const digits = (text: string, max: bigint): number => {
+  try {
+    return Number(parseDigits(text, max));
+  } catch (error) {
+    if (!(error instanceof DigitsError)) throw error;
+    throw new InvalidArgumentError(error.errno === 0 ? 'expected digits' : `expected at most ${max}`);
+  }
+};
+
+/** A count, or a number of 32 bits, such as a minor. */
+export const count = (text: string): number => digits(text, U32_MAX);
+
+/** A count of what may be more than 32 bits hold, up to the largest exact number. */
+export const largeCount = (text: string): number => digits(text, BigInt(Number.MAX_SAFE_INTEGER));
+
+const within =
+  (least: number, most: number) =>
+  (text: string): number => {
+    const value = /^\d+$/.test(text) ? Number(text) : NaN;
+    if (value >= least && value <= most) return value;
+    throw new InvalidArgumentError(`expected ${least} to ${most}`);
+  };
+
+/** Pieces in flight at once. */
+export const depth = within(1, 256);
+
+/** A picture has 2^order cells on a side. */
+export const order = within(1, 10);
+
+/** MiB per second. */
+export const rate = (text: string): number => {
+  const value = /^[0-9.]+$/.test(text) ? Number(text) : NaN;
+  if (value > 0 && Number.isFinite(value)) return value;
+  throw new InvalidArgumentError('expected a number above 0');
+};
+
+const UNITS: Readonly<Record<string, number>> = { '': 1, K: 2 ** 10, M: 2 ** 20, G: 2 ** 30, T: 2 ** 40 };
+
+/** Bytes, or KiB, MiB, GiB, TiB by a letter: whole sectors. */
+export const size = (text: string): number => {
+  const [, number, unit = ''] = /^(\d+)([KMGT]?)(?:iB)?$/.exec(text) ?? [];
+  const bytes = Number(number ?? NaN) * (UNITS[unit] ?? NaN);
+  if (Number.isSafeInteger(bytes) && bytes % 512 === 0) return bytes;
+  throw new InvalidArgumentError('expected bytes, a multiple of 512, or a number with K, M, G or T');
+};
+
+/** A value of an option that may be repeated, added to those before it. */
+export const repeated = (value: string, values: readonly string[] = []): string[] => [...values, value];
+
+/**
+ * Adds --checkpoint.
+ *
+ * @param oldName of the same option, without dashes: it still works, and no help shows it
+ */
+export const addCheckpoint = (command: Command, oldName: string): Command => {
+  const readOld = (text: string): number => {
+    const value = count(text);
+    command.setOptionValue('checkpoint', value);
+    return value;
+  };
+  return command
+    .addOption(
+      new Option(
+        '--checkpoint <MiB>',
+        'sync and record progress every so many MiB (default: 64, at most once a second)',
+      ).argParser(count),
+    )
+    .addOption(new Option(`--${oldName} <MiB>`).argParser(readOld).hideHelp());
+};
