@@ -82,7 +82,7 @@ export const EXDEV: i64 = 18;
 export const EINVAL: i64 = 22;
 /** the COW file is full */
 export const EFBIG: i64 = 27;
-/** no room for a clean record */
+/** no room for a checkpoint */
 export const ENOSPC: i64 = 28;
 /** no further block is wanted */
 export const ENODATA: i64 = 61;

@@ -67,14 +67,14 @@ export const HEADER_FIELDS: readonly HeaderField[] = [
   { name: 'nr_changed_blocks', offset: 56, bytes: 8, doc: 'blocks changed, in blocks' },
 ];
 
-/** First bytes of a clean record, "DATTOREC" in memory. */
+/** First bytes of a checkpoint, "DATTOREC" in memory. */
 export const RECORD_MAGIC = '0x4345524f54544144';
 export const RECORD_VERSION = 2;
 /** Records of this version prove nothing about XFS, whose mounts leave the first blocks as they are. */
 export const RECORD_VERSION_FIRST_BLOCKS = 1;
 
 /**
- * The clean record: in the header block behind the header, where other readers do not look, while the origin is tracked
+ * The checkpoint: in the header block behind the header, where other readers do not look, while the origin is tracked
  * but nothing was written to it since. The header is then that of a file in use (docs/CORE.md).
  */
 export const RECORD_FIELDS: readonly HeaderField[] = [
@@ -138,7 +138,7 @@ export const SECTION_REQUESTS = numbered(
   ['WRITE', 'write it to the file first'],
 );
 
-/** Refusals of `header_check` and of clean records; `doc` is the reason in words. */
+/** Refusals of `header_check` and of checkpoints; `doc` is the reason in words. */
 export const REFUSALS: readonly Named[] = [
   { name: 'BAD_MAGIC', value: 1, doc: 'bad magic' },
   { name: 'NOT_CLEAN', value: 2, doc: 'not cleanly closed' },
@@ -157,7 +157,7 @@ export const CORE_ERRNOS: readonly Named[] = [
   { name: 'EXDEV', value: 18, doc: "the filesystem's log is on another device" },
   { name: 'EINVAL', value: 22, doc: 'a bad argument' },
   { name: 'EFBIG', value: 27, doc: 'the COW file is full' },
-  { name: 'ENOSPC', value: 28, doc: 'no room for a clean record' },
+  { name: 'ENOSPC', value: 28, doc: 'no room for a checkpoint' },
   { name: 'ENODATA', value: 61, doc: 'no further block is wanted' },
   { name: 'EOPNOTSUPP', value: 95, doc: 'no filesystem that is known' },
 ];

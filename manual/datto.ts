@@ -51,7 +51,7 @@ export const manual: TopicManual = {
           rows: HEADER_FIELDS.map(({ name, offset, bytes, doc }) => [hex(offset), typeOf(bytes), `\`${name}\``, doc]),
         },
         `COW_MAGIC is ${COW_MAGIC}, the bytes ${magicBytes}. The bytes from ${HEADER_BYTES} to the end of the ` +
-          `header are a clean record (see below), or zero. ` +
+          `header are a checkpoint (see below), or zero. ` +
           'A position is in blocks, from the start of the file. In a file of version 0 the number of changed blocks ' +
           'is not kept.',
         'The flags:',
@@ -59,15 +59,15 @@ export const manual: TopicManual = {
           columns: ['mask', 'flag', 'meaning'],
           rows: COW_FLAGS.map(({ name, value, doc }) => [hex(value), name, doc]),
         },
-        'In a live file the header is as it was when the file was created or reloaded, or when its last clean ' +
-          'record was written: CLEAN is not set, and counter, size and INDEX_ONLY may be out of date.',
+        'In a live file the header is as it was when the file was created or reloaded, or when its last checkpoint' +
+          ' was written: CLEAN is not set, and counter, size and INDEX_ONLY may be out of date.',
       ],
     },
     {
       title: 'CLEAN RECORD',
       blocks: [
         'While the block device is tracked and not written to (it is unmounted, the module is unloaded, the machine ' +
-          'is down), the header block holds a clean record behind the header. With it `dbdctl reload-snapshot` and ' +
+          'is down), the header block holds a checkpoint behind the header. With it `dbdctl reload-snapshot` and ' +
           '`reload-incremental` resume tracking. The first write to the block device removes it. CLEAN is not set: such ' +
           'a file is no list of changes.',
         {

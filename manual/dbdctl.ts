@@ -3,7 +3,7 @@ import type { ToolManual } from './manual.js';
 
 const RELOAD =
   'The path of the COW file starts at the root of its filesystem, with or without a slash. The block device must not ' +
-  'be mounted read-write yet. The COW file must hold a clean record. The driver writes one when the block device is ' +
+  'be mounted read-write yet. The COW file must hold a checkpoint. The driver writes one when the block device is ' +
   'unmounted or mounted read-only, when the module is unloaded, and when the machine goes down; the next write removes ' +
   'it. Writes are tracked from this command on. The device is unverified until the block device is mounted ' +
   'read-write. If the record is missing or wrong, the command succeeds, but the device is in the failed state: ' +

@@ -65,7 +65,7 @@ const fieldsOf = (header: CowHeader): FieldInfo[] => {
 const stateOf = ({ header, incremental, fileBytes, answer, record }: InspectedCow): string => {
   if (record) {
     const mode = record.incremental ? 'incremental' : 'snapshot';
-    return `clean record of a tracked volume, ${mode}: to be used by reload only`;
+    return `checkpoint of a tracked volume, ${mode}: to be used by reload only`;
   }
   if (incremental) {
     return isClean(header)

@@ -8,8 +8,8 @@ import { RefusalError } from '../errors.js';
 import { BLOCK_SECTORS } from '../layout.js';
 import { OpenFile } from '../system/files.js';
 import type { Syscalls } from '../system/syscalls.js';
-import type { CleanRecord } from './clean-record.js';
-import { cleanRecord } from './clean-record.js';
+import type { Checkpoint } from './checkpoint.js';
+import { readCheckpoint } from './checkpoint.js';
 import type { Geometry, GeometryAnswer, OriginSize } from './geometry.js';
 import { coreFor, findGeometry, isClean, isIncremental } from './geometry.js';
 
@@ -23,8 +23,8 @@ export class InspectedCow {
   readonly fileBytes: number;
   readonly header: CowHeader;
   readonly answer: GeometryAnswer;
-  /** The clean record, if the module left one: nothing was written to the origin since. */
-  readonly record: CleanRecord | undefined;
+  /** The checkpoint, if the module left one: nothing was written to the origin since. */
+  readonly record: Checkpoint | undefined;
   readonly #syscalls: Syscalls;
   /** Reads header fields and flags only: it was made without a geometry. */
   readonly #headerReader: CowFile;
@@ -34,8 +34,8 @@ export class InspectedCow {
     this.file = file;
     this.fileBytes = Number(file.stat().size);
     this.header = headerReader.header();
-    this.record = cleanRecord(file);
-    const known = origin ?? (this.record && { sectors: this.record.nrSectors, source: 'the clean record' });
+    this.record = readCheckpoint(file);
+    const known = origin ?? (this.record && { sectors: this.record.nrSectors, source: 'the checkpoint' });
     this.answer = findGeometry(this.header, this.fileBytes, known);
     this.#headerReader = headerReader;
     this.#syscalls = syscalls;

@@ -11,8 +11,8 @@ import {
   SECTION_BYTES,
 } from '../../layout.js';
 import type { OpenFile } from '../../system/files.js';
-import type { CleanRecord } from '../clean-record.js';
-import { beginsRecord, RECORD_END } from '../clean-record.js';
+import type { Checkpoint } from '../checkpoint.js';
+import { beginsRecord, RECORD_END } from '../checkpoint.js';
 import type { GeometryAnswer, OriginSize } from '../geometry.js';
 import { assumption, isClean, isIncremental } from '../geometry.js';
 import type { InspectedCow } from '../inspected-cow.js';
@@ -32,8 +32,8 @@ export const reportMagic = (file: OpenFile, findings: Findings): void => {
   findings.add('magic', offset, () => ({ found: hex(found.readUInt32LE()), expected: hex(COW_MAGIC) }));
 };
 
-/** Bytes behind the header's fields, up to the index or the end of the file: a clean record, or zeros. */
-export const checkReserved = (file: OpenFile, record: CleanRecord | undefined, findings: Findings): void => {
+/** Bytes behind the header's fields, up to the index or the end of the file: a checkpoint, or zeros. */
+export const checkReserved = (file: OpenFile, record: Checkpoint | undefined, findings: Findings): void => {
   const block = Buffer.alloc(COW_HEADER_SIZE);
   const got = file.read(block, 0);
   const hasRecord = beginsRecord(block.subarray(0, got));
@@ -47,9 +47,9 @@ export const checkReserved = (file: OpenFile, record: CleanRecord | undefined, f
   }
 };
 
-/** A clean record holds the size of the origin. */
+/** A checkpoint holds the size of the origin. */
 export const checkRecordSize = (
-  { nrSectors }: CleanRecord,
+  { nrSectors }: Checkpoint,
   origin: OriginSize | undefined,
   findings: Findings,
 ): void => {
@@ -157,7 +157,7 @@ export const checkHeader = (
 export const checkNotes = ({ header, answer, record }: InspectedCow): string[] => {
   if (record) {
     return [
-      'a clean record: the volume is tracked, and was not written to since; a reload resumes it if nothing moved',
+      'a checkpoint: the volume is tracked, and was not written to since; a reload resumes it if nothing moved',
       'the index was not checked: it is written past the filesystem, which may show zeros in its place',
     ];
   }

@@ -12,7 +12,7 @@ export const RULES = {
   version: 'the header is of version 0 or 1',
   counter: 'the counter of changed blocks equals the entries that are not zero',
   reserved: "the header's unused bytes are zero",
-  record: 'a clean record is whole, and of this origin',
+  record: 'a checkpoint is whole, and of this origin',
   'entry-marker': 'the marker 1 is of incremental mode only',
   'entry-position': 'a position lies in the data area, below fpos',
   'entry-in-file': 'a stored block lies inside the file',

@@ -168,7 +168,7 @@ test('check() counts a partial last block that has no entry', () => {
   assert.equal(rules(check(path).violations), ['counter'], 'which does not show without the size');
 });
 
-test('check() knows a clean record, and what is wrong with one', () => {
+test('check() knows a checkpoint, and what is wrong with one', () => {
   // As the filesystem shows such a file: all behind the header block is zeros.
   const file = (incremental: boolean, spoil: (block: Buffer) => void = () => undefined): string => {
     const bytes = incremental ? INDEX_BYTES : INDEX_BYTES + 2 ** 20;
@@ -182,7 +182,7 @@ test('check() knows a clean record, and what is wrong with one', () => {
     for (const origin of [undefined, sectors(NR_SECTORS)]) {
       const { violations, nrEntries, notes } = check(file(incremental), origin);
       assert.equal([violations, nrEntries], [[], undefined]);
-      assert.match(notes.join('\n'), /^a clean record: .*\nthe index was not checked: /);
+      assert.match(notes.join('\n'), /^a checkpoint: .*\nthe index was not checked: /);
     }
     const spoilt = (spoil: (block: Buffer) => void): Rule[] =>
       rules(check(file(incremental, spoil), sectors(NR_SECTORS)).violations);

@@ -28,7 +28,7 @@ export const check = (path: string, origin?: OriginSize, limit = 100): CheckRepo
 export const inspect = <T>(path: string, run: (cow: InspectedCow) => T, origin?: OriginSize): T =>
   withFiles([path], (file) => run(InspectedCow.of(file, syscalls, origin)));
 
-/** The header block of a core with a clean record, as the module writes it. */
+/** The header block of a core with a checkpoint, as the module writes it. */
 export const recordBlock = (nrSectors: number, isIncremental: boolean, fsize = 2 ** 30): Buffer => {
   const core = coreFor(nrSectors, isIncremental);
   core.buffer().fill(7, 0, 16); // the id

@@ -180,7 +180,7 @@ const overwrite = (bytes: Buffer): void => {
   closeSync(fd);
 };
 
-test('a clean record is told, with the size of its origin; a damaged one is none', () => {
+test('a checkpoint is told, with the size of its origin; a damaged one is none', () => {
   for (const isIncremental of [true, false]) {
     incremental({ flags: 2 });
     const block = recordBlock(NR_SECTORS, isIncremental);
@@ -188,9 +188,9 @@ test('a clean record is told, with the size of its origin; a damaged one is none
     const info = describe();
     assert.match(
       info.state,
-      isIncremental ? /^clean record of a tracked volume, incremental/ : /^clean record .*, snapshot/,
+      isIncremental ? /^checkpoint of a tracked volume, incremental/ : /^checkpoint .*, snapshot/,
     );
-    assert.match(info.basis, /524288 sectors .*clean record/);
+    assert.match(info.basis, /524288 sectors .*checkpoint/);
     assert.is(info.updateImg.usable, false);
     // What follows the header is not to be seen through the filesystem: no list at all is better than an empty one.
     const list = (): unknown => inspect(COW, (cow) => [...cow.changedRuns({ allowUnclean: true })]);

@@ -1,10 +1,10 @@
-/** The clean record that the module leaves in a COW file while the origin is not written to (docs/CORE.md). */
+/** The checkpoint that the module leaves in a COW file while the origin is not written to (docs/CORE.md). */
 
 import { COW_HEADER_SIZE, ORIGIN_SECTORS_MAX, RECORD_FIELDS, RECORD_MAGIC, REFUSALS } from '../layout.js';
 import type { OpenFile } from '../system/files.js';
 import { coreFor } from './geometry.js';
 
-export interface CleanRecord {
+export interface Checkpoint {
   readonly incremental: boolean;
   /** Size of the origin, in sectors. */
   readonly nrSectors: number;
@@ -21,7 +21,7 @@ export const beginsRecord = (block: Buffer): boolean =>
   block.length >= RECORD_END && block.readBigUInt64LE(offsetOf('magic')) === BigInt(RECORD_MAGIC);
 
 /** The record in a file's header block; undefined if there is none, or a damaged one. */
-export const cleanRecord = (file: OpenFile): CleanRecord | undefined => {
+export const readCheckpoint = (file: OpenFile): Checkpoint | undefined => {
   const block = Buffer.alloc(COW_HEADER_SIZE);
   if (file.read(block, 0) < COW_HEADER_SIZE) return undefined;
   if (!beginsRecord(block)) return undefined;
