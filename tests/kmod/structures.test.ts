@@ -38,6 +38,12 @@ const PROGRAMS: readonly Program[] = [
       unusable, unaligned, no memory, no scratch, io error, killed, no fiemap`,
   },
   {
+    name: 'read_map',
+    rounds: 1500,
+    cases: `read, grown, stale, refused, joined, partial block, tail left, tail only, no tail, hole, hole in tail,
+      unusable, unaligned, no memory`,
+  },
+  {
     name: 'map',
     rounds: 300,
     cases: `set, set again, grown, taken, not taken, cut, cut in block, cut to nothing, odd part, nothing odd,
