@@ -76,7 +76,11 @@ void cow_file_take(struct cow_file *cow, u64 end);
  */
 int cow_map_set(struct cow_file *cow, struct cow_extent *extents, unsigned int count);
 
-/** cow_map_cut() - Forget what lies behind sector @end of the file. Return: 0 or -%ENOMEM. */
+/**
+ * cow_map_cut() - Forget what lies behind sector @end of the file.
+ *
+ * Return: 0; -%ENOMEM; -%EINVAL if nothing would be left.
+ */
 int cow_map_cut(struct cow_file *cow, u64 end);
 
 void cow_map_free(struct cow_file *cow);

@@ -1,8 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/*
- * What cow/file.c, cow/pin.c and cow/extents.c share. Everybody else knows a COW file by cow/file.h
- * only.
- */
+/* A COW file as this wing sees it; everybody else knows it by the functions of cow/. */
 #ifndef DATTOBD_COW_PRIVATE_H
 #define DATTOBD_COW_PRIVATE_H
 
@@ -42,7 +39,7 @@ struct cow_handle {
  * @map_unproved: since it was pinned last, the filesystem was not asked where it lies
  * @whole_blocks: the partial last block that the file had once is not the store's (extents_read())
  * @live: was pinned once, or reloaded; raw writes are a snapshot's own from then on
- * @raw_bios: cow/extents.c: a reserve of its own, since the common one may be in the hands of bios that
+ * @raw_bios: cow/raw.c: a reserve of its own, since the common one may be in the hands of bios that
  * wait for us, and another device's of bios that wait for that one
  *
  * No struct path, file or inode reference is held here: an unmount of the filesystem neither
@@ -66,19 +63,5 @@ struct cow_file {
 	bool live;
 	struct bio_set raw_bios;
 };
-
-/* cow/extents.c */
-
-/* cow/write.c: what changes a filesystem, all between cow_want_write() and mnt_drop_write() */
-
-/* cow/file.c */
-
-/* cow/find.c */
-
-/* cow/map.c */
-
-/* cow/prove.c */
-
-/* cow/pin.c */
 
 #endif

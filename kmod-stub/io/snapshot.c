@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * The frozen view as a disk: /vol/dattoN, read-only, from set-up (or the transition to snapshot)
+ * The frozen view as a disk: /dev/dattoN, read-only, from set-up (or the transition to snapshot)
  * until it is destroyed.
  */
 #include <linux/module.h>

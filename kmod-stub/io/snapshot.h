@@ -38,7 +38,7 @@ struct snapshot {
 };
 
 struct snapshot *snapshot_create(struct volume *vol, struct cow_file *cow, u64 first_position);
-int snapshot_publish(struct snapshot *snap); /* /vol/dattoN appears */
+int snapshot_publish(struct snapshot *snap); /* /dev/dattoN appears */
 
 /** snapshot_close() - Refuse further opens. Return: -%EBUSY if it is open. */
 int snapshot_close(struct snapshot *snap);

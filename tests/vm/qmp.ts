@@ -17,7 +17,10 @@ export class Qmp {
 
   constructor(stream: Duplex) {
     this.#stream = stream;
-    createInterface({ input: stream }).on('line', (line) => this.#takeLine(line));
+    createInterface({ input: stream })
+      .on('line', (line) => this.#takeLine(line))
+      // It passes on those of its input, beside the input itself.
+      .on('error', () => this.#end());
     stream.on('error', () => this.#end());
     stream.on('close', () => this.#end());
   }
