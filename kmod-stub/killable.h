@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Killable waits: for a disk's answer, or the end of somebody else's read, either of which may never
- * come. Each returns 0, -%EINTR if the caller was killed, or -%ETIMEDOUT; the caller then leaves
- * everything as it is.
+ * Killable waits: for a disk's answer, or the end of somebody else's read, either of which may
+ * never come. Each returns 0, -%EINTR if the caller was killed, or -%ETIMEDOUT; the caller then
+ * leaves everything as it is.
  */
 #ifndef DATTOBD_KILLABLE_H
 #define DATTOBD_KILLABLE_H

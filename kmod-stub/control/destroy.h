@@ -10,8 +10,8 @@ struct dattobd_device;
 int transition_destroy(struct dattobd_device *dev);
 
 /**
- * transition_dismantle() - Stop tracking, let deferred writes go, remove disk and COW file, and free
- * the device. A checkpoint stays in a COW file that is kept, unless a write still comes.
+ * transition_dismantle() - Stop tracking, let deferred writes go, remove disk and COW file, and
+ * free the device. A checkpoint stays in a COW file that is kept, unless a write still comes.
  */
 void transition_dismantle(struct dattobd_device *dev, bool keep_cow);
 

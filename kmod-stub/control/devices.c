@@ -2,7 +2,7 @@
 #include "control/device.h"
 #include "control/devices.h"
 
-DEFINE_MUTEX(devices_lock);
+DEFINE_MUTEX(devices_lock); /* see control/devices.h */
 struct dattobd_device *devices[SNAP_DEVICES_MAX];
 
 static struct mutex minor_locks[SNAP_DEVICES_MAX];

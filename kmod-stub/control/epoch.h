@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* The next snapshot of a device, made ready before the switch to it (control/epoch.c, control/transition.c). */
+/*
+ * The next snapshot of a device, made ready before the switch to it (control/epoch.c,
+ * control/transition.c).
+ */
 #ifndef DATTOBD_CONTROL_EPOCH_H
 #define DATTOBD_CONTROL_EPOCH_H
 

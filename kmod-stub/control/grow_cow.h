@@ -11,13 +11,13 @@ struct free_space;
 
 /**
  * struct growth - What the COW file of a snapshot grew by.
- * @mutex: one growth at a time, by an ioctl or by itself
+ * @mutex: held by a growth, by an ioctl or by itself
  * @from: first position that this COW file got by growing, 0 if it has not
  * @masked_end: what it grew by reads as zeros in the snapshot up to here, and stays
  * @free_space: at the snapshot's instant; NULL if it was not asked for
  */
 struct growth {
-	struct mutex mutex;
+	struct mutex mutex; /* one growth at a time */
 	u64 from;
 	u64 masked_end;
 	struct free_space *free_space;
@@ -30,8 +30,9 @@ struct growth {
  *
  * On an error the file may have grown by a part.
  * Context: A kernel thread, expand_mutex held; snapshot mode is not left meanwhile.
- * Return: 0; -%EINTR if the caller was killed; -%EAGAIN if it is to pause; -%ENOSPC also if old content that must be preserved
- * first finds no room; an error of cow_file_grow(); the device's error.
+ * Return: 0; -%EINTR if the caller was killed; -%EAGAIN if it is to pause; -%ENOSPC also if old
+ * content that must be preserved first finds no room; an error of cow_file_grow(); the device's
+ * error.
  */
 int expand_cow_file(struct dattobd_device *dev, u64 bytes, u64 reserve);
 

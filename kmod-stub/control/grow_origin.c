@@ -26,16 +26,17 @@ int grow_check(struct dattobd_device *dev)
 	return -ESTALE;
 }
 
-/* Chunk @chunk of one bitmap, from the present core to the larger one. */
-#define copy_chunk(c, larger, out, in, chunk)                                                     \
-	({                                                                                        \
-		void *copied_to = engine_buffer(larger, CORE_MASK_CHUNK_BYTES);                   \
-		s64 copied = copied_to ?                                                          \
-				     core_take(c, copied_to, CORE_MASK_CHUNK_BYTES, out, chunk) : \
-				     -ENOTRECOVERABLE;                                            \
-                                                                                                  \
-		copied > 0 ? room_ask_alone(larger, in, chunk) : copied;                          \
-	})
+typedef s64 (*chunk_call)(struct engine *engine, u64 chunk);
+
+/* A chunk of one bitmap goes from the present core to the larger one. */
+static s64 copy_chunk(struct core *core, struct engine *larger, chunk_call out, chunk_call in,
+		      u64 chunk)
+{
+	void *to = engine_buffer(larger, CORE_MASK_CHUNK_BYTES);
+	s64 ret = to ? core_take(core, to, CORE_MASK_CHUNK_BYTES, out, chunk) : -ENOTRECOVERABLE;
+
+	return ret > 0 ? room_ask_alone(larger, in, chunk) : ret;
+}
 
 /* The mask goes without what changed: no other bit of it has a meaning any more. */
 static s64 copy_bitmaps(struct dattobd_device *dev, struct engine *larger)
@@ -99,8 +100,8 @@ static u64 changed_now(struct dattobd_device *dev)
 }
 
 /*
- * Who gets room for the smaller core has a write that is deferred. Who changes its size otherwise has
- * sections_lock, and has done with it when this has that.
+ * Who gets room for the smaller core has a write that is deferred. Who changes its size otherwise
+ * has core.io_lock, and has done with it when this has that.
  */
 static struct engine *exchange(struct dattobd_device *dev, struct engine *larger, u64 nr_sectors,
 			       u64 changed)

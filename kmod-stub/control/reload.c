@@ -3,9 +3,9 @@
  * Reload: tracking goes on from the checkpoint in a COW file, before its filesystem is mounted
  * read-write.
  *
- * Writes are seen from before the checkpoint is read (CLEAN_LOADING), so that none falls between the
- * two. Whatever is wrong with the checkpoint, the device is there, failed, with its reason: boot
- * scripts expect that reload succeeds.
+ * Writes are seen from before the checkpoint is read (CLEAN_LOADING), so that none falls between
+ * the two. Whatever is wrong with the checkpoint, the device is there, failed, with its reason:
+ * boot scripts expect that reload succeeds.
  */
 #include <linux/slab.h>
 #include "control/device.h"
@@ -131,8 +131,9 @@ static bool mark_loaded(struct dattobd_device *dev)
 }
 
 /*
- * The checkpoint of a smaller origin is as good as ever for what that had; what the origin has grown by
- * counts as changed when the next snapshot is made (control/grow_origin.c). Return: false if it was larger.
+ * The checkpoint of a smaller origin is as good as ever for what that had; what the origin has
+ * grown by counts as changed when the next snapshot is made (control/grow_origin.c). Return: false
+ * if it was larger.
  */
 static bool take_old_size(struct dattobd_device *dev)
 {

@@ -221,8 +221,8 @@ int transition_to_incremental(struct dattobd_device *dev)
 			  "the core could not list the blocks that its COW file shares");
 	auto_expand_drop(dev);
 	worker_flush(&dev->vol); /* what came in between is marked */
-	cow_writes_wait(
-		&dev->vol.writes); /* from here on the file's blocks may become somebody else's */
+	/* From here on the file's blocks may become somebody else's. */
+	cow_writes_wait(&dev->vol.writes);
 	thaw(dev);
 
 	device_drop_snapshot(dev); /* no copy is on its way to the COW file from here on */

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * The watch: once a second, and soon after a write that removed a checkpoint, look what became of the
- * origin's filesystem.
+ * The watch: once a second, and soon after a write that removed a checkpoint, look what became of
+ * the origin's filesystem.
  *
  * - It is mounted read-write: a reloaded device becomes active, with its /dev/dattoN; a COW file
  *   whose filesystem was unmounted is guarded again; once it is proved that nobody wrote elsewhere,
@@ -187,8 +187,8 @@ static bool lock_by(unsigned int minor, unsigned long end)
 }
 
 /*
- * The machine goes down. The root filesystem is read-only by now, or nobody writes to it any
- * more: as long as that holds, the checkpoint will be right at the next boot. An origin that does not
+ * The machine goes down. The root filesystem is read-only by now, or nobody writes to it any more:
+ * as long as that holds, the checkpoint will be right at the next boot. An origin that does not
  * answer keeps nobody from going down.
  */
 static int on_reboot(struct notifier_block *block, unsigned long action, void *data)

@@ -39,7 +39,7 @@ struct core {
 	bool snapshot_mode;
 	int error;
 	struct core_counters counters;
-	struct mutex io_lock;
+	struct mutex io_lock; /* section I/O, the memory's size */
 	struct workqueue_struct *wq;
 	struct work_struct work;
 };
@@ -82,7 +82,6 @@ static inline u64 core_nr_blocks(const struct core *core)
 		struct core *asked_core = (c);                                              \
 		unsigned long asked_flags;                                                  \
 		s64 asked_ret;                                                              \
-                                                                                            \
 		core_lock(asked_core, asked_flags);                                         \
 		asked_ret = asked_core->error ?: export(asked_core->engine, ##__VA_ARGS__); \
 		core_unlock(asked_core, asked_flags);                                       \
@@ -98,7 +97,6 @@ static inline u64 core_nr_blocks(const struct core *core)
 		struct core *taken_core = (c);                                                  \
 		unsigned long taken_flags;                                                      \
 		s64 taken_ret;                                                                  \
-                                                                                                \
 		core_lock(taken_core, taken_flags);                                             \
 		taken_ret = taken_core->error ?: export(taken_core->engine, ##__VA_ARGS__);     \
 		if (taken_ret > 0)                                                              \
@@ -114,7 +112,6 @@ static inline u64 core_nr_blocks(const struct core *core)
 		struct core *given_core = (c);                                                     \
 		unsigned long given_flags;                                                         \
 		s64 given_ret;                                                                     \
-                                                                                                   \
 		core_lock(given_core, given_flags);                                                \
 		given_ret =                                                                        \
 			given_core->error ?: engine_write_buffer(given_core->engine, from, bytes); \

@@ -213,6 +213,7 @@ s64 engine_call(struct engine *engine, enum core_export export, u64 a, u64 b, u6
 #ifdef DATTOBD_DEBUG_CORE
 	if (unlikely(engine->lie.type == &export_types[export]))
 		return engine->lie.returned;
+	/* What it returns was set before. */
 	if (unlikely(smp_load_acquire(&lie_of_all.type) == &export_types[export]))
 		return lie_of_all.returned;
 #endif

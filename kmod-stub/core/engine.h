@@ -52,7 +52,9 @@ s64 engine_ask(struct engine *engine, enum core_export export, u64 a, u64 b, u64
  */
 s64 engine_distrust(struct engine *engine, enum core_export export, s64 returned);
 
-/** engine_nr_blocks() - Size of the origin that %CORE_INIT was told, and in sections, and chunks. */
+/**
+ * engine_nr_blocks() - Size of the origin that %CORE_INIT was told, and in sections, and chunks.
+ */
 u64 engine_nr_blocks(const struct engine *engine);
 u64 engine_nr_sections(const struct engine *engine);
 u64 engine_nr_chunks(const struct engine *engine);

@@ -22,7 +22,6 @@ int room_make(struct core *core);
 	({                                                                           \
 		struct core *room_core = (c);                                        \
 		s64 room_ret;                                                        \
-                                                                                     \
 		do {                                                                 \
 			room_ret = core_ask(room_core, export, ##__VA_ARGS__);       \
 			if (room_ret == CORE_STATUS_ROOM)                            \
@@ -39,7 +38,6 @@ int room_make_alone(struct engine *engine);
 	({                                                                                   \
 		struct engine *room_engine = (e);                                            \
 		s64 room_ret;                                                                \
-                                                                                             \
 		do {                                                                         \
 			room_ret = export(room_engine, ##__VA_ARGS__);                       \
 			if (room_ret == CORE_STATUS_ROOM)                                    \

@@ -18,8 +18,8 @@
  * - Writing a block through the filesystem may zero unwritten blocks beside it: ext4 does without
  *   dioread_nolock and without delayed allocation. So the filesystem writes to the file only while
  *   nothing raw in it matters: before the first raw write, and at the end of a series of changes,
- *   when the whole index is in the core's memory (handover_export()). Block 0 was written before, so
- *   that writing it zeroes nothing.
+ *   when the whole index is in the core's memory (handover_export()). Block 0 was written before,
+ *   so that writing it zeroes nothing.
  * - A block that the filesystem wrote or zeroed shows what was written raw since. handover_export()
  *   leaves nothing of that in the index. The file's last block, if partial, is left alone then,
  *   since the filesystem reads, zeroes and writes it when the file is cut or grows (cow/extents.c).

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* Mounts of our own, in no namespace, to look at a filesystem without touching it (cow/own_mount.c). */
+/*
+ * Mounts of our own, in no namespace, to look at a filesystem without touching it
+ * (cow/own_mount.c).
+ */
 #ifndef DATTOBD_COW_OWN_MOUNT_H
 #define DATTOBD_COW_OWN_MOUNT_H
 

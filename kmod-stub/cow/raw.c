@@ -135,6 +135,7 @@ void cow_writes_wait(struct cow_writes *writes)
 
 noinline int cow_writes_drain(struct cow_writes *writes, long timeout)
 {
-	return wait_result(
-		wait_event_killable_timeout(writes->wait, !cow_writes_any(writes), timeout));
+	long left = wait_event_killable_timeout(writes->wait, !cow_writes_any(writes), timeout);
+
+	return wait_result(left);
 }

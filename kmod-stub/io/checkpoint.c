@@ -77,8 +77,8 @@ static s64 write_pieces(struct volume *vol)
 }
 
 /*
- * A checkpoint that stays is not true after the next write, and only the fingerprint of the filesystem
- * in it may show that.
+ * A checkpoint that stays is not true after the next write, and only the fingerprint of the
+ * filesystem in it may show that.
  */
 static int remove(struct volume *vol)
 {

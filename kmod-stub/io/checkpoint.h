@@ -17,11 +17,11 @@ struct volume;
 int checkpoint_write(struct volume *vol);
 
 /**
- * checkpoint_remove() - Write the header block without the checkpoint, durably, if the checkpoint is still
- * there. If it cannot be written, the device fails.
+ * checkpoint_remove() - Write the header block without the checkpoint, durably, if the checkpoint
+ * is still there. If it cannot be written, the device fails.
  *
- * Context: Process context; no write has passed since the checkpoint was written or read, and nobody
- * wrote to the filesystem elsewhere.
+ * Context: Process context; no write has passed since the checkpoint was written or read, and
+ * nobody wrote to the filesystem elsewhere.
  * Return: 0; -%ESTALE if somebody else wrote to the block; the error of the disk.
  */
 int checkpoint_remove(struct volume *vol);

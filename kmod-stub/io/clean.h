@@ -1,14 +1,15 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
  * The clean mark of a COW file: a checkpoint lies in it, and nothing was written to the origin
- * since. So a checkpoint that is found on disk covers all that was ever written to the origin, as long
- * as this module saw the writes (io/shutter.h).
+ * since. So a checkpoint that is found on disk covers all that was ever written to the origin, as
+ * long as this module saw the writes (io/shutter.h).
  *
- *   none --> valid: by the worker, once every deferred write has gone; writes that come are deferred
- *   valid --> none: by the worker, for the first write that is deferred: the header block is written
+ *   none --> valid: by the worker, once every deferred write has gone; those that come are
+ *                   deferred
+ *   valid --> none: by the worker, for the first deferred write: the header block is written
  *                   without the checkpoint, durably, and only then does the write go
- *   loading --> valid: a reload found a checkpoint that is right; a write that came meanwhile passed,
- *                   and spoils it
+ *   loading --> valid: a reload found a checkpoint that is right; a write that came meanwhile
+ *                   passed, and spoils it
  */
 #ifndef DATTOBD_IO_CLEAN_H
 #define DATTOBD_IO_CLEAN_H
@@ -46,9 +47,9 @@ int clean_init(struct clean *clean);
 void clean_exit(struct clean *clean);
 
 /**
- * clean_break() - Remove the checkpoint before a write goes. On a failed device too: the checkpoint must
- * not outlive the writes that nobody tracks any more. If the proof fails, it is void: what it is
- * tied to has changed.
+ * clean_break() - Remove the checkpoint before a write goes. On a failed device too: the checkpoint
+ * must not outlive the writes that nobody tracks any more. If the proof fails, it is void: what it
+ * is tied to has changed.
  *
  * Context: The worker.
  */

@@ -165,8 +165,8 @@ static s64 plan_locked(struct volume *vol, const struct core_range *ranges, unsi
 }
 
 /*
- * Plan up to @space blocks. Return: number of runs (in vol->worker.runs), 0 if nothing is left to copy,
- * or -errno.
+ * Plan up to @space blocks. Return: number of runs (in vol->worker.runs), 0 if nothing is left to
+ * copy, or -errno.
  */
 static s64 plan(struct volume *vol, const struct core_range *ranges, unsigned int count,
 		unsigned int space)

@@ -43,7 +43,8 @@ int handover_inherit(struct core *core, struct engine *next, const struct cow_fi
 		     u64 *changed);
 
 /**
- * handover_mark_shared() - Mark the blocks of which the COW file has a part: copies have gone there.
+ * handover_mark_shared() - Mark the blocks of which the COW file has a part: copies have gone
+ * there.
  *
  * Context: incremental mode. Return: 0 or -errno.
  */

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
  * io/late.c - writes that come where nothing can be decided, since no lock that sleeps may be taken
- * there (compat_may_lock()): they are deferred for the worker, which decides as about any other that
- * is deferred.
+ * there (compat_may_lock()): they are deferred for the worker, which decides as about any other
+ * that is deferred.
  */
 #ifndef DATTOBD_IO_LATE_H
 #define DATTOBD_IO_LATE_H

@@ -12,7 +12,8 @@
  * @start: its first sector on its disk
  * @path: absolute, symbolic links resolved
  * @take: decides about a write-like bio on the disk. In any context, also with preemption off; does
- * not sleep or allocate. Returns true if the bio was taken (deferred); it must not be submitted then.
+ * not sleep or allocate. Returns true if the bio was taken (deferred); it must not be submitted
+ * then.
  */
 struct origin {
 	struct hlist_node node;
@@ -36,8 +37,8 @@ void origin_remove(struct origin *origin);
 bool origins_take(struct bio *bio);
 
 /**
- * origin_next() - Let a write go on that @origin deferred: to the next one on the same disk, or to the
- * disk.
+ * origin_next() - Let a write go on that @origin deferred: to the next one on the same disk, or to
+ * the disk.
  */
 void origin_next(struct origin *origin, struct bio *bio);
 

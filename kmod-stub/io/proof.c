@@ -196,12 +196,12 @@ void proof_note(struct volume *vol, struct bio *bio, sector_t sector, sector_t n
  */
 #define proof_ask(v, data, bytes, export, ...)                                              \
 	({                                                                                  \
-		struct core *proof_core = &(v)->core;                                       \
+		struct volume *proof_vol = (v);                                             \
+		struct core *proof_core = &proof_vol->core;                                 \
 		unsigned long proof_flags;                                                  \
 		s64 proof_ret = -EAGAIN;                                                    \
-                                                                                            \
 		core_lock(proof_core, proof_flags);                                         \
-		if (proof_core->engine == (v)->proof->engine)                               \
+		if (proof_core->engine == proof_vol->proof->engine)                         \
 			proof_ret = engine_write_buffer(proof_core->engine, data, bytes) ?: \
 					    export(proof_core->engine, ##__VA_ARGS__);      \
 		core_unlock(proof_core, proof_flags);                                       \

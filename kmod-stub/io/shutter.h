@@ -4,8 +4,8 @@
  *
  * This module does not see what another host writes, or who has another path to the disk, which
  * they can do without harm only while the filesystem is not mounted here. So as long as it is not,
- * each write is deferred until it is proved that there was no such write (io/proof.c), and only then
- * may this module write to the COW file's blocks, which might be somebody else's by now.
+ * each write is deferred until it is proved that there was no such write (io/proof.c), and only
+ * then may this module write to the COW file's blocks, which might be somebody else's by now.
  *
  *   shut when   the filesystem was unmounted (the pin of the COW file is lost), is found mounted
  *               read-only, or the machine hibernates
@@ -34,8 +34,8 @@ struct shutter {
 };
 
 /**
- * shutter_is_shut() - Is the filesystem not mounted here, as far as is known? Then each write is deferred
- * until it is proved that nobody else wrote to it.
+ * shutter_is_shut() - Is the filesystem not mounted here, as far as is known? Then each write is
+ * deferred until it is proved that nobody else wrote to it.
  *
  * Context: core_lock.
  * Return: false on a failed device, whose writes are nobody's concern.
@@ -62,8 +62,8 @@ int shutter_begin(struct volume *vol);
 int shutter_prove_now(struct volume *vol, bool clean);
 
 /**
- * shutter_prove() - Before a raw write to the COW file that no write to the origin is the reason of:
- * its blocks may be somebody else's, if its filesystem is not mounted here.
+ * shutter_prove() - Before a raw write to the COW file that no write to the origin is the reason
+ * of: its blocks may be somebody else's, if its filesystem is not mounted here.
  *
  * Context: Process context. May sleep.
  * Return: 0; -errno, and the device has failed.

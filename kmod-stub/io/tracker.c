@@ -156,7 +156,10 @@ bool tracker_release(struct volume *vol, struct bio *bio)
 	unsigned long flags;
 
 	core_lock(&vol->core, flags);
-	/* Again: a clean mark defers writes before they are looked at, and the COW file may have grown. */
+	/*
+	 * Again: a clean mark defers writes before they are looked at, and the COW file may have
+	 * grown.
+	 */
 	if (vol->core.error || fail_if_taken(vol, sector, nr_sectors)) {
 		blocked = meets_cow_write(vol, sector, nr_sectors);
 	} else if (!vol->core.snapshot_mode) {

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * The worker of a device: it lets the writes go that are deferred, once what they overwrite is copied,
- * and writes and removes the clean mark, since no write goes but by it then.
+ * The worker of a device: it lets the writes go that are deferred, once what they overwrite is
+ * copied, and writes and removes the clean mark, since no write goes but by it then.
  */
 #include <linux/completion.h>
 #include <linux/refcount.h>

@@ -47,8 +47,8 @@ void worker_exit(struct volume *vol);
 int worker_copy(struct volume *vol, sector_t sector, sector_t nr_sectors, const bool *stop);
 
 /**
- * worker_flush() - Wait until every write deferred so far has gone, whatever comes. Context: Process
- * context. Who can turn back uses worker_drain().
+ * worker_flush() - Wait until every write deferred so far has gone, whatever comes. Context:
+ * Process context. Who can turn back uses worker_drain().
  */
 void worker_flush(struct volume *vol);
 
@@ -59,8 +59,8 @@ void worker_flush(struct volume *vol);
 int worker_drain(struct volume *vol, long timeout);
 
 /**
- * worker_drain_deferred() - Wait, killably, until every write that is deferred now has gone, whatever comes
- * after them.
+ * worker_drain_deferred() - Wait, killably, until every write that is deferred now has gone,
+ * whatever comes after them.
  */
 int worker_drain_deferred(struct volume *vol, long timeout);
 
@@ -76,8 +76,8 @@ int worker_drain_deferred(struct volume *vol, long timeout);
 int worker_make_clean(struct volume *vol, long timeout);
 
 /**
- * worker_clear_clean() - Remove the checkpoint, and the wish for one, before the device or its file is
- * changed.
+ * worker_clear_clean() - Remove the checkpoint, and the wish for one, before the device or its file
+ * is changed.
  *
  * Context: minor_lock(). May sleep.
  * Return: 0; -%EINTR if the caller was killed; the error of a failed device.
