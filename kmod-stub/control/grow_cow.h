@@ -29,7 +29,7 @@ struct growth {
  * @reserve: bytes of the filesystem that must stay free
  *
  * On an error the file may have grown by a part.
- * Context: A kernel thread, expand_mutex held; snapshot mode is not left meanwhile.
+ * Context: A kernel thread, growth.mutex held; snapshot mode is not left meanwhile.
  * Return: 0; -%EINTR if the caller was killed; -%EAGAIN if it is to pause; -%ENOSPC also if old
  * content that must be preserved first finds no room; an error of cow_file_grow(); the device's
  * error.

@@ -87,6 +87,8 @@ static s64 fill_larger(struct dattobd_device *dev, struct engine *larger, u64 nr
 		ret = take_header(&dev->vol.core, larger);
 	if (ret >= 0)
 		ret = wasm_header_check(larger, CORE_EXPECT_INCREMENTAL | CORE_EXPECT_UNCLEAN_OK);
+	if (ret > 0)
+		ret = engine_distrust(larger, CORE_HEADER_CHECK, ret);
 	return ret < 0 ? ret : mark_rest(dev, larger, nr_sectors);
 }
 

@@ -110,7 +110,8 @@ static void adopt(struct dattobd_device *dev)
 	memcpy(dev->uuid, uuid, COW_UUID_SIZE);
 	/* The next snapshot takes as much; an incremental's file does not tell. */
 	if (dev->vol.core.snapshot_mode)
-		dev->fallocate_mib = max(wasm_stat(dev->vol.core.engine, CORE_STAT_FSIZE), 0) >> 20;
+		dev->fallocate_mib =
+			max_t(s64, wasm_stat(dev->vol.core.engine, CORE_STAT_FSIZE), 0) >> 20;
 	/* Nor does a snapshot's, by how much it had grown: all of it, at most. */
 	dev->growth.from = dev->vol.core.snapshot_mode;
 	dev->growth.masked_end = dev->vol.core.snapshot_mode ? cow_file_end(dev->vol.cow) : 0;
@@ -194,6 +195,7 @@ static void strip(struct dattobd_device *dev)
 	struct cow_file *cow = dev->vol.cow;
 
 	origin_remove(&dev->vol.origin);
+	worker_flush(&dev->vol);
 	intercept_disable();
 	if (dev->vol.snap)
 		snapshot_close(dev->vol.snap);

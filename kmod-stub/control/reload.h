@@ -7,7 +7,7 @@
 
 /**
  * reload() - Go on tracking where a checkpoint ends. Errors and their order: docs/ABI.md, B4.22
- * to B4.25. If the record is not right, the device exists in the failed state (docs/STATES.md,
+ * to B4.25. If the checkpoint is not right, the device exists in the failed state (docs/STATES.md,
  * E.6).
  * @cow: path from the root of the filesystem
  */

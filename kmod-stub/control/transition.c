@@ -319,7 +319,7 @@ static int switch_frozen(struct dattobd_device *dev, struct epoch *epoch)
  */
 static int hand_over(struct dattobd_device *dev, struct engine *engine, struct cow_file *cow)
 {
-	int err = handover_export(&dev->vol.core, engine, cow);
+	int err = handover_export(engine, cow);
 	bool removed;
 
 	if (err) {

@@ -28,7 +28,7 @@
 #define QUIET (2 * HZ) /* without a write, before a checkpoint */
 #define CHECKPOINT_WAIT HZ /* for a checkpoint; others wait for the watch meanwhile */
 #define LAST_REQUESTS (5 * HZ) /* when the machine goes down: for all requests to end */
-#define LAST_CHECKPOINTS (15 * HZ) /* and for all records */
+#define LAST_CHECKPOINTS (15 * HZ) /* and for all checkpoints */
 #define LAST_EACH HZ /* but for each so much, whatever the others took */
 
 static void guard_mounted_again(struct dattobd_device *dev)
@@ -133,8 +133,10 @@ void watch_work(struct work_struct *work)
 	unsigned long interval = SOON;
 
 	if (minor_trylock(dev->vol.core.minor)) {
+		bool rw = device_look(dev);
+
 		if (!READ_ONCE(dev->vol.core.error)) {
-			if (device_look(dev))
+			if (rw)
 				mounted(dev);
 			else
 				not_mounted(dev);

@@ -73,6 +73,17 @@ void core_counters(struct core *core, struct core_counters *counters)
 	core_unlock(core, flags);
 }
 
+int core_distrust(struct core *core, enum core_export export, s64 returned)
+{
+	unsigned long flags;
+	int err;
+
+	core_lock(core, flags);
+	err = engine_distrust(core->engine, export, returned);
+	core_unlock(core, flags);
+	return err;
+}
+
 int core_read_plan(struct core *core, struct core_run *runs, unsigned int count, u64 head)
 {
 	int err = engine_read_runs(core->engine, runs, count);

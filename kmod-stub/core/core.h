@@ -121,6 +121,9 @@ static inline u64 core_nr_blocks(const struct core *core)
 		given_ret;                                                                         \
 	})
 
+/** core_distrust() - engine_distrust() under core_lock. */
+int core_distrust(struct core *core, enum core_export export, s64 returned);
+
 /**
  * core_read_plan() - Take over the runs of a plan for a read of the snapshot.
  * @count: how many

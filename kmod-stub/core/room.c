@@ -48,11 +48,32 @@ int room_make(struct core *core)
 	}
 }
 
-int room_make_alone(struct engine *engine)
+/* Each time there is room for the bits of a chunk more. */
+static bool is_insatiable(const struct engine *engine, unsigned int *tries)
 {
-	s64 bytes = wasm_room_wanted(engine);
-	s64 ret = bytes < 0 ? bytes : engine_prepare(engine, bytes);
+	return (*tries)++ > engine_nr_chunks(engine) + 2;
+}
 
+int room_again(struct core *core, unsigned int *tries)
+{
+	unsigned long flags;
+	int err = 0;
+
+	core_lock(core, flags);
+	if (is_insatiable(core->engine, tries))
+		err = engine_distrust(core->engine, CORE_ROOM_MAKE, CORE_STATUS_ROOM);
+	core_unlock(core, flags);
+	return err ?: room_make(core);
+}
+
+int room_again_alone(struct engine *engine, unsigned int *tries)
+{
+	s64 bytes, ret;
+
+	if (is_insatiable(engine, tries))
+		return engine_distrust(engine, CORE_ROOM_MAKE, CORE_STATUS_ROOM);
+	bytes = wasm_room_wanted(engine);
+	ret = bytes < 0 ? bytes : engine_prepare(engine, bytes);
 	if (ret)
 		return ret;
 	engine_let_grow(engine, bytes);

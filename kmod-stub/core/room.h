@@ -14,36 +14,46 @@
 int room_make(struct core *core);
 
 /**
+ * room_again() - room_make(), for a call that is repeated. A core that still wants room when there
+ * is some for all of its bitmaps has come to its end.
+ * @tries: so far, 0 at first
+ */
+int room_again(struct core *core, unsigned int *tries);
+
+/**
  * room_ask() - core_ask(), with room made as it is needed.
  *
  * Context, errors: as room_make().
  */
-#define room_ask(c, export, ...)                                                     \
-	({                                                                           \
-		struct core *room_core = (c);                                        \
-		s64 room_ret;                                                        \
-		do {                                                                 \
-			room_ret = core_ask(room_core, export, ##__VA_ARGS__);       \
-			if (room_ret == CORE_STATUS_ROOM)                            \
-				room_ret = room_make(room_core) ?: CORE_STATUS_ROOM; \
-		} while (room_ret == CORE_STATUS_ROOM);                              \
-		room_ret;                                                            \
+#define room_ask(c, export, ...)                                                                   \
+	({                                                                                         \
+		struct core *room_core = (c);                                                      \
+		s64 room_ret;                                                                      \
+		unsigned int room_tries = 0;                                                       \
+		do {                                                                               \
+			room_ret = core_ask(room_core, export, ##__VA_ARGS__);                     \
+			if (room_ret == CORE_STATUS_ROOM)                                          \
+				room_ret = room_again(room_core, &room_tries) ?: CORE_STATUS_ROOM; \
+		} while (room_ret == CORE_STATUS_ROOM);                                            \
+		room_ret;                                                                          \
 	})
 
-/** room_make_alone() - room_make() for a core that nobody else calls. */
-int room_make_alone(struct engine *engine);
+/** room_again_alone() - room_again() for a core that nobody else calls. */
+int room_again_alone(struct engine *engine, unsigned int *tries);
 
 /** room_ask_alone() - Call an export of a core that nobody else calls, as room_ask(). */
-#define room_ask_alone(e, export, ...)                                                       \
-	({                                                                                   \
-		struct engine *room_engine = (e);                                            \
-		s64 room_ret;                                                                \
-		do {                                                                         \
-			room_ret = export(room_engine, ##__VA_ARGS__);                       \
-			if (room_ret == CORE_STATUS_ROOM)                                    \
-				room_ret = room_make_alone(room_engine) ?: CORE_STATUS_ROOM; \
-		} while (room_ret == CORE_STATUS_ROOM);                                      \
-		room_ret;                                                                    \
+#define room_ask_alone(e, export, ...)                                                   \
+	({                                                                               \
+		struct engine *room_engine = (e);                                        \
+		s64 room_ret;                                                            \
+		unsigned int room_tries = 0;                                             \
+		do {                                                                     \
+			room_ret = export(room_engine, ##__VA_ARGS__);                   \
+			if (room_ret == CORE_STATUS_ROOM)                                \
+				room_ret = room_again_alone(room_engine, &room_tries) ?: \
+						   CORE_STATUS_ROOM;                     \
+		} while (room_ret == CORE_STATUS_ROOM);                                  \
+		room_ret;                                                                \
 	})
 
 #endif

@@ -8,14 +8,32 @@
 #include "io/checkpoint.h"
 #include "io/volume.h"
 
-/* The next piece of a checkpoint, which lies in the COW file. Return: its bytes, 0 at the end. */
-static s64 record_next(struct volume *vol, s64 *offset)
+/* More pieces than a record has: two a chunk, and what tells where they lie. */
+static u64 pieces_max(const struct volume *vol)
+{
+	return 2 * DIV_ROUND_UP_ULL(core_nr_blocks(&vol->core), CORE_MASK_CHUNK_BLOCKS) + 16;
+}
+
+/*
+ * The next piece of a checkpoint, which lies in the COW file behind the header.
+ * @left: how many there may still be
+ *
+ * Return: its bytes, 0 at the end, or -errno.
+ */
+static s64 record_next(struct volume *vol, s64 *offset, u64 *left)
 {
 	s64 bytes = core_ask(&vol->core, wasm_record_next);
 
-	if (bytes > 0)
-		*offset = core_ask(&vol->core, wasm_record_offset);
-	return bytes > 0 && *offset < 0 ? *offset : bytes;
+	if (bytes <= 0)
+		return bytes;
+	if (!(*left)--)
+		return core_distrust(&vol->core, CORE_RECORD_NEXT, bytes);
+	*offset = core_ask(&vol->core, wasm_record_offset);
+	if (*offset < 0)
+		return *offset;
+	if (*offset < COW_HEADER_SIZE || *offset > (s64)cow_file_bytes(vol->cow) - bytes)
+		return core_distrust(&vol->core, CORE_RECORD_OFFSET, *offset);
+	return bytes;
 }
 
 /* Contiguous extents count as one, however the filesystem or the map divides them. */
@@ -61,15 +79,19 @@ static s64 record_plan(struct volume *vol)
 
 static s64 write_pieces(struct volume *vol)
 {
-	s64 bytes, offset = 0, err;
+	u64 left = pieces_max(vol);
+	s64 bytes, offset, ret;
+	int err;
 
 	for (;;) {
-		bytes = record_next(vol, &offset);
+		bytes = record_next(vol, &offset, &left);
 		if (bytes <= 0)
 			return bytes;
-		bytes = core_take(&vol->core, vol->sections.bounce, bytes, wasm_record_export);
-		if (bytes < 0)
-			return bytes;
+		ret = core_take(&vol->core, vol->sections.bounce, bytes, wasm_record_export);
+		if (ret < 0)
+			return ret;
+		if (ret != bytes)
+			return core_distrust(&vol->core, CORE_RECORD_EXPORT, ret);
 		err = cow_file_raw(vol->cow, REQ_OP_WRITE, offset, vol->sections.bounce, bytes);
 		if (err)
 			return err;
@@ -143,22 +165,24 @@ int checkpoint_write(struct volume *vol)
 
 static s64 import_piece(struct volume *vol, size_t bytes)
 {
+	unsigned int tries = 0;
 	s64 ret;
 
 	do {
 		ret = core_give(&vol->core, vol->sections.bounce, bytes, wasm_record_import);
 		if (ret == CORE_STATUS_ROOM)
-			ret = room_make(&vol->core) ?: CORE_STATUS_ROOM;
+			ret = room_again(&vol->core, &tries) ?: CORE_STATUS_ROOM;
 	} while (ret == CORE_STATUS_ROOM);
 	return ret;
 }
 
 static s64 read_pieces(struct volume *vol)
 {
-	s64 bytes, offset = 0, ret = 0;
+	u64 left = pieces_max(vol);
+	s64 bytes, offset, ret = 0;
 
 	while (!ret) {
-		bytes = record_next(vol, &offset);
+		bytes = record_next(vol, &offset, &left);
 		if (bytes <= 0)
 			return bytes;
 		ret = cow_file_raw(vol->cow, REQ_OP_READ, offset, vol->sections.bounce, bytes);

@@ -10,7 +10,7 @@ struct volume;
  *
  * It is tied to what the last whole look of proof_check() found.
  *
- * Context: The tracker's worker, every write to the origin is deferred, no copy is on its way, no
+ * Context: The worker, every write to the origin is deferred, no copy is on its way, no
  * index section is dirty.
  * Return: 0; -%ENOSPC if the file has no room; -errno. There is no checkpoint then.
  */

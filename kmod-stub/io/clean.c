@@ -39,7 +39,7 @@ void clean_break(struct volume *vol)
 	shutter_look_soon(vol);
 }
 
-/* Preserve or checkpoint what these sectors of the origin hold, before they are written raw. */
+/* Preserve or record what these sectors of the origin hold, before they are written raw. */
 static int prepare_sectors(struct volume *vol, sector_t sector, sector_t nr_sectors)
 {
 	struct core_range range;

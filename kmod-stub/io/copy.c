@@ -186,6 +186,7 @@ static int commit_run(struct volume *vol, u64 block, unsigned int count)
 {
 	struct ring *ring = snapshot_ring(vol->snap);
 	u64 section = 0;
+	unsigned int tries = 0;
 	int err;
 
 	while (count) {
@@ -210,12 +211,13 @@ static int commit_run(struct volume *vol, u64 block, unsigned int count)
 		if (ret > 0) {
 			block += ret;
 			count -= ret;
+			tries = 0;
 			continue;
 		}
 		if (ret == CORE_STATUS_MISS)
-			err = sections_load(vol, section);
+			err = sections_again(vol, section, &tries);
 		else
-			err = ret == CORE_STATUS_ROOM ? room_make(&vol->core) : ret;
+			err = ret == CORE_STATUS_ROOM ? room_again(&vol->core, &tries) : ret;
 		if (err || !ret)
 			return err;
 	}

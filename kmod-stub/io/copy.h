@@ -15,7 +15,7 @@ struct volume;
  * @ranges: sorted by sector
  *
  * Returns early, without an error, if the device leaves snapshot mode or fails.
- * Context: The tracker's worker.
+ * Context: The worker.
  */
 void copy_ranges(struct volume *vol, const struct core_range *ranges, unsigned int count);
 

@@ -30,11 +30,13 @@ static bool is_scarce(const struct fill *fill, struct core *core)
 {
 	struct fill_level level;
 	unsigned long flags;
+	bool scarce;
 
 	core_lock(core, flags);
 	level = fill_level(core);
+	scarce = fill_room(&level) < fill_low_mark(fill, &level) / 4;
 	core_unlock(core, flags);
-	return fill_room(&level) < fill_low_mark(fill, &level) / 4;
+	return scarce;
 }
 
 void fill_yield(struct fill *fill, struct core *core)

@@ -140,7 +140,7 @@ static u64 section_offset(u64 section)
 }
 
 /* Between the sections that are written the file must show none: it may have been written raw. */
-static int export_sections(struct core *core, struct engine *engine, struct file *file)
+static int export_sections(struct engine *engine, struct file *file)
 {
 	s64 nr_sections = wasm_stat(engine, CORE_STAT_NR_SECTIONS);
 	s64 from = 0, section, ret;
@@ -186,14 +186,14 @@ static int export_header(struct engine *engine, struct file *file)
 }
 
 /* The header says "clean" only once the index is durable. */
-noinline int handover_export(struct core *core, struct engine *engine, struct cow_file *cow)
+noinline int handover_export(struct engine *engine, struct cow_file *cow)
 {
 	struct file *file = cow_file_open(cow);
 	int err, close_err;
 
 	if (IS_ERR(file))
 		return PTR_ERR(file);
-	err = export_sections(core, engine, file);
+	err = export_sections(engine, file);
 	if (!err)
 		err = vfs_fsync(file, 0);
 	if (!err)

@@ -5,7 +5,6 @@
 
 #include <linux/types.h>
 
-struct core_run;
 struct cow_file;
 struct core;
 struct engine;
@@ -57,6 +56,6 @@ int handover_mark_shared(struct core *core, const struct cow_file *cow);
  * The file is unpinned in every case. Context: no other caller of @engine; the filesystem is not
  * frozen.
  */
-int handover_export(struct core *core, struct engine *engine, struct cow_file *cow);
+int handover_export(struct engine *engine, struct cow_file *cow);
 
 #endif

@@ -19,7 +19,7 @@ struct late {
 };
 
 void late_init(struct late *late);
-/* late_take() - Hold a write. Context: Any. */
+/* late_take() - Defer a write. Context: Any. */
 void late_take(struct volume *vol, struct bio *bio);
 /* late_decide() - Put what was deferred here before the worker. Context: Process context. */
 void late_decide(struct volume *vol);

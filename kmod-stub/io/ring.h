@@ -14,7 +14,7 @@ struct ring;
 /**
  * ring_create() - A ring for the copies of a snapshot.
  * @bios: a reserve of their own for its writes, since the common one may be in the hands of writes
- * that are held
+ * that are deferred
  *
  * Return: NULL without memory.
  */
@@ -33,7 +33,7 @@ void ring_add_block(struct ring *ring, struct bio *bio, u64 position, unsigned i
 /**
  * ring_wait_free() - Sleep until at least one block is free.
  *
- * Return: how many are. Context: the tracker's worker.
+ * Return: how many are. Context: the worker.
  */
 unsigned int ring_wait_free(struct ring *ring);
 
@@ -44,7 +44,7 @@ unsigned int ring_wait_free(struct ring *ring);
 void ring_publish(struct ring *ring, unsigned int count);
 
 /**
- * ring_flush() - Start writing what was published to the COW file. Context: the tracker's worker.
+ * ring_flush() - Start writing what was published to the COW file. Context: the worker.
  */
 void ring_flush(struct ring *ring);
 

@@ -8,6 +8,9 @@
 #include "io/volume.h"
 #include "killable.h"
 
+#define STEPS_MORE 64
+#define MISSES_MAX 1000 /* readers may put sections out of memory that others have loaded */
+
 /* @engine is whose section it is: it may not be the device's any more when the I/O has ended. */
 struct section_io {
 	struct engine *engine;
@@ -187,11 +190,15 @@ int sections_flush(struct volume *vol)
 
 static int all_steps(struct volume *vol, enum core_export what, u64 value)
 {
+	/* Each section is written once, or twice if it is changed meanwhile. */
+	u64 most =
+		core_nr_blocks(&vol->core) * 2 / (COW_SECTION_BYTES / sizeof(__le64)) + STEPS_MORE;
 	s64 ret;
 
 	mutex_lock(&vol->core.io_lock);
 	do {
-		ret = step(vol, what, value);
+		ret = most-- ? step(vol, what, value) :
+			       core_distrust(&vol->core, what, CORE_SECTION_WRITE);
 	} while (ret > CORE_SECTION_READY);
 	mutex_unlock(&vol->core.io_lock);
 	return ret;
@@ -200,6 +207,13 @@ static int all_steps(struct volume *vol, enum core_export what, u64 value)
 int sections_load(struct volume *vol, u64 section)
 {
 	return all_steps(vol, CORE_SECTION_REQUEST, section);
+}
+
+int sections_again(struct volume *vol, u64 section, unsigned int *tries)
+{
+	if ((*tries)++ > MISSES_MAX)
+		return core_distrust(&vol->core, CORE_MISS_SECTION, section);
+	return sections_load(vol, section);
 }
 
 /* What the bitmaps take in incremental mode, if it is less than there is, else 0. */

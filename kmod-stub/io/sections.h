@@ -30,6 +30,13 @@ void sections_exit(struct volume *vol);
  */
 int sections_load(struct volume *vol, u64 section);
 
+/**
+ * sections_again() - sections_load(), for a call that is repeated. A core that misses sections
+ * again and again has come to its end.
+ * @tries: so far, 0 at first
+ */
+int sections_again(struct volume *vol, u64 section, unsigned int *tries);
+
 /** sections_flush() - Write every dirty section to the COW file. Return: 0 or -errno. */
 int sections_flush(struct volume *vol);
 

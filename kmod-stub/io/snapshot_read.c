@@ -175,6 +175,7 @@ static bool serve(struct snapshot_read *read, bool may_wait)
 {
 	struct volume *vol = read->snap->vol;
 	struct core_run runs[READ_RUNS];
+	unsigned int tries = 0;
 	u64 section = 0;
 	s64 i, ret;
 
@@ -183,7 +184,7 @@ static bool serve(struct snapshot_read *read, bool may_wait)
 		if (ret == CORE_STATUS_MISS) {
 			if (!may_wait)
 				return false;
-			ret = sections_load(vol, section);
+			ret = sections_again(vol, section, &tries);
 		} else if (!ret) {
 			ret = -EIO;
 		}
@@ -191,6 +192,8 @@ static bool serve(struct snapshot_read *read, bool may_wait)
 			core_fail(&vol->core, ret, "a snapshot read could not be planned");
 			read->status = BLK_STS_IOERR;
 		}
+		if (ret > 0)
+			tries = 0;
 		for (i = 0; i < ret; i++)
 			read_planned(read, &runs[i]);
 	}

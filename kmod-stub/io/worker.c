@@ -50,8 +50,8 @@ static int compare_ranges(const void *a, const void *b)
 	return left < right ? -1 : left > right;
 }
 
-/* For what release() found in the way. */
-static void wait_to_release(struct volume *vol, struct bio *bio)
+/* For what tracker_release() found in the way. */
+static void wait_to_release(struct volume *vol, struct bio *bio, unsigned int *tries)
 {
 	sector_t sector = 0, nr_sectors = tracker_range(vol, bio, &sector);
 	int err;
@@ -59,7 +59,7 @@ static void wait_to_release(struct volume *vol, struct bio *bio)
 	if (READ_ONCE(vol->core.error)) {
 		cow_writes_wait(&vol->writes);
 	} else if (!READ_ONCE(vol->core.snapshot_mode)) {
-		err = room_make(&vol->core);
+		err = room_again(&vol->core, tries);
 		if (err)
 			core_fail(&vol->core, err,
 				  "there is no memory to record a write; a full backup is needed");
@@ -94,8 +94,10 @@ static void release_batch(struct volume *vol, struct bio_list *batch)
 	blk_finish_plug(&plug);
 
 	while ((bio = bio_list_pop(&blocked))) {
+		unsigned int tries = 0;
+
 		while (!tracker_release(vol, bio))
-			wait_to_release(vol, bio);
+			wait_to_release(vol, bio, &tries);
 	}
 }
 

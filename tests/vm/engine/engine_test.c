@@ -1,15 +1,17 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* Exercises engine.c alone, at load. insmod fails if a check failed; what was measured is in the log. */
 
+#include <linux/err.h>
 #include <linux/ktime.h>
+#include <linux/mm.h>
 #include <linux/module.h>
 #include <linux/sched.h>
 #include <linux/sched/task_stack.h>
 #include <linux/spinlock.h>
 #include <linux/vmalloc.h>
 
-#include "dattobd.h"
 #include "core/core_wasm.h"
+#include "core/engine.h"
 
 #define SECTORS_PER_GIB (1ULL << 21)
 #define CACHE_BYTES (1 << 20)

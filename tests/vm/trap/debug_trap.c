@@ -15,6 +15,12 @@
 #include "control/devices.h"
 #include "core/core_wasm.h"
 
+/* A reload that was refused has none. */
+static bool has_core(unsigned int minor)
+{
+	return minor < max_snap_devices && devices[minor] && devices[minor]->vol.core.engine;
+}
+
 static void make_trap(struct dattobd_device *dev)
 {
 	unsigned long flags;
@@ -35,7 +41,7 @@ static int set_debug_trap(const char *value, const struct kernel_param *param)
 	if (err)
 		return err;
 	mutex_lock(&devices_lock);
-	if (minor < max_snap_devices && devices[minor])
+	if (has_core(minor))
 		make_trap(devices[minor]);
 	else
 		err = -ENOENT;
@@ -54,7 +60,7 @@ static int set_debug_lie(const char *value, const struct kernel_param *param)
 	if (sscanf(value, "%u %31s %lld", &minor, export, &returned) != 3)
 		return -EINVAL;
 	mutex_lock(&devices_lock);
-	if (minor < max_snap_devices && devices[minor]) {
+	if (has_core(minor)) {
 		core_lock(&devices[minor]->vol.core, flags);
 		err = engine_lie(devices[minor]->vol.core.engine, export, returned);
 		core_unlock(&devices[minor]->vol.core, flags);
