@@ -87,6 +87,7 @@ static int fit(struct dattobd_device *dev, struct growth_piece *piece)
 	unsigned long flags;
 	s64 room, ret;
 
+	static_assert(COPY_PIECE <= CORE_SLICE_BLOCKS);
 	piece->count = min_t(u64, piece->count, COPY_PIECE);
 	core_lock(&dev->vol.core, flags);
 	room = wasm_stat(dev->vol.core.engine, CORE_STAT_ROOM);
@@ -119,7 +120,8 @@ static int part_from_snapshot(struct dattobd_device *dev, const struct growth_pi
 	s64 ret = 0;
 
 	if (piece->was_free)
-		ret = room_ask(&dev->vol.core, wasm_mask_extent, piece->block, piece->count);
+		ret = in_slices(room_ask, &dev->vol.core, CORE_SLICE_BLOCKS, wasm_mask_extent,
+				piece->block, piece->count);
 	core_lock(&dev->vol.core, flags);
 	if (!ret)
 		ret = dev->vol.core.error;
@@ -239,7 +241,6 @@ int expand_cow_file(struct dattobd_device *dev, u64 bytes, u64 reserve)
 	return err;
 }
 
-/* Interrupts are off in each call. */
 static s64 mark_grown(struct dattobd_device *dev)
 {
 	u64 offset = dev->growth.from * COW_BLOCK_SECTORS, sector, count;
@@ -249,8 +250,8 @@ static s64 mark_grown(struct dattobd_device *dev)
 		count = cow_file_map(dev->vol.cow, offset, &sector);
 		if (!count)
 			return 0;
-		count = min_t(u64, count, CORE_MASK_CHUNK_BLOCKS * COW_BLOCK_SECTORS);
-		ret = room_ask(&dev->vol.core, wasm_mark, sector, count);
+		ret = in_slices(room_ask, &dev->vol.core, CORE_SLICE_SECTORS, wasm_mark, sector,
+				count);
 	}
 	return ret;
 }

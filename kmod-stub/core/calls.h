@@ -66,7 +66,7 @@ static inline s64 wasm_is_copied(struct engine *engine, u64 sector, u64 nr_secto
 
 static inline s64 wasm_plan_copy(struct engine *engine, u64 nr_ranges, u64 max_blocks)
 {
-	return engine_ask(engine, CORE_PLAN_COPY, nr_ranges, max_blocks, 0, max_blocks);
+	return engine_ask(engine, CORE_PLAN_COPY, nr_ranges, max_blocks, 0, 128);
 }
 
 static inline s64 wasm_commit_copy(struct engine *engine, u64 block, u64 count)
@@ -76,7 +76,7 @@ static inline s64 wasm_commit_copy(struct engine *engine, u64 block, u64 count)
 
 static inline s64 wasm_plan_read(struct engine *engine, u64 sector, u64 nr_sectors)
 {
-	return engine_ask(engine, CORE_PLAN_READ, sector, nr_sectors, 0, 16384);
+	return engine_ask(engine, CORE_PLAN_READ, sector, nr_sectors, 0, 32);
 }
 
 static inline s64 wasm_room_wanted(struct engine *engine)
@@ -106,7 +106,7 @@ static inline s64 wasm_section_request(struct engine *engine, u64 section)
 
 static inline s64 wasm_set_cache(struct engine *engine, u64 cache_bytes)
 {
-	return engine_ask(engine, CORE_SET_CACHE, cache_bytes, 0, 0, 2);
+	return engine_ask(engine, CORE_SET_CACHE, cache_bytes, 0, 0, 3);
 }
 
 static inline s64 wasm_io_section(struct engine *engine)

@@ -12,6 +12,7 @@
 #include "core/calls.h"
 
 #define MIB (1024ULL * 1024)
+#define CORE_SLICE_SECTORS (CORE_SLICE_BLOCKS * COW_BLOCK_SECTORS)
 
 /** struct core_counters - What only the core knows, read at one moment. */
 struct core_counters {
@@ -70,6 +71,16 @@ void core_counters(struct core *core, struct core_counters *counters);
 static inline u64 core_nr_blocks(const struct core *core)
 {
 	return DIV_ROUND_UP_ULL(core->nr_sectors, COW_BLOCK_SECTORS);
+}
+
+/**
+ * core_slice() - How much of a range one call of the core may be asked about (docs/CORE.md).
+ * @at, @count: the range, in blocks or sectors
+ * @most: %CORE_SLICE_BLOCKS or %CORE_SLICE_SECTORS
+ */
+static inline u64 core_slice(u64 at, u64 count, u64 most)
+{
+	return min(count, most - at % most);
 }
 
 /**

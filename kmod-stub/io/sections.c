@@ -8,6 +8,8 @@
 #include "io/volume.h"
 #include "killable.h"
 
+#define AGAIN_MAX 4096 /* the core has fewer slots than that takes */
+
 /* @engine is whose section it is: it may not be the device's any more when the I/O has ended. */
 struct section_io {
 	struct engine *engine;
@@ -87,7 +89,7 @@ static s64 request(struct volume *vol, enum core_export what, u64 value, struct 
 		ret = what == CORE_SECTION_REQUEST ? wasm_section_request(engine, value) :
 						     wasm_set_cache(engine, value);
 	}
-	if (ret > CORE_SECTION_READY) {
+	if (ret == CORE_SECTION_READ || ret == CORE_SECTION_WRITE) {
 		err = get_io(vol, ret == CORE_SECTION_WRITE, io);
 		if (err)
 			ret = err;
@@ -127,7 +129,7 @@ static s64 step(struct volume *vol, enum core_export what, u64 value)
 	bool reading = asked == CORE_SECTION_READ;
 	int err;
 
-	if (asked <= CORE_SECTION_READY)
+	if (asked <= CORE_SECTION_READY || asked == CORE_SECTION_AGAIN)
 		return asked;
 	if (!reading && (shutter_prove(vol) || !cow_writes_begin(&vol->writes)))
 		return vol->core.error;
@@ -187,11 +189,15 @@ int sections_flush(struct volume *vol)
 
 static int all_steps(struct volume *vol, enum core_export what, u64 value)
 {
+	unsigned int again = 0;
 	s64 ret;
 
 	mutex_lock(&vol->core.io_lock);
 	do {
 		ret = step(vol, what, value);
+		if (ret == CORE_SECTION_AGAIN && ++again > AGAIN_MAX)
+			ret = -ENOTRECOVERABLE;
+		cond_resched();
 	} while (ret > CORE_SECTION_READY);
 	mutex_unlock(&vol->core.io_lock);
 	return ret;
