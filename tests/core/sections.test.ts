@@ -321,6 +321,21 @@ for (const engine of ENGINES) {
     bench.close();
   });
 
+  test('set_cache(): bitmaps that take frames meanwhile move no section onto another', () => {
+    const bench = new Bench(engine, { nrSectors: 1n << 30n, cacheBytes: 40n * 32768n });
+    const first = Number(bench.stat('FPOS'));
+    for (let n = 0n; n < 40n; n++) bench.commit(n * SECTION_BLOCKS, 1n);
+    assert.is(bench.call('set_cache', 0n), WRITE);
+    const section = bench.call('io_section');
+    bench.writeOut(() => {
+      for (let leaf = 100n; leaf < 160n; leaf++) bench.call('mask_extent', leaf * 32768n, 1n);
+    });
+    assert.ok(section < 40n);
+    while (bench.call('set_cache', 0n) === WRITE) bench.writeOut();
+    for (let n = 0n; n < 40n; n++) assert.equal(bench.planRead(n * SECTION_SECTORS, 8n), [[first + Number(n), 1, COW]]);
+    bench.close();
+  });
+
   test('set_cache(): a section changed while it is written stays', () => {
     const bench = new Bench(engine, { nrSectors: 2097152n, cacheBytes: 17n * 32768n });
     for (let section = 0n; section < 17n; section++) bench.commit(section * SECTION_BLOCKS, 1n);
