@@ -19,6 +19,12 @@ struct core_counters {
 	u64 fsize, seqid, version, nr_changed;
 };
 
+/** struct core_report - A failure that is not in the kernel's log yet. @what: NULL if there is none */
+struct core_report {
+	int error;
+	const char *what;
+};
+
 /**
  * struct core
  * @lock: serialises calls of the core, and makes the decision about a write one step with the
@@ -28,6 +34,8 @@ struct core_counters {
  * @nr_sectors: size of the origin that the core was made for
  * @snapshot_mode: else incremental; under @lock
  * @error: first errno that failed the device; set once, under @lock
+ * @report, @report_work: a failure is printed without @lock, since a console may be slow; @report is
+ * under @lock
  * @counters: the last good ones
  * @io_lock: one section load or write-back, or change of the memory's size, at a time
  * @wq, @work: the device's worker, which a failure wakes
@@ -39,6 +47,8 @@ struct core {
 	sector_t nr_sectors;
 	bool snapshot_mode;
 	int error;
+	struct core_report report;
+	struct work_struct report_work;
 	struct core_counters counters;
 	struct mutex io_lock;
 	struct workqueue_struct *wq;
@@ -51,6 +61,9 @@ struct core {
 void core_init(struct core *core, unsigned int minor);
 void core_exit(struct core *core);
 
+/** core_drop_engine() - Free the engine. Context: nobody else calls the core but core_print(). */
+void core_drop_engine(struct core *core);
+
 /**
  * core_fail() - Put the device in the failed state: the first errno is kept, deferred writes are
  * released, snapshot reads give -EIO, and the origin goes on untouched.
@@ -59,8 +72,18 @@ void core_exit(struct core *core);
  */
 void core_fail(struct core *core, int error, const char *what);
 
-/** core_fail_locked() - The same, under core_lock. */
+/**
+ * core_fail_locked() - The same, under core_lock. A work prints it, unless the caller does so by
+ * core_print() before.
+ */
 void core_fail_locked(struct core *core, int error, const char *what);
+
+/**
+ * core_print() - Print why the device failed, or its core came to its end, if nobody has.
+ *
+ * Context: Process context, core_lock not held.
+ */
+void core_print(struct core *core);
 
 /** core_end() - Nothing is deferred, copied or read any more from here on. */
 void core_end(struct core *core);

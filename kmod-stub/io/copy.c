@@ -234,6 +234,7 @@ static void fail_copy(struct volume *vol, int error, const char *what)
 	if (wanted(vol))
 		core_fail_locked(&vol->core, error, what);
 	core_unlock(&vol->core, flags);
+	core_print(&vol->core);
 }
 
 /*
