@@ -138,14 +138,15 @@ static int growth_take(struct dattobd_device *dev, const struct growth_piece *pi
 {
 	u64 end = piece->end / COW_BLOCK_SECTORS, reads;
 	unsigned long flags;
-	int err = part_from_snapshot(dev, piece, &reads);
+	int err;
 
-	if (err)
-		return err;
-	/* Whatever comes now, it stays in the file, so that expand_end() lists it. */
+	/* Whatever comes now, and were it half of a mask, it stays in the file: expand_end() lists it. */
 	if (piece->was_free)
 		dev->growth.masked_end = max(dev->growth.masked_end,
 					     DIV_ROUND_UP_ULL(piece->end, COW_BLOCK_SECTORS));
+	err = part_from_snapshot(dev, piece, &reads);
+	if (err)
+		return err;
 	err = snapshot_drain_reads(dev->vol.snap, reads, stop_of(dev));
 	if (err)
 		return err;
