@@ -1,11 +1,12 @@
-// C, the change bitmap, one bit per block, and its summary, one bit per section.
+// C, the change bitmap, one bit per block.
 //
 // Bits are worked on 64 at a time. Wasm takes shift counts of i64 modulo 64, so a block number serves as a bit number.
 
-import { BLOCK_SECTORS, COW_VERSION_CHANGED_BLOCKS, SECTION_ENTRIES, STATUS_ROOM } from './layout';
+import { BLOCK_SECTORS, COW_VERSION_CHANGED_BLOCKS, EINVAL, SECTION_ENTRIES, SLICE_BLOCKS, STATUS_ROOM } from './layout';
 import { Area, CHANGED, Device, LEAF_BLOCKS, ONES, ZEROS } from './memory';
 import { Header } from './header';
 import { is_whole_leaf, last_in_leaf, leaf_at, leaf_of, word_offset, writable_leaf } from './leaves';
+import { summarize } from './summary';
 
 /** The word of C that holds a block's bit. */
 @inline
@@ -29,14 +30,6 @@ export function bits_between(first: u64, last: u64): u64 {
 @inline
 export function last_in_word(block: u64, last: u64): u64 {
   return min<u64>(block | 63, last);
-}
-
-/** Notes in the summary that the section of a block has changed blocks. */
-@inline
-export function summarize(block: u64): void {
-  const section = block / SECTION_ENTRIES;
-  const at = Area.summary + <usize>((section >> 6) << 3);
-  store<u64>(at, load<u64>(at) | (<u64>1 << section));
 }
 
 /** Adds to nr_changed_blocks, which headers of version 0 do not keep. */
@@ -90,9 +83,10 @@ function mark_leaf(first: u64, last: u64, unmasked: bool): i64 {
  * Marks blocks first..last.
  *
  * @param unmasked leave those of the mask alone
- * @returns number of blocks newly marked; STATUS_ROOM: some may be marked
+ * @returns number of blocks newly marked; STATUS_ROOM: some may be marked; -EINVAL if they are more than a slice
  */
 export function mark_blocks(first: u64, last: u64, unmasked: bool): i64 {
+  if (last - first >= SLICE_BLOCKS) return -EINVAL;
   let nr: i64 = 0;
   for (let block = first; block <= last; block = (block | (LEAF_BLOCKS - 1)) + 1) {
     const marked = mark_leaf(block, last_in_leaf(block, last), unmasked);
@@ -123,7 +117,8 @@ function are_copied(first: u64, last: u64): bool {
  *
  * @param sector first sector of the range
  * @param nr_sectors its length; what lies past the end of the origin is ignored
- * @returns number of blocks newly marked; STATUS_ROOM: some may be marked, make room and ask again
+ * @returns number of blocks newly marked; STATUS_ROOM: some may be marked, make room and ask again; -EINVAL, and none is
+ *          marked, if they are more than a slice
  */
 export function mark(sector: i64, nr_sectors: i64): i64 {
   const end = Device.nr_sectors;
@@ -146,13 +141,14 @@ export function mark(sector: i64, nr_sectors: i64): i64 {
  *
  * @param sector first sector of the range
  * @param nr_sectors its length; what lies past the end of the origin is ignored
- * @returns 1 or 0; 1 for a range that touches no block
+ * @returns 1 or 0; 1 for a range that touches no block; -EINVAL if they are more than a slice
  */
 export function is_copied(sector: i64, nr_sectors: i64): i64 {
   const end = Device.nr_sectors;
   if (<u64>sector >= end || nr_sectors == 0) return 1;
   const first = <u64>sector / BLOCK_SECTORS;
   const last = (<u64>sector + min<u64>(nr_sectors, end - sector) - 1) / BLOCK_SECTORS;
+  if (last - first >= SLICE_BLOCKS) return -EINVAL;
   if (first >> 6 != last >> 6) return are_copied(first, last);
   return !(bits_between(first, last) & ~changed_word(first));
 }

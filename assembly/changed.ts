@@ -1,16 +1,9 @@
 // C in chunks, as the larger core of an origin that has grown takes it over.
 
-import { EINVAL, MASK_CHUNK_BLOCKS, MASK_CHUNK_BYTES, STATUS_ROOM } from './layout';
+import { EINVAL, STATUS_ROOM } from './layout';
 import { BUFFER, CHANGED, Device, chunks_of } from './memory';
-import { summarize } from './bitmap';
-import { copy_chunk, is_empty_chunk, replace_chunk } from './mask';
-
-/** Notes in the summary which sections of a chunk of C, which lies in the buffer, have bits. */
-export function summarize_chunk(chunk: u64): void {
-  for (let at: usize = 0; at < MASK_CHUNK_BYTES; at += 8) {
-    if (load<u64>(BUFFER + at)) summarize(chunk * MASK_CHUNK_BLOCKS + (<u64>at << 3));
-  }
-}
+import { chunk_ready, copy_chunk, is_empty_chunk, replace_chunk } from './mask';
+import { summarize_chunk } from './summary';
 
 /**
  * Copies a chunk of C to the buffer.
@@ -33,7 +26,7 @@ export function changed_export(chunk: i64): i64 {
  */
 export function changed_import(chunk: i64): i64 {
   if (<u64>chunk >= chunks_of(Device.nr_blocks)) return -EINVAL;
-  if (!replace_chunk(CHANGED, chunk, BUFFER)) return STATUS_ROOM;
-  summarize_chunk(chunk);
+  if (!chunk_ready()) return STATUS_ROOM;
+  summarize_chunk(chunk, replace_chunk(CHANGED, chunk, BUFFER));
   return 0;
 }

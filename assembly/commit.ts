@@ -1,6 +1,6 @@
 // Commit: blocks that are being copied get their positions, their index entries and their bits.
 
-import { BLOCK_BYTES, EFBIG, EINVAL, ENTRY_BYTES, MODE_SNAPSHOT, SECTION_ENTRIES, STATUS_MISS, STATUS_ROOM } from './layout';
+import { BLOCK_BYTES, COMMIT_BLOCKS_MAX, EFBIG, EINVAL, ENTRY_BYTES, MODE_SNAPSHOT, SECTION_ENTRIES, STATUS_MISS, STATUS_ROOM } from './layout';
 import { Device } from './memory';
 import { bits_between, can_set_changed, changed_word, count_changed, set_changed } from './bitmap';
 import { Header } from './header';
@@ -82,7 +82,7 @@ function commit_entries(first: u64, count: u64): i64 {
  *
  * @param block first block
  * @param count number of blocks
- * @returns number of blocks committed, from the first on; -EFBIG if there is no room for the first; STATUS_MISS if the
+ * @returns number of blocks committed, from the first on, COMMIT_BLOCKS_MAX at most; -EFBIG if there is no room for the first; STATUS_MISS if the
  *          first needs a section, STATUS_ROOM if it needs more memory for bitmaps; -EINVAL if it is past the end or copied
  *          already, in incremental mode, or if fpos points into the index
  */
@@ -90,7 +90,7 @@ export function commit_copy(block: i64, count: i64): i64 {
   if (Device.mode != MODE_SNAPSHOT || <u64>block >= Device.nr_blocks) return -EINVAL;
   if (Header.fpos < Device.data_offset / BLOCK_BYTES) return -EINVAL;
   if (!count) return 0;
-  const nr = min<u64>(min<u64>(count, Device.nr_blocks - block), room());
+  const nr = min<u64>(min<u64>(min<u64>(count, COMMIT_BLOCKS_MAX), Device.nr_blocks - block), room());
   if (!nr) return -EFBIG;
 
   let done: u64 = 0;

@@ -11,14 +11,18 @@
 // One I/O is under way at a time. What it was for is kept (Io), so that a write that is never reported done leaves its
 // section dirty, and a read that is never reported done leaves its slot free.
 
-import { BLOCK_BYTES, COW_HEADER_SIZE, ENTRY_BYTES, EINVAL, MODE_SNAPSHOT, SECTION_BYTES, SECTION_ENTRIES } from './layout';
-import { SECTION_READ, SECTION_READY, SECTION_WRITE, STATUS_MISS } from './layout';
-import { Area, bytes_wanted, Device, frames_there, grow_slots, slots_allowed, slots_there } from './memory';
+import { COW_HEADER_SIZE, ENTRY_BYTES, EINVAL, MODE_SNAPSHOT, SECTION_BYTES, SECTION_ENTRIES } from './layout';
+import { SECTION_AGAIN, SECTION_READ, SECTION_READY, SECTION_WRITE } from './layout';
+import { Area, bytes_wanted, Device, DIRTY_GROUPS, frames_there, grow_slots, slots_allowed, slots_there } from './memory';
+import { clear_group, next_group, set_group } from './summary';
 
 const SLOT_MASK: u32 = 0x00ffffff;
 const ON_FILE: u32 = 1 << 30;
 const DIRTY: u32 = 1 << 31;
 const REFERENCED: u32 = 1 << 31;
+
+/** Slots that one call looks at, at most. */
+const SLOTS_AT_ONCE: u32 = 512;
 
 const IO_NONE: u32 = 0;
 const IO_READ: u32 = 1;
@@ -30,6 +34,9 @@ export class Sections {
   static nr_dirty: u32 = 0;
   /** Slot that the clock looks at next. */
   static hand: u32 = 0;
+  /** Slot at which the search for a free one goes on, and the first that set_cache() has not looked at yet. */
+  static search: u32 = 0;
+  static cut: u32 = 0;
   /** The file was loaded: every section counts as ON_FILE. */
   static all_on_file: bool = false;
   /** Section named by the last STATUS_MISS. */
@@ -95,6 +102,7 @@ export function section_changed(section: u64): void {
   assert(entry & SLOT_MASK);
   if (entry & DIRTY) return;
   store<u32>(at, entry | DIRTY);
+  set_group(DIRTY_GROUPS, section);
   Sections.nr_dirty++;
 }
 
@@ -103,18 +111,22 @@ export function trust_file_sections(): void {
   Sections.all_on_file = true;
 }
 
-/** A checkpoint was loaded: the file holds the sections that have changed blocks, and of others what lay there before. */
-export function trust_changed_sections(): void {
-  for (let section = next_summarized(0); section < Device.nr_sections; section = next_summarized(section + 1)) {
+/**
+ * A chunk of C was loaded from a checkpoint: the file holds those of its 64 sections that have changed blocks, whose bits in
+ * `sections` are set, and of others what lay there before.
+ */
+export function trust_sections(chunk: u64, sections: u64): void {
+  if (Device.mode != MODE_SNAPSHOT) return;
+  for (let bits = sections; bits; bits &= bits - 1) {
+    const section = (chunk << 6) + ctz<u64>(bits);
+    if (section == Device.nr_sections) break; // the tail block, which is in none
     const at = table_at(section);
     store<u32>(at, load<u32>(at) | ON_FILE);
   }
 }
 
-/** Drops the index: nothing is resident, nothing dirty. */
+/** Drops the index, on the way to incremental mode: nobody looks at the two tables any more, whatever is in them. */
 export function drop_sections(): void {
-  memory.fill(Area.sections, 0, <usize>Device.nr_sections << 2);
-  memory.fill(Area.owners, 0, <usize>Area.nr_frames << 2);
   Sections.nr_resident = 0;
   Sections.nr_dirty = 0;
   Io.kind = IO_NONE;
@@ -126,22 +138,32 @@ function abandon_io(): void {
   Io.kind = IO_NONE;
 }
 
+/** First dirty section of a group from `from` on; NR_SECTIONS or more if none. */
+function dirty_in_group(from: u64): u64 {
+  const end = min<u64>((from | 63) + 1, Device.nr_sections);
+  for (let section = from; section < end; section++) {
+    if (load<u32>(table_at(section)) & DIRTY) return section;
+  }
+  return Device.nr_sections;
+}
+
 /** Hands a dirty section out for writing. */
 function hand_out(section: u64, slot: u32): void {
   const at = table_at(section);
   store<u32>(at, load<u32>(at) & ~DIRTY);
+  if (dirty_in_group(section & ~63) >= Device.nr_sections) clear_group(DIRTY_GROUPS, section);
   Sections.nr_dirty--;
   Io.kind = IO_WRITE;
   Io.section = section;
   Io.slot = slot;
 }
 
-/** Moves the clock's hand to a slot that is free or unused since the last turn. Ends within two turns. */
+/** Moves the clock's hand to a slot that is free or unused since the last turn, or past so many that are used. */
 function find_victim(): u32 {
   const first = Area.nr_leaf_frames;
   const end = first + slots_there();
   let slot = Sections.hand >= first && Sections.hand < end ? Sections.hand : first;
-  for (;;) {
+  for (let nr: u32 = 0; nr < SLOTS_AT_ONCE; nr++) {
     const at = owner_at(slot);
     const owner = load<u32>(at);
     if (!(owner & REFERENCED)) break;
@@ -171,14 +193,24 @@ function settle(section: u64, slot: u32): void {
   Sections.nr_resident++;
 }
 
-/** A frame that no section is in, nor will be: behind the slots, or a slot. 0 if there is none. */
+/** Is a section neither in a slot, nor on its way there? */
+@inline
+function is_free(slot: u32): bool {
+  return !load<u32>(owner_at(slot)) && (Io.kind != IO_READ || Io.slot != slot);
+}
+
+/** A frame that no section is in, nor will be: behind the slots, or a slot but the first. 0 if it finds none; later it may. */
 function find_free(): u32 {
   const first = Area.nr_leaf_frames;
   const end = first + slots_there();
-  if (end < frames_there()) return end;
-  if (Sections.nr_resident >= slots_there()) return 0;
-  for (let slot = end - 1; slot > first; slot--) {
-    if (!load<u32>(owner_at(slot)) && (Io.kind != IO_READ || Io.slot != slot)) return slot;
+  // With fewer slots than before set_cache() there may be a section in it yet.
+  if (end < frames_there() && is_free(end)) return end;
+  if (end <= first + 1 || Sections.nr_resident >= slots_there()) return 0;
+  let slot = Sections.search > first && Sections.search < end ? Sections.search : end - 1;
+  for (let nr: u32 = 0; nr < SLOTS_AT_ONCE; nr++) {
+    if (is_free(slot)) return slot;
+    slot = slot > first + 1 ? slot - 1 : end - 1;
+    Sections.search = slot;
   }
   return 0;
 }
@@ -189,6 +221,7 @@ function find_free(): u32 {
  * @returns false if there is no frame for it
  */
 export function move_slot(slot: u32): bool {
+  if (Device.mode != MODE_SNAPSHOT) return true;
   const owner = load<u32>(owner_at(slot));
   const reading = Io.kind == IO_READ && Io.slot == slot;
   if (!owner && !reading) return true;
@@ -255,20 +288,30 @@ export function section_request(section: i64): i64 {
  * Sets the limit of the index cache: how many of the slots that init() allowed for may be used, SLOTS_MIN at least.
  *
  * @param cache_bytes limit for index sections in memory, in bytes
- * @returns SECTION_READY: it holds; SECTION_WRITE: do that I/O (io_*), report it, then ask again
+ * @returns SECTION_READY: it holds; SECTION_WRITE: do that I/O (io_*), report it, then ask again; SECTION_AGAIN: ask again
  */
 export function set_cache(cache_bytes: i64): i64 {
   abandon_io();
-  Area.slots_in_use = <u32>min<u64>(slots_allowed(cache_bytes), Area.nr_slots);
-  for (let slot = Area.nr_leaf_frames + Area.slots_in_use; slot < frames_there(); slot++) {
+  const slots = <u32>min<u64>(slots_allowed(cache_bytes), Area.nr_slots);
+  if (slots != Area.slots_in_use) Sections.cut = 0;
+  Area.slots_in_use = slots;
+  if (Device.mode != MODE_SNAPSHOT) return SECTION_READY;
+
+  // Nothing comes to a frame behind the slots, so what was looked at stays free.
+  const end = frames_there();
+  let slot = max<u32>(Area.nr_leaf_frames + slots, Sections.cut);
+  const stop = min<u32>(end, slot + SLOTS_AT_ONCE);
+  for (; slot < stop; slot++) {
     const owner = load<u32>(owner_at(slot)) & ~REFERENCED;
     if (owner && load<u32>(table_at(owner - 1)) & DIRTY) {
+      Sections.cut = slot;
       hand_out(owner - 1, slot);
       return SECTION_WRITE;
     }
     evict(slot);
   }
-  return SECTION_READY;
+  Sections.cut = slot < end ? slot : 0;
+  return slot < end ? SECTION_AGAIN : SECTION_READY;
 }
 
 /** Returns the section of the I/O asked for. */
@@ -312,18 +355,6 @@ export function section_write_done(): i64 {
   return 0;
 }
 
-/** First section >= from whose summary bit is set; NR_SECTIONS (whose bit is that of a tail without entry) if none. */
-export function next_summarized(from: u64): u64 {
-  const end = Device.nr_sections;
-  let section = from;
-  while (section < end) {
-    const bits = load<u64>(Area.summary + <usize>((section >> 6) << 3)) >> section;
-    if (bits) return section + ctz<u64>(bits);
-    section = (section | 63) + 1;
-  }
-  return end;
-}
-
 /**
  * Hands out the next dirty section for writing (io_*); section_write_done() reports it.
  *
@@ -333,12 +364,14 @@ export function next_summarized(from: u64): u64 {
 export function next_dirty_section(from: i64): i64 {
   abandon_io();
   const end = Device.nr_sections;
-  if (!Sections.nr_dirty) return end;
-  for (let section = next_summarized(from); section < end; section = next_summarized(section + 1)) {
-    const entry = load<u32>(table_at(section));
-    if (!(entry & DIRTY)) continue;
-    hand_out(section, (entry & SLOT_MASK) - 1);
-    return section;
+  if (!Sections.nr_dirty || <u64>from >= end) return end;
+  let section = dirty_in_group(from);
+  if (section >= end) {
+    const group = next_group(DIRTY_GROUPS, from);
+    if (group >= end) return end;
+    section = dirty_in_group(group);
   }
-  return end;
+  assert(section < end);
+  hand_out(section, (load<u32>(table_at(section)) & SLOT_MASK) - 1);
+  return section;
 }

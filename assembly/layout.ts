@@ -66,6 +66,13 @@ export const BUFFER_BYTES: u32 = 262144;
 export const RUNS_MAX: u32 = 16384;
 export const RUN_BYTES: u32 = 16;
 export const RANGE_BYTES: u32 = 16;
+export const SLICE_BLOCKS: u64 = 32768;
+export const PLAN_BLOCKS_MAX: u64 = 4096;
+export const PLAN_RANGES_MAX: u32 = 128;
+export const PLAN_RUNS_MAX: u32 = 128;
+export const COMMIT_BLOCKS_MAX: u32 = 1024;
+export const READ_BLOCKS_MAX: u32 = 1024;
+export const READ_RUNS_MAX: u32 = 32;
 export const SLOTS_MIN: u32 = 16;
 export const SLOTS_GROWTH: u32 = 16;
 export const MASK_CHUNK_BYTES: u32 = 32768;
@@ -113,6 +120,8 @@ export const SECTION_READY: u32 = 0;
 export const SECTION_READ: u32 = 1;
 /** write it to the file first */
 export const SECTION_WRITE: u32 = 2;
+/** ask again, there is more to do */
+export const SECTION_AGAIN: u32 = 3;
 /** bad magic */
 export const REFUSAL_BAD_MAGIC: u32 = 1;
 /** not cleanly closed */

@@ -3,7 +3,7 @@
 // A bitmap is a table of addresses: of ZEROS or ONES, which are never written to, or of a leaf of its own. Leaves are taken
 // one after the other from the frames at the begin, and never given back.
 
-import { ENOMEM, MODE_INCREMENTAL, SECTION_BYTES, SLOTS_MIN } from './layout';
+import { ENOMEM, MODE_INCREMENTAL, SECTION_BYTES, SECTION_ENTRIES, SLOTS_MIN } from './layout';
 import {
   Area,
   bytes_for_leaves,
@@ -101,26 +101,49 @@ export function writable_leaf(table: usize, block: u64): usize {
   return leaf > ONES ? leaf : own_leaf(at, leaf);
 }
 
-/** Do the 4096 bytes at `from` repeat the word `value`? */
-function repeats(from: usize, value: u64): bool {
-  for (let at = from; at < from + LEAF_BYTES; at += 8) {
-    if (load<u64>(at) != value) return false;
+/** Which of the sections of the leaf at `from` have bits? */
+function sections_with_bits(from: usize): u64 {
+  let sections: u64 = 0;
+  for (let section: u64 = 0; section < LEAF_BLOCKS / SECTION_ENTRIES; section++) {
+    const end = from + SECTION_ENTRIES / 8;
+    for (let at = from; at < end; at += 64) {
+      const bits =
+        load<u64>(at) | load<u64>(at, 8) | load<u64>(at, 16) | load<u64>(at, 24) |
+        load<u64>(at, 32) | load<u64>(at, 40) | load<u64>(at, 48) | load<u64>(at, 56);
+      if (!bits) continue;
+      sections |= <u64>1 << section;
+      break;
+    }
+    from = end;
+  }
+  return sections;
+}
+
+/** Are all bits of the leaf at `from` set? */
+function are_ones(from: usize): bool {
+  for (const end = from + LEAF_BYTES; from < end; from += 64) {
+    const bits =
+      load<u64>(from) & load<u64>(from, 8) & load<u64>(from, 16) & load<u64>(from, 24) &
+      load<u64>(from, 32) & load<u64>(from, 40) & load<u64>(from, 48) & load<u64>(from, 56);
+    if (bits != <u64>-1) return false;
   }
   return true;
 }
 
-/** Makes a leaf what lies at `from`. One is ready. */
-export function replace_leaf(at: usize, from: usize): void {
+/** Makes a leaf what lies at `from`. One is ready. Returns one bit for each of its sections: whether it has bits. */
+export function replace_leaf(at: usize, from: usize): u64 {
   const leaf: usize = load<u32>(at);
+  const sections = sections_with_bits(from);
   if (leaf > ONES) {
     memory.copy(leaf, from, LEAF_BYTES);
-  } else if (repeats(from, 0)) {
+  } else if (!sections) {
     store<u32>(at, <u32>ZEROS);
-  } else if (repeats(from, <u64>-1)) {
+  } else if (are_ones(from)) {
     store<u32>(at, <u32>ONES);
   } else {
     memory.copy(own_leaf(at, leaf), from, LEAF_BYTES);
   }
+  return sections;
 }
 
 /** Returns how much linear memory there should be before room_make(), in bytes. */

@@ -1,6 +1,6 @@
 // M, the mask bitmap: blocks whose frozen content is zeros, because they lie in a live COW file (docs/CORE.md).
 
-import { EINVAL, MASK_CHUNK_BLOCKS, MASK_CHUNK_BYTES, STATUS_ROOM } from './layout';
+import { EINVAL, MASK_CHUNK_BLOCKS, MASK_CHUNK_BYTES, SLICE_BLOCKS, STATUS_ROOM } from './layout';
 import { Area, BUFFER, CHANGED, Device, LEAF_BLOCKS, LEAF_BYTES, LEAVES_PER_CHUNK, ONES, ZEROS, chunks_of } from './memory';
 import { bits_between, last_in_word, mark_blocks } from './bitmap';
 import { is_whole_leaf, last_in_leaf, leaf_at, leaves_ready, replace_leaf, word_offset, writable_leaf } from './leaves';
@@ -34,11 +34,13 @@ function mask_leaf(first: u64, last: u64): bool {
  *
  * @param block first block
  * @param count number of blocks; what lies past the end of the origin is ignored
- * @returns 0; STATUS_ROOM: some may be masked, make room and ask again
+ * @returns 0; STATUS_ROOM: some may be masked, make room and ask again; -EINVAL, and none is masked, if they are more than
+ *          a slice
  */
 export function mask_extent(block: i64, count: i64): i64 {
   if (<u64>block >= Device.nr_blocks || !count) return 0;
   const last = last_of(block, count);
+  if (last - block >= SLICE_BLOCKS) return -EINVAL;
   for (let at = <u64>block; at <= last; at = (at | (LEAF_BLOCKS - 1)) + 1) {
     if (!mask_leaf(at, last_in_leaf(at, last))) return STATUS_ROOM;
   }
@@ -50,7 +52,8 @@ export function mask_extent(block: i64, count: i64): i64 {
  *
  * @param block first block
  * @param count number of blocks; what lies past the end of the origin is ignored
- * @returns number of blocks newly marked; STATUS_ROOM: some may be marked, make room and ask again
+ * @returns number of blocks newly marked; STATUS_ROOM: some may be marked, make room and ask again; -EINVAL, and none is
+ *          marked, if they are more than a slice
  */
 export function mark_unmasked(block: i64, count: i64): i64 {
   if (<u64>block >= Device.nr_blocks || !count) return 0;
@@ -80,20 +83,26 @@ export function copy_chunk(table: usize, chunk: u64, to: usize): void {
   }
 }
 
+/** Makes sure that a chunk can be replaced. Returns false if memory must grow first. */
+@inline
+export function chunk_ready(): bool {
+  return leaves_ready(<u32>LEAVES_PER_CHUNK);
+}
+
 /**
- * Makes a chunk of a bitmap what lies at `from`, up to the last block.
+ * Makes a chunk of a bitmap, which is ready, what lies at `from`, up to the last block.
  *
- * @returns false, and nothing changed, if memory must grow first
+ * @returns one bit for each of its 64 sections: whether it has bits
  */
-export function replace_chunk(table: usize, chunk: u64, from: usize): bool {
-  if (!leaves_ready(<u32>LEAVES_PER_CHUNK)) return false;
+export function replace_chunk(table: usize, chunk: u64, from: usize): u64 {
   const nr_blocks = min<u64>(Device.nr_blocks - chunk * MASK_CHUNK_BLOCKS, MASK_CHUNK_BLOCKS);
   if (nr_blocks < MASK_CHUNK_BLOCKS) clear_from(from, nr_blocks);
   const to = chunk_at(table, chunk);
+  let sections: u64 = 0;
   for (let leaf: usize = 0; leaf < <usize>LEAVES_PER_CHUNK; leaf++) {
-    replace_leaf(to + 4 * leaf, from + leaf * LEAF_BYTES);
+    sections |= replace_leaf(to + 4 * leaf, from + leaf * LEAF_BYTES) << (8 * leaf);
   }
-  return true;
+  return sections;
 }
 
 /** Clears the bits of a chunk from one on. */
@@ -101,6 +110,24 @@ function clear_from(chunk: usize, bit: u64): void {
   const at = chunk + (<usize>(bit >> 6) << 3);
   store<u64>(at, load<u64>(at) & ((<u64>1 << bit) - 1));
   memory.fill(at + 8, 0, chunk + MASK_CHUNK_BYTES - (at + 8));
+}
+
+/** Copies the bits of a leaf to `to` that are not set in another one. Returns how many there are. */
+function copy_difference(to: usize, from: usize, less: usize): u64 {
+  let nr: u64 = 0;
+  // A word after the other, unrolled: for what the loop itself costs.
+  for (const end = to + LEAF_BYTES; to < end; to += 32, from += 32, less += 32) {
+    const a = load<u64>(from) & ~load<u64>(less);
+    const b = load<u64>(from, 8) & ~load<u64>(less, 8);
+    const c = load<u64>(from, 16) & ~load<u64>(less, 16);
+    const d = load<u64>(from, 24) & ~load<u64>(less, 24);
+    store<u64>(to, a);
+    store<u64>(to, b, 8);
+    store<u64>(to, c, 16);
+    store<u64>(to, d, 24);
+    nr += popcnt<u64>(a) + popcnt<u64>(b) + popcnt<u64>(c) + popcnt<u64>(d);
+  }
+  return nr;
 }
 
 /**
@@ -115,14 +142,11 @@ export function mask_export(chunk: i64): i64 {
     memory.fill(BUFFER, 0, MASK_CHUNK_BYTES);
     return 0;
   }
-  copy_chunk(Area.mask, chunk, BUFFER);
+  const mask = chunk_at(Area.mask, chunk);
   const changed = chunk_at(CHANGED, chunk);
   let nr: u64 = 0;
-  for (let offset: usize = 0; offset < MASK_CHUNK_BYTES; offset += 8) {
-    const leaf: usize = load<u32>(changed + offset / LEAF_BYTES * 4);
-    const bits = load<u64>(BUFFER + offset) & ~load<u64>(leaf + (offset & (LEAF_BYTES - 1)));
-    store<u64>(BUFFER + offset, bits);
-    nr += popcnt<u64>(bits);
+  for (let leaf: usize = 0; leaf < <usize>LEAVES_PER_CHUNK; leaf++) {
+    nr += copy_difference(BUFFER + leaf * LEAF_BYTES, load<u32>(mask + 4 * leaf), load<u32>(changed + 4 * leaf));
   }
   return nr;
 }
@@ -135,5 +159,7 @@ export function mask_export(chunk: i64): i64 {
  */
 export function mask_import(chunk: i64): i64 {
   if (<u64>chunk >= chunks_of(Device.nr_blocks)) return -EINVAL;
-  return replace_chunk(Area.mask, chunk, BUFFER) ? 0 : STATUS_ROOM;
+  if (!chunk_ready()) return STATUS_ROOM;
+  replace_chunk(Area.mask, chunk, BUFFER);
+  return 0;
 }

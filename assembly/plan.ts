@@ -6,12 +6,16 @@
 
 import {
   BLOCK_SECTORS,
-  BUFFER_BYTES,
   EINVAL,
   EIO,
   ENTRY_BYTES,
   MODE_SNAPSHOT,
+  PLAN_BLOCKS_MAX,
+  PLAN_RANGES_MAX,
+  PLAN_RUNS_MAX,
   RANGE_BYTES,
+  READ_BLOCKS_MAX,
+  READ_RUNS_MAX,
   RUN_COW,
   RUN_ORIGIN,
   RUN_ZERO,
@@ -63,18 +67,19 @@ function plan_uncopied(first: u64, end: u64, budget: u64): u64 {
 /**
  * Plans the copying that must be done before the writes in the buffer may go.
  *
- * @param nr_ranges ranges in the buffer, sorted by sector; they may overlap
+ * @param nr_ranges ranges in the buffer, PLAN_RANGES_MAX at most, sorted by sector; they may overlap
  * @param max_blocks most blocks to plan
- * @returns number of runs of uncopied blocks, ascending (kinds ORIGIN and ZERO, start = block); -EINVAL if the ranges are
- *          not sorted, are more than the buffer holds, or in incremental mode
+ * @returns number of runs of uncopied blocks, ascending (kinds ORIGIN and ZERO, start = block), PLAN_RUNS_MAX at most;
+ *          -EINVAL if the ranges are not sorted, are too many, or touch more than PLAN_BLOCKS_MAX blocks, or in incremental mode
  */
 export function plan_copy(nr_ranges: i64, max_blocks: i64): i64 {
-  if (Device.mode != MODE_SNAPSHOT || <u64>nr_ranges > BUFFER_BYTES / RANGE_BYTES) return -EINVAL;
+  if (Device.mode != MODE_SNAPSHOT || <u64>nr_ranges > PLAN_RANGES_MAX) return -EINVAL;
   const nr_sectors = Device.nr_sectors;
   let left = <u64>max_blocks;
   let next: u64 = 0;
   let previous: u64 = 0;
-  runs_clear();
+  let touched: u64 = 0;
+  runs_clear(PLAN_RUNS_MAX);
   const ranges_end = BUFFER + <usize>nr_ranges * RANGE_BYTES;
   for (let at = BUFFER; at < ranges_end && left; at += RANGE_BYTES) {
     const sector = load<u64>(at);
@@ -85,6 +90,8 @@ export function plan_copy(nr_ranges: i64, max_blocks: i64): i64 {
     const first = max<u64>(sector / BLOCK_SECTORS, next);
     const end = (sector + min<u64>(length, nr_sectors - sector) - 1) / BLOCK_SECTORS + 1;
     if (first >= end) continue;
+    touched += end - first;
+    if (touched > PLAN_BLOCKS_MAX) return -EINVAL;
     left = plan_uncopied(first, end, left);
     next = end;
   }
@@ -136,17 +143,18 @@ function sequence_length(begin: usize, end: usize): u64 {
  *
  * @param sector first sector of the range
  * @param nr_sectors its length; what lies past the end of the origin is ignored
- * @returns number of runs that cover the range's blocks from the first on, perhaps not all of them; 0 if the range touches
- *          no block; STATUS_MISS if the first block needs a section; -EIO if it was marked without being copied; -EINVAL
+ * @returns number of runs, READ_RUNS_MAX at most, that cover the range's blocks from the first on, READ_BLOCKS_MAX of them
+ *          at most, perhaps fewer; 0 if the range touches no block; STATUS_MISS if the first block needs a section; -EIO if it was marked without being copied; -EINVAL
  *          in incremental mode
  */
 export function plan_read(sector: i64, nr_sectors: i64): i64 {
   if (Device.mode != MODE_SNAPSHOT) return -EINVAL;
-  runs_clear();
+  runs_clear(READ_RUNS_MAX);
   const device_end = Device.nr_sectors;
   if (<u64>sector >= device_end || nr_sectors == 0) return 0;
-  const end = (<u64>sector + min<u64>(nr_sectors, device_end - sector) - 1) / BLOCK_SECTORS + 1;
   let block = <u64>sector / BLOCK_SECTORS;
+  const range_end = (<u64>sector + min<u64>(nr_sectors, device_end - sector) - 1) / BLOCK_SECTORS + 1;
+  const end = min<u64>(range_end, block + READ_BLOCKS_MAX);
   while (block < end) {
     const changed = changed_word(block) >> block;
     let nr = min<u64>(equal_bits(changed), left_in_word(block, end));

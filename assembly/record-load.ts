@@ -5,6 +5,7 @@ import {
   COW_FLAG_INDEX_ONLY,
   COW_HEADER_SIZE,
   COW_MAGIC,
+  EINVAL,
   EXPECT_ANY,
   EXPECT_UNCLEAN_OK,
   HEADER_OFFSET_FLAGS,
@@ -37,11 +38,11 @@ import {
   STATUS_ROOM,
 } from './layout';
 import { BUFFER, DIRECTORY, Device } from './memory';
-import { summarize_chunk } from './changed';
 import { header_check } from './header';
-import { Sections, drop_sections, trust_changed_sections } from './index-sections';
-import { replace_chunk } from './mask';
+import { Sections, trust_sections } from './index-sections';
+import { chunk_ready, replace_chunk } from './mask';
 import { Record, count_pieces, fold, is_directory, piece_bytes, piece_chunk, piece_table, rewind } from './record';
+import { summarize_chunk } from './summary';
 import { xxh64 } from './xxh64';
 
 /** What the record's own checksum says of the pieces. */
@@ -100,22 +101,25 @@ export function record_import(): i64 {
   }
   // An origin of less than one chunk has shorter pieces.
   memory.fill(BUFFER + bytes, 0, MASK_CHUNK_BYTES - <u32>bytes);
-  if (!replace_chunk(piece_table(), piece_chunk(), BUFFER)) return STATUS_ROOM;
+  if (!chunk_ready()) return STATUS_ROOM;
+  const sections = replace_chunk(piece_table(), piece_chunk(), BUFFER);
   Record.area_sum = sum;
-  if (!(Record.piece & 1)) summarize_chunk(piece_chunk());
+  if (!(Record.piece & 1)) {
+    summarize_chunk(piece_chunk(), sections);
+    trust_sections(piece_chunk(), sections);
+  }
   return 0;
 }
 
 /**
  * Makes what was loaded the state of this core, if all of it was and is what was stored.
  *
- * @returns 0; REFUSAL_DAMAGED
+ * @returns 0; REFUSAL_DAMAGED; -EINVAL if sections came to memory meanwhile
  */
 export function record_accept(): i64 {
   if (Record.nr_handed != Record.nr_pieces || Record.area_sum != expected_sum) return REFUSAL_DAMAGED;
-  drop_sections();
+  if (Sections.nr_resident) return -EINVAL;
   Sections.all_on_file = false;
-  if (Device.mode == MODE_SNAPSHOT) trust_changed_sections();
   Sections.tail_position = Record.tail_position;
   return 0;
 }

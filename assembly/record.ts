@@ -112,6 +112,27 @@ export function rewind(): void {
   Record.area_sum = 0;
 }
 
+/** First piece from `piece` on that is stored; 2 * chunks or more if there is none. */
+function next_listed(piece: u64): u64 {
+  const end = chunks_of(Device.nr_blocks);
+  const half = <usize>directory_bytes() / 2;
+  let chunk = piece >> 1;
+  if (piece & 1) {
+    if (chunk < end && is_listed(piece)) return piece;
+    chunk++;
+  }
+  while (chunk < end) {
+    const at = DIRECTORY + (<usize>(chunk >> 6) << 3);
+    const bits = (load<u64>(at) | load<u64>(at + half)) >> chunk;
+    if (bits) {
+      piece = 2 * (chunk + ctz<u64>(bits));
+      return is_listed(piece) ? piece : piece + 1;
+    }
+    chunk = (chunk | 63) + 1;
+  }
+  return 2 * end;
+}
+
 /**
  * Goes on to the next piece.
  *
@@ -123,11 +144,8 @@ export function record_next(): i64 {
     Record.offset = Record.area_offset;
   } else {
     Record.offset += piece_bytes();
-    const end = 2 * chunks_of(Device.nr_blocks);
-    do {
-      Record.piece++;
-      if (Record.piece >= end) return 0;
-    } while (!is_listed(Record.piece));
+    Record.piece = next_listed(Record.piece + 1);
+    if (Record.piece >= 2 * chunks_of(Device.nr_blocks)) return 0;
   }
   Record.nr_handed++;
   return piece_bytes();

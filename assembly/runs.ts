@@ -1,6 +1,6 @@
 // The runs that a call answers with: { start: u64, count: u32, kind: u32 }, in the runs area.
 
-import { RUNS_MAX, RUN_BYTES } from './layout';
+import { RUN_BYTES } from './layout';
 import { RUNS } from './memory';
 
 const START: usize = 0;
@@ -11,14 +11,16 @@ const KIND: usize = 12;
 const RUN_BLOCKS_MAX: u64 = 0x80000000;
 
 export class Runs {
-  /** Runs of the current answer. */
+  /** Runs of the current answer, and how many it may have. */
   static nr: u32 = 0;
+  static most: u32 = 0;
 }
 
-/** Starts an answer. */
+/** Starts an answer of so many runs at most. */
 @inline
-export function runs_clear(): void {
+export function runs_clear(most: u32): void {
   Runs.nr = 0;
+  Runs.most = most;
 }
 
 /**
@@ -36,7 +38,7 @@ export function runs_add(start: u64, count: u64, kind: u32): bool {
       store<u32>(last, <u32>(length + count), COUNT);
       return true;
     }
-    if (nr == RUNS_MAX) return false;
+    if (nr == Runs.most) return false;
   }
   store<u64>(at, start, START);
   store<u32>(at, <u32>count, COUNT);

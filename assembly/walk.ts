@@ -5,6 +5,7 @@ import {
   EINVAL,
   ENTRY_BYTES,
   MODE_SNAPSHOT,
+  RUNS_MAX,
   RUN_ORIGIN,
   SECTION_BYTES,
   SECTION_ENTRIES,
@@ -12,8 +13,9 @@ import {
 } from './layout';
 import { BUFFER, Device } from './memory';
 import { changed_word } from './bitmap';
-import { next_summarized, section_entries } from './index-sections';
+import { section_entries } from './index-sections';
 import { Runs, runs_add, runs_clear } from './runs';
+import { next_summarized } from './summary';
 
 /**
  * Returns the next section that has an entry to export.
@@ -73,7 +75,7 @@ function skip_unchanged(from: u64): u64 {
  * @returns number of runs (start = block), at most RUNS_MAX; if as many, go on behind the last
  */
 export function changed_runs(from_block: i64): i64 {
-  runs_clear();
+  runs_clear(RUNS_MAX);
   const end = Device.nr_blocks;
   let block = <u64>from_block;
   while (block < end) {
@@ -100,7 +102,7 @@ export function changed_runs(from_block: i64): i64 {
  */
 export function scan_index(first_block: i64, nr_entries: i64): i64 {
   if (<u64>nr_entries > BUFFER_BYTES / ENTRY_BYTES) return -EINVAL;
-  runs_clear();
+  runs_clear(RUNS_MAX);
   const end = BUFFER + <usize>nr_entries * ENTRY_BYTES;
   let at = BUFFER;
   while (at < end) {

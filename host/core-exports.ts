@@ -2,6 +2,8 @@
 import {
   COW_HEADER_SIZE,
   MASK_CHUNK_BLOCKS,
+  PLAN_RUNS_MAX,
+  READ_RUNS_MAX,
   REFUSALS,
   RUNS_MAX,
   SECTION_BYTES,
@@ -64,6 +66,8 @@ export interface CoreExport {
   readonly most: Most;
   /** The status that it may return beside errnos; ROOM includes MISS. */
   readonly status?: 'MISS' | 'ROOM';
+  /** Nobody else calls the core then, and no lock is held: it may take long. Any other call takes 50,000 operations at most. */
+  readonly alone?: true;
 }
 
 const exported = <const Name extends string>(
@@ -78,32 +82,34 @@ const exported = <const Name extends string>(
   ...(status ? { status } : {}),
 });
 
+const alone = <Row extends CoreExport>(row: Row): Row & CoreExport => ({ ...row, alone: true });
+
 const REFUSAL = REFUSALS.length;
-const REQUEST = SECTION_REQUESTS.length - 1;
+const request = (wanted: string): number => SECTION_REQUESTS.find(({ name }) => name === wanted)?.value ?? Number.NaN;
 
 /** Exports of the core in the order of docs/CORE.md. */
 export const CORE_EXPORTS = [
-  exported('memory_needed', 'nr_sectors cache_bytes', 'positive'),
-  exported('init', 'nr_sectors cache_bytes mode', 0),
+  alone(exported('memory_needed', 'nr_sectors cache_bytes', 'positive')),
+  alone(exported('init', 'nr_sectors cache_bytes mode', 0)),
   exported('buffer_address', '', 'memory'),
   exported('runs_address', '', 'memory'),
   exported('stat', 'field', 'any'),
-  exported('header_create', 'fsize seqid', 0),
+  alone(exported('header_create', 'fsize seqid', 0)),
   exported('header_encode', 'clean', COW_HEADER_SIZE),
-  exported('header_check', 'expect', REFUSAL),
+  alone(exported('header_check', 'expect', REFUSAL)),
   exported('set_fsize', 'bytes', 0),
   exported('to_incremental', 'fsize', 0),
   exported('mark', 'sector nr_sectors', 'nr_sectors', 'ROOM'),
   exported('is_copied', 'sector nr_sectors', 1),
-  exported('plan_copy', 'nr_ranges max_blocks', 'max_blocks'),
+  exported('plan_copy', 'nr_ranges max_blocks', PLAN_RUNS_MAX),
   exported('commit_copy', 'block count', 'count', 'ROOM'),
-  exported('plan_read', 'sector nr_sectors', RUNS_MAX, 'MISS'),
+  exported('plan_read', 'sector nr_sectors', READ_RUNS_MAX, 'MISS'),
   exported('room_wanted', '', 'memory'),
   exported('room_make', '', 0),
   exported('miss_section', '', 'section'),
   exported('memory_wanted', '', 'memory'),
-  exported('section_request', 'section', REQUEST),
-  exported('set_cache', 'cache_bytes', REQUEST),
+  exported('section_request', 'section', request('WRITE')),
+  exported('set_cache', 'cache_bytes', request('AGAIN')),
   exported('io_section', '', 'section'),
   exported('io_offset', '', 'positive'),
   exported('io_address', '', 'memory'),
@@ -113,13 +119,13 @@ export const CORE_EXPORTS = [
   exported('mask_extent', 'block count', 0, 'ROOM'),
   exported('mark_unmasked', 'block count', 'count', 'ROOM'),
   exported('mask_export', 'chunk', MASK_CHUNK_BLOCKS),
-  exported('mask_import', 'chunk', 0, 'ROOM'),
+  alone(exported('mask_import', 'chunk', 0, 'ROOM')),
   exported('changed_export', 'chunk', 1),
-  exported('changed_import', 'chunk', 0, 'ROOM'),
-  exported('next_changed_section', 'from', 'sections'),
-  exported('export_section', 'section', SECTION_ENTRIES, 'MISS'),
-  exported('changed_runs', 'from_block', RUNS_MAX),
-  exported('scan_index', 'first_block nr_entries', RUNS_MAX),
+  alone(exported('changed_import', 'chunk', 0, 'ROOM')),
+  alone(exported('next_changed_section', 'from', 'sections')),
+  alone(exported('export_section', 'section', SECTION_ENTRIES, 'MISS')),
+  alone(exported('changed_runs', 'from_block', RUNS_MAX)),
+  alone(exported('scan_index', 'first_block nr_entries', RUNS_MAX)),
   exported('proof_begin', 'whole', 0),
   exported('proof_next', '', 'block'),
   exported('proof_block', 'bytes', 0),

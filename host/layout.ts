@@ -110,6 +110,17 @@ export const STATUS_ROOM = -4097;
 /** Slots for index sections: the least number, whatever the cache limit, and how many come when all are taken. */
 export const SLOTS_MIN = 16;
 export const SLOTS_GROWTH = 16;
+/**
+ * What one call may be asked for, so that none takes long: blocks of a range or extent; blocks, ranges and runs of a copy;
+ * blocks of a commit; blocks and runs of a read.
+ */
+export const SLICE_BLOCKS = 32768;
+export const PLAN_BLOCKS_MAX = 4096;
+export const PLAN_RANGES_MAX = 128;
+export const PLAN_RUNS_MAX = 128;
+export const COMMIT_BLOCKS_MAX = 1024;
+export const READ_BLOCKS_MAX = 1024;
+export const READ_RUNS_MAX = 32;
 export const MASK_CHUNK_BYTES = 32768;
 export const MASK_CHUNK_BLOCKS = MASK_CHUNK_BYTES * 8;
 /** Largest origin, in sectors, and in words. */
@@ -136,6 +147,7 @@ export const SECTION_REQUESTS = numbered(
   ['READY', 'the section is resident'],
   ['READ', 'read it from the file first'],
   ['WRITE', 'write it to the file first'],
+  ['AGAIN', 'ask again, there is more to do'],
 );
 
 /** Refusals of `header_check` and of checkpoints; `doc` is the reason in words. */

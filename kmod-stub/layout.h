@@ -23,7 +23,11 @@
 
 /* The core: areas of linear memory, and what its exports take and answer */
 #define CORE_BUFFER_BYTES			262144
-#define CORE_RUNS_MAX				16384
+#define CORE_SLICE_BLOCKS			32768
+#define CORE_PLAN_BLOCKS_MAX			4096
+#define CORE_PLAN_RANGES_MAX			128
+#define CORE_PLAN_RUNS_MAX			128
+#define CORE_READ_RUNS_MAX			32
 #define CORE_PROOF_BLOCKS_MAX			28
 #define CORE_RECORD_NR_SECTORS_OFFSET		80
 #define CORE_STATUS_MISS			(-4096)
@@ -48,6 +52,7 @@
 #define CORE_SECTION_READY			0	/* the section is resident */
 #define CORE_SECTION_READ			1	/* read it from the file first */
 #define CORE_SECTION_WRITE			2	/* write it to the file first */
+#define CORE_SECTION_AGAIN			3	/* ask again, there is more to do */
 
 enum core_refusal {
 	CORE_REFUSAL_BAD_MAGIC = 1,

@@ -29,7 +29,8 @@ const signature = (name: string, args: readonly string[]): string => {
   return `static inline s64 wasm_${name}(${all.slice(0, -1).join(', ')},\n\t\t\t\t${all.at(-1)})`;
 };
 
-const wrapper = ({ name, args, most }: CoreExport): string[] => [
+const wrapper = ({ name, args, most, alone }: CoreExport): string[] => [
+  ...(alone ? ['/* It may take long: not under core_lock, and of a core that nobody else calls. */'] : []),
   signature(name, args),
   '{',
   call('engine_ask', ['engine', `CORE_${upper(name)}`, ...[0, 1, 2].map((at) => args[at] ?? '0'), limit(most)]),

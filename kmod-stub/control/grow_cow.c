@@ -87,6 +87,7 @@ static int fit(struct dattobd_device *dev, struct growth_piece *piece)
 	unsigned long flags;
 	s64 room, ret;
 
+	static_assert(COPY_PIECE <= CORE_SLICE_BLOCKS);
 	piece->count = min_t(u64, piece->count, COPY_PIECE);
 	core_lock(&dev->vol.core, flags);
 	room = wasm_stat(dev->vol.core.engine, CORE_STAT_ROOM);
@@ -119,7 +120,8 @@ static int part_from_snapshot(struct dattobd_device *dev, const struct growth_pi
 	s64 ret = 0;
 
 	if (piece->was_free)
-		ret = room_ask(&dev->vol.core, wasm_mask_extent, piece->block, piece->count);
+		ret = in_slices(room_ask, &dev->vol.core, CORE_SLICE_BLOCKS, wasm_mask_extent,
+				piece->block, piece->count);
 	core_lock(&dev->vol.core, flags);
 	if (!ret)
 		ret = dev->vol.core.error;
@@ -136,14 +138,18 @@ static int growth_take(struct dattobd_device *dev, const struct growth_piece *pi
 {
 	u64 end = piece->end / COW_BLOCK_SECTORS, reads;
 	unsigned long flags;
-	int err = part_from_snapshot(dev, piece, &reads);
+	int err;
 
-	if (err)
-		return err;
-	/* Whatever comes now, it stays in the file, so that expand_end() lists it. */
+	/*
+	 * Whatever comes now, and were it half of a mask, it stays in the file: expand_end() lists
+	 * it.
+	 */
 	if (piece->was_free)
 		dev->growth.masked_end = max(dev->growth.masked_end,
 					     DIV_ROUND_UP_ULL(piece->end, COW_BLOCK_SECTORS));
+	err = part_from_snapshot(dev, piece, &reads);
+	if (err)
+		return err;
 	err = snapshot_drain_reads(dev->vol.snap, reads, stop_of(dev));
 	if (err)
 		return err;
@@ -239,7 +245,6 @@ int expand_cow_file(struct dattobd_device *dev, u64 bytes, u64 reserve)
 	return err;
 }
 
-/* Interrupts are off in each call. */
 static s64 mark_grown(struct dattobd_device *dev)
 {
 	u64 offset = dev->growth.from * COW_BLOCK_SECTORS, sector, count;
@@ -249,8 +254,8 @@ static s64 mark_grown(struct dattobd_device *dev)
 		count = cow_file_map(dev->vol.cow, offset, &sector);
 		if (!count)
 			return 0;
-		count = min_t(u64, count, CORE_MASK_CHUNK_BLOCKS * COW_BLOCK_SECTORS);
-		ret = room_ask(&dev->vol.core, wasm_mark, sector, count);
+		ret = in_slices(room_ask, &dev->vol.core, CORE_SLICE_SECTORS, wasm_mark, sector,
+				count);
 	}
 	return ret;
 }

@@ -12,7 +12,6 @@
 #include "core/room.h"
 
 #define GROW_TRIES 16
-#define MARK_PIECE (64ULL * 1024 * MIB / SECTOR_SIZE)
 
 int grow_check(struct dattobd_device *dev)
 {
@@ -58,15 +57,10 @@ static s64 copy_bitmaps(struct dattobd_device *dev, struct engine *larger)
 /* From the last block on that the smaller core has only a part of. */
 static s64 mark_rest(struct dattobd_device *dev, struct engine *larger, u64 nr_sectors)
 {
-	u64 from = round_down(dev->vol.core.nr_sectors, COW_BLOCK_SECTORS), count;
-	s64 ret = 0;
+	u64 from = round_down(dev->vol.core.nr_sectors, COW_BLOCK_SECTORS);
 
-	for (; from < nr_sectors && ret >= 0; from += count) {
-		count = min_t(u64, nr_sectors - from, MARK_PIECE);
-		ret = room_ask_alone(larger, wasm_mark, from, count);
-		cond_resched();
-	}
-	return ret;
+	return in_slices(room_ask_alone, larger, CORE_SLICE_SECTORS, wasm_mark, from,
+			 nr_sectors - from);
 }
 
 static s64 take_header(struct core *core, struct engine *larger)

@@ -144,8 +144,7 @@ static bool take_old_size(struct dattobd_device *dev)
 		return false;
 	pr_dev_info(dev, "%s has grown from %llu to %llu sectors", dev->vol.origin.path, nr_sectors,
 		    (u64)dev->vol.core.nr_sectors);
-	engine_destroy(dev->vol.core.engine);
-	dev->vol.core.engine = NULL;
+	core_drop_engine(&dev->vol.core);
 	WRITE_ONCE(dev->vol.core.nr_sectors, nr_sectors);
 	return true;
 }
@@ -200,8 +199,7 @@ static void strip(struct dattobd_device *dev)
 	if (dev->vol.snap)
 		snapshot_close(dev->vol.snap);
 	device_drop_snapshot(dev);
-	engine_destroy(dev->vol.core.engine);
-	dev->vol.core.engine = NULL;
+	core_drop_engine(&dev->vol.core);
 	dev->vol.cow = NULL;
 	cow_file_release(cow);
 	device_unclaim(dev);

@@ -155,6 +155,7 @@ static void cut_data_area(struct dattobd_device *dev)
 		core_fail_locked(&dev->vol.core, data_offset,
 				 "the core could not be asked for its state");
 	core_unlock(&dev->vol.core, flags);
+	core_print(&dev->vol.core);
 	if (data_offset < 0)
 		return;
 
@@ -185,6 +186,7 @@ static void leave_snapshot_mode(struct dattobd_device *dev)
 	if (ret < 0)
 		core_fail_locked(&dev->vol.core, ret, "the core could not leave snapshot mode");
 	core_unlock(&dev->vol.core, flags);
+	core_print(&dev->vol.core);
 }
 
 int transition_to_incremental(struct dattobd_device *dev)

@@ -9,11 +9,13 @@
 
 #include "core/engine.h"
 
+/* It may take long: not under core_lock, and of a core that nobody else calls. */
 static inline s64 wasm_memory_needed(struct engine *engine, u64 nr_sectors, u64 cache_bytes)
 {
 	return engine_ask(engine, CORE_MEMORY_NEEDED, nr_sectors, cache_bytes, 0, S64_MAX);
 }
 
+/* It may take long: not under core_lock, and of a core that nobody else calls. */
 static inline s64 wasm_init(struct engine *engine, u64 nr_sectors, u64 cache_bytes, u64 mode)
 {
 	return engine_ask(engine, CORE_INIT, nr_sectors, cache_bytes, mode, 0);
@@ -29,6 +31,7 @@ static inline s64 wasm_runs_address(struct engine *engine)
 	return engine_ask(engine, CORE_RUNS_ADDRESS, 0, 0, 0, U32_MAX);
 }
 
+/* It may take long: not under core_lock, and of a core that nobody else calls. */
 static inline s64 wasm_header_create(struct engine *engine, u64 fsize, u64 seqid)
 {
 	return engine_ask(engine, CORE_HEADER_CREATE, fsize, seqid, 0, 0);
@@ -39,6 +42,7 @@ static inline s64 wasm_header_encode(struct engine *engine, u64 clean)
 	return engine_ask(engine, CORE_HEADER_ENCODE, clean, 0, 0, 4096);
 }
 
+/* It may take long: not under core_lock, and of a core that nobody else calls. */
 static inline s64 wasm_header_check(struct engine *engine, u64 expect)
 {
 	return engine_ask(engine, CORE_HEADER_CHECK, expect, 0, 0, 8);
@@ -66,7 +70,7 @@ static inline s64 wasm_is_copied(struct engine *engine, u64 sector, u64 nr_secto
 
 static inline s64 wasm_plan_copy(struct engine *engine, u64 nr_ranges, u64 max_blocks)
 {
-	return engine_ask(engine, CORE_PLAN_COPY, nr_ranges, max_blocks, 0, max_blocks);
+	return engine_ask(engine, CORE_PLAN_COPY, nr_ranges, max_blocks, 0, 128);
 }
 
 static inline s64 wasm_commit_copy(struct engine *engine, u64 block, u64 count)
@@ -76,7 +80,7 @@ static inline s64 wasm_commit_copy(struct engine *engine, u64 block, u64 count)
 
 static inline s64 wasm_plan_read(struct engine *engine, u64 sector, u64 nr_sectors)
 {
-	return engine_ask(engine, CORE_PLAN_READ, sector, nr_sectors, 0, 16384);
+	return engine_ask(engine, CORE_PLAN_READ, sector, nr_sectors, 0, 32);
 }
 
 static inline s64 wasm_room_wanted(struct engine *engine)
@@ -106,7 +110,7 @@ static inline s64 wasm_section_request(struct engine *engine, u64 section)
 
 static inline s64 wasm_set_cache(struct engine *engine, u64 cache_bytes)
 {
-	return engine_ask(engine, CORE_SET_CACHE, cache_bytes, 0, 0, 2);
+	return engine_ask(engine, CORE_SET_CACHE, cache_bytes, 0, 0, 3);
 }
 
 static inline s64 wasm_io_section(struct engine *engine)
@@ -154,6 +158,7 @@ static inline s64 wasm_mask_export(struct engine *engine, u64 chunk)
 	return engine_ask(engine, CORE_MASK_EXPORT, chunk, 0, 0, 262144);
 }
 
+/* It may take long: not under core_lock, and of a core that nobody else calls. */
 static inline s64 wasm_mask_import(struct engine *engine, u64 chunk)
 {
 	return engine_ask(engine, CORE_MASK_IMPORT, chunk, 0, 0, 0);
@@ -164,27 +169,32 @@ static inline s64 wasm_changed_export(struct engine *engine, u64 chunk)
 	return engine_ask(engine, CORE_CHANGED_EXPORT, chunk, 0, 0, 1);
 }
 
+/* It may take long: not under core_lock, and of a core that nobody else calls. */
 static inline s64 wasm_changed_import(struct engine *engine, u64 chunk)
 {
 	return engine_ask(engine, CORE_CHANGED_IMPORT, chunk, 0, 0, 0);
 }
 
+/* It may take long: not under core_lock, and of a core that nobody else calls. */
 static inline s64 wasm_next_changed_section(struct engine *engine, u64 from)
 {
 	return engine_ask(engine, CORE_NEXT_CHANGED_SECTION,
 			  from, 0, 0, engine_nr_sections(engine));
 }
 
+/* It may take long: not under core_lock, and of a core that nobody else calls. */
 static inline s64 wasm_export_section(struct engine *engine, u64 section)
 {
 	return engine_ask(engine, CORE_EXPORT_SECTION, section, 0, 0, 4096);
 }
 
+/* It may take long: not under core_lock, and of a core that nobody else calls. */
 static inline s64 wasm_changed_runs(struct engine *engine, u64 from_block)
 {
 	return engine_ask(engine, CORE_CHANGED_RUNS, from_block, 0, 0, 16384);
 }
 
+/* It may take long: not under core_lock, and of a core that nobody else calls. */
 static inline s64 wasm_scan_index(struct engine *engine, u64 first_block, u64 nr_entries)
 {
 	return engine_ask(engine, CORE_SCAN_INDEX, first_block, nr_entries, 0, 16384);

@@ -3,16 +3,50 @@
 #include "core/core.h"
 #include "log.h"
 
+void core_print(struct core *core)
+{
+	struct core_report report = {};
+	struct engine_report of_engine;
+	unsigned long flags;
+
+	core_lock(core, flags);
+	of_engine = engine_take_report(core->engine);
+	swap(report, core->report);
+	core_unlock(core, flags);
+	engine_print(&of_engine);
+	if (report.what)
+		pr_minor_err(core->minor, "failed, its origin goes on untracked: %s: %d",
+			     report.what, report.error);
+}
+
+static void print_work(struct work_struct *work)
+{
+	core_print(container_of(work, struct core, report_work));
+}
+
 void core_init(struct core *core, unsigned int minor)
 {
 	core->minor = minor;
 	compat_lock_init(&core->lock);
 	mutex_init(&core->io_lock);
+	INIT_WORK(&core->report_work, print_work);
+}
+
+void core_drop_engine(struct core *core)
+{
+	struct engine *engine = NULL;
+	unsigned long flags;
+
+	core_lock(core, flags);
+	swap(engine, core->engine);
+	core_unlock(core, flags);
+	engine_destroy(engine);
 }
 
 void core_exit(struct core *core)
 {
-	engine_destroy(core->engine);
+	flush_work(&core->report_work);
+	core_drop_engine(core);
 }
 
 void core_fail_locked(struct core *core, int error, const char *what)
@@ -20,7 +54,8 @@ void core_fail_locked(struct core *core, int error, const char *what)
 	if (core->error)
 		return;
 	WRITE_ONCE(core->error, error);
-	pr_minor_err(core->minor, "failed, its origin goes on untracked: %s: %d", what, error);
+	core->report = (struct core_report){ error, what };
+	queue_work(COMPAT_UNBOUND_WQ, &core->report_work);
 	/* The worker lets the deferred writes go. */
 	queue_work(core->wq, &core->work);
 }
@@ -32,6 +67,8 @@ void core_fail(struct core *core, int error, const char *what)
 	core_lock(core, flags);
 	core_fail_locked(core, error, what);
 	core_unlock(core, flags);
+	if (in_task() && !irqs_disabled())
+		core_print(core);
 }
 
 void core_end(struct core *core)
@@ -71,6 +108,7 @@ void core_counters(struct core *core, struct core_counters *counters)
 		core->counters = now;
 	*counters = core->counters;
 	core_unlock(core, flags);
+	core_print(core);
 }
 
 int core_distrust(struct core *core, enum core_export export, s64 returned)

@@ -12,6 +12,7 @@
 #include "core/calls.h"
 
 #define MIB (1024ULL * 1024)
+#define CORE_SLICE_SECTORS (CORE_SLICE_BLOCKS * COW_BLOCK_SECTORS)
 
 /** struct core_counters - What only the core knows, read at one moment. */
 struct core_counters {
@@ -19,14 +20,24 @@ struct core_counters {
 };
 
 /**
+ * struct core_report - A failure that is not in the kernel's log yet. @what: NULL if there is none
+ */
+struct core_report {
+	int error;
+	const char *what;
+};
+
+/**
  * struct core
- * @lock: serialises calls of the core, and makes the decision about a write one step with the
- * state it rests on: mode, error and the registered reads. Interrupts are off under it, so that a
- * write may be submitted from any context.
+ * @lock: serialises calls of the core, and makes the decision about a write one step with the state
+ * it rests on: mode, error and the registered reads. Interrupts are off under it, so that a write
+ * may be submitted from any context.
  * @engine: under @lock
  * @nr_sectors: size of the origin that the core was made for
  * @snapshot_mode: else incremental; under @lock
  * @error: first errno that failed the device; set once, under @lock
+ * @report, @report_work: a failure is printed without @lock, since a console may be slow; @report
+ * is under @lock
  * @counters: the last good ones
  * @io_lock: one section load or write-back, or change of the memory's size, at a time
  * @wq, @work: the device's worker, which a failure wakes
@@ -38,6 +49,8 @@ struct core {
 	sector_t nr_sectors;
 	bool snapshot_mode;
 	int error;
+	struct core_report report;
+	struct work_struct report_work;
 	struct core_counters counters;
 	struct mutex io_lock; /* section I/O, the memory's size */
 	struct workqueue_struct *wq;
@@ -50,6 +63,9 @@ struct core {
 void core_init(struct core *core, unsigned int minor);
 void core_exit(struct core *core);
 
+/** core_drop_engine() - Free the engine. Context: nobody else calls the core but core_print(). */
+void core_drop_engine(struct core *core);
+
 /**
  * core_fail() - Put the device in the failed state: the first errno is kept, deferred writes are
  * released, snapshot reads give -EIO, and the origin goes on untouched.
@@ -58,8 +74,18 @@ void core_exit(struct core *core);
  */
 void core_fail(struct core *core, int error, const char *what);
 
-/** core_fail_locked() - The same, under core_lock. */
+/**
+ * core_fail_locked() - The same, under core_lock. A work prints it, unless the caller does so by
+ * core_print() before.
+ */
 void core_fail_locked(struct core *core, int error, const char *what);
+
+/**
+ * core_print() - Print why the device failed, or its core came to its end, if nobody has.
+ *
+ * Context: Process context, core_lock not held.
+ */
+void core_print(struct core *core);
 
 /** core_end() - Nothing is deferred, copied or read any more from here on. */
 void core_end(struct core *core);
@@ -70,6 +96,16 @@ void core_counters(struct core *core, struct core_counters *counters);
 static inline u64 core_nr_blocks(const struct core *core)
 {
 	return DIV_ROUND_UP_ULL(core->nr_sectors, COW_BLOCK_SECTORS);
+}
+
+/**
+ * core_slice() - How much of a range one call of the core may be asked about (docs/CORE.md).
+ * @at, @count: the range, in blocks or sectors
+ * @most: %CORE_SLICE_BLOCKS or %CORE_SLICE_SECTORS
+ */
+static inline u64 core_slice(u64 at, u64 count, u64 most)
+{
+	return min(count, most - at % most);
 }
 
 /**

@@ -57,6 +57,7 @@ struct engine {
 	IM3Runtime runtime;
 	IM3Environment environment;
 	bool trapped;
+	struct engine_report report;
 #ifdef DATTOBD_DEBUG_CORE
 	struct lie lie;
 #endif
@@ -188,17 +189,41 @@ struct engine *engine_create(void)
 
 void engine_destroy(struct engine *engine)
 {
+	struct engine_report report = engine_take_report(engine);
+
 	if (!engine)
 		return;
+	engine_print(&report);
 	m3_FreeRuntime(engine->runtime);
 	m3_FreeEnvironment(engine->environment);
 	kfree(engine);
 }
 
+struct engine_report engine_take_report(struct engine *engine)
+{
+	struct engine_report report = {};
+
+	if (engine)
+		swap(report, engine->report);
+	return report;
+}
+
+void engine_print(const struct engine_report *report)
+{
+	if (!report->export)
+		return;
+	if (report->trap)
+		pr_err("datto: core trapped in %s: %s\n", report->export, report->trap);
+	else
+		pr_err("datto: core returned %lld from %s, which cannot be right\n",
+		       report->returned, report->export);
+}
+
 static noinline s64 fail_call(struct engine *engine, enum core_export export, const char *trap)
 {
 	engine->trapped = true;
-	pr_err("datto: core trapped in %s: %s\n", export_types[export].name, trap);
+	engine->report.export = export_types[export].name;
+	engine->report.trap = trap;
 	return -ENOTRECOVERABLE;
 }
 
@@ -236,9 +261,10 @@ s64 engine_call(struct engine *engine, enum core_export export, u64 a, u64 b, u6
 
 s64 engine_distrust(struct engine *engine, enum core_export export, s64 returned)
 {
-	if (!engine->trapped)
-		pr_err("datto: core returned %lld from %s, which cannot be right\n", returned,
-		       export_types[export].name);
+	if (!engine->trapped) {
+		engine->report.export = export_types[export].name;
+		engine->report.returned = returned;
+	}
 	engine->trapped = true;
 	return -ENOTRECOVERABLE;
 }

@@ -19,7 +19,8 @@ struct engine;
 struct engine *engine_create(void);
 
 /**
- * engine_destroy() - Free an engine. Context: Process context, no call running. NULL is allowed.
+ * engine_destroy() - Free an engine, and print its report if nobody did. Context: Process context,
+ * no call running. NULL is allowed.
  */
 void engine_destroy(struct engine *engine);
 
@@ -47,10 +48,31 @@ s64 engine_call(struct engine *engine, enum core_export export, u64 a, u64 b, u6
 s64 engine_ask(struct engine *engine, enum core_export export, u64 a, u64 b, u64 c, s64 max);
 
 /**
- * engine_distrust() - End a core that returned what cannot be right. Context: As engine_call().
+ * engine_distrust() - End a core that returned what cannot be right. It is printed later, see
+ * engine_take_report(). Context: As engine_call().
  * Return: -%ENOTRECOVERABLE.
  */
 s64 engine_distrust(struct engine *engine, enum core_export export, s64 returned);
+
+/**
+ * struct engine_report - Why a core came to its end, for the kernel's log.
+ * @export: that it came to its end in; NULL if it did not
+ * @trap: what wasm3 said; NULL if @returned cannot be right
+ */
+struct engine_report {
+	const char *export;
+	const char *trap;
+	s64 returned;
+};
+
+/**
+ * engine_take_report() - Take over what is to be printed of a core. Context: As engine_call().
+ * @engine: may be NULL
+ */
+struct engine_report engine_take_report(struct engine *engine);
+
+/** engine_print() - Print it. Context: No lock. */
+void engine_print(const struct engine_report *report);
 
 /**
  * engine_nr_blocks() - Size of the origin that %CORE_INIT was told, and in sections, and chunks.

@@ -56,4 +56,23 @@ int room_again_alone(struct engine *engine, unsigned int *tries);
 		room_ret;                                                                \
 	})
 
+/**
+ * in_slices() - room_ask() or room_ask_alone() about a range of any length, one slice at a time.
+ * @most: as of core_slice()
+ *
+ * Return: the last result, or the first error.
+ */
+#define in_slices(ask, to, most, export, at, count)                                          \
+	({                                                                                   \
+		u64 slices_at = (at), slices_end = slices_at + (count), slices_len;          \
+		s64 slices_ret = 0;                                                          \
+                                                                                             \
+		for (; slices_at < slices_end && slices_ret >= 0; slices_at += slices_len) { \
+			slices_len = core_slice(slices_at, slices_end - slices_at, most);    \
+			slices_ret = ask(to, export, slices_at, slices_len);                 \
+			cond_resched();                                                      \
+		}                                                                            \
+		slices_ret;                                                                  \
+	})
+
 #endif

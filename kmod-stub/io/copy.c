@@ -166,13 +166,13 @@ static s64 plan_locked(struct volume *vol, const struct core_range *ranges, unsi
 
 /*
  * Plan up to @space blocks. Return: number of runs (in vol->worker.runs), 0 if nothing is left to
- * copy, or -errno.
+ * copy, -%ECANCELED if nothing is wanted, or another -errno.
  */
 static s64 plan(struct volume *vol, const struct core_range *ranges, unsigned int count,
 		unsigned int space)
 {
 	unsigned long flags;
-	s64 ret = 0;
+	s64 ret = -ECANCELED;
 
 	core_lock(&vol->core, flags);
 	if (wanted(vol))
@@ -236,6 +236,7 @@ static void fail_copy(struct volume *vol, int error, const char *what)
 	if (wanted(vol))
 		core_fail_locked(&vol->core, error, what);
 	core_unlock(&vol->core, flags);
+	core_print(&vol->core);
 }
 
 /*
@@ -263,20 +264,64 @@ static int copy_runs(struct volume *vol, const struct core_run *runs, unsigned i
 	return total;
 }
 
-void copy_ranges(struct volume *vol, const struct core_range *ranges, unsigned int count)
+/* Return: is all of @slice copied? Not if the device fails, or leaves snapshot mode. */
+static bool copy_slice(struct volume *vol, const struct core_range *slice, unsigned int count)
 {
 	/* vol->snap is there until this worker was drained after snapshot mode had been left. */
-	while (count && READ_ONCE(vol->core.snapshot_mode)) {
+	while (READ_ONCE(vol->core.snapshot_mode)) {
 		struct ring *ring = snapshot_ring(vol->snap);
 		unsigned int space = min_t(unsigned int, ring_wait_free(ring), COPY_BLOCKS);
-		s64 ret = plan(vol, ranges, count, space);
+		s64 nr_runs = plan(vol, slice, count, space), copied = 0;
 
-		if (ret < 0)
-			fail_copy(vol, ret, "the core could not plan a copy");
-		else if (ret > 0)
-			ret = copy_runs(vol, vol->worker.runs, ret);
-		if (ret < (s64)space)
-			return; /* all copied, or failed */
-		ring_flush(ring);
+		if (nr_runs < 0)
+			fail_copy(vol, nr_runs, "the core could not plan a copy");
+		else if (nr_runs > 0)
+			copied = copy_runs(vol, vol->worker.runs, nr_runs);
+		if (nr_runs < 0 || copied < 0)
+			return false;
+		if (copied == space)
+			ring_flush(ring);
+		else if (nr_runs < CORE_PLAN_RUNS_MAX)
+			return true;
 	}
+	return false;
+}
+
+/*
+ * The core looks at %CORE_PLAN_BLOCKS_MAX blocks in one call: put so much of @ranges into @slice,
+ * from sector *@from on, up to which all is copied. Return: number of ranges in @slice.
+ */
+static unsigned int next_slice(const struct core_range *ranges, unsigned int count, u64 *from,
+			       struct core_range *slice)
+{
+	u64 left = CORE_PLAN_BLOCKS_MAX;
+	unsigned int i, nr = 0;
+
+	for (i = 0; i < count && left; i++) {
+		u64 range = le64_to_cpu(ranges[i].sector);
+		u64 sector = max(range, *from);
+		u64 end = range + le64_to_cpu(ranges[i].nr_sectors);
+		u64 block = sector / COW_BLOCK_SECTORS, blocks;
+
+		if (sector >= end)
+			continue;
+		blocks = min(DIV_ROUND_UP_ULL(end, COW_BLOCK_SECTORS) - block, left);
+		end = min(end, (block + blocks) * COW_BLOCK_SECTORS);
+		slice[nr].sector = cpu_to_le64(sector);
+		slice[nr++].nr_sectors = cpu_to_le64(end - sector);
+		left -= blocks;
+		*from = end;
+	}
+	return nr;
+}
+
+void copy_ranges(struct volume *vol, const struct core_range *ranges, unsigned int count)
+{
+	unsigned int nr;
+	u64 from = 0;
+
+	static_assert(COPY_RANGES <= CORE_PLAN_RANGES_MAX);
+	do {
+		nr = next_slice(ranges, count, &from, vol->worker.slice);
+	} while (nr && copy_slice(vol, vol->worker.slice, nr));
 }

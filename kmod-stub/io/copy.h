@@ -12,7 +12,7 @@ struct volume;
 
 /**
  * copy_ranges() - Preserve every block that @ranges touch and that is not copied yet.
- * @ranges: sorted by sector
+ * @ranges: COPY_RANGES at most, sorted by sector
  *
  * Returns early, without an error, if the device leaves snapshot mode or fails.
  * Context: The worker.

@@ -43,7 +43,8 @@ int handover_mask_cow(struct engine *engine, const struct cow_file *cow)
 
 	for (i = 0; i < nr_extents && !ret; i++) {
 		cow_file_blocks(&extents[i], true, &block, &count);
-		ret = room_ask_alone(engine, wasm_mask_extent, block, count);
+		ret = in_slices(room_ask_alone, engine, CORE_SLICE_BLOCKS, wasm_mask_extent, block,
+				count);
 	}
 	return ret;
 }
@@ -56,15 +57,13 @@ static s64 list_next_cow(struct core *core, const struct cow_file *cow)
 {
 	unsigned int i, nr_extents;
 	const struct cow_extent *extents = cow_file_extents(cow, &nr_extents);
-	u64 block, count, piece;
+	u64 block, count;
 	s64 ret = 0;
 
 	for (i = 0; i < nr_extents && ret >= 0; i++) {
 		cow_file_blocks(&extents[i], false, &block, &count);
-		for (; count && ret >= 0; block += piece, count -= piece) {
-			piece = min_t(u64, count, CORE_MASK_CHUNK_BLOCKS); /* interrupts are off */
-			ret = room_ask(core, wasm_mark_unmasked, block, piece);
-		}
+		ret = in_slices(room_ask, core, CORE_SLICE_BLOCKS, wasm_mark_unmasked, block,
+				count);
 	}
 	return ret;
 }

@@ -8,7 +8,8 @@
 #include "io/volume.h"
 #include "killable.h"
 
-#define STEPS_MORE 64
+#define STEPS_MORE \
+	4096 /* the core has fewer slots than those that are put out one after the other */
 #define MISSES_MAX 1000 /* readers may put sections out of memory that others have loaded */
 
 /* @engine is whose section it is: it may not be the device's any more when the I/O has ended. */
@@ -90,7 +91,7 @@ static s64 request(struct volume *vol, enum core_export what, u64 value, struct 
 		ret = what == CORE_SECTION_REQUEST ? wasm_section_request(engine, value) :
 						     wasm_set_cache(engine, value);
 	}
-	if (ret > CORE_SECTION_READY) {
+	if (ret == CORE_SECTION_READ || ret == CORE_SECTION_WRITE) {
 		err = get_io(vol, ret == CORE_SECTION_WRITE, io);
 		if (err)
 			ret = err;
@@ -130,7 +131,7 @@ static s64 step(struct volume *vol, enum core_export what, u64 value)
 	bool reading = asked == CORE_SECTION_READ;
 	int err;
 
-	if (asked <= CORE_SECTION_READY)
+	if (asked <= CORE_SECTION_READY || asked == CORE_SECTION_AGAIN)
 		return asked;
 	if (!reading && (shutter_prove(vol) || !cow_writes_begin(&vol->writes)))
 		return vol->core.error;
@@ -199,6 +200,7 @@ static int all_steps(struct volume *vol, enum core_export what, u64 value)
 	do {
 		ret = most-- ? step(vol, what, value) :
 			       core_distrust(&vol->core, what, CORE_SECTION_WRITE);
+		cond_resched();
 	} while (ret > CORE_SECTION_READY);
 	mutex_unlock(&vol->core.io_lock);
 	return ret;

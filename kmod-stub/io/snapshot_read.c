@@ -21,8 +21,6 @@
 #include "io/snapshot_read.h"
 #include "io/volume.h"
 
-#define READ_RUNS 32 /* taken from a plan in one go */
-
 static void clone_end_io(struct bio *clone)
 {
 	struct snapshot_read *read = clone->bi_private;
@@ -144,7 +142,10 @@ static void read_planned(struct snapshot_read *read, const struct core_run *run)
 	}
 }
 
-/* Plan the rest of the read. Return: number of runs; CORE_STATUS_MISS and @section; or -errno. */
+/*
+ * Plan the rest of the read, or as much of it as the core does at once. Return: number of runs;
+ * CORE_STATUS_MISS and @section; or -errno.
+ */
 static s64 plan_rest(struct snapshot_read *read, struct core_run *runs, u64 *section)
 {
 	struct volume *vol = read->snap->vol;
@@ -158,7 +159,6 @@ static s64 plan_rest(struct snapshot_read *read, struct core_run *runs, u64 *sec
 	if (!ret)
 		ret = wasm_plan_read(vol->core.engine, sector, left);
 	if (ret > 0) {
-		ret = min_t(s64, ret, READ_RUNS);
 		ret = core_read_plan(&vol->core, runs, ret, ring_head(read->snap->ring)) ?: ret;
 	} else if (ret == CORE_STATUS_MISS) {
 		*section = wasm_miss_section(vol->core.engine);
@@ -174,7 +174,7 @@ static s64 plan_rest(struct snapshot_read *read, struct core_run *runs, u64 *sec
 static bool serve(struct snapshot_read *read, bool may_wait)
 {
 	struct volume *vol = read->snap->vol;
-	struct core_run runs[READ_RUNS];
+	struct core_run runs[CORE_READ_RUNS_MAX];
 	unsigned int tries = 0;
 	u64 section = 0;
 	s64 i, ret;

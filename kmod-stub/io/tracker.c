@@ -17,8 +17,8 @@
 #include "io/volume.h"
 
 /*
- * Longer writes (write-zeroes, mostly) are looked at by the worker, piece by piece, not with
- * interrupts off.
+ * Longer writes (discards and write-zeroes, mostly) are looked at by the worker, slice by slice,
+ * not with interrupts off.
  */
 #define INLINE_SECTORS (16 * 1024 * 1024 / SECTOR_SIZE)
 
@@ -27,25 +27,52 @@ sector_t tracker_range(const struct volume *vol, const struct bio *bio, sector_t
 	return origin_range(&vol->origin, vol->core.nr_sectors, bio, sector);
 }
 
-/*
- * Note that the blocks of a write change. A discard leaves those alone that read as zeros in every
- * snapshot. Return: false if the core needs room first, and nothing failed.
- */
-static bool mark(struct volume *vol, struct bio *bio, sector_t sector, sector_t nr_sectors)
+/* Mark the blocks of a slice. A discard leaves those alone that read as zeros in every snapshot. */
+static s64 mark_slice(struct volume *vol, const struct bio *bio, u64 sector, u64 nr_sectors)
 {
 	u64 block = sector / COW_BLOCK_SECTORS;
 	u64 end = DIV_ROUND_UP_ULL(sector + nr_sectors, COW_BLOCK_SECTORS);
+
+	if (bio_op(bio) == REQ_OP_DISCARD)
+		return wasm_mark_unmasked(vol->core.engine, block, end - block);
+	return wasm_mark(vol->core.engine, sector, nr_sectors);
+}
+
+/*
+ * Note that the blocks of a write change, those of its next slice. It may go once none is left.
+ * @marked: sectors of it that are marked; at first 0
+ *
+ * Return: false if the core needs room first, and nothing failed.
+ */
+static bool mark(struct volume *vol, struct bio *bio, sector_t sector, sector_t nr_sectors,
+		 sector_t *marked)
+{
+	u64 at = sector + *marked;
+	u64 count = core_slice(at, nr_sectors - *marked, CORE_SLICE_SECTORS);
 	s64 ret;
 
-	if (bio_op(bio) != REQ_OP_DISCARD)
-		ret = wasm_mark(vol->core.engine, sector, nr_sectors);
-	else if (!cut_claims(vol, bio, sector, nr_sectors))
-		ret = wasm_mark_unmasked(vol->core.engine, block, end - block);
-	else
-		ret = 0;
-	if (ret < 0 && ret != CORE_STATUS_ROOM)
+	if (bio_op(bio) == REQ_OP_DISCARD && !*marked && cut_claims(vol, bio, sector, nr_sectors)) {
+		*marked = nr_sectors;
+		return true;
+	}
+	ret = mark_slice(vol, bio, at, count);
+	if (ret == CORE_STATUS_ROOM)
+		return false;
+	if (ret < 0)
 		core_fail_locked(&vol->core, ret, "the core could not record a write");
-	return ret != CORE_STATUS_ROOM;
+	*marked = ret < 0 ? nr_sectors : *marked + count;
+	return true;
+}
+
+/* The same of all of a write, unless that takes too long. */
+static bool mark_short(struct volume *vol, struct bio *bio, sector_t sector, sector_t nr_sectors)
+{
+	sector_t marked = 0;
+	bool done = nr_sectors <= INLINE_SECTORS;
+
+	while (done && marked < nr_sectors)
+		done = mark(vol, bio, sector, nr_sectors, &marked);
+	return done;
 }
 
 /*
@@ -132,7 +159,7 @@ bool tracker_take(struct origin *origin, struct bio *bio)
 		deferred = !may_go(vol, bio, sector, nr_sectors);
 	} else {
 		if (!vol->core.error && !fail_if_taken(vol, sector, nr_sectors))
-			deferred = !mark(vol, bio, sector, nr_sectors);
+			deferred = !mark_short(vol, bio, sector, nr_sectors);
 		deferred = deferred || meets_cow_write(vol, sector, nr_sectors);
 	}
 	if (deferred) {
@@ -149,13 +176,20 @@ bool tracker_take(struct origin *origin, struct bio *bio)
 	return deferred;
 }
 
-bool tracker_release(struct volume *vol, struct bio *bio)
-{
-	sector_t sector = 0, nr_sectors = tracker_range(vol, bio, &sector);
-	bool swallow = false, blocked = false;
-	unsigned long flags;
+/* What there is to do with a write that was deferred. */
+enum verdict {
+	VERDICT_GO,
+	VERDICT_BLOCKED, /* not yet: what is in the way is waited for first */
+	VERDICT_SWALLOW,
+	VERDICT_NEXT_SLICE, /* go on marking, without the lock in between */
+};
 
-	core_lock(&vol->core, flags);
+/* Context: core_lock. */
+static enum verdict judge(struct volume *vol, struct bio *bio, sector_t sector, sector_t nr_sectors,
+			  sector_t *marked)
+{
+	bool blocked;
+
 	/*
 	 * Again: a clean mark defers writes before they are looked at, and the COW file may have
 	 * grown.
@@ -163,20 +197,39 @@ bool tracker_release(struct volume *vol, struct bio *bio)
 	if (vol->core.error || fail_if_taken(vol, sector, nr_sectors)) {
 		blocked = meets_cow_write(vol, sector, nr_sectors);
 	} else if (!vol->core.snapshot_mode) {
-		blocked = !mark(vol, bio, sector, nr_sectors);
+		blocked = !mark(vol, bio, sector, nr_sectors, marked);
+		if (!blocked && *marked < nr_sectors)
+			return VERDICT_NEXT_SLICE;
+	} else if (bio_op(bio) == REQ_OP_DISCARD) {
+		return VERDICT_SWALLOW;
 	} else {
-		swallow = bio_op(bio) == REQ_OP_DISCARD;
-		blocked = !swallow && snapshot_reads_overlap(vol->snap, sector, nr_sectors);
+		blocked = snapshot_reads_overlap(vol->snap, sector, nr_sectors);
 	}
-	if (!blocked && !swallow)
-		proof_note(vol, bio, sector, nr_sectors);
-	core_unlock(&vol->core, flags);
+	return blocked ? VERDICT_BLOCKED : VERDICT_GO;
+}
 
-	if (blocked)
-		return false;
-	if (swallow)
+/*
+ * Between slices the lock is dropped. No other core takes over meanwhile, since this write is
+ * deferred until it has gone; and the last slice and its release are one step.
+ */
+bool tracker_release(struct volume *vol, struct bio *bio)
+{
+	sector_t sector = 0, nr_sectors = tracker_range(vol, bio, &sector), marked = 0;
+	enum verdict verdict;
+	unsigned long flags;
+
+	do {
+		core_lock(&vol->core, flags);
+		verdict = judge(vol, bio, sector, nr_sectors, &marked);
+		if (verdict == VERDICT_GO)
+			proof_note(vol, bio, sector, nr_sectors);
+		core_unlock(&vol->core, flags);
+		cond_resched();
+	} while (verdict == VERDICT_NEXT_SLICE);
+
+	if (verdict == VERDICT_SWALLOW)
 		bio_endio(bio); /* a hint; obeying it would destroy frozen content */
-	else
+	else if (verdict == VERDICT_GO)
 		origin_next(&vol->origin, bio);
-	return true;
+	return verdict != VERDICT_BLOCKED;
 }

@@ -329,11 +329,12 @@ int worker_init(struct volume *vol)
 	init_waitqueue_head(&worker->wait);
 	INIT_WORK(&vol->core.work, run);
 	worker->ranges = kmalloc_array(COPY_RANGES, sizeof(*worker->ranges), GFP_KERNEL);
-	worker->runs = kmalloc_array(COPY_BLOCKS, sizeof(*worker->runs), GFP_KERNEL);
+	worker->slice = kmalloc_array(COPY_RANGES, sizeof(*worker->slice), GFP_KERNEL);
+	worker->runs = kmalloc_array(CORE_PLAN_RUNS_MAX, sizeof(*worker->runs), GFP_KERNEL);
 	/* Bound: the writer's CPU is warm and about to be free, another would have to be woken. */
 	vol->core.wq = alloc_workqueue("datto_cow%u", WQ_MEM_RECLAIM | WQ_HIGHPRI | COMPAT_WQ_BOUND,
 				       1, vol->core.minor);
-	return worker->ranges && worker->runs && vol->core.wq ? 0 : -ENOMEM;
+	return worker->ranges && worker->slice && worker->runs && vol->core.wq ? 0 : -ENOMEM;
 }
 
 void worker_exit(struct volume *vol)
@@ -342,5 +343,6 @@ void worker_exit(struct volume *vol)
 		destroy_workqueue(vol->core.wq);
 	vol->core.wq = NULL;
 	kfree(vol->worker.ranges);
+	kfree(vol->worker.slice);
 	kfree(vol->worker.runs);
 }

@@ -15,7 +15,7 @@ struct volume;
  * struct worker
  * @deferred: writes that wait for it; under core_lock
  * @late: writes that are not decided about yet
- * @ranges, @runs: COPY_RANGES and COPY_BLOCKS of them, the worker's own
+ * @ranges, @slice, @runs: COPY_RANGES twice and CORE_PLAN_RUNS_MAX of them, the worker's own
  * @copy_requests: under core_lock; see worker_copy()
  * @look: it is to remove the clean mark, or to open the shutter; under core_lock
  * @asked, @ended: calls of worker_drain() so far, and how many of them it has served
@@ -24,7 +24,7 @@ struct volume;
 struct worker {
 	struct bio_list deferred;
 	struct late late;
-	struct core_range *ranges;
+	struct core_range *ranges, *slice;
 	struct core_run *runs;
 	struct list_head copy_requests;
 	bool look;

@@ -1,6 +1,7 @@
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
-import { Bench, ENGINES, INCREMENTAL } from './harness.js';
+import { SLICE_BLOCKS } from '../../host/layout.js';
+import { Bench, ENGINES, errno, INCREMENTAL } from './harness.js';
 
 for (const engine of ENGINES) {
   const test = suite(`core bitmap, ${engine.name}`);
@@ -49,6 +50,22 @@ for (const engine of ENGINES) {
     assert.is(bench.call('is_copied', 80n, 2401n), 0n);
     assert.is(bench.call('is_copied', 2479n, 1n), 1n);
     assert.is(bench.call('is_copied', 2479n, 2n), 0n);
+    bench.close();
+  });
+
+  test('more than a slice is refused, whatever is set, and changes nothing', () => {
+    const bench = new Bench(engine, { nrSectors: 1n << 21n, mode: INCREMENTAL });
+    const sectors = 8n * BigInt(SLICE_BLOCKS);
+    for (const sector of [0n, 8n, sectors - 1n, 5n * sectors + 3n]) {
+      const most = sectors - (sector % 8n);
+      assert.is(bench.call('mark', sector, most + 1n), errno('EINVAL'));
+      assert.is(bench.call('is_copied', sector, most), 0n);
+      assert.is(bench.call('is_copied', sector, most + 1n), errno('EINVAL'));
+      assert.ok(bench.call('mark', sector, most) > 0n);
+      assert.is(bench.call('mark', sector, most), 0n);
+      assert.is(bench.call('mark', sector, most + 1n), errno('EINVAL'));
+      assert.is(bench.call('is_copied', sector, most), 1n);
+    }
     bench.close();
   });
 

@@ -1,5 +1,6 @@
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
+import { COMMIT_BLOCKS_MAX, PLAN_BLOCKS_MAX, PLAN_RANGES_MAX, PLAN_RUNS_MAX } from '../../host/layout.js';
 import { Bench, COW, ENGINES, errno, MISS, ORIGIN, SECTION_BLOCKS, SECTION_SECTORS, ZERO } from './harness.js';
 
 for (const engine of ENGINES) {
@@ -55,11 +56,11 @@ for (const engine of ENGINES) {
 
   test('plan_copy() stops when the runs are full', () => {
     const bench = opened();
-    for (let block = 0n; block < 36000n; block += 2n) bench.call('mask_extent', block, 1n);
-    const runs = bench.planCopy([[0n, 8n * 36000n]]);
+    for (let block = 0n; block < 4000n; block += 2n) bench.call('mask_extent', block, 1n);
+    const runs = bench.planCopy([[0n, 8n * 4000n]]);
     assert.ok(Array.isArray(runs));
-    assert.is(runs.length, 16384);
-    assert.equal(runs[16383], [16383, 1, ORIGIN]);
+    assert.is(runs.length, PLAN_RUNS_MAX);
+    assert.equal(runs.at(-1), [PLAN_RUNS_MAX - 1, 1, ORIGIN]);
     bench.close();
   });
 
@@ -78,6 +79,23 @@ for (const engine of ENGINES) {
     bench.close();
   });
 
+  test('plan_copy() refuses to look at too many blocks, however few are left to copy', () => {
+    const bench = opened();
+    const most = BigInt(PLAN_BLOCKS_MAX);
+    bench.call('mark', 0n, 8n * most);
+    assert.equal(bench.planCopy([[0n, 8n * most]]), []);
+    assert.is(bench.planCopy([[0n, 8n * most + 1n]]), errno('EINVAL'));
+    assert.is(
+      bench.planCopy([
+        [8n, 8n * most - 8n],
+        [16n * most, 16n],
+      ]),
+      errno('EINVAL'),
+    );
+    assert.equal(bench.planCopy(Array.from({ length: 3 }, () => [0n, 8n * most])), []);
+    bench.close();
+  });
+
   test('plan_copy() refuses ranges that are not sorted or too many', () => {
     const bench = opened();
     assert.is(
@@ -87,18 +105,18 @@ for (const engine of ENGINES) {
       ]),
       errno('EINVAL'),
     );
-    assert.is(bench.call('plan_copy', 16385n, 1n), errno('EINVAL'));
+    assert.is(bench.call('plan_copy', PLAN_RANGES_MAX + 1, 1n), errno('EINVAL'));
     assert.is(bench.call('plan_copy', -1n, 1n), errno('EINVAL'));
     bench.close();
   });
 
-  test('plan_copy() takes a buffer full of ranges', () => {
+  test('plan_copy() takes as many ranges as it may', () => {
     const bench = opened();
-    const ranges = Array.from({ length: 16384 }, (_, i) => [BigInt(i) * 16n, 8n] as const);
+    const ranges = Array.from({ length: PLAN_RANGES_MAX }, (_, i) => [BigInt(i) * 16n, 8n] as const);
     const runs = bench.planCopy(ranges);
     assert.ok(Array.isArray(runs));
-    assert.is(runs.length, 16384);
-    assert.equal(runs[16383], [32766, 1, ORIGIN]);
+    assert.is(runs.length, PLAN_RANGES_MAX);
+    assert.equal(runs.at(-1), [2 * (PLAN_RANGES_MAX - 1), 1, ORIGIN]);
     bench.close();
   });
 
@@ -116,6 +134,16 @@ for (const engine of ENGINES) {
     assert.is(bench.stat('NR_DIRTY'), 2n);
     assert.equal(bench.planRead(5n * SECTION_SECTORS + 56n, 24n), [[513, 3, COW]]);
     assert.equal(bench.planRead(0n, 8n), [[516, 1, COW]]);
+    bench.close();
+  });
+
+  test('commit_copy() commits so many blocks at most', () => {
+    const bench = opened();
+    const most = BigInt(COMMIT_BLOCKS_MAX);
+    bench.loadSection(0n);
+    assert.is(bench.call('commit_copy', 5n, most + 1n), most);
+    assert.is(bench.call('commit_copy', 5n + most, 1n), 1n);
+    assert.equal(bench.planRead(40n, 8n * (most + 1n)), [[513, COMMIT_BLOCKS_MAX + 1, COW]]);
     bench.close();
   });
 

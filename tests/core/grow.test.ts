@@ -24,7 +24,7 @@ for (const engine of ENGINES) {
     hand();
     assert.is(large.call('header_check', expectation('INCREMENTAL') + expectation('UNCLEAN_OK')), 0n);
     const from = sectors - (sectors % 8n);
-    large.call('mark', from, nrSectors - from);
+    large.markAll(from, nrSectors - from);
     return large;
   };
 

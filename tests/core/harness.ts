@@ -17,6 +17,7 @@ import {
   RUN_KINDS,
   SECTION_BYTES,
   SECTION_REQUESTS,
+  SLICE_BLOCKS,
   STATUS_MISS,
   STATUS_ROOM,
 } from '../../host/layout.js';
@@ -85,6 +86,7 @@ export const ZERO = Number(valueIn(RUN_KINDS, 'ZERO'));
 export const READY = valueIn(SECTION_REQUESTS, 'READY');
 export const READ = valueIn(SECTION_REQUESTS, 'READ');
 export const WRITE = valueIn(SECTION_REQUESTS, 'WRITE');
+export const AGAIN = valueIn(SECTION_REQUESTS, 'AGAIN');
 export const MISS = BigInt(STATUS_MISS);
 export const ROOM = BigInt(STATUS_ROOM);
 
@@ -162,10 +164,20 @@ export class Bench {
     return result < 0n ? result : this.runs(result);
   }
 
-  /** plan_read with every missing section served; the runs, or the negative result. */
+  /** plan_read, again and again, with every missing section served; the runs up to what cannot be read, or that result. */
   planRead(sector: bigint, nrSectors: bigint): Run[] | bigint {
-    const result = this.served('plan_read', sector, nrSectors);
-    return result < 0n ? result : this.runs(result);
+    const end = sector + nrSectors;
+    const runs: Run[] = [];
+    for (let at = sector; ; ) {
+      const result = this.served('plan_read', at, end - at);
+      if (result < 0n && !runs.length) return result;
+      if (result <= 0n) return joined(runs);
+      const planned = this.runs(result);
+      runs.push(...planned);
+      const blocks = planned.reduce((sum, [, count]) => sum + count, 0);
+      at = (at / BigInt(BLOCK_SECTORS) + BigInt(blocks)) * BigInt(BLOCK_SECTORS);
+      if (at >= end) return joined(runs);
+    }
   }
 
   /** Calls an export again until it misses no section. */
@@ -175,6 +187,26 @@ export class Bench {
       if (result !== MISS) return result;
       this.loadSection(this.call('miss_section'));
     }
+  }
+
+  /** Calls an export of a range for one slice after the other. `unit`: what a block is in the numbers it takes. */
+  inSlices(name: ExportName, first: bigint, count: bigint, unit: bigint): bigint[] {
+    const slice = BigInt(SLICE_BLOCKS) * unit;
+    const results: bigint[] = [];
+    for (let at = first, piece: bigint; at < first + count; at += piece) {
+      const left = first + count - at;
+      piece = slice - (at % slice);
+      if (left < piece) piece = left;
+      const result = this.call(name, at, piece);
+      assert.ok(result >= 0n, `${name}: ${result}`);
+      results.push(result);
+    }
+    return results;
+  }
+
+  /** mark() of all of a range. Returns the number of blocks newly marked. */
+  markAll(sector: bigint, nrSectors: bigint): bigint {
+    return sum(this.inSlices('mark', sector, nrSectors, BigInt(BLOCK_SECTORS)));
   }
 
   /** Commits all of block..block+count. */
@@ -226,6 +258,19 @@ export class Bench {
     assert.is(this.call('section_write_done'), 0n);
   }
 }
+
+export const sum = (numbers: readonly bigint[]): bigint => numbers.reduce((all, one) => all + one, 0n);
+
+/** Runs, those that go on where the one before ends as one. */
+const joined = (runs: readonly Run[]): Run[] => {
+  const all: Run[] = [];
+  for (const [start, count, kind] of runs) {
+    const last = all.at(-1);
+    if (last && last[2] === kind && last[0] + last[1] === start) all[all.length - 1] = [last[0], last[1] + count, kind];
+    else all.push([start, count, kind]);
+  }
+  return all;
+};
 
 /** An index section's entries as numbers. */
 export const entriesOf = (section: Uint8Array): number[] =>

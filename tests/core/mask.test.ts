@@ -1,5 +1,6 @@
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
+import { SLICE_BLOCKS } from '../../host/layout.js';
 import { Bench, COW, ENGINES, errno, INCREMENTAL, ORIGIN, SECTION_SECTORS, ZERO } from './harness.js';
 
 const CHUNK_BYTES = 32768;
@@ -28,7 +29,7 @@ for (const engine of ENGINES) {
 
   test('extents are cut at the end of the origin', () => {
     const bench = opened();
-    bench.call('mask_extent', 263143n, 1n << 40n);
+    assert.is(bench.call('mask_extent', 263143n, 1n << 40n), 0n);
     bench.call('mask_extent', 263145n, 1n);
     bench.call('mask_extent', -1n, 5n);
     bench.call('mask_extent', 5n, 0n);
@@ -38,6 +39,20 @@ for (const engine of ENGINES) {
       [263142, 1, ORIGIN],
       [263143, 2, ZERO],
     ]);
+    bench.close();
+  });
+
+  test('more than a slice is refused, and changes nothing', () => {
+    const bench = opened(INCREMENTAL);
+    const most = BigInt(SLICE_BLOCKS);
+    for (const block of [0n, 7n]) {
+      assert.is(bench.call('mask_extent', block, most + 1n), errno('EINVAL'));
+      assert.is(bench.call('mark_unmasked', block, most + 1n), errno('EINVAL'));
+    }
+    assert.is(bench.call('mask_export', 0n), 0n);
+    assert.is(bench.stat('NR_CHANGED'), 0n);
+    assert.is(bench.call('mask_extent', 7n, most), 0n);
+    assert.is(bench.call('mark_unmasked', 6n, most), 1n);
     bench.close();
   });
 
@@ -122,7 +137,8 @@ for (const engine of ENGINES) {
 
   test('the mask does not reach into the areas behind it', () => {
     const bench = new Bench(engine, { nrSectors: SECTION_SECTORS * 64n });
-    bench.call('mask_extent', 0n, 1n << 40n);
+    const slice = BigInt(SLICE_BLOCKS);
+    for (let block = 0n; block < 64n * 4096n; block += slice) bench.call('mask_extent', block, slice);
     bench.buffer().subarray(0, CHUNK_BYTES).fill(0xff);
     bench.call('mask_import', 0n);
     assert.is(bench.call('next_changed_section', 0n), 64n);

@@ -1,6 +1,6 @@
 // A plain model of the core: arrays with one element per block, and no idea of words, slots or eviction.
 
-import { BLOCK_SECTORS } from '../../host/layout.js';
+import { BLOCK_SECTORS, PLAN_RUNS_MAX } from '../../host/layout.js';
 import { COW, ORIGIN, type Run, ZERO } from './harness.js';
 
 export class Model {
@@ -71,7 +71,19 @@ export class Model {
     return true;
   }
 
-  /** Runs of uncopied blocks under the ranges, at most `maxBlocks` blocks. */
+  /** Number of blocks that ranges, sorted by sector, touch. */
+  touchedBlocks(ranges: readonly (readonly [number, number])[]): number {
+    let next = 0;
+    let nr = 0;
+    for (const [sector, nrSectors] of ranges) {
+      const [first, end] = this.touched(sector, nrSectors);
+      nr += Math.max(0, end - Math.max(first, next));
+      next = Math.max(next, end);
+    }
+    return nr;
+  }
+
+  /** Runs of uncopied blocks under the ranges, at most `maxBlocks` blocks and PLAN_RUNS_MAX runs. */
   planCopy(ranges: readonly (readonly [number, number])[], maxBlocks: number): Run[] {
     const wanted = new Set<number>();
     for (const [sector, nrSectors] of ranges) {
@@ -79,7 +91,7 @@ export class Model {
       for (let block = first; block < end; block++) if (!this.changed[block]) wanted.add(block);
     }
     const blocks = [...wanted].sort((a, b) => a - b).slice(0, maxBlocks);
-    return joined(blocks.map((block) => [block, this.masked[block] ? ZERO : ORIGIN]));
+    return joined(blocks.map((block) => [block, this.masked[block] ? ZERO : ORIGIN])).slice(0, PLAN_RUNS_MAX);
   }
 
   /** Blocks that can be committed from `block` on, as far as room and copies made before allow. */

@@ -1,7 +1,15 @@
 // One core and one model, and the operations that are done on both and must agree.
 
 import * as assert from 'uvu/assert';
-import { Bench, type Engine, entriesOf, errno, MISS, READ, WRITE } from './harness.js';
+import {
+  COMMIT_BLOCKS_MAX,
+  PLAN_BLOCKS_MAX,
+  READ_BLOCKS_MAX,
+  READ_RUNS_MAX,
+  RUNS_MAX,
+  SLICE_BLOCKS,
+} from '../../host/layout.js';
+import { Bench, type Engine, entriesOf, errno, MISS, READ, READY, type Run, sum, WRITE } from './harness.js';
 import { Model } from './model.js';
 
 /** Where an operation goes; each one makes of it what it needs. */
@@ -39,7 +47,6 @@ export const OPERATION_NAMES = [
 export type OperationName = (typeof OPERATION_NAMES)[number];
 
 const UNLIMITED = 1e13;
-const RUNS_FULL = 16384;
 const CHUNK_BLOCKS = 262144;
 const CHUNK_BYTES = CHUNK_BLOCKS / 8;
 
@@ -86,18 +93,20 @@ export class Pair {
   mark(place: Place): void {
     if (!this.#model.incremental && place.extra % 8) return this.markCopied(place);
     const [sector, length] = this.#sectors(place);
-    assert.is(this.#bench.call('mark', sector, length), BigInt(this.#model.mark(sector, length)));
+    const results = this.#inSlices('mark', sector, length, 8);
+    assert.is(sum(results), BigInt(this.#model.mark(sector, length)));
   }
 
   markCopied(place: Place): void {
     const [sector, length] = this.#sectors(place);
     if (!this.#model.isCopied(sector, length)) return;
-    assert.is(this.#bench.call('mark', sector, length), 0n);
+    assert.is(sum(this.#inSlices('mark', sector, length, 8)), 0n);
   }
 
   isCopied(place: Place): void {
     const [sector, length] = this.#sectors(place);
-    assert.is(this.#bench.call('is_copied', sector, length), this.#model.isCopied(sector, length) ? 1n : 0n);
+    const results = this.#inSlices('is_copied', sector, length, 8);
+    assert.is(results.every(Boolean), this.#model.isCopied(sector, length));
   }
 
   /** What the stub does with held writes: plans, commits all runs, loads what is missed. */
@@ -110,11 +119,24 @@ export class Pair {
       [sector + 2 * gap, 40],
     ] as const;
     const maxBlocks = place.extra % 3 ? 1e6 : place.extra % 500;
-    const runs = this.#bench.planCopy(
+    if (this.#model.incremental) return assert.is(this.#planCopy(ranges, maxBlocks), errno('EINVAL'));
+    if (this.#model.touchedBlocks(ranges) <= PLAN_BLOCKS_MAX) return this.#copyPlanned(ranges, maxBlocks);
+    assert.is(this.#planCopy(ranges, 1e6), errno('EINVAL'));
+    const most = PLAN_BLOCKS_MAX * 8 - 8;
+    for (const [at, nr] of ranges)
+      for (let done = 0; done < nr; done += most)
+        this.#copyPlanned([[at + done, Math.min(most, nr - done)]], maxBlocks);
+  }
+
+  #planCopy(ranges: readonly (readonly [number, number])[], maxBlocks: number): readonly Run[] | bigint {
+    return this.#bench.planCopy(
       ranges.map(([at, nr]) => [BigInt(at), BigInt(nr)] as const),
       BigInt(maxBlocks),
     );
-    if (this.#model.incremental) return assert.is(runs, errno('EINVAL'));
+  }
+
+  #copyPlanned(ranges: readonly (readonly [number, number])[], maxBlocks: number): void {
+    const runs = this.#planCopy(ranges, maxBlocks);
     assert.equal(runs, this.#model.planCopy(ranges, maxBlocks));
     for (const [block, count] of runs as (readonly [number, number, number])[]) {
       for (let done = 0; done < count; ) {
@@ -169,7 +191,7 @@ export class Pair {
 
   mask(place: Place): void {
     const block = this.#block(place);
-    assert.is(this.#bench.call('mask_extent', block, place.length), 0n);
+    assert.is(sum(this.#inSlices('mask_extent', block, place.length, 1)), 0n);
     this.#model.mask(block, place.length);
   }
 
@@ -177,7 +199,7 @@ export class Pair {
     if (!this.#model.incremental && place.extra % 8) return;
     const block = this.#block(place);
     const expected = this.#model.markUnmasked(block, place.length);
-    assert.is(this.#bench.call('mark_unmasked', block, place.length), BigInt(expected));
+    assert.is(sum(this.#inSlices('mark_unmasked', block, place.length, 1)), BigInt(expected));
   }
 
   exportMask(place: Place): void {
@@ -228,14 +250,15 @@ export class Pair {
   changedRuns(place: Place): void {
     const block = this.#block(place);
     const runs = this.#bench.runs(this.#bench.call('changed_runs', block));
-    assert.equal(runs, this.#model.changedRuns(block).slice(0, RUNS_FULL));
+    assert.equal(runs, this.#model.changedRuns(block).slice(0, RUNS_MAX));
   }
 
   /** Fewer or more slots, and at times a write that is not reported. */
   setCache({ length, extra }: Place): void {
     const cacheBytes = (length % 40) * 32768;
     if (extra % 4 === 0) this.#bench.call('set_cache', cacheBytes);
-    while (this.#bench.call('set_cache', cacheBytes) === WRITE) this.#bench.writeOut();
+    for (let result: bigint; (result = this.#bench.call('set_cache', cacheBytes)) !== READY; )
+      if (result === WRITE) this.#bench.writeOut();
     assert.ok(this.#bench.stat('NR_SLOTS') <= BigInt(Math.max(length % 40, 16)));
   }
 
@@ -251,6 +274,18 @@ export class Pair {
   #setFsize(bytes: number): void {
     this.#model.fsize = bytes;
     assert.is(this.#bench.call('set_fsize', bytes), 0n);
+  }
+
+  /** Calls an export for each slice of a range in units of which a block has so many, once more than a slice was refused. */
+  #inSlices(
+    name: 'mark' | 'is_copied' | 'mask_extent' | 'mark_unmasked',
+    first: number,
+    count: number,
+    unit: number,
+  ): bigint[] {
+    const [block, end] = this.#model.touched((first * 8) / unit, (count * 8) / unit);
+    if (end - block > SLICE_BLOCKS) assert.is(this.#bench.call(name, first, count), errno('EINVAL'));
+    return this.#bench.inSlices(name, BigInt(first), BigInt(count), BigInt(unit));
   }
 
   #block({ section, offset }: Place): number {
@@ -288,7 +323,7 @@ export class Pair {
     }
     const done = Number(result);
     assert.ok(done > 0 && done <= possible, `${done} of ${possible} blocks`);
-    if (done < possible) {
+    if (done < Math.min(possible, COMMIT_BLOCKS_MAX)) {
       assert.is((block + done) % 4096, 0);
       this.#checkMissing(block + done);
     }
@@ -318,7 +353,8 @@ export class Pair {
     assert.ok(covered > 0 && covered <= count);
     assert.equal(runs, model.planRead(block, block + covered));
     const next = block + covered;
-    if (covered < count && runs.length < RUNS_FULL && !uncopied(next)) {
+    assert.ok(covered <= READ_BLOCKS_MAX && runs.length <= READ_RUNS_MAX);
+    if (covered < Math.min(count, READ_BLOCKS_MAX) && runs.length < READ_RUNS_MAX && !uncopied(next)) {
       assert.is(model.changed[next], 1);
       this.#checkMissing(next);
     }

@@ -43,7 +43,12 @@ const operation = fc.record({
   name: fc.oneof(...OPERATION_NAMES.map((name) => ({ weight: WEIGHTS[name], arbitrary: fc.constant(name) }))),
   section: fc.nat(1000),
   offset: fc.oneof(fc.nat(200), fc.nat(4095), fc.integer({ min: 3900, max: 4095 })),
-  length: fc.oneof(fc.nat(5), fc.nat(200), fc.nat(5000)),
+  length: fc.oneof(
+    { weight: 9, arbitrary: fc.nat(5) },
+    { weight: 9, arbitrary: fc.nat(200) },
+    { weight: 9, arbitrary: fc.nat(5000) },
+    { weight: 1, arbitrary: fc.nat(50000) },
+  ),
   extra: fc.nat(),
 });
 

@@ -1,5 +1,6 @@
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
+import { READ_BLOCKS_MAX, READ_RUNS_MAX } from '../../host/layout.js';
 import { Bench, COW, ENGINES, errno, MISS, ORIGIN, SECTION_BLOCKS, SECTION_SECTORS, ZERO } from './harness.js';
 
 for (const engine of ENGINES) {
@@ -71,25 +72,35 @@ for (const engine of ENGINES) {
 
   test('the answer ends when the runs are full', () => {
     const bench = opened();
-    for (let block = 0n; block < 36000n; block += 2n) bench.call('mask_extent', block, 1n);
-    const runs = bench.planRead(0n, 8n * 36000n);
-    assert.ok(Array.isArray(runs));
-    assert.is(runs.length, 16384);
-    assert.equal(runs[16383], [16383, 1, ORIGIN]);
+    for (let block = 0n; block < 100n; block += 2n) bench.call('mask_extent', block, 1n);
+    const runs = bench.runs(bench.call('plan_read', 0n, 8n * 100n));
+    assert.is(runs.length, READ_RUNS_MAX);
+    assert.equal(runs.at(-1), [READ_RUNS_MAX - 1, 1, ORIGIN]);
+    bench.close();
+  });
+
+  test('the answer covers so many blocks at most', () => {
+    const bench = opened();
+    bench.commit(100n, 3000n);
+    assert.equal(bench.runs(bench.call('plan_read', 8n * 5000n, 8n * 2000n)), [[5000, READ_BLOCKS_MAX, ORIGIN]]);
+    assert.equal(bench.runs(bench.call('plan_read', 8n * 99n + 1n, 8n * 2000n)), [
+      [99, 1, ORIGIN],
+      [513, READ_BLOCKS_MAX - 1, COW],
+    ]);
     bench.close();
   });
 
   test('a run cut by full runs ends on a whole run from the COW file', () => {
     const bench = opened();
-    for (let block = 16386n; block > 0n; block--) bench.commit(block - 1n, 1n);
-    const runs = bench.planRead(0n, 8n * 20000n);
-    assert.ok(Array.isArray(runs));
-    assert.is(runs.length, 16384);
-    assert.equal(runs[16383], [513 + 2, 1, COW]);
-    assert.equal(bench.planRead(8n * 16384n, 24n), [
+    const most = BigInt(READ_RUNS_MAX);
+    for (let block = most + 2n; block > 0n; block--) bench.commit(block - 1n, 1n);
+    const runs = bench.runs(bench.call('plan_read', 0n, 8n * 100n));
+    assert.is(runs.length, READ_RUNS_MAX);
+    assert.equal(runs.at(-1), [513 + 2, 1, COW]);
+    assert.equal(bench.planRead(8n * most, 24n), [
       [514, 1, COW],
       [513, 1, COW],
-      [16386, 1, ORIGIN],
+      [READ_RUNS_MAX + 2, 1, ORIGIN],
     ]);
     bench.close();
   });

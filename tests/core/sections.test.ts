@@ -2,6 +2,7 @@ import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { SECTION_BYTES } from '../../host/layout.js';
 import {
+  AGAIN,
   Bench,
   COW,
   coreBytes,
@@ -135,6 +136,36 @@ for (const engine of ENGINES) {
     bench.close();
   });
 
+  test('next_dirty_section() and next_changed_section() find sections however far apart', () => {
+    const sections = [1n, 63n, 64n, 4095n, 4096n, 4159n, 300000n, (1n << 22n) - 1n];
+    const bench = new Bench(engine, { nrSectors: (1n << 37n) - 1n });
+    const end = bench.stat('NR_SECTIONS');
+    for (const section of sections.toReversed()) bench.commit(section * SECTION_BLOCKS + 5n, 1n);
+    const walk = (name: 'next_dirty_section' | 'next_changed_section'): bigint[] => {
+      const seen: bigint[] = [];
+      for (let from = 0n; (from = bench.call(name, from)) < end; from++) seen.push(from);
+      return seen;
+    };
+    assert.equal(walk('next_changed_section'), sections);
+    assert.is(bench.call('next_dirty_section', end), end);
+    assert.is(bench.call('next_dirty_section', -1n), end);
+    // Each is dirty again, since no write is reported.
+    assert.equal(walk('next_dirty_section'), sections);
+    for (const section of [64n, 4096n, 300000n]) {
+      assert.is(bench.call('next_dirty_section', section), section);
+      bench.writeOut();
+    }
+    assert.equal(
+      walk('next_dirty_section'),
+      sections.filter((section) => ![64n, 4096n, 300000n].includes(section)),
+    );
+    bench.flush();
+    assert.is(bench.call('next_dirty_section', 0n), end);
+    bench.commit(70n * SECTION_BLOCKS, 1n);
+    assert.equal(walk('next_dirty_section'), [70n]);
+    bench.close();
+  });
+
   test('slots used since the hand passed are spared', () => {
     const bench = opened();
     for (let section = 0n; section < 17n; section++) bench.loadSection(section);
@@ -172,6 +203,38 @@ for (const engine of ENGINES) {
     bench.close();
   });
 
+  test('set_cache() does part of its work, and goes on where it was; another limit begins anew', () => {
+    const bench = new Bench(engine, { nrSectors: 1n << 27n, cacheBytes: 2000n * 32768n });
+    for (let section = 0n; section < 2000n; section++) bench.loadSection(section);
+    for (const section of [30n, 700n, 1999n]) bench.commit(section * SECTION_BLOCKS, 1n);
+    const shrink = (slots: bigint): { again: number; written: bigint[] } => {
+      const written: bigint[] = [];
+      for (let again = 0; ; ) {
+        const result = bench.call('set_cache', slots * 32768n);
+        if (result === READY) return { again, written };
+        if (result === AGAIN) again++;
+        else {
+          written.push(bench.call('io_section'));
+          bench.writeOut();
+        }
+      }
+    };
+    assert.is(bench.call('set_cache', 1500n * 32768n), WRITE);
+    assert.is(bench.call('io_section'), 1999n);
+    bench.writeOut();
+    assert.equal(shrink(600n), { again: 2, written: [700n] });
+    assert.is(bench.stat('NR_RESIDENT'), 600n);
+    assert.is(bench.call('set_cache', 0n), WRITE);
+    bench.writeOut();
+    assert.is(bench.call('set_cache', 0n), AGAIN);
+    assert.is(bench.call('set_cache', 300n * 32768n), AGAIN);
+    shrink(20n);
+    assert.is(bench.stat('NR_RESIDENT'), 16n);
+    for (const section of [30n, 700n, 1999n]) bench.planRead(section * SECTION_SECTORS, 8n);
+    assert.ok(bench.stat('NR_RESIDENT') <= 20n);
+    bench.close();
+  });
+
   test('memory grows as sections need it, and is not wanted any more in incremental mode', () => {
     const bench = new Bench(engine, { nrSectors: 2097152n, cacheBytes: 40n * 32768n });
     const least = BigInt(bench.memoryBytes);
@@ -201,7 +264,7 @@ for (const engine of ENGINES) {
     const bench = new Bench(engine, { nrSectors: 2097152n, cacheBytes: 64n * 32768n }, core);
     for (let section = 0n; section < 40n; section++) bench.commit(section * SECTION_BLOCKS, 1n);
     assert.is(bench.memoryBytes, 18 * 65536);
-    assert.is(bench.stat('NR_RESIDENT'), SLOTS + 2n);
+    assert.is(bench.stat('NR_RESIDENT'), SLOTS + 1n);
     for (let section = 0n; section < 40n; section++)
       assert.equal(bench.planRead(section * SECTION_SECTORS, 8n), [[513 + Number(section), 1, COW]]);
     bench.close();
@@ -255,6 +318,21 @@ for (const engine of ENGINES) {
       ]);
     }
     assert.ok(bench.stat('NR_RESIDENT') <= SLOTS);
+    bench.close();
+  });
+
+  test('set_cache(): bitmaps that take frames meanwhile move no section onto another', () => {
+    const bench = new Bench(engine, { nrSectors: 1n << 30n, cacheBytes: 40n * 32768n });
+    const first = Number(bench.stat('FPOS'));
+    for (let n = 0n; n < 40n; n++) bench.commit(n * SECTION_BLOCKS, 1n);
+    assert.is(bench.call('set_cache', 0n), WRITE);
+    const section = bench.call('io_section');
+    bench.writeOut(() => {
+      for (let leaf = 100n; leaf < 160n; leaf++) bench.call('mask_extent', leaf * 32768n, 1n);
+    });
+    assert.ok(section < 40n);
+    while (bench.call('set_cache', 0n) === WRITE) bench.writeOut();
+    for (let n = 0n; n < 40n; n++) assert.equal(bench.planRead(n * SECTION_SECTORS, 8n), [[first + Number(n), 1, COW]]);
     bench.close();
   });
 

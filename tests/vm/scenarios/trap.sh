@@ -40,13 +40,13 @@ lie() {
 	dbdctl destroy 0
 }
 lie plan_copy 16384 overwrite			# more runs than there is room for
-lie plan_copy 400 overwrite			# runs of other blocks, or none
+lie plan_copy 100 overwrite			# runs of other blocks, or none
 lie commit_copy 100000 overwrite		# more than was read
 lie commit_copy 0 overwrite
 lie commit_copy -5000 overwrite			# no errno
 lie is_copied 7 overwrite
-lie plan_read 16385 read_snapshot
-lie plan_read 16384 read_snapshot		# most of them of no blocks
+lie plan_read 33 read_snapshot
+lie plan_read 32 read_snapshot			# most of them of no blocks
 lie stat -9223372036854775808 field 0 state
 seal() { umount $MOUNT; }
 lie record_next 40000 seal			# a piece that is larger than what it is copied to
