@@ -66,7 +66,6 @@ int room_again_alone(struct engine *engine, unsigned int *tries);
 	({                                                                                   \
 		u64 slices_at = (at), slices_end = slices_at + (count), slices_len;          \
 		s64 slices_ret = 0;                                                          \
-                                                                                             \
 		for (; slices_at < slices_end && slices_ret >= 0; slices_at += slices_len) { \
 			slices_len = core_slice(slices_at, slices_end - slices_at, most);    \
 			slices_ret = ask(to, export, slices_at, slices_len);                 \

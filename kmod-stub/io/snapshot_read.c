@@ -158,11 +158,10 @@ static s64 plan_rest(struct snapshot_read *read, struct core_run *runs, u64 *sec
 	ret = vol->core.error;
 	if (!ret)
 		ret = wasm_plan_read(vol->core.engine, sector, left);
-	if (ret > 0) {
+	if (ret > 0)
 		ret = core_read_plan(&vol->core, runs, ret, ring_head(read->snap->ring)) ?: ret;
-	} else if (ret == CORE_STATUS_MISS) {
+	else if (ret == CORE_STATUS_MISS)
 		*section = wasm_miss_section(vol->core.engine);
-	}
 	core_unlock(&vol->core, flags);
 	return ret;
 }

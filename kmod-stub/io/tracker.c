@@ -188,7 +188,8 @@ enum verdict {
 static enum verdict judge(struct volume *vol, struct bio *bio, sector_t sector, sector_t nr_sectors,
 			  sector_t *marked)
 {
-	bool blocked;
+	enum verdict verdict = VERDICT_GO;
+	bool blocked = false;
 
 	/*
 	 * Again: a clean mark defers writes before they are looked at, and the COW file may have
@@ -199,13 +200,13 @@ static enum verdict judge(struct volume *vol, struct bio *bio, sector_t sector, 
 	} else if (!vol->core.snapshot_mode) {
 		blocked = !mark(vol, bio, sector, nr_sectors, marked);
 		if (!blocked && *marked < nr_sectors)
-			return VERDICT_NEXT_SLICE;
+			verdict = VERDICT_NEXT_SLICE;
 	} else if (bio_op(bio) == REQ_OP_DISCARD) {
-		return VERDICT_SWALLOW;
+		verdict = VERDICT_SWALLOW;
 	} else {
 		blocked = snapshot_reads_overlap(vol->snap, sector, nr_sectors);
 	}
-	return blocked ? VERDICT_BLOCKED : VERDICT_GO;
+	return blocked ? VERDICT_BLOCKED : verdict;
 }
 
 /*
