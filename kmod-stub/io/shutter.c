@@ -11,9 +11,12 @@
 
 bool shutter_is_shut(struct volume *vol)
 {
+	/* A reload that is under way, or was refused, may have no COW file. */
+	if (vol->core.error || !vol->cow)
+		return false;
 	if (!cow_file_has_filesystem(vol->cow))
 		vol->shutter.shut = true;
-	return vol->shutter.shut && !vol->core.error;
+	return vol->shutter.shut;
 }
 
 void shutter_shut(struct volume *vol)

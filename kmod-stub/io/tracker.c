@@ -195,7 +195,9 @@ static enum verdict judge(struct volume *vol, struct bio *bio, sector_t sector, 
 	 * Again: a clean mark defers writes before they are looked at, and the COW file may have
 	 * grown.
 	 */
-	if (vol->core.error || fail_if_taken(vol, sector, nr_sectors)) {
+	if (vol->clean.state == CLEAN_LOADING || !vol->cow) {
+		blocked = false; /* it spoils the load, or that was refused */
+	} else if (vol->core.error || fail_if_taken(vol, sector, nr_sectors)) {
 		blocked = meets_cow_write(vol, sector, nr_sectors);
 	} else if (!vol->core.snapshot_mode) {
 		blocked = !mark(vol, bio, sector, nr_sectors, marked);

@@ -171,15 +171,18 @@ int worker_copy(struct volume *vol, sector_t sector, sector_t nr_sectors, const 
 
 static bool pass_gate(struct volume *vol)
 {
-	bool clean, shut, wanted;
+	bool clean, shut, loading, wanted;
 	unsigned long flags;
 
 	core_lock(&vol->core, flags);
 	clean = vol->clean.state == CLEAN_VALID;
-	shut = shutter_is_shut(vol);
+	loading = vol->clean.state == CLEAN_LOADING;
+	shut = !loading && shutter_is_shut(vol);
 	wanted = vol->worker.look || !list_empty(&vol->worker.copy_requests) ||
 		 !bio_list_empty(&vol->worker.deferred);
 	vol->worker.look = false;
+	if (loading && !bio_list_empty(&vol->worker.deferred))
+		vol->clean.spoiled = true; /* as in tracker_take() */
 	core_unlock(&vol->core, flags);
 	if (clean && wanted)
 		clean_break(vol);
@@ -207,7 +210,8 @@ static void run(struct work_struct *work)
 			break;
 		sort(vol->worker.ranges, count, sizeof(*vol->worker.ranges), compare_ranges, NULL);
 		fill_yield(&vol->fill, &vol->core);
-		copy_ranges(vol, vol->worker.ranges, count);
+		if (READ_ONCE(vol->clean.state) != CLEAN_LOADING)
+			copy_ranges(vol, vol->worker.ranges, count);
 		size = bio_list_size(&batch);
 		release_batch(vol, &batch);
 		WRITE_ONCE(vol->worker.nr_gone, vol->worker.nr_gone + size);
