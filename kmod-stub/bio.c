@@ -6,7 +6,7 @@ static void own_end_io(struct bio *bio)
 	((struct own_bio *)bio->bi_private)->end(bio);
 }
 
-/* Another function, by which it is told apart. */
+/* Another function: bi_end_io is how the two kinds are distinguished. */
 static void recorded_end_io(struct bio *bio)
 {
 	own_end_io(bio);

@@ -4,8 +4,8 @@
  * read-write.
  *
  * Writes are seen from before the checkpoint is read (CLEAN_LOADING), so that none falls between
- * the two. Whatever is wrong with the checkpoint, the device is there, failed, with its reason:
- * boot scripts expect that reload succeeds.
+ * the two. Whatever is wrong with the checkpoint, the device exists in the failed state, with
+ * its reason: boot scripts expect that reload succeeds.
  */
 #include <linux/slab.h>
 #include "control/device.h"
@@ -108,7 +108,7 @@ static void adopt(struct dattobd_device *dev)
 
 	static_assert(sizeof(uuid) == COW_UUID_SIZE);
 	memcpy(dev->uuid, uuid, COW_UUID_SIZE);
-	/* The next snapshot takes as much; an incremental's file does not tell. */
+	/* The next snapshot takes as much; an incremental's file does not show it. */
 	if (dev->vol.core.snapshot_mode)
 		dev->fallocate_mib =
 			max_t(s64, wasm_stat(dev->vol.core.engine, CORE_STAT_FSIZE), 0) >> 20;

@@ -61,7 +61,7 @@ struct engine {
 #ifdef DATTOBD_DEBUG_CORE
 	struct lie lie;
 #endif
-	u64 nr_sectors; /* of the origin; as CORE_INIT was told */
+	u64 nr_sectors; /* of the origin; the argument of CORE_INIT */
 	pc_t code[ARRAY_SIZE(export_types)];
 };
 

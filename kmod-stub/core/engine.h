@@ -75,7 +75,7 @@ struct engine_report engine_take_report(struct engine *engine);
 void engine_print(const struct engine_report *report);
 
 /**
- * engine_nr_blocks() - Size of the origin that %CORE_INIT was told, and in sections, and chunks.
+ * engine_nr_blocks() - Size of the origin, as %CORE_INIT got it; also in sections, and chunks.
  */
 u64 engine_nr_blocks(const struct engine *engine);
 u64 engine_nr_sections(const struct engine *engine);

@@ -66,7 +66,7 @@ static int check_device(const struct block_device *origin, const char *name)
 
 /*
  * Another mount of what is mounted read-write. It is alive meanwhile, so that mounting finds it and
- * never mounts anew, which would write.
+ * never makes a new superblock, which would write.
  */
 static struct vfsmount *mount_again(struct block_device *origin, const char *device)
 {
