@@ -151,6 +151,8 @@ enum core_export {
 	CORE_NEXT_DIRTY_SECTION,
 	CORE_MASK_EXTENT,
 	CORE_MARK_UNMASKED,
+	CORE_MASK_BEGIN,
+	CORE_MASK_NEXT,
 	CORE_MASK_EXPORT,
 	CORE_MASK_IMPORT,
 	CORE_CHANGED_EXPORT,
@@ -207,6 +209,8 @@ enum core_export {
 	X(NEXT_DIRTY_SECTION, "next_dirty_section", 1, -MAX_ERRNO)	\
 	X(MASK_EXTENT, "mask_extent", 2, CORE_STATUS_ROOM)		\
 	X(MARK_UNMASKED, "mark_unmasked", 2, CORE_STATUS_ROOM)		\
+	X(MASK_BEGIN, "mask_begin", 0, -MAX_ERRNO)			\
+	X(MASK_NEXT, "mask_next", 1, -MAX_ERRNO)			\
 	X(MASK_EXPORT, "mask_export", 1, -MAX_ERRNO)			\
 	X(MASK_IMPORT, "mask_import", 1, CORE_STATUS_ROOM)		\
 	X(CHANGED_EXPORT, "changed_export", 1, -MAX_ERRNO)		\

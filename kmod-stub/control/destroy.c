@@ -51,7 +51,7 @@ static int drain(struct dattobd_device *dev)
 	if (!err)
 		err = cow_writes_drain(&dev->vol.writes, MAX_SCHEDULE_TIMEOUT);
 	if (!err)
-		err = worker_drain(&dev->vol, MAX_SCHEDULE_TIMEOUT);
+		err = worker_drain_deferred(&dev->vol, MAX_SCHEDULE_TIMEOUT);
 	if (!err && dev->vol.snap)
 		err = snapshot_drain_reads(dev->vol.snap, U64_MAX, NULL);
 	return err;

@@ -108,8 +108,7 @@ static struct engine *exchange(struct dattobd_device *dev, struct engine *larger
 	mutex_lock(&dev->vol.core.io_lock);
 	core_lock(&dev->vol.core, flags);
 	if (wasm_stat(dev->vol.core.engine, CORE_STAT_NR_CHANGED) == changed &&
-	    dev->vol.worker.nr_deferred == READ_ONCE(dev->vol.worker.nr_gone) &&
-	    !dev->vol.core.error) {
+	    dev->vol.deferred.nr_deferred == dev->vol.deferred.nr_gone && !dev->vol.core.error) {
 		other = dev->vol.core.engine;
 		dev->vol.core.engine = larger;
 		WRITE_ONCE(dev->vol.core.nr_sectors, nr_sectors);

@@ -291,7 +291,7 @@ static bool switched(struct dattobd_device *dev, struct epoch *epoch, u64 change
 	core_lock(&dev->vol.core, flags);
 	/* A write that is still deferred was not looked at by the next core. */
 	quiet = wasm_stat(dev->vol.core.engine, CORE_STAT_NR_CHANGED) == changed &&
-		dev->vol.worker.nr_deferred == READ_ONCE(dev->vol.worker.nr_gone) &&
+		dev->vol.deferred.nr_deferred == dev->vol.deferred.nr_gone &&
 		!dev->vol.core.error;
 	if (quiet)
 		switch_epoch(dev, epoch);

@@ -3,7 +3,7 @@
 #include "core/room.h"
 #include "cow/map.h"
 #include "io/clean.h"
-#include "io/copy.h"
+#include "io/pipeline.h"
 #include "io/proof.h"
 #include "io/reads.h"
 #include "io/checkpoint.h"
@@ -42,9 +42,9 @@ void clean_break(struct volume *vol)
 /* Preserve or record what these sectors of the origin hold, before they are written raw. */
 static int prepare_sectors(struct volume *vol, sector_t sector, sector_t nr_sectors)
 {
-	struct core_range range;
 	unsigned long flags;
 	s64 ret, room = 1;
+	u64 number;
 
 	if (!vol->core.snapshot_mode)
 		return min_t(s64, room_ask(&vol->core, wasm_mark, sector, nr_sectors), 0);
@@ -60,11 +60,11 @@ static int prepare_sectors(struct volume *vol, sector_t sector, sector_t nr_sect
 	if (!ret && room <= 0)
 		return -ENOSPC;
 
-	range.sector = cpu_to_le64(sector);
-	range.nr_sectors = cpu_to_le64(nr_sectors);
-	copy_ranges(vol, &range, 1);
-	while (!READ_ONCE(vol->core.error) && snapshot_reads_overlap(vol->snap, sector, nr_sectors))
-		snapshot_wait_reads(vol->snap, sector, nr_sectors);
+	pipeline_copy(vol, sector, nr_sectors);
+	number = snapshot_reads_begun(vol->snap);
+	while (!READ_ONCE(vol->core.error) &&
+	       snapshot_reads_overlap(vol->snap, sector, nr_sectors, number))
+		snapshot_wait_reads(vol->snap, sector, nr_sectors, number);
 	return 0;
 }
 
@@ -86,8 +86,7 @@ static int prepare(struct volume *vol)
 	}
 	if (!vol->core.snapshot_mode)
 		return 0;
-	ring_flush(snapshot_ring(vol->snap));
-	ring_drain(snapshot_ring(vol->snap));
+	ring_flush_all(vol->snap->ring);
 	return sections_flush(vol);
 }
 
@@ -100,7 +99,7 @@ void clean_make(struct volume *vol)
 	/* From here on every write is deferred. Those that were deferred before have gone. */
 	core_lock(&vol->core, flags);
 	wanted = vol->clean.wanted && vol->clean.state == CLEAN_NONE && !vol->core.error &&
-		 bio_list_empty(&vol->worker.deferred);
+		 !deferred_waiting(&vol->deferred);
 	vol->clean.wanted = false;
 	if (wanted)
 		vol->clean.state = CLEAN_WRITING;

@@ -1,127 +1,26 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Preserving old content: the core plans which blocks to copy, the old data is read from the
- * origin into the ring's blocks at the positions that the blocks will get, and the core commits
- * them. From then on snapshot reads are served from the ring, until the copies are on disk.
+ * Preserving old content. A job copies up to JOB_BLOCKS blocks: the core plans them, what they hold
+ * is read from the origin into slots of the ring, and the core commits them. From then on snapshot
+ * reads are served from the ring, until the copies are on disk.
+ *
+ * Several jobs read at once and end in any order; the worker commits those that have ended. A block
+ * that a job reads is not planned again: who else touches it joins the job.
  */
-#include <linux/completion.h>
+#include <linux/slab.h>
+#include <linux/sort.h>
 #include "core/room.h"
-#include "cow/map.h"
 #include "io/copy.h"
+#include "io/deferred.h"
 #include "io/reads.h"
 #include "io/ring.h"
 #include "io/snapshot.h"
 #include "io/volume.h"
 
-/* One wait for any number of reads. */
-struct reading {
-	atomic_t pending;
-	blk_status_t status;
-	struct completion done;
-};
+/* The core looks at CORE_PLAN_BLOCKS_MAX blocks in one call; only the last range is a long one. */
+#define RANGE_BLOCKS (CORE_PLAN_BLOCKS_MAX - JOB_BLOCKS)
 
-static void reading_put(struct reading *reading)
-{
-	if (atomic_dec_and_test(&reading->pending))
-		complete(&reading->done);
-}
-
-static void read_end_io(struct bio *bio)
-{
-	struct reading *reading = bio->bi_private;
-
-	if (bio->bi_status)
-		reading->status = bio->bi_status;
-	bio_put(bio);
-	reading_put(reading);
-}
-
-/* Bytes of @block that exist: the last block of an origin may be partial. */
-static unsigned int block_bytes(struct volume *vol, u64 block)
-{
-	return min_t(u64, (vol->core.nr_sectors - block * COW_BLOCK_SECTORS) * SECTOR_SIZE,
-		     COW_BLOCK_SIZE);
-}
-
-/* Read @count blocks from @block on into the ring's blocks from @position on. */
-static void read_run(struct volume *vol, struct reading *reading, u64 block, unsigned int count,
-		     u64 position)
-{
-	struct ring *ring = snapshot_ring(vol->snap);
-
-	while (count) {
-		unsigned int in_bio = min_t(unsigned int, count, BIO_MAX_VECS);
-		struct bio *bio = compat_bio_alloc(origin_bdev(&vol->origin), in_bio, REQ_OP_READ,
-						   GFP_NOIO, &vol->read_bios);
-
-		bio->bi_iter.bi_sector = block * COW_BLOCK_SECTORS;
-		bio->bi_end_io = read_end_io;
-		bio->bi_private = reading;
-		count -= in_bio;
-		while (in_bio--) {
-			unsigned int bytes = block_bytes(vol, block++);
-
-			memset(ring_block(ring, position) + bytes, 0, COW_BLOCK_SIZE - bytes);
-			ring_add_block(ring, bio, position++, 0, bytes);
-		}
-		atomic_inc(&reading->pending);
-		bio_submit_own(bio);
-	}
-}
-
-static void zero_run(struct ring *ring, unsigned int count, u64 position)
-{
-	while (count--)
-		memset(ring_block(ring, position++), 0, COW_BLOCK_SIZE);
-}
-
-/* What is the COW file's of blocks that it shares reads as zeros, however it is read. */
-static void zero_odd_parts(struct volume *vol, u64 block, unsigned int count, u64 position)
-{
-	struct ring *ring = snapshot_ring(vol->snap);
-	u64 start = block * COW_BLOCK_SECTORS, end = start + (u64)count * COW_BLOCK_SECTORS;
-	u64 at = start, first, owned;
-
-	for (; (owned = cow_file_odd_part(vol->cow, at, end - at, &first)); at = first + owned) {
-		for (at = first; at < first + owned; at++)
-			memset(ring_block(ring, position + (at - start) / COW_BLOCK_SECTORS) +
-				       (at - start) % COW_BLOCK_SECTORS * SECTOR_SIZE,
-			       0, SECTOR_SIZE);
-	}
-}
-
-static int read_runs(struct volume *vol, const struct core_run *runs, unsigned int nr_runs)
-{
-	struct ring *ring = snapshot_ring(vol->snap);
-	struct reading reading = { .pending = ATOMIC_INIT(1) };
-	u64 position = ring_head(ring);
-	struct blk_plug plug;
-	unsigned int i;
-
-	init_completion(&reading.done);
-	blk_start_plug(&plug);
-	for (i = 0; i < nr_runs; i++) {
-		unsigned int count = le32_to_cpu(runs[i].count);
-
-		if (le32_to_cpu(runs[i].kind) == CORE_RUN_ZERO)
-			zero_run(ring, count, position);
-		else
-			read_run(vol, &reading, le64_to_cpu(runs[i].start), count, position);
-		position += count;
-	}
-	blk_finish_plug(&plug);
-	reading_put(&reading);
-	wait_for_completion_io(&reading.done);
-
-	for (i = 0, position = ring_head(ring); i < nr_runs; i++) {
-		unsigned int count = le32_to_cpu(runs[i].count);
-
-		if (le32_to_cpu(runs[i].kind) != CORE_RUN_ZERO)
-			zero_odd_parts(vol, le64_to_cpu(runs[i].start), count, position);
-		position += count;
-	}
-	return blk_status_to_errno(reading.status);
-}
+static_assert(JOB_WRITES <= CORE_PLAN_RANGES_MAX);
 
 /* Whether copying still makes sense. Context: core_lock. */
 static bool wanted(const struct volume *vol)
@@ -129,8 +28,12 @@ static bool wanted(const struct volume *vol)
 	return vol->core.snapshot_mode && !vol->core.error;
 }
 
-/* A plan must fit into the ring, and lie on the origin. */
-static bool plan_fits(const struct volume *vol, const struct core_run *runs, s64 nr_runs, u64 space)
+/*
+ * A plan must fit into the slots, ascend from block @at on, so that something of the writes is
+ * planned, and lie on the origin.
+ */
+static bool plan_fits(const struct volume *vol, const struct core_run *runs, s64 nr_runs, u64 at,
+		      u64 space)
 {
 	u64 nr_blocks = core_nr_blocks(&vol->core);
 	s64 i;
@@ -140,88 +43,31 @@ static bool plan_fits(const struct volume *vol, const struct core_run *runs, s64
 		u64 start = le64_to_cpu(runs[i].start), count = le32_to_cpu(runs[i].count);
 
 		if ((kind != CORE_RUN_ORIGIN && kind != CORE_RUN_ZERO) || !count || count > space ||
-		    start >= nr_blocks || count > nr_blocks - start)
+		    start < at || start >= nr_blocks || count > nr_blocks - start)
 			return false;
 		space -= count;
+		at = start + count;
 	}
 	return true;
 }
 
 /* Context: core_lock. */
-static s64 plan_locked(struct volume *vol, const struct core_range *ranges, unsigned int count,
-		       unsigned int space)
+static s64 plan_locked(struct job *job, unsigned int nr_ranges, unsigned int space)
 {
+	struct volume *vol = job->copies->snap->vol;
+	struct core_range *ranges = job->copies->ranges;
 	struct engine *engine = vol->core.engine;
-	struct core_run *runs = vol->worker.runs;
-	s64 ret = engine_write_buffer(engine, ranges, count * sizeof(*ranges)) ?:
-			  wasm_plan_copy(engine, count, space);
+	u64 first = le64_to_cpu(ranges[0].sector) / COW_BLOCK_SECTORS;
+	s64 ret = engine_write_buffer(engine, ranges, nr_ranges * sizeof(*ranges)) ?:
+			  wasm_plan_copy(engine, nr_ranges, space);
 
 	if (ret <= 0)
 		return ret;
-	if (engine_read_runs(engine, runs, ret))
+	if (engine_read_runs(engine, job->runs, ret))
 		return -ENOTRECOVERABLE;
-	return plan_fits(vol, runs, ret, space) ? ret :
-						  engine_distrust(engine, CORE_PLAN_COPY, ret);
-}
-
-/*
- * Plan up to @space blocks. Return: number of runs (in vol->worker.runs), 0 if nothing is left to
- * copy, -%ECANCELED if nothing is wanted, or another -errno.
- */
-static s64 plan(struct volume *vol, const struct core_range *ranges, unsigned int count,
-		unsigned int space)
-{
-	unsigned long flags;
-	s64 ret = -ECANCELED;
-
-	core_lock(&vol->core, flags);
-	if (wanted(vol))
-		ret = plan_locked(vol, ranges, count, space);
-	core_unlock(&vol->core, flags);
-	return ret;
-}
-
-/* Commit one run, loading index sections as they are missed, and making room for bitmaps. */
-static int commit_run(struct volume *vol, u64 block, unsigned int count)
-{
-	struct ring *ring = snapshot_ring(vol->snap);
-	u64 section = 0;
-	unsigned int tries = 0;
-	int err;
-
-	while (count) {
-		unsigned long flags;
-		s64 ret = 0;
-
-		core_lock(&vol->core, flags);
-		if (wanted(vol)) {
-			ret = wasm_commit_copy(vol->core.engine, block, count);
-			if (!ret)
-				ret = engine_distrust(vol->core.engine, CORE_COMMIT_COPY, ret);
-		}
-		if (ret > 0) {
-			ring_publish(ring, ret);
-			snapshot_reads_divide(vol->snap);
-			fill_note(&vol->fill, ring_head(ring));
-		} else if (ret == CORE_STATUS_MISS) {
-			section = wasm_miss_section(vol->core.engine);
-		}
-		core_unlock(&vol->core, flags);
-
-		if (ret > 0) {
-			block += ret;
-			count -= ret;
-			tries = 0;
-			continue;
-		}
-		if (ret == CORE_STATUS_MISS)
-			err = sections_again(vol, section, &tries);
-		else
-			err = ret == CORE_STATUS_ROOM ? room_again(&vol->core, &tries) : ret;
-		if (err || !ret)
-			return err;
-	}
-	return 0;
+	if (plan_fits(vol, job->runs, ret, first, space))
+		return ret;
+	return engine_distrust(engine, CORE_PLAN_COPY, ret);
 }
 
 /*
@@ -240,88 +86,272 @@ static void fail_copy(struct volume *vol, int error, const char *what)
 }
 
 /*
- * Read and commit what was planned. Return: number of blocks, or -errno after failing the device.
+ * Plan the copying of up to @space blocks of the first @nr_ranges ranges. Return: 0, or -errno:
+ * -%ECANCELED if nothing is wanted.
  */
-static int copy_runs(struct volume *vol, const struct core_run *runs, unsigned int nr_runs)
+static int plan_job(struct job *job, unsigned int nr_ranges, unsigned int space)
 {
-	unsigned int i, total = 0;
-	int err = read_runs(vol, runs, nr_runs);
+	struct volume *vol = job->copies->snap->vol;
+	unsigned int i;
+	unsigned long flags;
+	s64 ret = -ECANCELED;
 
-	if (err) {
-		fail_copy(vol, err, "old content could not be read from the origin");
-		return err;
+	core_lock(&vol->core, flags);
+	if (wanted(vol))
+		ret = plan_locked(job, nr_ranges, space);
+	core_unlock(&vol->core, flags);
+	if (ret < 0) {
+		fail_copy(vol, ret, "the core could not plan a copy");
+		return ret;
 	}
-	for (i = 0; i < nr_runs && !err; i++) {
-		err = commit_run(vol, le64_to_cpu(runs[i].start), le32_to_cpu(runs[i].count));
-		total += le32_to_cpu(runs[i].count);
-	}
-	if (err) {
-		fail_copy(vol, err,
-			  err == -EFBIG ? "the COW file is full" :
-					  "old content could not be preserved");
-		return err;
-	}
-	return total;
+	job->nr_runs = ret;
+	job->nr_blocks = 0;
+	for (i = 0; i < job->nr_runs; i++)
+		job->nr_blocks += le32_to_cpu(job->runs[i].count);
+	return 0;
 }
 
-/* Return: is all of @slice copied? Not if the device fails, or leaves snapshot mode. */
-static bool copy_slice(struct volume *vol, const struct core_range *slice, unsigned int count)
+static u64 end_of(const struct core_run *run)
 {
-	/* vol->snap is there until this worker was drained after snapshot mode had been left. */
-	while (READ_ONCE(vol->core.snapshot_mode)) {
-		struct ring *ring = snapshot_ring(vol->snap);
-		unsigned int space = min_t(unsigned int, ring_wait_free(ring), COPY_BLOCKS);
-		s64 nr_runs = plan(vol, slice, count, space), copied = 0;
+	return le64_to_cpu(run->start) + le32_to_cpu(run->count);
+}
 
-		if (nr_runs < 0)
-			fail_copy(vol, nr_runs, "the core could not plan a copy");
-		else if (nr_runs > 0)
-			copied = copy_runs(vol, vol->worker.runs, nr_runs);
-		if (nr_runs < 0 || copied < 0)
-			return false;
-		if (copied == space)
-			ring_flush(ring);
-		else if (nr_runs < CORE_PLAN_RUNS_MAX)
-			return true;
+static int compare_writes(const void *a, const void *b)
+{
+	const struct write *left = *(struct write *const *)a, *right = *(struct write *const *)b;
+
+	return left->next < right->next ? -1 : left->next > right->next;
+}
+
+static void set_ranges(struct copies *copies, struct write **writes, unsigned int nr_writes)
+{
+	unsigned int i;
+
+	sort(writes, nr_writes, sizeof(*writes), compare_writes, NULL);
+	for (i = 0; i < nr_writes; i++) {
+		u64 most = (writes[i]->next / COW_BLOCK_SECTORS + RANGE_BLOCKS) * COW_BLOCK_SECTORS;
+		u64 end = min_t(u64, writes[i]->end, most);
+
+		copies->ranges[i].sector = cpu_to_le64(writes[i]->next);
+		copies->ranges[i].nr_sectors = cpu_to_le64(end - writes[i]->next);
 	}
-	return false;
+}
+
+/* Each write is planned up to @planned, a sector. The job is for those that have a part. */
+static void move_on(struct job *job, struct write **writes, unsigned int nr_writes, u64 planned)
+{
+	unsigned int i;
+
+	job->nr_writes = 0;
+	for (i = 0; i < nr_writes; i++) {
+		const struct core_range *range = &job->copies->ranges[i];
+		u64 end = le64_to_cpu(range->sector) + le64_to_cpu(range->nr_sectors);
+
+		if (writes[i]->next >= planned)
+			break;
+		writes[i]->next = min(end, planned);
+		if (job->nr_runs) {
+			writes[i]->nr_jobs++;
+			job->writes[job->nr_writes++] = writes[i];
+		}
+	}
+}
+
+static void submit_job(struct job *job)
+{
+	struct copies *copies = job->copies;
+
+	job->first = le64_to_cpu(job->runs[0].start);
+	job->last = end_of(&job->runs[job->nr_runs - 1]) - 1;
+	list_move_tail(&job->list, &copies->under_way);
+	copies->nr_free--;
+	ring_take(copies->snap->ring, job->slots, job->nr_blocks);
+	job_read(job);
+}
+
+int copies_start(struct copies *copies, struct write **writes, unsigned int nr_writes,
+		 unsigned int space)
+{
+	struct job *job = list_first_entry(&copies->free, struct job, list);
+	u64 planned = U64_MAX;
+	int err;
+
+	space = min_t(unsigned int, space, JOB_BLOCKS);
+	set_ranges(copies, writes, nr_writes);
+	err = plan_job(job, nr_writes, space);
+	if (err)
+		return err;
+	if (job->nr_blocks == space || job->nr_runs == CORE_PLAN_RUNS_MAX)
+		planned = end_of(&job->runs[job->nr_runs - 1]) * COW_BLOCK_SECTORS;
+	move_on(job, writes, nr_writes, planned);
+	if (job->nr_runs)
+		submit_job(job);
+	return 0;
+}
+
+/* Does the job copy one of the blocks from @first to @last? */
+static bool copies_any_of(const struct job *job, u64 first, u64 last)
+{
+	unsigned int low = 0, high = job->nr_runs;
+
+	if (first > job->last || last < job->first)
+		return false;
+	while (low < high) { /* the first run that ends behind @first */
+		unsigned int middle = (low + high) / 2;
+
+		if (end_of(&job->runs[middle]) > first)
+			high = middle;
+		else
+			low = middle + 1;
+	}
+	return low < job->nr_runs && le64_to_cpu(job->runs[low].start) <= last;
+}
+
+int copies_join(struct copies *copies, struct write *write)
+{
+	u64 first = write->next / COW_BLOCK_SECTORS, last = (write->end - 1) / COW_BLOCK_SECTORS;
+	struct job *job;
+
+	list_for_each_entry(job, &copies->under_way, list) {
+		if (!copies_any_of(job, first, last))
+			continue;
+		if (job->nr_writes == JOB_WRITES)
+			return -EBUSY;
+		job->writes[job->nr_writes++] = write;
+		write->nr_jobs++;
+		return 1;
+	}
+	return 0;
 }
 
 /*
- * The core looks at %CORE_PLAN_BLOCKS_MAX blocks in one call: put so much of @ranges into @slice,
- * from sector *@from on, up to which all is copied. Return: number of ranges in @slice.
+ * Commit one run, loading index sections as they are missed, and making room for bitmaps. Return: 0
+ * or -errno. @done: how many blocks have their positions
  */
-static unsigned int next_slice(const struct core_range *ranges, unsigned int count, u64 *from,
-			       struct core_range *slice)
+static int commit_run(struct snapshot *snap, u64 block, unsigned int count, const u16 *slots,
+		      unsigned int *done)
 {
-	u64 left = CORE_PLAN_BLOCKS_MAX;
-	unsigned int i, nr = 0;
+	struct volume *vol = snap->vol;
+	u64 section = 0;
+	unsigned int tries = 0;
+	int err;
 
-	for (i = 0; i < count && left; i++) {
-		u64 range = le64_to_cpu(ranges[i].sector);
-		u64 sector = max(range, *from);
-		u64 end = range + le64_to_cpu(ranges[i].nr_sectors);
-		u64 block = sector / COW_BLOCK_SECTORS, blocks;
+	while (*done < count) {
+		unsigned long flags;
+		s64 ret = 0;
 
-		if (sector >= end)
+		core_lock(&vol->core, flags);
+		if (wanted(vol)) {
+			ret = wasm_commit_copy(vol->core.engine, block + *done, count - *done);
+			if (!ret)
+				ret = engine_distrust(vol->core.engine, CORE_COMMIT_COPY, ret);
+		}
+		if (ret > 0) {
+			ring_publish(snap->ring, slots + *done, ret);
+			snapshot_reads_divide(snap);
+			fill_note(&vol->fill, ring_head(snap->ring));
+		} else if (ret == CORE_STATUS_MISS) {
+			section = wasm_miss_section(vol->core.engine);
+		}
+		core_unlock(&vol->core, flags);
+
+		if (ret > 0) {
+			*done += ret;
+			tries = 0;
 			continue;
-		blocks = min(DIV_ROUND_UP_ULL(end, COW_BLOCK_SECTORS) - block, left);
-		end = min(end, (block + blocks) * COW_BLOCK_SECTORS);
-		slice[nr].sector = cpu_to_le64(sector);
-		slice[nr++].nr_sectors = cpu_to_le64(end - sector);
-		left -= blocks;
-		*from = end;
+		}
+		if (ret == CORE_STATUS_MISS)
+			err = sections_again(vol, section, &tries);
+		else
+			err = ret == CORE_STATUS_ROOM ? room_again(&vol->core, &tries) : ret;
+		if (err || !ret)
+			return err;
 	}
-	return nr;
+	return 0;
 }
 
-void copy_ranges(struct volume *vol, const struct core_range *ranges, unsigned int count)
+/* Commit all of it. What is not committed, after a failure, gives its slots back. */
+static void commit(struct job *job)
 {
-	unsigned int nr;
-	u64 from = 0;
+	struct snapshot *snap = job->copies->snap;
+	const u16 *slots = job->slots;
+	unsigned int i, count, done;
+	int err = blk_status_to_errno(job->status);
+	const char *what = "old content could not be read from the origin";
 
-	static_assert(COPY_RANGES <= CORE_PLAN_RANGES_MAX);
-	do {
-		nr = next_slice(ranges, count, &from, vol->worker.slice);
-	} while (nr && copy_slice(vol, vol->worker.slice, nr));
+	for (i = 0; i < job->nr_runs; i++, slots += count) {
+		u64 block = le64_to_cpu(job->runs[i].start);
+
+		count = le32_to_cpu(job->runs[i].count);
+		done = 0;
+		if (!err) {
+			if (le32_to_cpu(job->runs[i].kind) != CORE_RUN_ZERO)
+				job_zero_odd(snap, block, count, slots);
+			err = commit_run(snap, block, count, slots, &done);
+			what = err == -EFBIG ? "the COW file is full" :
+					       "old content could not be preserved";
+		}
+		if (done < count)
+			ring_put(snap->ring, slots + done, count - done);
+	}
+	if (err)
+		fail_copy(snap->vol, err, what);
+}
+
+struct write **copies_finish(struct copies *copies, unsigned int *nr_writes)
+{
+	struct job *job;
+
+	spin_lock_irq(&copies->lock);
+	job = list_first_entry_or_null(&copies->ended, struct job, ended);
+	if (job)
+		list_del(&job->ended);
+	spin_unlock_irq(&copies->lock);
+	if (!job)
+		return NULL;
+	commit(job);
+	list_move(&job->list, &copies->free);
+	copies->nr_free++;
+	*nr_writes = job->nr_writes;
+	return job->writes;
+}
+
+bool copies_ended(struct copies *copies)
+{
+	return !list_empty(&copies->ended);
+}
+
+bool copies_any(const struct copies *copies)
+{
+	return !list_empty(&copies->under_way);
+}
+
+unsigned int copies_nr_free(const struct copies *copies)
+{
+	return copies->nr_free;
+}
+
+struct copies *copies_create(struct snapshot *snap)
+{
+	struct copies *copies = kvzalloc(sizeof(*copies), GFP_KERNEL);
+	unsigned int i;
+
+	if (!copies)
+		return NULL;
+	copies->snap = snap;
+	copies->nr_free = NR_JOBS;
+	spin_lock_init(&copies->lock);
+	INIT_LIST_HEAD(&copies->free);
+	INIT_LIST_HEAD(&copies->under_way);
+	INIT_LIST_HEAD(&copies->ended);
+	for (i = 0; i < NR_JOBS; i++) {
+		copies->jobs[i].copies = copies;
+		list_add_tail(&copies->jobs[i].list, &copies->free);
+	}
+	return copies;
+}
+
+void copies_destroy(struct copies *copies)
+{
+	kvfree(copies);
 }

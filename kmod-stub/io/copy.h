@@ -1,22 +1,50 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* Preserving old content before writes go. */
+/* Copy jobs: the old content of some blocks, on its way into the ring. */
 #ifndef DATTOBD_IO_COPY_H
 #define DATTOBD_IO_COPY_H
 
-#include "layout.h"
+#include "io/job.h"
 
-struct volume;
+struct copies *copies_create(struct snapshot *snap);
+void copies_destroy(struct copies *copies); /* none is under way */
 
-#define COPY_RANGES 128 /* writes looked at in one go */
-#define COPY_BLOCKS 512 /* copied in one go */
+/** copies_any() - Is a job under way? Context: the worker. */
+bool copies_any(const struct copies *copies);
+
+/** copies_nr_free() - So many jobs can be begun. Context: the worker. */
+unsigned int copies_nr_free(const struct copies *copies);
+
+/** copies_ended() - Has a job ended that copies_finish() was not called for? Context: Any. */
+bool copies_ended(struct copies *copies);
 
 /**
- * copy_ranges() - Preserve every block that @ranges touch and that is not copied yet.
- * @ranges: COPY_RANGES at most, sorted by sector
+ * copies_join() - If a job copies a block that the rest of this write touches, the write waits for
+ * it.
  *
- * Returns early, without an error, if the device leaves snapshot mode or fails.
- * Context: The worker.
+ * Context: the worker. Return: -%EBUSY if that job is for too many already; 1 if it waits; 0 if
+ * there is no such job.
  */
-void copy_ranges(struct volume *vol, const struct core_range *ranges, unsigned int count);
+int copies_join(struct copies *copies, struct write *write);
+
+/**
+ * copies_start() - Begin to copy what these writes touch and is not copied yet, up to %JOB_BLOCKS
+ * blocks of it. Moves their @next on, and counts the job in @nr_jobs of those that wait for it.
+ * @writes: 1 to %JOB_WRITES, whose rests no other job touches; they are sorted here
+ * @space: so many slots of the ring are free
+ *
+ * Context: the worker. Return: 0; -errno if the device failed, or left snapshot mode: nothing is
+ * copied any more then.
+ */
+int copies_start(struct copies *copies, struct write **writes, unsigned int nr_writes,
+		 unsigned int space);
+
+/**
+ * copies_finish() - Commit what a job that has ended read.
+ * @nr_writes: result
+ *
+ * Context: the worker. Return: the writes that waited for it, until the next call; NULL if no job
+ * has ended. A failure has failed the device.
+ */
+struct write **copies_finish(struct copies *copies, unsigned int *nr_writes);
 
 #endif

@@ -8,8 +8,9 @@
  *
  * Everything is decided inside the ftrace callback (origins_take() neither sleeps nor allocates).
  * A write that may go is left alone: this module never stands on the stack of a task that sleeps
- * in the block layer. A write that was taken is redirected to a function that does nothing, so
- * that its submitter returns; the device's worker submits it later.
+ * in the block layer. A write that was taken is redirected to a function that does nothing, or
+ * waits until less is deferred, so that its submitter returns; the device's worker submits it
+ * later.
  */
 #include <linux/completion.h>
 #include <linux/ftrace.h>
@@ -19,6 +20,7 @@
 #include "compat.h"
 #include "io/intercept.h"
 #include "io/origins.h"
+#include "io/pace.h"
 
 static char functions[][32] = { "submit_bio_noacct_nocheck", "submit_bio_noacct" };
 
@@ -42,6 +44,13 @@ static noinline COMPAT_SUBMIT(bio_was_taken)
 	return COMPAT_SUBMITTED;
 }
 
+/* Where it goes on if too much is deferred. The write may have ended meanwhile. */
+static noinline COMPAT_SUBMIT(bio_must_wait)
+{
+	pace_wait();
+	return COMPAT_SUBMITTED;
+}
+
 /* A bio that shows whether bios come by. It reads, so that it does no harm if it does not. */
 struct probe {
 	unsigned long caller; /* return address of the call that it came by; 0: it did not */
@@ -57,6 +66,9 @@ static void on_submit_bio(unsigned long ip, unsigned long parent_ip, struct ftra
 			  compat_regs_t *regs)
 {
 	struct bio *bio = compat_traced_bio(regs);
+	unsigned long next = (unsigned long)bio_was_taken;
+	unsigned int minor;
+	enum take take;
 
 	if (unlikely(bio->bi_end_io == probe_end_io)) {
 		((struct probe *)bio->bi_private)->caller = parent_ip;
@@ -67,8 +79,11 @@ static void on_submit_bio(unsigned long ip, unsigned long parent_ip, struct ftra
 		return;
 	if (!bio_is_recorded(bio) && (parent_ip == own_call || bio_is_own(bio)))
 		return;
-	if (origins_take(bio))
-		compat_redirect(regs, (unsigned long)bio_was_taken);
+	take = origins_take(bio, &minor);
+	if (take == TAKE_AND_WAIT && pace_begin(minor))
+		next = (unsigned long)bio_must_wait;
+	if (take != TAKE_NOT)
+		compat_redirect(regs, next);
 }
 
 static struct ftrace_ops ops;
@@ -156,6 +171,7 @@ static void stop(void)
 	}
 	registered = false;
 	free_filter();
+	pace_end();
 	/* A task may have been preempted in bio_was_taken(), or on its way to it. */
 	synchronize_rcu_tasks();
 }

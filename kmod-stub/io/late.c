@@ -32,12 +32,13 @@ void late_decide(struct volume *vol)
 {
 	struct bio_list bios;
 	unsigned long flags;
+	struct bio *bio;
 
 	if (!READ_ONCE(vol->worker.late.bios.head))
 		return; /* who adds one wakes the worker afterwards */
 	core_lock(&vol->core, flags);
 	take_held(&vol->worker.late, &bios);
-	vol->worker.nr_deferred += bio_list_size(&bios);
-	bio_list_merge(&vol->worker.deferred, &bios);
+	while ((bio = bio_list_pop(&bios)))
+		deferred_add(&vol->deferred, bio);
 	core_unlock(&vol->core, flags);
 }

@@ -26,36 +26,40 @@ static struct origin *next_on_disk(struct gendisk *disk, int minor)
 	return best;
 }
 
-static bool taken_above(struct bio *bio, int minor)
+/* @minor: the next one is above it; result: who took the bio */
+static enum take take_above(struct bio *bio, int *minor)
 {
 	struct gendisk *disk = compat_bio_disk(bio);
+	enum take taken = TAKE_NOT;
 	struct origin *origin;
 
-	while ((origin = next_on_disk(disk, minor))) {
-		if (origin->take(origin, bio))
-			return true;
-		minor = origin->minor;
+	while (!taken && (origin = next_on_disk(disk, *minor))) {
+		*minor = origin->minor;
+		taken = origin->take(origin, bio);
 	}
-	return false;
+	return taken;
 }
 
-bool origins_take(struct bio *bio)
+enum take origins_take(struct bio *bio, unsigned int *minor)
 {
-	bool taken;
+	enum take taken;
+	int above = -1;
 
 	/* ftrace calls with preemption on, where nothing else keeps a device from being freed. */
 	rcu_read_lock();
-	taken = taken_above(bio, -1);
+	taken = take_above(bio, &above);
 	rcu_read_unlock();
+	*minor = above;
 	return taken;
 }
 
 void origin_next(struct origin *origin, struct bio *bio)
 {
-	bool taken;
+	int minor = origin->minor;
+	enum take taken;
 
 	rcu_read_lock();
-	taken = taken_above(bio, origin->minor);
+	taken = take_above(bio, &minor);
 	rcu_read_unlock();
 	if (!taken)
 		bio_submit_own(bio);

@@ -7,13 +7,19 @@
 #include <linux/list.h>
 #include "compat.h"
 
+/** enum take - What became of a write. */
+enum take {
+	TAKE_NOT, /* it goes on */
+	TAKE_DEFER, /* it must not be submitted */
+	TAKE_AND_WAIT, /* nor may its submitter go on before pace_wait() */
+};
+
 /**
  * struct origin - A block device that is tracked.
  * @start: its first sector on its disk
  * @path: absolute, symbolic links resolved
  * @take: decides about a write-like bio on the disk. In any context, also with preemption off; does
- * not sleep or allocate. Returns true if the bio was taken (deferred); it must not be submitted
- * then.
+ * not sleep or allocate.
  */
 struct origin {
 	struct hlist_node node;
@@ -21,7 +27,7 @@ struct origin {
 	struct compat_bdev bdev;
 	sector_t start;
 	char *path;
-	bool (*take)(struct origin *origin, struct bio *bio);
+	enum take (*take)(struct origin *origin, struct bio *bio);
 };
 
 static inline struct block_device *origin_bdev(const struct origin *origin)
@@ -33,8 +39,13 @@ static inline struct block_device *origin_bdev(const struct origin *origin)
 void origin_add(struct origin *origin);
 void origin_remove(struct origin *origin);
 
-/** origins_take() - Let the origins on its disk decide about a write. Context, return: as @take. */
-bool origins_take(struct bio *bio);
+/**
+ * origins_take() - Let the origins on its disk decide about a write.
+ * @minor: result: of the origin that took it
+ *
+ * Context, return: as @take.
+ */
+enum take origins_take(struct bio *bio, unsigned int *minor);
 
 /**
  * origin_next() - Let a write go on that @origin deferred: to the next one on the same disk, or to

@@ -13,7 +13,7 @@
 INTERVAL_TREE_DEFINE(struct snapshot_read, rb, sector_t, subtree_last, READ_START, READ_LAST,
 		     static __maybe_unused, reads_tree)
 
-bool snapshot_reads_overlap(struct snapshot *snap, sector_t sector, sector_t nr_sectors)
+bool snapshot_reads_overlap(struct snapshot *snap, sector_t sector, sector_t nr_sectors, u64 number)
 {
 	sector_t last = sector + nr_sectors - 1;
 	struct snapshot_read *read;
@@ -21,7 +21,7 @@ bool snapshot_reads_overlap(struct snapshot *snap, sector_t sector, sector_t nr_
 
 	compat_lock_irqsave(&snap->reads_lock, flags);
 	read = reads_tree_iter_first(&snap->reads, sector, last);
-	while (read && read->number >= snap->divide)
+	while (read && read->number >= number)
 		read = reads_tree_iter_next(read, sector, last);
 	compat_unlock_irqrestore(&snap->reads_lock, flags);
 	return read;
@@ -29,17 +29,13 @@ bool snapshot_reads_overlap(struct snapshot *snap, sector_t sector, sector_t nr_
 
 void snapshot_reads_divide(struct snapshot *snap)
 {
-	unsigned long flags;
-
-	compat_lock_irqsave(&snap->reads_lock, flags);
-	snap->divide = snap->next_read;
-	compat_unlock_irqrestore(&snap->reads_lock, flags);
+	snap->divide = snapshot_reads_begun(snap);
 }
 
-void snapshot_wait_reads(struct snapshot *snap, sector_t sector, sector_t nr_sectors)
+void snapshot_wait_reads(struct snapshot *snap, sector_t sector, sector_t nr_sectors, u64 number)
 {
-	wait_event_timeout(snap->reads_wait, !snapshot_reads_overlap(snap, sector, nr_sectors),
-			   HZ / 10);
+	wait_event_timeout(snap->reads_wait,
+			   !snapshot_reads_overlap(snap, sector, nr_sectors, number), HZ / 10);
 }
 
 u64 snapshot_reads_begun(struct snapshot *snap)
@@ -113,6 +109,8 @@ void read_put(struct snapshot_read *read)
 	/* Inside the lock: once nr_reads is seen to be 0, the snapshot may go. */
 	spin_lock_irqsave(&snap->reads_wait.lock, flags);
 	snap->nr_reads--;
+	if (READ_ONCE(snap->wakes))
+		queue_work(snap->vol->core.wq, &snap->vol->core.work);
 	wake_up_all_locked(&snap->reads_wait);
 	spin_unlock_irqrestore(&snap->reads_wait.lock, flags);
 }

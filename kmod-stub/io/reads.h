@@ -35,12 +35,13 @@ void read_put(struct snapshot_read *read);
 void snapshot_reads_divide(struct snapshot *snap);
 
 /**
- * snapshot_reads_overlap() - Is a read in flight that touches these sectors, and that may have
- * been planned before the last commit? A later one does not read copied blocks from the origin.
+ * snapshot_reads_overlap() - Is a read below @number in flight that touches these sectors? One that
+ * began after their commit does not read them from the origin.
  *
  * Context: Any.
  */
-bool snapshot_reads_overlap(struct snapshot *snap, sector_t sector, sector_t nr_sectors);
+bool snapshot_reads_overlap(struct snapshot *snap, sector_t sector, sector_t nr_sectors,
+			    u64 number);
 
 /** snapshot_reads_begun() - Number of the next read. Context: Any. */
 u64 snapshot_reads_begun(struct snapshot *snap);
@@ -49,7 +50,7 @@ u64 snapshot_reads_begun(struct snapshot *snap);
  * snapshot_wait_reads() - Sleep until none is, or for a moment: a failure of the device does not
  * wake.
  */
-void snapshot_wait_reads(struct snapshot *snap, sector_t sector, sector_t nr_sectors);
+void snapshot_wait_reads(struct snapshot *snap, sector_t sector, sector_t nr_sectors, u64 number);
 
 /** snapshot_older_reads() - Is a read below this number in flight? Context: Process context. */
 bool snapshot_older_reads(struct snapshot *snap, u64 number);

@@ -1,13 +1,15 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * The ring of copies in memory. Positions of a COW file are given out in ascending order, so the
- * copies that are not on disk yet are always the window [tail, head), and a position is kept in
- * block position % RING_BLOCKS. A page holds one block or more.
+ * The ring of copies in memory. Old content is read into slots, of one block each; once it is
+ * committed it has a position in the COW file. Positions are given out in ascending order, so the
+ * copies that are not on disk yet are always the window [tail, head). A page holds a slot or more.
  *
- *   on disk | tail: being written | flushed: published | head: free, up to tail + RING_BLOCKS
+ *   on disk | tail: being written | flushed: published | head
  *
- * Appends are started in order but may end in any; the tail moves over a prefix of ended ones.
+ * Appends are started in order but may end in any; the tail moves over a prefix of ended ones, and
+ * frees their slots. While all appends are in use copies gather, and share the next one.
  */
+#include <linux/bitmap.h>
 #include <linux/highmem.h>
 #include <linux/log2.h>
 #include <linux/mm.h>
@@ -20,8 +22,8 @@
 #include "cow/raw.h"
 #include "io/ring.h"
 
-#define RING_APPENDS 32
-#define RING_PAGES (RING_BLOCKS * COW_BLOCK_SIZE / PAGE_SIZE)
+#define RING_APPENDS 4
+#define RING_PAGES (RING_SLOTS * COW_BLOCK_SIZE / PAGE_SIZE)
 #define RING_CHUNK (SZ_64K / PAGE_SIZE) /* pages allocated at once */
 
 static_assert(PAGE_SIZE >= COW_BLOCK_SIZE && PAGE_SIZE <= SZ_64K);
@@ -41,25 +43,35 @@ struct ring {
 	struct block_device *origin;
 	struct bio_set *bios;
 	struct page *pages[RING_PAGES];
+	u16 slot_of[RING_SLOTS]; /* by position % RING_SLOTS, of those in the window */
 	u64 head, flushed; /* the worker's; head changes under core_lock */
-	spinlock_t lock; /* tail, appends */
+	unsigned int cursor; /* the worker's: where it looks for the next free slot */
+	spinlock_t lock; /* tail, appends, used, nr_free, waited_for */
 	u64 tail;
 	struct append appends[RING_APPENDS];
 	unsigned int first, count;
+	DECLARE_BITMAP(used, RING_SLOTS);
+	unsigned int nr_free;
+	bool waited_for; /* the worker wants slots */
 	wait_queue_head_t wait;
 };
 
-void *ring_block(struct ring *ring, u64 position)
+void *ring_memory(struct ring *ring, unsigned int slot)
 {
-	unsigned int offset = position % RING_BLOCKS * COW_BLOCK_SIZE;
+	unsigned int offset = slot * COW_BLOCK_SIZE;
 
 	return page_address(ring->pages[offset / PAGE_SIZE]) + offset_in_page(offset);
 }
 
-void ring_add_block(struct ring *ring, struct bio *bio, u64 position, unsigned int offset,
-		    unsigned int bytes)
+static unsigned int slot_of(const struct ring *ring, u64 position)
 {
-	void *data = ring_block(ring, position) + offset;
+	return ring->slot_of[position % RING_SLOTS];
+}
+
+void ring_add_slot(struct ring *ring, struct bio *bio, unsigned int slot, unsigned int offset,
+		   unsigned int bytes)
+{
+	void *data = ring_memory(ring, slot) + offset;
 
 	/* Never short: the bio has a vector for each block, and those that adjoin share one. */
 	WARN_ON_ONCE(bio_add_page(bio, virt_to_page(data), bytes, offset_in_page(data)) != bytes);
@@ -70,23 +82,63 @@ u64 ring_head(struct ring *ring)
 	return ring->head;
 }
 
-static unsigned int ring_free(struct ring *ring)
+unsigned int ring_free(struct ring *ring, unsigned int wanted)
 {
-	return RING_BLOCKS - (ring->head - READ_ONCE(ring->tail));
+	unsigned int nr;
+
+	spin_lock_irq(&ring->lock);
+	nr = ring->nr_free;
+	ring->waited_for |= nr < wanted;
+	spin_unlock_irq(&ring->lock);
+	return nr;
 }
 
-unsigned int ring_wait_free(struct ring *ring)
+void ring_take(struct ring *ring, u16 *slots, unsigned int count)
 {
-	if (!ring_free(ring)) {
-		ring_flush(ring);
-		wait_event(ring->wait, ring_free(ring));
+	unsigned int slot = ring->cursor, i;
+
+	spin_lock_irq(&ring->lock);
+	for (i = 0; i < count; i++) {
+		slot = find_next_zero_bit(ring->used, RING_SLOTS, slot);
+		if (slot == RING_SLOTS)
+			slot = find_first_zero_bit(ring->used, RING_SLOTS);
+		__set_bit(slot, ring->used);
+		slots[i] = slot++;
 	}
-	return ring_free(ring);
+	ring->nr_free -= count;
+	spin_unlock_irq(&ring->lock);
+	ring->cursor = slot;
 }
 
-void ring_publish(struct ring *ring, unsigned int count)
+void ring_put(struct ring *ring, const u16 *slots, unsigned int count)
 {
+	unsigned int i;
+
+	spin_lock_irq(&ring->lock);
+	for (i = 0; i < count; i++)
+		__clear_bit(slots[i], ring->used);
+	ring->nr_free += count;
+	spin_unlock_irq(&ring->lock);
+}
+
+void ring_publish(struct ring *ring, const u16 *slots, unsigned int count)
+{
+	unsigned int i;
+
+	for (i = 0; i < count; i++)
+		ring->slot_of[(ring->head + i) % RING_SLOTS] = slots[i];
 	WRITE_ONCE(ring->head, ring->head + count);
+}
+
+/* Context: ring->lock. */
+static void move_tail(struct ring *ring, u64 end)
+{
+	u64 position;
+
+	for (position = ring->tail; position < end; position++)
+		__clear_bit(slot_of(ring, position), ring->used);
+	ring->nr_free += end - ring->tail;
+	WRITE_ONCE(ring->tail, end);
 }
 
 static void append_put(struct append *append)
@@ -103,10 +155,13 @@ static void append_put(struct append *append)
 	spin_lock_irqsave(&ring->lock, flags);
 	append->ended = true;
 	while (ring->count && ring->appends[ring->first].ended) {
-		WRITE_ONCE(ring->tail, ring->appends[ring->first].end);
+		move_tail(ring, ring->appends[ring->first].end);
 		ring->first = (ring->first + 1) % RING_APPENDS;
 		WRITE_ONCE(ring->count, ring->count - 1);
 	}
+	if (ring->waited_for || READ_ONCE(ring->flushed) != READ_ONCE(ring->head))
+		queue_work(ring->core->wq, &ring->core->work);
+	ring->waited_for = false;
 	wake_up_all(&ring->wait);
 	spin_unlock_irqrestore(&ring->lock, flags);
 }
@@ -125,19 +180,21 @@ static void append_end(struct bio *bio)
 	cow_writes_end(writes);
 }
 
+/* Return: NULL if all are in use; the first that ends wakes the worker. */
 static struct append *append_begin(struct ring *ring)
 {
-	struct append *append;
+	struct append *append = NULL;
 
-	wait_event(ring->wait, READ_ONCE(ring->count) < RING_APPENDS);
 	spin_lock_irq(&ring->lock);
-	append = &ring->appends[(ring->first + ring->count) % RING_APPENDS];
-	append->own.end = append_end;
-	append->ring = ring;
-	append->end = ring->head;
-	append->ended = false;
-	atomic_set(&append->pending, 1);
-	WRITE_ONCE(ring->count, ring->count + 1);
+	if (ring->count < RING_APPENDS) {
+		append = &ring->appends[(ring->first + ring->count) % RING_APPENDS];
+		append->own.end = append_end;
+		append->ring = ring;
+		append->end = ring->head;
+		append->ended = false;
+		atomic_set(&append->pending, 1);
+		WRITE_ONCE(ring->count, ring->count + 1);
+	}
 	spin_unlock_irq(&ring->lock);
 	return append;
 }
@@ -150,15 +207,15 @@ static unsigned int append_bio(struct append *append, u64 offset, u64 sector, u6
 	unsigned int nr_sectors = min_t(u64, count, BIO_MAX_VECS * COW_BLOCK_SECTORS - within);
 	struct bio *bio =
 		compat_bio_alloc(ring->origin, DIV_ROUND_UP(within + nr_sectors, COW_BLOCK_SECTORS),
-				 REQ_OP_WRITE, GFP_NOIO, ring->bios);
+				 REQ_OP_WRITE | REQ_SYNC | REQ_IDLE, GFP_NOIO, ring->bios);
 
 	bio->bi_iter.bi_sector = sector;
 	bio_set_own(bio, &append->own, false);
 	while (added < nr_sectors) {
 		unsigned int piece = min(nr_sectors - added, COW_BLOCK_SECTORS - within);
 
-		ring_add_block(ring, bio, (offset + added) / COW_BLOCK_SECTORS,
-			       within * SECTOR_SIZE, piece * SECTOR_SIZE);
+		ring_add_slot(ring, bio, slot_of(ring, (offset + added) / COW_BLOCK_SECTORS),
+			      within * SECTOR_SIZE, piece * SECTOR_SIZE);
 		added += piece;
 		within = 0;
 	}
@@ -168,23 +225,13 @@ static unsigned int append_bio(struct append *append, u64 offset, u64 sector, u6
 	return nr_sectors;
 }
 
-void ring_flush(struct ring *ring)
+/* Context: a raw write has begun, so snapshot mode is not left before it has ended. */
+static void submit_append(struct ring *ring, struct append *append)
 {
-	struct append *append;
+	u64 offset = ring->flushed * COW_BLOCK_SECTORS, end = append->end * COW_BLOCK_SECTORS;
 	struct blk_plug plug;
-	u64 offset, end;
 
-	if (ring->flushed == ring->head)
-		return;
-	append = append_begin(ring);
-	if (!cow_writes_begin(ring->writes)) {
-		ring->flushed = append->end; /* snapshot reads fail anyway */
-		append_put(append);
-		return;
-	}
 	blk_start_plug(&plug);
-	offset = ring->flushed * COW_BLOCK_SECTORS;
-	end = append->end * COW_BLOCK_SECTORS;
 	while (offset < end) {
 		u64 sector, count = cow_file_map(ring->cow, offset, &sector);
 
@@ -194,10 +241,35 @@ void ring_flush(struct ring *ring)
 		}
 		offset += append_bio(append, offset, sector, min(count, end - offset));
 	}
-	ring->flushed = append->end;
 	blk_finish_plug(&plug);
-	cow_writes_end(ring->writes);
+}
+
+void ring_flush(struct ring *ring)
+{
+	struct append *append;
+
+	if (ring->flushed == ring->head)
+		return;
+	append = append_begin(ring);
+	if (!append)
+		return;
+	if (cow_writes_begin(ring->writes)) {
+		/* The copies are of no use, and the file's blocks not its own, after that mode. */
+		if (READ_ONCE(ring->core->snapshot_mode))
+			submit_append(ring, append);
+		cow_writes_end(ring->writes);
+	}
+	WRITE_ONCE(ring->flushed, append->end); /* after a failure snapshot reads fail anyway */
 	append_put(append);
+}
+
+void ring_flush_all(struct ring *ring)
+{
+	while (ring->flushed != ring->head) {
+		wait_event(ring->wait, READ_ONCE(ring->count) < RING_APPENDS);
+		ring_flush(ring);
+	}
+	ring_drain(ring);
 }
 
 void ring_drain(struct ring *ring)
@@ -211,10 +283,10 @@ void ring_drain(struct ring *ring)
 s64 ring_read(struct ring *ring, u64 position, unsigned int offset, struct bio *to,
 	      struct bvec_iter iter)
 {
-	const char *from = ring_block(ring, position) + offset;
 	struct bvec_iter at;
 	unsigned long flags;
 	struct bio_vec bvec;
+	const char *from;
 	s64 on_disk = 0;
 
 	/* It grows, and whoever knows of a position has seen it grow beyond. */
@@ -224,6 +296,7 @@ s64 ring_read(struct ring *ring, u64 position, unsigned int offset, struct bio *
 	if (position < ring->tail) {
 		on_disk = ring->tail - position;
 	} else {
+		from = ring_memory(ring, slot_of(ring, position)) + offset;
 		__bio_for_each_segment(bvec, to, at, iter) {
 			memcpy_to_bvec(&bvec, from);
 			from += bvec.bv_len;
@@ -269,6 +342,7 @@ struct ring *ring_create(struct cow_writes *writes, struct cow_file *cow,
 	ring->head = first_position;
 	ring->flushed = first_position;
 	ring->tail = first_position;
+	ring->nr_free = RING_SLOTS;
 	spin_lock_init(&ring->lock);
 	init_waitqueue_head(&ring->wait);
 	for (i = 0; i < RING_PAGES; i += RING_CHUNK) {

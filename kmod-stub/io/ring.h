@@ -7,7 +7,7 @@
 #include "cow/file.h"
 #include "cow/raw.h"
 
-#define RING_BLOCKS 1024 /* 4 MiB a snapshot */
+#define RING_SLOTS 2048 /* blocks: 8 MiB a snapshot */
 
 struct ring;
 
@@ -22,31 +22,44 @@ struct ring *ring_create(struct cow_writes *writes, struct cow_file *cow,
 			 struct block_device *origin, struct bio_set *bios, u64 first_position);
 void ring_destroy(struct ring *ring); /* after ring_drain() */
 
-/** ring_block() - The memory for @position, which lies in [head, head + free). */
-void *ring_block(struct ring *ring, u64 position);
+/** ring_head() - The position that the next copy gets. */
 u64 ring_head(struct ring *ring);
 
-/** ring_add_block() - Add a part of the block for @position to a bio made for it. In bytes. */
-void ring_add_block(struct ring *ring, struct bio *bio, u64 position, unsigned int offset,
-		    unsigned int bytes);
-
 /**
- * ring_wait_free() - Sleep until at least one block is free.
+ * ring_free() - How many slots are free.
+ * @wanted: with fewer, the worker is woken when there are more
  *
- * Return: how many are. Context: the worker.
+ * Context: the worker.
  */
-unsigned int ring_wait_free(struct ring *ring);
+unsigned int ring_free(struct ring *ring, unsigned int wanted);
+
+/** ring_take() - Take @count slots, so many of which are free. Context: the worker. */
+void ring_take(struct ring *ring, u16 *slots, unsigned int count);
+
+/** ring_put() - Give slots back that were not published. Context: the worker. */
+void ring_put(struct ring *ring, const u16 *slots, unsigned int count);
+
+/** ring_memory() - The memory of a slot. */
+void *ring_memory(struct ring *ring, unsigned int slot);
+
+/** ring_add_slot() - Add a part of a slot to a bio made for it. In bytes. */
+void ring_add_slot(struct ring *ring, struct bio *bio, unsigned int slot, unsigned int offset,
+		   unsigned int bytes);
 
 /**
- * ring_publish() - Positions [head, head + count) hold copies from now on. Context: core_lock
- * held.
+ * ring_publish() - The next positions have the copies in these slots. Context: core_lock held, the
+ * worker.
  */
-void ring_publish(struct ring *ring, unsigned int count);
+void ring_publish(struct ring *ring, const u16 *slots, unsigned int count);
 
 /**
- * ring_flush() - Start writing what was published to the COW file. Context: the worker.
+ * ring_flush() - Start writing what was published to the COW file, unless enough is on its way: the
+ * worker is woken then once something of that has ended. Does not wait. Context: the worker.
  */
 void ring_flush(struct ring *ring);
+
+/** ring_flush_all() - Write all that was published, and wait for it. Context: the worker. */
+void ring_flush_all(struct ring *ring);
 
 /** ring_drain() - Wait until all writes that were started have ended. */
 void ring_drain(struct ring *ring);

@@ -5,6 +5,7 @@
  */
 #include <linux/module.h>
 #include <linux/slab.h>
+#include "io/copy.h"
 #include "io/ring.h"
 #include "io/snapshot.h"
 #include "io/snapshot_read.h"
@@ -80,11 +81,6 @@ void snapshot_reopen(struct snapshot *snap)
 	spin_unlock_irq(&snap->lock);
 }
 
-struct ring *snapshot_ring(struct snapshot *snap)
-{
-	return snap->ring;
-}
-
 static int make_disk(struct snapshot *snap)
 {
 	struct volume *vol = snap->vol;
@@ -119,9 +115,12 @@ struct snapshot *snapshot_create(struct volume *vol, struct cow_file *cow, u64 f
 				 first_position);
 	if (!snap->ring)
 		goto free;
+	snap->copies = copies_create(snap);
+	if (!snap->copies)
+		goto free_ring;
 	err = snapshot_reads_init(snap);
 	if (err)
-		goto free_ring;
+		goto free_copies;
 	err = make_disk(snap);
 	if (err)
 		goto exit_reads;
@@ -129,6 +128,8 @@ struct snapshot *snapshot_create(struct volume *vol, struct cow_file *cow, u64 f
 
 exit_reads:
 	snapshot_reads_exit(snap);
+free_copies:
+	copies_destroy(snap->copies);
 free_ring:
 	ring_destroy(snap->ring);
 free:
@@ -150,6 +151,7 @@ void snapshot_destroy(struct snapshot *snap)
 		del_gendisk(snap->disk);
 	snapshot_reads_exit(snap);
 	compat_put_disk(snap->disk, snap->published);
+	copies_destroy(snap->copies);
 	ring_drain(snap->ring);
 	ring_destroy(snap->ring);
 	kfree(snap);

@@ -7,6 +7,7 @@
 #include <linux/blkdev.h>
 #include "core/core.h"
 
+struct copies;
 struct cow_file;
 struct ring;
 struct volume;
@@ -17,6 +18,7 @@ struct snapshot {
 	struct volume *vol;
 	struct cow_file *cow;
 	struct ring *ring;
+	struct copies *copies;
 	struct gendisk *disk;
 	bool published;
 
@@ -27,10 +29,11 @@ struct snapshot {
 	struct work_struct work;
 	struct workqueue_struct *wq;
 
-	compat_lock_t reads_lock; /* reads, next_read, divide; taken inside core_lock */
+	compat_lock_t reads_lock; /* reads, next_read; taken inside core_lock */
 	struct rb_root_cached reads; /* in flight, by sector */
 	u64 next_read; /* number of the next */
-	u64 divide; /* reads from this number on began after the last commit */
+	u64 divide; /* reads from this number on began after the last commit; under core_lock */
+	bool wakes; /* a read that ends wakes the worker */
 	wait_queue_head_t reads_wait; /* its lock: nr_reads */
 	unsigned int nr_reads;
 	mempool_t read_pool;
@@ -44,8 +47,6 @@ int snapshot_publish(struct snapshot *snap); /* /dev/dattoN appears */
 int snapshot_close(struct snapshot *snap);
 void snapshot_reopen(struct snapshot *snap); /* undo snapshot_close() */
 void snapshot_destroy(struct snapshot *snap); /* after snapshot_close(); waits for all its I/O */
-
-struct ring *snapshot_ring(struct snapshot *snap); /* see io/ring.h */
 
 int snapshots_init(void); /* the major number */
 void snapshots_exit(void);

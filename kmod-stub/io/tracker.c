@@ -10,9 +10,12 @@
  */
 #include "cow/map.h"
 #include "io/cut.h"
+#include "io/deferred.h"
 #include "io/late.h"
+#include "io/pace.h"
 #include "io/proof.h"
 #include "io/reads.h"
+#include "io/snapshot.h"
 #include "io/tracker.h"
 #include "io/volume.h"
 
@@ -112,7 +115,7 @@ static bool may_go(struct volume *vol, struct bio *bio, sector_t sector, sector_
 		core_fail_locked(&vol->core, copied, "the core could not look a write up");
 		return true;
 	}
-	return copied && !snapshot_reads_overlap(vol->snap, sector, nr_sectors);
+	return copied && !snapshot_reads_overlap(vol->snap, sector, nr_sectors, vol->snap->divide);
 }
 
 /*
@@ -134,20 +137,20 @@ static bool defer_or_spoil(struct volume *vol)
 	return false;
 }
 
-bool tracker_take(struct origin *origin, struct bio *bio)
+enum take tracker_take(struct origin *origin, struct bio *bio)
 {
 	struct volume *vol = container_of(origin, struct volume, origin);
 	sector_t sector, nr_sectors;
 	unsigned long flags;
-	bool deferred = false, closed, again;
+	bool deferred = false, waits = false, closed, again;
 
 	nr_sectors = tracker_range(vol, bio, &sector);
 	if (!nr_sectors)
-		return false; /* what the origin has grown by, perhaps: see control/grow_origin.c */
+		return TAKE_NOT; /* what the origin has grown by: see control/grow_origin.c */
 	if (!compat_may_lock()) {
 		make_patient(bio);
 		late_take(vol, bio);
-		return true;
+		return TAKE_DEFER;
 	}
 
 	core_lock(&vol->core, flags);
@@ -163,30 +166,32 @@ bool tracker_take(struct origin *origin, struct bio *bio)
 		deferred = deferred || meets_cow_write(vol, sector, nr_sectors);
 	}
 	if (deferred) {
+		waits = !(bio->bi_opf & REQ_NOWAIT) && pace_applies();
 		make_patient(bio);
-		bio_list_add(&vol->worker.deferred, bio);
-		vol->worker.nr_deferred++;
+		waits = deferred_add(&vol->deferred, bio) && waits;
 	} else if (!again) {
 		proof_note(vol, bio, sector, nr_sectors);
 	}
 	core_unlock(&vol->core, flags);
 
-	if (deferred)
-		queue_work(vol->core.wq, &vol->core.work);
-	return deferred;
+	if (!deferred)
+		return TAKE_NOT;
+	queue_work(vol->core.wq, &vol->core.work);
+	return waits ? TAKE_AND_WAIT : TAKE_DEFER;
 }
 
 /* What there is to do with a write that was deferred. */
 enum verdict {
 	VERDICT_GO,
-	VERDICT_BLOCKED, /* not yet: what is in the way is waited for first */
+	VERDICT_BLOCKED, /* not yet: what is in the way is waited for first, */
+	VERDICT_READS, /* or snapshot reads */
 	VERDICT_SWALLOW,
 	VERDICT_NEXT_SLICE, /* go on marking, without the lock in between */
 };
 
 /* Context: core_lock. */
 static enum verdict judge(struct volume *vol, struct bio *bio, sector_t sector, sector_t nr_sectors,
-			  sector_t *marked)
+			  u64 older, sector_t *marked)
 {
 	enum verdict verdict = VERDICT_GO;
 	bool blocked = false;
@@ -205,8 +210,8 @@ static enum verdict judge(struct volume *vol, struct bio *bio, sector_t sector, 
 			verdict = VERDICT_NEXT_SLICE;
 	} else if (bio_op(bio) == REQ_OP_DISCARD) {
 		verdict = VERDICT_SWALLOW;
-	} else {
-		blocked = snapshot_reads_overlap(vol->snap, sector, nr_sectors);
+	} else if (snapshot_reads_overlap(vol->snap, sector, nr_sectors, older)) {
+		verdict = VERDICT_READS;
 	}
 	return blocked ? VERDICT_BLOCKED : verdict;
 }
@@ -215,7 +220,7 @@ static enum verdict judge(struct volume *vol, struct bio *bio, sector_t sector, 
  * Between slices the lock is dropped. No other core takes over meanwhile, since this write is
  * deferred until it has gone; and the last slice and its release are one step.
  */
-bool tracker_release(struct volume *vol, struct bio *bio)
+enum release tracker_release(struct volume *vol, struct bio *bio, u64 older)
 {
 	sector_t sector = 0, nr_sectors = tracker_range(vol, bio, &sector), marked = 0;
 	enum verdict verdict;
@@ -223,7 +228,7 @@ bool tracker_release(struct volume *vol, struct bio *bio)
 
 	do {
 		core_lock(&vol->core, flags);
-		verdict = judge(vol, bio, sector, nr_sectors, &marked);
+		verdict = judge(vol, bio, sector, nr_sectors, older, &marked);
 		if (verdict == VERDICT_GO)
 			proof_note(vol, bio, sector, nr_sectors);
 		core_unlock(&vol->core, flags);
@@ -234,5 +239,7 @@ bool tracker_release(struct volume *vol, struct bio *bio)
 		bio_endio(bio); /* a hint; obeying it would destroy frozen content */
 	else if (verdict == VERDICT_GO)
 		origin_next(&vol->origin, bio);
-	return verdict != VERDICT_BLOCKED;
+	if (verdict == VERDICT_READS)
+		return RELEASE_AFTER_READS;
+	return verdict == VERDICT_BLOCKED ? RELEASE_AGAIN : RELEASE_GONE;
 }

@@ -4,8 +4,8 @@
 #define DATTOBD_IO_TRACKER_H
 
 #include <linux/bio.h>
+#include "io/origins.h"
 
-struct origin;
 struct volume;
 
 /**
@@ -14,16 +14,24 @@ struct volume;
  * Incremental mode: its blocks are marked. Snapshot mode: it may go if its blocks are copied
  * already and no snapshot read of the origin overlaps it; else it is deferred.
  */
-bool tracker_take(struct origin *origin, struct bio *bio);
+enum take tracker_take(struct origin *origin, struct bio *bio);
+
+/** enum release - What became of a deferred write that was looked at again. */
+enum release {
+	RELEASE_GONE,
+	RELEASE_AFTER_READS, /* of the snapshot, older ones that overlap it */
+	RELEASE_AGAIN, /* once the core has room, or a failed device no raw write in flight */
+};
 
 /**
  * tracker_release() - Let one write that was deferred go, if it may. The mode is looked at again: a
  * device that became incremental meanwhile must record the write, one that failed lets everything
  * go.
+ * @older: snapshot mode: the number of the first read that knows of the write's copies
  *
  * Context: The worker.
  */
-bool tracker_release(struct volume *vol, struct bio *bio);
+enum release tracker_release(struct volume *vol, struct bio *bio, u64 older);
 
 /** tracker_range() - The part of @bio that is tracked, as origin_range(). */
 sector_t tracker_range(const struct volume *vol, const struct bio *bio, sector_t *sector);

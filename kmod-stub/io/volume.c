@@ -16,7 +16,9 @@ int volume_init(struct volume *vol, unsigned int minor, struct delayed_work *wat
 	fill_init(&vol->fill);
 	vol->shutter.watch = watch;
 	vol->proof = proof_create();
-	err = vol->proof ? worker_init(vol) : -ENOMEM;
+	err = vol->proof ? deferred_init(&vol->deferred, &vol->core) : -ENOMEM;
+	if (!err)
+		err = worker_init(vol);
 	if (!err)
 		err = sections_init(vol);
 	if (!err)
@@ -36,6 +38,7 @@ void volume_stop(struct volume *vol)
 void volume_exit(struct volume *vol)
 {
 	core_exit(&vol->core);
+	deferred_exit(&vol->deferred);
 	bioset_exit(&vol->append_bios);
 	bioset_exit(&vol->read_bios);
 	sections_exit(vol);

@@ -24,6 +24,7 @@
 #include "cow/file.h"
 #include "cow/raw.h"
 #include "io/clean.h"
+#include "io/deferred.h"
 #include "io/fill.h"
 #include "io/origins.h"
 #include "io/sections.h"
@@ -52,6 +53,7 @@ struct volume {
 	struct cow_writes writes;
 	struct bio_set read_bios, append_bios;
 	struct worker worker;
+	struct deferred deferred;
 	struct sections sections;
 	struct clean clean;
 	struct shutter shutter;

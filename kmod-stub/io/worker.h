@@ -4,33 +4,23 @@
 #define DATTOBD_IO_WORKER_H
 
 #include <linux/bio.h>
-#include <linux/list.h>
 #include <linux/wait.h>
 #include "io/late.h"
-#include "layout.h"
 
 struct volume;
 
 /**
  * struct worker
- * @deferred: writes that wait for it; under core_lock
  * @late: writes that are not decided about yet
- * @ranges, @slice, @runs: COPY_RANGES twice and CORE_PLAN_RUNS_MAX of them, the worker's own
- * @copy_requests: under core_lock; see worker_copy()
  * @look: it is to remove the clean mark, or to open the shutter; under core_lock
- * @asked, @ended: calls of worker_drain() so far, and how many of them it has served
- * @nr_deferred, @nr_gone: writes that were ever deferred, and let go; @nr_deferred under core_lock
+ * @asked, @ended: what it was asked for so far (the clean mark, @look), and how much of that it did
+ * @wait: woken when anything has changed
  */
 struct worker {
-	struct bio_list deferred;
 	struct late late;
-	struct core_range *ranges, *slice;
-	struct core_run *runs;
-	struct list_head copy_requests;
 	bool look;
 	atomic64_t asked;
 	u64 ended;
-	u64 nr_deferred, nr_gone;
 	wait_queue_head_t wait;
 };
 
@@ -48,15 +38,9 @@ int worker_copy(struct volume *vol, sector_t sector, sector_t nr_sectors, const 
 
 /**
  * worker_flush() - Wait until every write deferred so far has gone, whatever comes. Context:
- * Process context. Who can turn back uses worker_drain().
+ * Process context. Who can turn back uses worker_drain_deferred().
  */
 void worker_flush(struct volume *vol);
-
-/**
- * worker_drain() - Wait, killably, until the worker has done all that it was to do. Under a stream
- * of writes that are deferred that may last.
- */
-int worker_drain(struct volume *vol, long timeout);
 
 /**
  * worker_drain_deferred() - Wait, killably, until every write that is deferred now has gone,

@@ -14,7 +14,8 @@ struct model_read {
 	bool failed;
 };
 
-static struct volume vol;
+static struct workqueue_struct worker;
+static struct volume vol = { .core.wq = &worker };
 static struct snapshot snap;
 static struct model_read reads[READS_MAX];
 static unsigned int nr_reads;
@@ -60,6 +61,7 @@ static void divide_read(struct model_read *model)
 static void end_piece(struct model_read *model)
 {
 	unsigned long wakes = snap.reads_wait.wakes;
+	unsigned int queued = worker.queued;
 	struct bio *bio = model->bio;
 	bool last = !--model->pieces;
 
@@ -76,6 +78,9 @@ static void end_piece(struct model_read *model)
 	}
 	CHECK(bio->bi_status == (model->failed || vol.core.error ? BLK_STS_IOERR : BLK_STS_OK));
 	CHECK(snap.reads_wait.wakes == wakes + 1);
+	CHECK(worker.queued == queued + snap.wakes);
+	if (snap.wakes)
+		met("worker woken");
 	if (model->failed)
 		met("failed");
 	else if (vol.core.error)
@@ -108,7 +113,7 @@ static void check_overlap(u64 sector, u64 count)
 {
 	bool overlap = model_overlap(sector, count);
 
-	CHECK(snapshot_reads_overlap(&snap, sector, count) == overlap);
+	CHECK(snapshot_reads_overlap(&snap, sector, count, divide) == overlap);
 	if (overlap)
 		met("overlaps");
 	else
@@ -204,13 +209,15 @@ static void operate(void)
 	case 0:
 		snapshot_reads_divide(&snap);
 		divide = begun;
+		CHECK(snap.divide == divide);
+		snap.wakes = one_in(2);
 		break;
 	case 1:
 		if (nr_reads)
 			divide_read(&reads[below(nr_reads)]);
 		break;
 	case 2:
-		snapshot_wait_reads(&snap, sector, 20);
+		snapshot_wait_reads(&snap, sector, 20, divide);
 		break;
 	case 3:
 		if (one_in(10))

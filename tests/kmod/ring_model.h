@@ -12,7 +12,8 @@
 #define BLOCK_WORDS (COW_BLOCK_SIZE / sizeof(u64))
 
 static struct block_device origin;
-static struct core core;
+static struct workqueue_struct worker;
+static struct core core = { .wq = &worker };
 static struct cow_writes writes = { .core = &core };
 static struct bio_set bios;
 static struct ring *ring;
@@ -81,6 +82,16 @@ static void disk_submitted(struct bio *bio)
 
 static bool write_failed;
 
+/* The appends that have ended, also behind one that has not. */
+static unsigned int nr_done(void)
+{
+	unsigned int i, nr = nr_ended;
+
+	for (i = nr_ended; i < nr_appends; i++)
+		nr += appends[i].submitted && !appends[i].bios;
+	return nr;
+}
+
 static void disk_ending(struct bio *bio)
 {
 	CHECK(appends[bio->tag].bios);
@@ -90,23 +101,49 @@ static void disk_ending(struct bio *bio)
 		met("ended out of order");
 }
 
-/* The append that is under way has submitted all its bios: it waits for nothing between them. */
+/* The worker is woken if it wanted slots, or copies wait for an append. */
+static bool wanted_slots;
+
+/* The append that is under way has submitted all its bios. Without any it has ended. */
 static void append_done(void)
 {
 	flushing = false;
+	if (!appends[nr_appends].bios)
+		wanted_slots = false;
 	appends[nr_appends++].submitted = true;
 	update_ended();
 }
 
+static unsigned int flushed(void)
+{
+	return nr_appends ? appends[nr_appends - 1].end : 0;
+}
+
+static void check_woken(unsigned int done, unsigned int queued)
+{
+	bool ended = nr_done() != done;
+
+	if (ended && (wanted_slots || flushed() != head)) {
+		CHECK(worker.queued == queued + 1);
+		met("woken");
+	} else {
+		CHECK(worker.queued == queued);
+	}
+	if (ended)
+		wanted_slots = false;
+}
+
 static bool end_one(void)
 {
+	unsigned int done, queued = worker.queued;
 	bool any;
 
 	write_failed = false;
-
-	if (flushing && appends[nr_appends].bios)
+	if (flushing)
 		append_done();
+	done = nr_done();
 	any = disk_end_one();
+	check_woken(done, queued);
 	update_ended();
 	if (!write_failed)
 		return any;
@@ -115,22 +152,15 @@ static bool end_one(void)
 	return any;
 }
 
-static unsigned int free_blocks(void)
+static unsigned int free_slots(void)
 {
-	return RING_BLOCKS - (head - tail());
-}
-
-static unsigned int flushed(void)
-{
-	return nr_appends ? appends[nr_appends - 1].end : 0;
+	return RING_SLOTS - (head - tail());
 }
 
 /* An append of all that was published is about to begin. */
 static void append_expected(void)
 {
 	CHECK(nr_appends < APPENDS_MAX);
-	if (nr_appends - nr_ended == RING_APPENDS)
-		met("appends full");
 	appends[nr_appends].end = head;
 	appends[nr_appends].bios = 0;
 	appends[nr_appends].submitted = false;
@@ -143,9 +173,12 @@ static void check_append(int error)
 {
 	if (flushing)
 		append_done();
-	if (error) {
+	if (error || !core.snapshot_mode) {
 		CHECK(!appends[nr_appends - 1].bios);
-		met("not written");
+		if (error)
+			met("not written");
+		else
+			met("mode left");
 	} else if (core.error == -EFBIG) {
 		CHECK(next == file_end && head * COW_BLOCK_SECTORS > file_end);
 		met("file full");

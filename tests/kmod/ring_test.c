@@ -13,8 +13,8 @@
 /* Once in so many operations of its kind: many blocks are published; a bio ends. */
 static unsigned int bold, slow;
 
-/* Fill blocks as a read of the origin does. */
-static void fill_by_bio(unsigned int position, unsigned int count)
+/* Fill slots as a read of the origin does, with what the positions from @position on are to hold. */
+static void fill_by_bio(const u16 *slots, unsigned int position, unsigned int count)
 {
 	struct bio *bio = compat_bio_alloc(&origin, count, REQ_OP_READ, GFP_NOIO, &bios);
 	u64 words[BLOCK_WORDS];
@@ -23,7 +23,7 @@ static void fill_by_bio(unsigned int position, unsigned int count)
 	unsigned int i, done = 0;
 
 	for (i = 0; i < count; i++)
-		ring_add_block(ring, bio, start + position + i, 0, COW_BLOCK_SIZE);
+		ring_add_slot(ring, bio, slots[i], 0, COW_BLOCK_SIZE);
 	CHECK(bio->bi_iter.bi_size == count * COW_BLOCK_SIZE);
 	__bio_for_each_segment(vec, bio, iter, bio->bi_iter) {
 		for (i = 0; i < vec.bv_len; i += COW_BLOCK_SIZE) {
@@ -48,49 +48,71 @@ static void flush(void)
 		met("nothing to flush");
 		return;
 	}
+	if (nr_appends - nr_ended == RING_APPENDS) {
+		ring_flush(ring);
+		CHECK(nr_in_flight == before);
+		met("appends full");
+		return;
+	}
 	append_expected();
 	ring_flush(ring);
 	check_append(error);
 }
 
-/* Return: how many blocks can be filled. */
-static unsigned int make_room(void)
+/* Return: how many slots are free. */
+static unsigned int count_free(void)
 {
-	int error = core.error;
-	bool flushes = !free_blocks() && flushed() != head;
-	unsigned int free;
+	unsigned int wanted = one_in(3) ? free_slots() + below(3) : 1;
+	unsigned int free = ring_free(ring, wanted);
 
-	if (!free_blocks())
+	CHECK(free == free_slots());
+	if (!free)
 		met("ring full");
-	if (flushes)
-		append_expected();
-	free = ring_wait_free(ring);
-	if (flushes)
-		check_append(error);
-	CHECK(free && free == free_blocks());
+	wanted_slots |= free < wanted;
 	return free;
 }
 
+static void fill(const u16 *slots, unsigned int count)
+{
+	unsigned int i;
+
+	if (count <= BIO_MAX_VECS && one_in(2)) {
+		fill_by_bio(slots, head, count);
+		return;
+	}
+	for (i = 0; i < count; i++)
+		fill_block(ring_memory(ring, slots[i]), head + i);
+}
+
+/* Two jobs have slots at once; the one that took them last is committed first, or given up. */
 static void publish(void)
 {
-	unsigned int free = make_room(), count, i;
+	unsigned int free = count_free(), count, others;
+	u16 slots[RING_SLOTS], of_others[RING_SLOTS];
 
-	count = between(1, one_in(bold) ? free : min(free, 5U));
+	count = min(free, one_in(bold) ? free : between(1, 5));
 	count = min(count, FILE_BLOCKS + 100 - head);
 	if (!count)
 		return;
-	if (count <= BIO_MAX_VECS && one_in(2)) {
-		fill_by_bio(head, count);
-	} else {
-		for (i = 0; i < count; i++)
-			fill_block(ring_block(ring, start + head + i), head + i);
-	}
-	ring_publish(ring, count);
+	others = min(free - count, 4U);
+	ring_take(ring, of_others, others);
+	ring_take(ring, slots, count);
+	fill(slots, count);
+	ring_publish(ring, slots, count);
 	head += count;
 	CHECK(ring_head(ring) == start + head);
 	met("published");
-	if (head > RING_BLOCKS)
+	if (head > RING_SLOTS)
 		met("around");
+	if (others && head + others <= FILE_BLOCKS + 100 && one_in(2)) {
+		fill(of_others, others);
+		ring_publish(ring, of_others, others);
+		head += others;
+	} else {
+		ring_put(ring, of_others, others);
+		met("given back");
+	}
+	CHECK(ring_free(ring, 0) == free_slots());
 }
 
 /* The memory of a reader. */
@@ -153,7 +175,7 @@ static void read_one(unsigned int position)
 		met("not yet");
 	} else if (position < tail()) {
 		CHECK(on_disk == tail() - position);
-		if (!core.error)
+		if (!core.error && core.snapshot_mode)
 			check_disk(between(position, tail() - 1));
 		met("from disk");
 	} else {
@@ -187,12 +209,19 @@ static void create(void)
 static void drain(void)
 {
 	unsigned int position;
+	int error = core.error;
+	bool any = flushed() != head;
 
-	flush();
-	ring_drain(ring);
+	while (any && nr_appends - nr_ended == RING_APPENDS)
+		end_one();
+	if (any)
+		append_expected();
+	ring_flush_all(ring);
+	if (any)
+		check_append(error);
 	CHECK(!nr_in_flight && nr_ended == nr_appends && tail() == head);
 	CHECK(!cow_writes_any(&writes) && !core.lock.held);
-	for (position = 0; position < head && !core.error; position++)
+	for (position = 0; position < head && !core.error && core.snapshot_mode; position++)
 		check_disk(position);
 }
 
@@ -224,6 +253,8 @@ static void run_round(void)
 	bold = one_in(3) ? 5 : 50;
 	slow = one_in(2) ? 1 : 30;
 	core.error = 0;
+	core.snapshot_mode = true;
+	wanted_slots = false;
 	nr_appends = 0;
 	nr_ended = 0;
 	head = 0;
@@ -233,8 +264,11 @@ static void run_round(void)
 	create();
 	for (i = 0; i < sizeof(reader_pages) / sizeof(reader_pages[0]); i++)
 		reader_pages[i] = alloc_page(GFP_KERNEL);
-	while (operations--)
+	while (operations--) {
 		operate();
+		if (one_in(5000))
+			core.snapshot_mode = false;
+	}
 	drain();
 	ring_destroy(ring);
 	for (i = 0; i < sizeof(reader_pages) / sizeof(reader_pages[0]); i++)

@@ -54,7 +54,8 @@ const PROGRAMS: readonly Program[] = [
     rounds: 60,
     pages: [4, 64],
     cases: `published, flushed, nothing to flush, from memory, from disk, not yet, around, odd pieces, ring full,
-      appends full, file full, ended out of order, write failed, not written, no memory, single pages`,
+      appends full, file full, ended out of order, write failed, not written, no memory, single pages, given back,
+      woken, mode left`,
   },
   { name: 'raw', rounds: 20, cases: 'done, at once, bio full, failed, beyond the end' },
   { name: 'raw', rounds: 20, pages: [16], cases: 'done, at once, failed, beyond the end' },
@@ -63,7 +64,7 @@ const PROGRAMS: readonly Program[] = [
     name: 'reads',
     rounds: 400,
     cases: `ended, piece ended, failed, device failed, overlaps, later overlaps, apart, older, none older, drained,
-      drain killed, drain stopped`,
+      drain killed, drain stopped, worker woken`,
   },
   { name: 'cut', rounds: 400, cases: 'claimed, not claimed, given up, not to be claimed, too many, no memory' },
 ];

@@ -64,6 +64,34 @@ typedef unsigned int gfp_t;
 #define ilog2(value) (63 - __builtin_clzll(value))
 #define struct_size(of, member, count) (sizeof(*(of)) + sizeof((of)->member[0]) * (count))
 
+#define BITS_PER_LONG 64
+#define DECLARE_BITMAP(name, bits) unsigned long name[DIV_ROUND_UP(bits, BITS_PER_LONG)]
+
+static inline bool test_bit(unsigned long bit, const unsigned long *bits)
+{
+	return bits[bit / BITS_PER_LONG] >> bit % BITS_PER_LONG & 1;
+}
+
+static inline void __set_bit(unsigned long bit, unsigned long *bits)
+{
+	bits[bit / BITS_PER_LONG] |= 1UL << bit % BITS_PER_LONG;
+}
+
+static inline void __clear_bit(unsigned long bit, unsigned long *bits)
+{
+	bits[bit / BITS_PER_LONG] &= ~(1UL << bit % BITS_PER_LONG);
+}
+
+static inline unsigned long find_next_zero_bit(const unsigned long *bits, unsigned long size,
+					       unsigned long bit)
+{
+	while (bit < size && test_bit(bit, bits))
+		bit++;
+	return bit < size ? bit : size;
+}
+
+#define find_first_zero_bit(bits, size) find_next_zero_bit(bits, size, 0)
+
 static inline void *ERR_PTR(long error)
 {
 	return (void *)error;

@@ -10,6 +10,7 @@
 #define REQ_OP_DISCARD 3
 #define REQ_OP_MASK 0xff
 #define REQ_SYNC 0x800
+#define REQ_IDLE (REQ_SYNC << 1)
 
 typedef unsigned int blk_opf_t;
 typedef u8 blk_status_t;

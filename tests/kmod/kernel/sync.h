@@ -169,6 +169,20 @@ struct work_struct {
 	void (*run)(struct work_struct *work);
 };
 
+typedef struct {
+	int count;
+} refcount_t;
+
+struct workqueue_struct {
+	unsigned int queued; /* calls of queue_work() */
+};
+
+static inline void queue_work(struct workqueue_struct *wq, struct work_struct *work)
+{
+	(void)work;
+	wq->queued++;
+}
+
 struct delayed_work {
 	struct work_struct work;
 };

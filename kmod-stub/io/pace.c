@@ -1,0 +1,88 @@
+// SPDX-License-Identifier: GPL-2.0-only
+#include <linux/bitmap.h>
+#include <linux/sched.h>
+#include <linux/wait.h>
+#include "io/pace.h"
+
+#define MINORS 256
+#define WAITERS 64
+#define PACE_WAIT HZ /* no writer may hang, whatever the disk does */
+
+static DECLARE_BITMAP(full_minors, MINORS);
+static DECLARE_WAIT_QUEUE_HEAD(room);
+/* Who waits, since the function that waits knows nothing but its task. */
+static struct waiter {
+	struct task_struct *task; /* NULL: free */
+	unsigned int minor;
+} waiters[WAITERS];
+
+void pace_set(unsigned int minor, bool full)
+{
+	if (full) {
+		set_bit(minor, full_minors);
+		return;
+	}
+	clear_bit(minor, full_minors);
+	wake_up_all(&room);
+}
+
+/*
+ * Not who frees memory by this write, nor a driver that waits for bios which it has submitted but
+ * that stand in a list of the task yet.
+ */
+bool pace_applies(void)
+{
+	return in_task() && !irqs_disabled() && !(current->flags & PF_MEMALLOC) &&
+	       !current->bio_list && !fatal_signal_pending(current);
+}
+
+bool pace_begin(unsigned int minor)
+{
+	unsigned int i;
+
+	for (i = 0; i < WAITERS; i++) {
+		if (!cmpxchg(&waiters[i].task, NULL, current)) {
+			waiters[i].minor = minor;
+			return true;
+		}
+	}
+	return false;
+}
+
+static struct waiter *waiter_of(const struct task_struct *task)
+{
+	unsigned int i;
+
+	for (i = 0; i < WAITERS; i++) {
+		if (READ_ONCE(waiters[i].task) == task)
+			return &waiters[i];
+	}
+	return NULL;
+}
+
+noinline void pace_wait(void)
+{
+	struct waiter *waiter = waiter_of(current);
+
+	if (WARN_ON_ONCE(!waiter))
+		return;
+	wait_event_killable_timeout(room, !test_bit(waiter->minor, full_minors), PACE_WAIT);
+	smp_store_release(&waiter->task, NULL); /* it is read no more */
+}
+
+static bool anybody_waits(void)
+{
+	unsigned int i;
+
+	for (i = 0; i < WAITERS; i++) {
+		if (READ_ONCE(waiters[i].task))
+			return true;
+	}
+	return false;
+}
+
+void pace_end(void)
+{
+	while (anybody_waits())
+		schedule_timeout_uninterruptible(HZ / 100);
+}

@@ -1,0 +1,33 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * Who writes faster than old content can be copied is slowed down: the submitter of a background
+ * write waits, if too much is deferred already.
+ */
+#ifndef DATTOBD_IO_PACE_H
+#define DATTOBD_IO_PACE_H
+
+#include <linux/types.h>
+
+/** pace_set() - Is too much deferred on this minor? Context: Any. */
+void pace_set(unsigned int minor, bool full);
+
+/** pace_applies() - May who submits a write here and now be made to wait? */
+bool pace_applies(void);
+
+/**
+ * pace_begin() - The present task is about to call pace_wait() for that minor.
+ *
+ * Context: Any. Return: false if too many wait already.
+ */
+bool pace_begin(unsigned int minor);
+
+/**
+ * pace_wait() - Sleep until the minor has room, for a second at most, or until killed. Afterwards
+ * the task leaves the module.
+ */
+void pace_wait(void);
+
+/** pace_end() - Wait until nobody is in pace_wait() any more, once nobody begins. */
+void pace_end(void);
+
+#endif
