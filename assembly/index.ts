@@ -19,7 +19,7 @@ export {
   section_write_done,
   next_dirty_section,
 } from './index-sections';
-export { mask_extent, mark_unmasked, mask_export, mask_import } from './mask';
+export { mask_extent, mark_unmasked, mask_begin, mask_next, mask_export, mask_import } from './mask';
 export { changed_export, changed_import } from './changed';
 export { proof_begin, proof_next, proof_block } from './proof';
 export {

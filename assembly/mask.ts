@@ -1,9 +1,14 @@
 // M, the mask bitmap: blocks whose frozen content is zeros, because they lie in a live COW file (docs/CORE.md).
 
 import { EINVAL, MASK_CHUNK_BLOCKS, MASK_CHUNK_BYTES, SLICE_BLOCKS, STATUS_ROOM } from './layout';
-import { Area, BUFFER, CHANGED, Device, LEAF_BLOCKS, LEAF_BYTES, LEAVES_PER_CHUNK, ONES, ZEROS, chunks_of } from './memory';
+import { Area, BUFFER, CHANGED, Device, GROUPS_BYTES, LEAF_BLOCKS, LEAF_BYTES, LEAVES_PER_CHUNK } from './memory';
+import { ONES, STALE_GROUPS, ZEROS, chunks_of } from './memory';
 import { bits_between, last_in_word, mark_blocks } from './bitmap';
+import { clear_group, has_group, next_group } from './summary';
 import { is_whole_leaf, last_in_leaf, leaf_at, leaves_ready, replace_leaf, word_offset, writable_leaf } from './leaves';
+
+/** Chunks without a mask that one call passes over, at most. */
+const CHUNKS_AT_ONCE = 256;
 
 /** Last block of an extent that touches the origin, clamped to it. */
 @inline
@@ -130,6 +135,29 @@ function copy_difference(to: usize, from: usize, less: usize): u64 {
   return nr;
 }
 
+/** Begins to hand the mask out, chunk by chunk: mask_next() finds them. Returns 0. */
+export function mask_begin(): i64 {
+  memory.fill(STALE_GROUPS, 0xff, GROUPS_BYTES);
+  return 0;
+}
+
+/**
+ * Finds what is to be handed out, or once more, since something changed.
+ *
+ * @param from first chunk to look at
+ * @returns a chunk that has a mask, or up to which there is none; the number of chunks after the last
+ */
+export function mask_next(from: i64): i64 {
+  const end = chunks_of(Device.nr_blocks);
+  let chunk = <u64>from;
+  for (let nr = 0; nr < CHUNKS_AT_ONCE && chunk < end; nr++, chunk++) {
+    if (!has_group(STALE_GROUPS, chunk << 6)) chunk = next_group(STALE_GROUPS, chunk << 6) >> 6;
+    if (chunk >= end || !is_empty_chunk(Area.mask, chunk)) break;
+    clear_group(STALE_GROUPS, chunk << 6);
+  }
+  return min<u64>(chunk, end);
+}
+
 /**
  * Hands out a chunk of what is masked and unchanged, for the next snapshot's core.
  *
@@ -138,6 +166,7 @@ function copy_difference(to: usize, from: usize, less: usize): u64 {
  */
 export function mask_export(chunk: i64): i64 {
   if (<u64>chunk >= chunks_of(Device.nr_blocks)) return -EINVAL;
+  clear_group(STALE_GROUPS, chunk << 6);
   if (is_empty_chunk(Area.mask, chunk)) {
     memory.fill(BUFFER, 0, MASK_CHUNK_BYTES);
     return 0;

@@ -7,8 +7,8 @@
 //   DIRECTORY  528384   DIRECTORY_BYTES                pieces of a checkpoint (record.ts)
 //   ZEROS      544768   LEAF_BYTES                     the leaf of blocks of which none is set
 //   ONES       548864   LEAF_BYTES                     the leaf of blocks of which all are set
-//   CHANGED_GROUPS 552960, DIRTY_GROUPS 561168         GROUPS_BYTES each: what the summary has set (summary.ts)
-//   CHANGED    569376   4 per leaf                     C, the change bitmap: addresses of its leaves (leaves.ts)
+//   CHANGED_GROUPS 552960, DIRTY_GROUPS 561168, STALE_GROUPS 569376  GROUPS_BYTES each (summary.ts)
+//   CHANGED    577584   4 per leaf                     C, the change bitmap: addresses of its leaves (leaves.ts)
 //   Area.mask           as much                        M, the mask bitmap
 //   Area.summary        1 bit per section, and one     set where the section has a bit of C
 //   Area.sections       4 per section                  section table (index-sections.ts)
@@ -58,10 +58,11 @@ export const DIRECTORY_BYTES: usize = 16384;
 export const ZEROS: usize = DIRECTORY + DIRECTORY_BYTES;
 export const ONES: usize = ZEROS + LEAF_BYTES;
 /** One bit per word of the largest summary. */
-const GROUPS_BYTES: usize = 8208;
+export const GROUPS_BYTES: usize = 8208;
 export const CHANGED_GROUPS: usize = ONES + LEAF_BYTES;
 export const DIRTY_GROUPS: usize = CHANGED_GROUPS + GROUPS_BYTES;
-export const CHANGED: usize = DIRTY_GROUPS + GROUPS_BYTES;
+export const STALE_GROUPS: usize = DIRTY_GROUPS + GROUPS_BYTES;
+export const CHANGED: usize = STALE_GROUPS + GROUPS_BYTES;
 
 const PAGE_BYTES: u64 = 65536;
 /** One page short of 4 GiB, so that no address computation wraps. */

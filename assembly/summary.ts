@@ -3,11 +3,12 @@
 //   Area.summary     1 bit per section             it has a bit of C
 //   CHANGED_GROUPS   1 bit per group of 64 of them   one of these bits is set
 //   DIRTY_GROUPS     the same                        a section of the group is dirty (index-sections.ts)
+//   STALE_GROUPS     the same, which is a chunk      a bit of C was set since the chunk was handed out (mask.ts)
 //
 // So a search looks at one group, at 1025 words of groups at most, and at one group more.
 
 import { SECTION_ENTRIES } from './layout';
-import { Area, CHANGED_GROUPS, Device } from './memory';
+import { Area, CHANGED_GROUPS, Device, STALE_GROUPS } from './memory';
 
 @inline
 function summary_at(section: u64): usize {
@@ -30,6 +31,11 @@ export function set_group(groups: usize, section: u64): void {
 export function clear_group(groups: usize, section: u64): void {
   const at = group_at(groups, section);
   store<u64>(at, load<u64>(at) & ~(<u64>1 << (section >> 6)));
+}
+
+/** Is the bit of a section's group set? */
+export function has_group(groups: usize, section: u64): bool {
+  return (load<u64>(group_at(groups, section)) & (<u64>1 << (section >> 6))) != 0;
 }
 
 /** First section of the next group, behind that of `section`, whose bit is set; NR_SECTIONS or more if there is none. */
@@ -56,6 +62,7 @@ export function summarize(block: u64): void {
   const at = summary_at(section);
   const bits = load<u64>(at);
   if (!bits) set_group(CHANGED_GROUPS, section);
+  set_group(STALE_GROUPS, section);
   store<u64>(at, bits | (<u64>1 << section));
 }
 
@@ -64,6 +71,7 @@ export function summarize_chunk(chunk: u64, sections: u64): void {
   if (!sections) return;
   const at = summary_at(chunk << 6);
   set_group(CHANGED_GROUPS, chunk << 6);
+  set_group(STALE_GROUPS, chunk << 6);
   store<u64>(at, load<u64>(at) | sections);
 }
 

@@ -118,6 +118,8 @@ export const CORE_EXPORTS = [
   exported('next_dirty_section', 'from', 'sections'),
   exported('mask_extent', 'block count', 0, 'ROOM'),
   exported('mark_unmasked', 'block count', 'count', 'ROOM'),
+  exported('mask_begin', '', 0),
+  exported('mask_next', 'from', 'chunks'),
   exported('mask_export', 'chunk', MASK_CHUNK_BLOCKS),
   alone(exported('mask_import', 'chunk', 0, 'ROOM')),
   exported('changed_export', 'chunk', 1),

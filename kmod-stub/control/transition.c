@@ -288,14 +288,18 @@ static bool switched(struct dattobd_device *dev, struct epoch *epoch, u64 change
 	unsigned long flags;
 	bool quiet;
 
+	/* devices_lock: what control/status.c reads changes as one. */
+	mutex_lock(&devices_lock);
 	core_lock(&dev->vol.core, flags);
 	/* A write that is still deferred was not looked at by the next core. */
 	quiet = wasm_stat(dev->vol.core.engine, CORE_STAT_NR_CHANGED) == changed &&
-		dev->vol.deferred.nr_deferred == dev->vol.deferred.nr_gone &&
-		!dev->vol.core.error;
+		dev->vol.deferred.nr_deferred == dev->vol.deferred.nr_gone && !dev->vol.core.error;
 	if (quiet)
 		switch_epoch(dev, epoch);
 	core_unlock(&dev->vol.core, flags);
+	if (quiet)
+		dev->cache_bytes = 0;
+	mutex_unlock(&devices_lock);
 	return quiet;
 }
 
@@ -306,7 +310,7 @@ static int switch_frozen(struct dattobd_device *dev, struct epoch *epoch)
 	int err;
 
 	for (tries = 0; tries < SWITCH_TRIES; tries++) {
-		err = handover_inherit(&dev->vol.core, epoch->engine, epoch->cow, !tries, &changed);
+		err = handover_inherit(&dev->vol.core, epoch->engine, epoch->cow, &changed);
 		if (err)
 			return err;
 		if (switched(dev, epoch, changed))
@@ -356,17 +360,12 @@ int transition_to_snapshot(struct dattobd_device *dev, const char *cow, u64 fall
 			   counters.seqid + 1, &epoch);
 	if (err)
 		return err;
-	err = freeze(dev);
+	err = handover_prepare(&dev->vol.core, epoch.engine, epoch.cow) ?: freeze(dev);
 	if (err)
 		goto discard;
-	err = worker_drain_deferred(&dev->vol, FROZEN_WAIT);
-	/* devices_lock: what control/status.c reads changes as one. */
-	mutex_lock(&devices_lock);
-	if (!err)
-		err = check_size(dev) ?: switch_frozen(dev, &epoch);
-	if (!err)
-		dev->cache_bytes = 0;
-	mutex_unlock(&devices_lock);
+	err = worker_drain_deferred(&dev->vol, FROZEN_WAIT) ?:
+		      check_size(dev)			    ?:
+							      switch_frozen(dev, &epoch);
 	if (err) {
 		thaw(dev);
 		goto discard;

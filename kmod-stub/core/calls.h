@@ -153,6 +153,16 @@ static inline s64 wasm_mark_unmasked(struct engine *engine, u64 block, u64 count
 	return engine_ask(engine, CORE_MARK_UNMASKED, block, count, 0, count);
 }
 
+static inline s64 wasm_mask_begin(struct engine *engine)
+{
+	return engine_ask(engine, CORE_MASK_BEGIN, 0, 0, 0, 0);
+}
+
+static inline s64 wasm_mask_next(struct engine *engine, u64 from)
+{
+	return engine_ask(engine, CORE_MASK_NEXT, from, 0, 0, engine_nr_chunks(engine));
+}
+
 static inline s64 wasm_mask_export(struct engine *engine, u64 chunk)
 {
 	return engine_ask(engine, CORE_MASK_EXPORT, chunk, 0, 0, 262144);

@@ -33,6 +33,9 @@ struct engine *handover_create(struct core *core, u64 cache_bytes, u64 fsize, u6
 	return ERR_PTR(ret);
 }
 
+#define PREPARE_TRIES 8
+#define PREPARED_CHUNKS 16 /* that are left for the freeze */
+
 /* Blocks that the file shares with somebody else are not masked: see cow_file_odd_part(). */
 int handover_mask_cow(struct engine *engine, const struct cow_file *cow)
 {
@@ -94,35 +97,91 @@ int handover_mark_shared(struct core *core, const struct cow_file *cow)
 	return min_t(s64, ret, 0);
 }
 
-/* @fresh: nothing is masked in the chunk of @next. */
-static s64 hand_mask_chunk(struct core *core, struct engine *next, u64 chunk, bool fresh)
+/* What the next core's own COW file masks of a chunk, again, since the chunk was replaced. */
+static s64 mask_cow_chunk(struct engine *next, const struct cow_file *cow, u64 chunk)
+{
+	u64 from = chunk * CORE_MASK_CHUNK_BLOCKS, to = from + CORE_MASK_CHUNK_BLOCKS;
+	u64 block, count, start, end;
+	unsigned int i, nr_extents;
+	const struct cow_extent *extents = cow_file_extents(cow, &nr_extents);
+	s64 ret = 0;
+
+	for (i = 0; i < nr_extents && !ret; i++) {
+		cow_file_blocks(&extents[i], true, &block, &count);
+		start = max(block, from);
+		end = min(block + count, to);
+		if (start < end)
+			ret = in_slices(room_ask_alone, next, CORE_SLICE_BLOCKS, wasm_mask_extent,
+					start, end - start);
+	}
+	return ret;
+}
+
+static s64 hand_mask_chunk(struct core *core, struct engine *next, const struct cow_file *cow,
+			   u64 chunk)
 {
 	void *to = engine_buffer(next, CORE_MASK_CHUNK_BYTES);
-	s64 masked;
+	s64 ret;
 
 	if (!to)
 		return -ENOTRECOVERABLE;
-	masked = core_take(core, to, CORE_MASK_CHUNK_BYTES, wasm_mask_export, chunk);
-	if (masked < 0 || (!masked && fresh))
-		return masked;
-	if (!masked)
+	ret = core_take(core, to, CORE_MASK_CHUNK_BYTES, wasm_mask_export, chunk);
+	if (!ret)
 		memset(to, 0, CORE_MASK_CHUNK_BYTES);
-	return room_ask_alone(next, wasm_mask_import, chunk);
+	if (ret >= 0)
+		ret = room_ask_alone(next, wasm_mask_import, chunk);
+	return ret ?: mask_cow_chunk(next, cow, chunk);
 }
 
-int handover_inherit(struct core *core, struct engine *next, const struct cow_file *cow, bool fresh,
+/* Hand over what changed since it was. Return: number of chunks, or -errno. */
+static s64 hand_mask(struct core *core, struct engine *next, const struct cow_file *cow)
+{
+	s64 chunks = wasm_stat(next, CORE_STAT_MASK_CHUNKS), from = 0, chunk, ret, nr = 0;
+
+	while (from < chunks) {
+		chunk = core_ask(core, wasm_mask_next, from);
+		if (chunk < 0 || chunk >= chunks)
+			return chunk < 0 ? chunk : nr;
+		if (chunk < from)
+			return core_distrust(core, CORE_MASK_NEXT, chunk);
+		ret = hand_mask_chunk(core, next, cow, chunk);
+		if (ret < 0)
+			return ret;
+		nr++;
+		from = chunk + 1;
+		cond_resched();
+	}
+	return chunks < 0 ? chunks : nr;
+}
+
+/* Writers go on meanwhile: what they change is handed over once more, until little is left. */
+int handover_prepare(struct core *core, struct engine *next, const struct cow_file *cow)
+{
+	unsigned int tries;
+	s64 ret;
+
+	ret = list_next_cow(core, cow);
+	if (ret >= 0)
+		ret = handover_mask_cow(next, cow);
+	if (ret >= 0)
+		ret = core_ask(core, wasm_mask_begin);
+	for (tries = 0; tries < PREPARE_TRIES && ret >= 0; tries++) {
+		ret = hand_mask(core, next, cow);
+		if (ret <= PREPARED_CHUNKS)
+			break;
+	}
+	return min_t(s64, ret, 0);
+}
+
+int handover_inherit(struct core *core, struct engine *next, const struct cow_file *cow,
 		     u64 *changed)
 {
-	s64 chunks = wasm_stat(next, CORE_STAT_MASK_CHUNKS);
-	s64 chunk, ret;
+	s64 ret = core_ask(core, wasm_stat, CORE_STAT_NR_CHANGED);
 
-	ret = chunks < 0 ? chunks : list_next_cow(core, cow);
-	if (ret >= 0)
-		ret = core_ask(core, wasm_stat, CORE_STAT_NR_CHANGED);
 	*changed = ret;
-	for (chunk = 0; chunk < chunks && ret >= 0; chunk++)
-		ret = hand_mask_chunk(core, next, chunk, fresh);
-	return ret < 0 ? ret : handover_mask_cow(next, cow);
+	if (ret >= 0)
+		ret = hand_mask(core, next, cow);
+	return min_t(s64, ret, 0);
 }
 
 /* Write the first @bytes of the core's buffer. */

@@ -28,17 +28,23 @@ struct engine *handover_create(struct core *core, u64 cache_bytes, u64 fsize, u6
 int handover_mask_cow(struct engine *engine, const struct cow_file *cow);
 
 /**
- * handover_inherit() - Hand over what the next snapshot's core must know of the device's present
- * core.
- * @cow: the next COW file, which the present index must list
- * @fresh: it is done for the first time
+ * handover_prepare() - Hand over what the next snapshot's core must know of the device's present
+ * core, before the filesystem is frozen for the switch: all that takes long.
+ * @cow: the next COW file, which the present index lists from here on
+ *
+ * Context: no other caller of @next.
+ */
+int handover_prepare(struct core *core, struct engine *next, const struct cow_file *cow);
+
+/**
+ * handover_inherit() - Hand over what has changed since.
  * @changed: result: the device's counter of changed blocks from before. If it has moved when the
  * next core takes over, a write came in between (past the filesystem, which is frozen), and this
  * must be done again.
  *
  * Context: the filesystem is frozen.
  */
-int handover_inherit(struct core *core, struct engine *next, const struct cow_file *cow, bool fresh,
+int handover_inherit(struct core *core, struct engine *next, const struct cow_file *cow,
 		     u64 *changed);
 
 /**

@@ -194,10 +194,17 @@ test('chunks of bitmaps, and a checkpoint of them', () => {
         CHUNKS[(i + 1) % CHUNKS.length]!(chunkOf(bench));
         assert.is(bench.call('changed_import', chunk), 0n);
         bench.call('mask_export', chunk);
+        bench.call('mask_next', 0n);
         assert.is(bench.call('changed_export', chunk), 1n);
       }
     });
     tie(bench);
+    bench.call('mask_begin');
+    for (let chunk = 0n; chunk < chunks; chunk++) {
+      chunk = bench.call('mask_next', chunk);
+      if (chunk < chunks) bench.call('mask_export', chunk);
+    }
+    bench.call('mask_next', 0n);
     for (let chunk = 0n; chunk < chunks; chunk++) bench.call('record_survey', chunk);
     assert.ok(bench.call('record_plan') > 0n);
     const pieces: Buffer[] = [];

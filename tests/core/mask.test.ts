@@ -135,6 +135,37 @@ for (const engine of ENGINES) {
     next.close();
   });
 
+  test('a mask is handed out chunk by chunk, and again what changed since', () => {
+    const chunks = 1000n;
+    const bench = new Bench(engine, { nrSectors: chunks * 262144n * 8n, mode: INCREMENTAL });
+    // Each call passes over so many without a mask at most, and names the chunk that it has come to.
+    const masked = (): bigint[] => {
+      const found: bigint[] = [];
+      for (let from = 0n; from < chunks; ) {
+        const chunk = bench.call('mask_next', from);
+        if (chunk < chunks && bench.call('mask_export', chunk) > 0n) found.push(chunk);
+        from = chunk + 1n;
+      }
+      return found;
+    };
+    for (const chunk of [0n, 63n, 64n, 700n, 999n]) bench.call('mask_extent', chunk * 262144n + 5n, 10n);
+    assert.is(bench.call('mask_begin'), 0n);
+    assert.equal(masked(), [0n, 63n, 64n, 700n, 999n]);
+    assert.equal(masked(), []);
+    bench.call('mark', 8n * (64n * 262144n + 262143n), 8n);
+    bench.call('mark', 8n * (65n * 262144n), 8n);
+    bench.call('mark', 8n * (999n * 262144n + 5n), 8n);
+    bench.call('mark_unmasked', 700n * 262144n, 1n);
+    assert.is(bench.call('mask_next', 0n), 64n);
+    assert.is(bench.call('mask_next', 65n), 700n);
+    assert.equal(masked(), [64n, 700n, 999n]);
+    assert.equal(masked(), []);
+    bench.call('mask_begin');
+    assert.equal(masked(), [0n, 63n, 64n, 700n, 999n]);
+    assert.is(bench.call('mask_next', -1n), chunks);
+    bench.close();
+  });
+
   test('the mask does not reach into the areas behind it', () => {
     const bench = new Bench(engine, { nrSectors: SECTION_SECTORS * 64n });
     const slice = BigInt(SLICE_BLOCKS);
