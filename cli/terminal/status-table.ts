@@ -70,6 +70,7 @@ export const statusJson = ({ version, devices }: DriverStatus): string => {
     uuid: device.uuid,
     version: device.version,
     nr_changed_blocks: device.nrChangedBlocks,
+    last_freeze_ms: device.lastFreezeMs,
     auto_expand: device.autoExpand && {
       step_size_mib: device.autoExpand.stepSizeMib,
       reserved_space_mib: device.autoExpand.reservedSpaceMib,

@@ -21,6 +21,8 @@ export interface DeviceStatus {
   /** Version of the COW file's header. */
   readonly version?: bigint;
   readonly nrChangedBlocks?: bigint;
+  /** How long the last set-up or transition stopped writers, in ms: the filesystem wrote back, and was frozen. */
+  readonly lastFreezeMs?: bigint;
   readonly autoExpand?: { readonly stepSizeMib: bigint; readonly reservedSpaceMib: bigint };
   /** Negative errno. */
   readonly error?: number;
@@ -83,6 +85,7 @@ const toDevice = (values: ReadonlyMap<string, string>): DeviceStatus => {
     uuid: values.get('uuid'),
     version: integer('version'),
     nrChangedBlocks: integer('nr_changed_blocks'),
+    lastFreezeMs: integer('last_freeze_ms'),
     autoExpand:
       step === undefined ? undefined : { stepSizeMib: step, reservedSpaceMib: BigInt(need('reserved_space_mib')) },
     error: values.has('error') ? Number(need('error')) : undefined,

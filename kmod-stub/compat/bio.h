@@ -58,6 +58,16 @@ static inline sector_t compat_bio_sector(const struct bio *bio)
 	return sector;
 }
 
+/* compat_bio_was_throttled() - Does who limits bandwidth submit it, not who made it? */
+static inline bool compat_bio_was_throttled(const struct bio *bio)
+{
+#ifdef HAVE_BIO_BPS_THROTTLED
+	return bio_flagged((struct bio *)bio, BIO_BPS_THROTTLED);
+#else
+	return bio_flagged((struct bio *)bio, BIO_THROTTLED);
+#endif
+}
+
 static inline void compat_bio_clear_polled(struct bio *bio)
 {
 #ifdef HAVE_BIO_CLEAR_POLLED

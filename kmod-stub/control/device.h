@@ -3,6 +3,7 @@
 #ifndef DATTOBD_CONTROL_DEVICE_H
 #define DATTOBD_CONTROL_DEVICE_H
 
+#include <linux/ktime.h>
 #include <linux/list.h>
 #include <linux/workqueue.h>
 #include "control/auto_grow.h"
@@ -30,6 +31,8 @@ struct watch {
  * @publish_wanted: /dev/dattoN comes with the mount
  * @origin_name, @cow_name: as given to reload, else NULL
  * @cache_bytes, @fallocate_mib: as configured, for status only; 0 bytes is the default
+ * @frozen_at, @last_freeze_ms: when the filesystem was frozen last, and for how long
+ * @has_frozen: it was, since the device was made
  */
 struct dattobd_device {
 	struct volume vol;
@@ -39,6 +42,9 @@ struct dattobd_device {
 	bool publish_wanted;
 	char *origin_name, *cow_name;
 	u64 cache_bytes, fallocate_mib;
+	ktime_t frozen_at;
+	u64 last_freeze_ms;
+	bool has_frozen;
 	struct watch watch;
 	struct growth growth;
 	struct auto_grow auto_grow;

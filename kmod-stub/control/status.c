@@ -93,6 +93,8 @@ static void show_device(struct seq_file *m, struct dattobd_device *dev)
 	seq_printf(m, "\t\t\t\"max_cache\": %llu,\n", device_cache_bytes(dev));
 	if (verified)
 		show_counters(m, dev);
+	if (verified && READ_ONCE(dev->has_frozen))
+		seq_printf(m, "\t\t\t\"last_freeze_ms\": %llu,\n", READ_ONCE(dev->last_freeze_ms));
 	if (dev->auto_grow.configured)
 		show_auto_grow(m, &dev->auto_grow);
 	if (error)

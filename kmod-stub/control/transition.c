@@ -12,6 +12,7 @@
 #include "control/destroy.h"
 #include "control/devices.h"
 #include "control/epoch.h"
+#include "control/freeze.h"
 #include "control/grow_origin.h"
 #include "control/state.h"
 #include "control/transition.h"
@@ -19,20 +20,12 @@
 #include "io/cut.h"
 #include "io/handover.h"
 #include "io/intercept.h"
+#include "io/ring.h"
 #include "io/snapshot.h"
 #include "killable.h"
 
 #define SWITCH_TRIES 16
 #define FROZEN_WAIT (60 * HZ) /* for anything while the filesystem is frozen */
-
-static void thaw(struct dattobd_device *dev)
-{
-	int err = compat_bdev_thaw(origin_bdev(&dev->vol.origin));
-
-	if (err)
-		pr_dev_err(dev, "the filesystem of %s could not be thawed: %d",
-			   dev->vol.origin.path, err);
-}
 
 /* Let the next snapshot take over. Context: core_lock, or a device that nobody else knows. */
 static void switch_epoch(struct dattobd_device *dev, struct epoch *epoch)
@@ -42,20 +35,6 @@ static void switch_epoch(struct dattobd_device *dev, struct epoch *epoch)
 	dev->vol.snap = epoch->snap;
 	dev->fallocate_mib = epoch->fallocate_mib;
 	WRITE_ONCE(dev->vol.core.snapshot_mode, true);
-}
-
-/*
- * The filesystem writes back first, which takes as long as it takes: who was killed meanwhile
- * turns back.
- */
-static int freeze(struct dattobd_device *dev)
-{
-	int err = compat_bdev_freeze(origin_bdev(&dev->vol.origin));
-
-	if (err || !fatal_signal_pending(current))
-		return err;
-	thaw(dev);
-	return -EINTR;
 }
 
 /*
@@ -93,14 +72,14 @@ int transition_setup(unsigned int minor, const char *origin, const char *cow, u6
 	err = intercept_enable(origin_bdev(&dev->vol.origin));
 	if (err)
 		goto discard;
-	err = freeze(dev);
+	err = device_freeze(dev);
 	if (err)
 		goto disable;
 	switch_epoch(dev, &epoch);
 	device_set_phase(dev, PHASE_TRACKING);
 	origin_add(&dev->vol.origin);
 	err = drain_old_writes(dev) ?: shutter_begin(&dev->vol);
-	thaw(dev);
+	device_thaw(dev);
 
 	if (!err)
 		err = snapshot_publish(dev->vol.snap);
@@ -203,14 +182,19 @@ int transition_to_incremental(struct dattobd_device *dev)
 		      worker_drain_deferred(&dev->vol, MAX_SCHEDULE_TIMEOUT);
 	if (err)
 		goto stay;
-	err = freeze(dev);
+	err = device_freeze(dev);
 	if (err)
 		goto stay;
-	/* By count: writers that pass the filesystem go on, and those that come are recorded. */
-	err = worker_drain_deferred(&dev->vol, FROZEN_WAIT) ?:
-		      cow_writes_drain(&dev->vol.writes, FROZEN_WAIT);
+	/*
+	 * Writers that pass the filesystem go on: what they write is recorded, and their copies are
+	 * not written any more.
+	 */
+	err = worker_drain_deferred(&dev->vol, FROZEN_WAIT);
+	ring_hold(snap->ring, true);
+	err = err ?: cow_writes_drain(&dev->vol.writes, FROZEN_WAIT);
 	if (err) {
-		thaw(dev);
+		ring_hold(snap->ring, false);
+		device_thaw(dev);
 		goto stay;
 	}
 	request_ignore_kill();
@@ -225,7 +209,7 @@ int transition_to_incremental(struct dattobd_device *dev)
 	worker_flush(&dev->vol); /* what came in between is marked */
 	/* From here on the file's blocks may become somebody else's. */
 	cow_writes_wait(&dev->vol.writes);
-	thaw(dev);
+	device_thaw(dev);
 
 	device_drop_snapshot(dev); /* no copy is on its way to the COW file from here on */
 
@@ -242,6 +226,7 @@ int transition_to_incremental(struct dattobd_device *dev)
 stay:
 	auto_expand_resume(dev);
 	snapshot_reopen(snap);
+	queue_work(dev->vol.core.wq, &dev->vol.core.work); /* copies wait to be written */
 	return err;
 }
 
@@ -252,11 +237,11 @@ static int follow_size(struct dattobd_device *dev)
 
 	if (err <= 0)
 		return err;
-	err = freeze(dev);
+	err = device_freeze(dev);
 	if (err)
 		return err;
 	err = worker_drain_deferred(&dev->vol, FROZEN_WAIT) ?: grow_origin(dev);
-	thaw(dev);
+	device_thaw(dev);
 	return err;
 }
 
@@ -360,19 +345,19 @@ int transition_to_snapshot(struct dattobd_device *dev, const char *cow, u64 fall
 			   counters.seqid + 1, &epoch);
 	if (err)
 		return err;
-	err = handover_prepare(&dev->vol.core, epoch.engine, epoch.cow) ?: freeze(dev);
+	err = handover_prepare(&dev->vol.core, epoch.engine, epoch.cow) ?: device_freeze(dev);
 	if (err)
 		goto discard;
 	err = worker_drain_deferred(&dev->vol, FROZEN_WAIT) ?:
 		      check_size(dev)			    ?:
 							      switch_frozen(dev, &epoch);
 	if (err) {
-		thaw(dev);
+		device_thaw(dev);
 		goto discard;
 	}
 	request_ignore_kill(); /* the index of before is wanted, whatever comes */
 	err = drain_old_writes(dev);
-	thaw(dev);
+	device_thaw(dev);
 	cut_end(&dev->vol);
 
 	lost = hand_over(dev, engine, old);

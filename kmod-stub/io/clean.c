@@ -96,6 +96,8 @@ void clean_make(struct volume *vol)
 	bool wanted;
 	int err;
 
+	if (!READ_ONCE(vol->clean.wanted))
+		return;
 	/* From here on every write is deferred. Those that were deferred before have gone. */
 	core_lock(&vol->core, flags);
 	wanted = vol->clean.wanted && vol->clean.state == CLEAN_NONE && !vol->core.error &&

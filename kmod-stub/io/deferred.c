@@ -24,6 +24,12 @@ void copy_request_put(struct copy_request *request)
 		kfree(request);
 }
 
+/* What a write counts for. Of a long one without data not more, or others would wait for all of it. */
+static unsigned int background_sectors(const struct bio *bio)
+{
+	return is_urgent(bio) ? 0 : min_t(unsigned int, bio_sectors(bio), MIB / SECTOR_SIZE);
+}
+
 /* Context: core_lock. */
 static void count_background(struct deferred *deferred, s64 sectors)
 {
@@ -45,20 +51,22 @@ bool deferred_add(struct deferred *deferred, struct bio *bio)
 	deferred->nr_deferred++;
 	if (urgent)
 		return false;
-	count_background(deferred, bio_sectors(bio));
+	count_background(deferred, background_sectors(bio));
 	return deferred->full;
 }
 
 void deferred_request(struct deferred *deferred, struct copy_request *request)
 {
 	request->stamp = deferred->barrier;
+	deferred->nr_requests++;
 	list_add_tail(&request->list, &deferred->requests);
 }
 
 bool deferred_to_plan(const struct deferred *deferred, bool more)
 {
+	if (READ_ONCE(deferred->nr_requests))
+		return false;
 	return !list_empty(&deferred->to_plan[false]) || !list_empty(&deferred->to_plan[true]) ||
-	       !list_empty(&deferred->requests) ||
 	       (more &&
 		(!bio_list_empty(&deferred->urgent) || !bio_list_empty(&deferred->background) ||
 		 !bio_list_empty(&deferred->barred)));
@@ -86,7 +94,7 @@ static bool take_deferred(struct deferred *deferred, struct write *write, bool u
 	write->stamp = deferred->barrier;
 	write->bio = urgent ? bio_list_pop(&deferred->barred) : NULL;
 	if (write->bio)
-		write->stamp--;
+		write->stamp = deferred->passed; /* it is what all barriers wait for */
 	else
 		write->bio = bio_list_pop(urgent ? &deferred->urgent : &deferred->background);
 	return write->bio;
@@ -105,7 +113,8 @@ struct write *deferred_next(struct deferred *deferred, bool urgent, bool more)
 		return write;
 	}
 	write = list_first_entry_or_null(&deferred->free, struct write, list);
-	if (!write)
+	if (!write || (!urgent && deferred->nr_active >= WRITES_MAX - SPARE_WRITES &&
+		       deferred->nr_urgent < URGENT_JOBS))
 		return NULL;
 	core_lock(deferred->core, flags);
 	taken = (urgent && take_request(deferred, write)) ||
@@ -118,7 +127,7 @@ struct write *deferred_next(struct deferred *deferred, bool urgent, bool more)
 	write->next = 0;
 	write->end = 0;
 	write->nr_jobs = 0;
-	write->background = write->bio && !is_urgent(write->bio) ? bio_sectors(write->bio) : 0;
+	write->background = write->bio ? background_sectors(write->bio) : 0;
 	deferred->nr_active++;
 	return write;
 }
@@ -166,15 +175,19 @@ void deferred_pass(struct deferred *deferred)
 		WRITE_ONCE(deferred->passed, passed);
 }
 
-void deferred_gone(struct deferred *deferred, unsigned int nr, u64 background)
+void deferred_gone(struct deferred *deferred, const struct gone *gone)
 {
 	unsigned long flags;
+	bool was_full;
 
 	core_lock(deferred->core, flags);
-	WRITE_ONCE(deferred->nr_gone, deferred->nr_gone + nr);
-	if (background)
-		count_background(deferred, -(s64)background);
+	deferred->nr_gone += gone->nr_writes;
+	deferred->nr_requests -= gone->nr_requests;
+	was_full = deferred->full;
+	count_background(deferred, -(s64)gone->background);
 	core_unlock(deferred->core, flags);
+	if (was_full)
+		pace_wake();
 }
 
 int deferred_init(struct deferred *deferred, struct core *core)

@@ -13,6 +13,8 @@
 #include "core/core.h"
 
 #define WRITES_MAX 256 /* that the worker has in hand */
+#define SPARE_WRITES 64 /* of them, for urgent ones */
+#define URGENT_JOBS 4 /* before one for the background */
 #define BACKGROUND_MAX (16 * MIB) /* from here on who may wait does, until a quarter has gone */
 
 /**
@@ -36,7 +38,7 @@ struct copy_request {
  * @nr_jobs: copies that it waits for
  * @older: once its copies are made: the number of the first snapshot read that knows of them
  * @stamp: see deferred_barrier()
- * @background: sectors that count among those in the background
+ * @background: sectors that it counts for among those in the background
  */
 struct write {
 	struct list_head list;
@@ -67,6 +69,7 @@ struct write {
  * @ready: whose copies are made, or that need none
  * @blocked: of these, those that wait for older reads of the snapshot
  * @nr_active: in hand
+ * @nr_requests: requests, in hand or not
  * @nr_urgent: jobs for urgent ones since the last for others
  */
 struct deferred {
@@ -82,7 +85,7 @@ struct deferred {
 	struct list_head free;
 	struct list_head to_plan[2];
 	struct list_head held, ready, blocked;
-	unsigned int nr_active, nr_urgent;
+	unsigned int nr_active, nr_requests, nr_urgent;
 };
 
 /** copy_request_init() - One that has two users. */
@@ -98,7 +101,12 @@ bool deferred_add(struct deferred *deferred, struct bio *bio);
 /** deferred_request() - Context: core_lock. */
 void deferred_request(struct deferred *deferred, struct copy_request *request);
 
-/** deferred_to_plan() - May deferred_next() return any? Context: the worker. */
+/**
+ * deferred_to_plan() - May deferred_next() return a write? Not while there is a request: who made it
+ * may be who the writes are to wait for.
+ *
+ * Context: the worker.
+ */
 bool deferred_to_plan(const struct deferred *deferred, bool more);
 
 /** deferred_waiting() - Is anything deferred or in hand? Context: the worker, core_lock. */
@@ -125,10 +133,13 @@ u64 deferred_barrier(struct deferred *deferred);
 /** deferred_pass() - Look which barriers are passed. Context: the worker. */
 void deferred_pass(struct deferred *deferred);
 
-/**
- * deferred_gone() - So many writes went, so many sectors of them in the background. Context: the
- * worker.
- */
-void deferred_gone(struct deferred *deferred, unsigned int nr, u64 background);
+/** struct gone - How many writes and requests went. @background: their sum */
+struct gone {
+	unsigned int nr_writes, nr_requests;
+	u64 background;
+};
+
+/** deferred_gone() - Context: the worker. */
+void deferred_gone(struct deferred *deferred, const struct gone *gone);
 
 #endif

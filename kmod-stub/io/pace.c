@@ -2,6 +2,7 @@
 #include <linux/bitmap.h>
 #include <linux/sched.h>
 #include <linux/wait.h>
+#include "compat.h"
 #include "io/pace.h"
 
 #define MINORS 256
@@ -18,22 +19,24 @@ static struct waiter {
 
 void pace_set(unsigned int minor, bool full)
 {
-	if (full) {
-		set_bit(minor, full_minors);
-		return;
-	}
-	clear_bit(minor, full_minors);
+	assign_bit(minor, full_minors, full);
+}
+
+void pace_wake(void)
+{
 	wake_up_all(&room);
 }
 
 /*
- * Not who frees memory by this write, nor a driver that waits for bios which it has submitted but
- * that stand in a list of the task yet.
+ * Not who frees memory by this write; nor a driver, whose bios are in a list of the task yet; nor who
+ * has a transaction open, for which others wait; nor the thread that submits for all who are
+ * throttled.
  */
-bool pace_applies(void)
+bool pace_applies(const struct bio *bio)
 {
-	return in_task() && !irqs_disabled() && !(current->flags & PF_MEMALLOC) &&
-	       !current->bio_list && !fatal_signal_pending(current);
+	return in_task() && !irqs_disabled() && !(bio->bi_opf & REQ_NOWAIT) &&
+	       !compat_bio_was_throttled(bio) && !(current->flags & PF_MEMALLOC) &&
+	       !current->bio_list && !current->journal_info && !fatal_signal_pending(current);
 }
 
 bool pace_begin(unsigned int minor)

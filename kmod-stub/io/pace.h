@@ -6,13 +6,16 @@
 #ifndef DATTOBD_IO_PACE_H
 #define DATTOBD_IO_PACE_H
 
-#include <linux/types.h>
+#include <linux/bio.h>
 
 /** pace_set() - Is too much deferred on this minor? Context: Any. */
 void pace_set(unsigned int minor, bool full);
 
-/** pace_applies() - May who submits a write here and now be made to wait? */
-bool pace_applies(void);
+/** pace_wake() - A minor has room again: pace_set() said so. Context: Any, no raw lock held. */
+void pace_wake(void);
+
+/** pace_applies() - May who submits this write, here and now, be made to wait? */
+bool pace_applies(const struct bio *bio);
 
 /**
  * pace_begin() - The present task is about to call pace_wait() for that minor.

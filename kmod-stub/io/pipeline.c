@@ -17,22 +17,56 @@
 #include "io/tracker.h"
 #include "io/volume.h"
 
-#define URGENT_JOBS 4 /* before one for the background */
 #define SPARE_JOBS 8 /* that the background leaves to urgent writes, */
 #define SPARE_SLOTS (RING_SLOTS / 4) /* as these slots */
 #define SETTLE_WAIT (HZ / 50)
 
-/* Return: NULL if nothing is copied: no snapshot mode, a failed device, a reload that loads. */
+/**
+ * struct step
+ * @snap: that writes are copied for, as the step began; NULL if nothing is copied: no snapshot mode,
+ * a failed device, a reload that loads
+ * @more: more writes are taken in hand
+ * @guarded: also while the shutter is shut
+ * @over: something changed, so the next step goes on
+ */
+struct step {
+	struct snapshot *snap;
+	bool more, guarded, over;
+};
+
+/* Context: core_lock. */
 static struct snapshot *copying_for(struct volume *vol)
 {
-	struct snapshot *snap = NULL;
+	bool copies =
+		vol->core.snapshot_mode && !vol->core.error && vol->clean.state != CLEAN_LOADING;
+
+	return copies ? vol->snap : NULL;
+}
+
+static void step_init(struct volume *vol, struct step *step)
+{
 	unsigned long flags;
 
 	core_lock(&vol->core, flags);
-	if (vol->core.snapshot_mode && !vol->core.error && vol->clean.state != CLEAN_LOADING)
-		snap = vol->snap;
+	step->snap = copying_for(vol);
 	core_unlock(&vol->core, flags);
-	return snap;
+}
+
+/*
+ * A write is in hand now: from here on no snapshot begins before it has gone. One that began since
+ * the step did must be copied for, and a gate that was closed meanwhile stays closed for it.
+ */
+static bool is_as_before(struct volume *vol, const struct step *step)
+{
+	unsigned long flags;
+	bool same, open;
+
+	core_lock(&vol->core, flags);
+	same = step->snap || !copying_for(vol);
+	open = vol->clean.state == CLEAN_LOADING || step->guarded || !shutter_is_shut(vol);
+	open = open && vol->clean.state != CLEAN_VALID;
+	core_unlock(&vol->core, flags);
+	return same && open;
 }
 
 static void set_range(struct volume *vol, struct write *write)
@@ -68,21 +102,38 @@ static void make_ready(struct deferred *deferred, struct write *write)
 	sort_out(deferred, write);
 }
 
+/* The next write to plan, if there is one and the step is not over. */
+static struct write *next_write(struct volume *vol, struct step *step, bool urgent)
+{
+	struct write *write;
+
+	if (step->over)
+		return NULL;
+	write = deferred_next(&vol->deferred, urgent, step->more);
+	if (!write || write->end)
+		return write;
+	set_range(vol, write);
+	if (is_as_before(vol, step))
+		return write;
+	step->over = true;
+	list_add(&write->list, &vol->deferred.to_plan[urgent]);
+	return NULL;
+}
+
 /* Gather writes for one job. Return: number of them in @batch; @any: were there others? */
-static unsigned int gather(struct volume *vol, struct snapshot *snap, bool urgent, bool more,
-			   struct write **batch, bool *any)
+static unsigned int gather(struct volume *vol, struct step *step, bool urgent, struct write **batch,
+			   bool *any)
 {
 	struct deferred *deferred = &vol->deferred;
+	struct snapshot *snap = step->snap;
 	unsigned int nr = 0;
 	u64 nr_blocks = 0;
 	struct write *write;
 
 	while (nr < JOB_WRITES && nr_blocks < JOB_BLOCKS &&
-	       (write = deferred_next(deferred, urgent, more))) {
+	       (write = next_write(vol, step, urgent))) {
 		int joined = 0;
 
-		if (!write->end)
-			set_range(vol, write);
 		if (snap && needs_copies(write))
 			joined = copies_join(snap->copies, write);
 		*any = true;
@@ -99,10 +150,10 @@ static unsigned int gather(struct volume *vol, struct snapshot *snap, bool urgen
 	return nr;
 }
 
-/* Return: how many slots a job for such writes may take; 0: it cannot begin now. */
-static unsigned int space_for(struct snapshot *snap, bool urgent)
+/* Return: how many slots a job may take, of all or of what others leave; 0: it cannot begin now. */
+static unsigned int space_for(struct snapshot *snap, bool all)
 {
-	unsigned int spare_jobs = urgent ? 0 : SPARE_JOBS, spare = urgent ? 0 : SPARE_SLOTS, nr;
+	unsigned int spare_jobs = all ? 0 : SPARE_JOBS, spare = all ? 0 : SPARE_SLOTS, nr;
 
 	if (copies_nr_free(snap->copies) <= spare_jobs)
 		return 0;
@@ -111,23 +162,26 @@ static unsigned int space_for(struct snapshot *snap, bool urgent)
 }
 
 /* Begin a job for urgent writes, or for others. Return: was there anything to do? */
-static bool begin_job(struct volume *vol, struct snapshot *snap, bool urgent, bool more)
+static bool begin_job(struct volume *vol, struct step *step, bool urgent)
 {
-	unsigned int space = snap ? space_for(snap, urgent) : 1, nr, i;
+	struct snapshot *snap = step->snap;
+
+	/* When it is the background's turn it has all, or it would never come where all is scarce. */
+	bool all = urgent || vol->deferred.nr_urgent >= URGENT_JOBS, any = false;
+	unsigned int space = snap ? space_for(snap, all) : 1, nr, i;
 	struct write *batch[JOB_WRITES];
-	bool any = false;
 	int err = 0;
 
 	if (!space)
 		return false;
-	nr = gather(vol, snap, urgent, more, batch, &any);
+	nr = gather(vol, step, urgent, batch, &any);
 	if (nr)
 		err = copies_start(snap->copies, batch, nr, space);
 	for (i = 0; i < nr; i++) {
 		if (err)
 			make_ready(&vol->deferred, batch[i]);
 		else if (batch[i]->next < batch[i]->end)
-			list_add(&batch[i]->list, &vol->deferred.to_plan[urgent]);
+			list_add_tail(&batch[i]->list, &vol->deferred.to_plan[urgent]);
 		else
 			sort_out(&vol->deferred, batch[i]);
 	}
@@ -136,19 +190,21 @@ static bool begin_job(struct volume *vol, struct snapshot *snap, bool urgent, bo
 	return any;
 }
 
-static bool begin_jobs(struct volume *vol, bool more)
+static bool begin_jobs(struct volume *vol, struct step *step)
 {
-	struct snapshot *snap = copying_for(vol);
 	bool any = false, urgent;
 
-	if (snap && deferred_to_plan(&vol->deferred, more))
+	step_init(vol, step);
+	if (step->snap && deferred_to_plan(&vol->deferred, step->more) &&
+	    space_for(step->snap, false))
 		fill_yield(&vol->fill, &vol->core);
-	for (;;) {
+	do {
 		urgent = vol->deferred.nr_urgent < URGENT_JOBS;
-		if (!begin_job(vol, snap, urgent, more) && !begin_job(vol, snap, !urgent, more))
-			return any;
+		if (!begin_job(vol, step, urgent) && !begin_job(vol, step, !urgent))
+			break;
 		any = true;
-	}
+	} while (!step->over);
+	return any || step->over;
 }
 
 /* Return: has any ended? */
@@ -217,10 +273,9 @@ static bool release_writes(struct volume *vol)
 {
 	struct deferred *deferred = &vol->deferred;
 	struct snapshot *snap = READ_ONCE(vol->snap);
-	unsigned int nr = 0, nr_bios = 0;
 	struct write *write, *next;
+	struct gone gone = {};
 	struct blk_plug plug;
-	u64 background = 0;
 
 	if (list_empty(&deferred->ready) && list_empty(&deferred->blocked))
 		return false;
@@ -235,18 +290,19 @@ static bool release_writes(struct volume *vol)
 
 		if (!release(vol, write))
 			continue;
-		nr++;
-		nr_bios += is_bio;
-		background += write->background;
+		gone.nr_writes += is_bio;
+		gone.nr_requests += !is_bio;
+		gone.background += write->background;
 		list_del(&write->list);
 		deferred_put(deferred, write);
 	}
 	blk_finish_plug(&plug);
 	if (snap)
 		WRITE_ONCE(snap->wakes, !list_empty(&deferred->blocked));
-	if (nr)
-		deferred_gone(deferred, nr_bios, background);
-	return nr;
+	if (!gone.nr_writes && !gone.nr_requests)
+		return false;
+	deferred_gone(deferred, &gone);
+	return true;
 }
 
 /* The snapshot may be taken from the device meanwhile; it is there until the worker was flushed. */
@@ -258,13 +314,14 @@ static void flush_copies(struct volume *vol)
 		ring_flush(snap->ring);
 }
 
-bool pipeline_step(struct volume *vol, bool more)
+bool pipeline_step(struct volume *vol, bool more, bool guarded)
 {
+	struct step step = { .more = more, .guarded = guarded };
 	bool any;
 
 	any = finish_jobs(vol);
 	any |= release_writes(vol);
-	any |= begin_jobs(vol, more);
+	any |= begin_jobs(vol, &step);
 	flush_copies(vol);
 	return any;
 }
@@ -288,7 +345,7 @@ static bool job_ended(const struct volume *vol)
 
 static void step_or_wait(struct volume *vol)
 {
-	if (!pipeline_step(vol, false))
+	if (!pipeline_step(vol, false, true))
 		wait_event_timeout(vol->worker.wait, job_ended(vol), SETTLE_WAIT);
 }
 

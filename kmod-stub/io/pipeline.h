@@ -11,10 +11,11 @@ struct volume;
  * pipeline_step() - Do what can be done without waiting for a copy: finish jobs that have ended,
  * release writes, begin new jobs, write copies to the COW file.
  * @more: take more writes in hand
+ * @guarded: also those that came while the shutter was shut
  *
  * Context: the worker. Return: was there anything to do? If not, the worker is woken when there is.
  */
-bool pipeline_step(struct volume *vol, bool more);
+bool pipeline_step(struct volume *vol, bool more, bool guarded);
 
 /**
  * pipeline_settle() - See the writes in hand through, but for those that wait for snapshot reads.

@@ -45,6 +45,7 @@ struct ring {
 	struct page *pages[RING_PAGES];
 	u16 slot_of[RING_SLOTS]; /* by position % RING_SLOTS, of those in the window */
 	u64 head, flushed; /* the worker's; head changes under core_lock */
+	bool held;
 	unsigned int cursor; /* the worker's: where it looks for the next free slot */
 	spinlock_t lock; /* tail, appends, used, nr_free, waited_for */
 	u64 tail;
@@ -244,11 +245,16 @@ static void submit_append(struct ring *ring, struct append *append)
 	blk_finish_plug(&plug);
 }
 
+void ring_hold(struct ring *ring, bool hold)
+{
+	WRITE_ONCE(ring->held, hold);
+}
+
 void ring_flush(struct ring *ring)
 {
 	struct append *append;
 
-	if (ring->flushed == ring->head)
+	if (ring->flushed == ring->head || READ_ONCE(ring->held))
 		return;
 	append = append_begin(ring);
 	if (!append)
@@ -265,7 +271,7 @@ void ring_flush(struct ring *ring)
 
 void ring_flush_all(struct ring *ring)
 {
-	while (ring->flushed != ring->head) {
+	while (ring->flushed != ring->head && !READ_ONCE(ring->held)) {
 		wait_event(ring->wait, READ_ONCE(ring->count) < RING_APPENDS);
 		ring_flush(ring);
 	}

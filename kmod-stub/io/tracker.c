@@ -142,7 +142,7 @@ enum take tracker_take(struct origin *origin, struct bio *bio)
 	struct volume *vol = container_of(origin, struct volume, origin);
 	sector_t sector, nr_sectors;
 	unsigned long flags;
-	bool deferred = false, waits = false, closed, again;
+	bool deferred = false, waits, closed, again;
 
 	nr_sectors = tracker_range(vol, bio, &sector);
 	if (!nr_sectors)
@@ -153,6 +153,7 @@ enum take tracker_take(struct origin *origin, struct bio *bio)
 		return TAKE_DEFER;
 	}
 
+	waits = pace_applies(bio);
 	core_lock(&vol->core, flags);
 	closed = unlikely(vol->clean.state || shutter_is_shut(vol));
 	again = closed && proof_is_noted(vol, bio, sector, nr_sectors);
@@ -166,7 +167,6 @@ enum take tracker_take(struct origin *origin, struct bio *bio)
 		deferred = deferred || meets_cow_write(vol, sector, nr_sectors);
 	}
 	if (deferred) {
-		waits = !(bio->bi_opf & REQ_NOWAIT) && pace_applies();
 		make_patient(bio);
 		waits = deferred_add(&vol->deferred, bio) && waits;
 	} else if (!again) {

@@ -63,15 +63,18 @@ static bool pass_gate(struct volume *vol, bool *guarded)
 /* Return: whether there was anything to do. */
 static bool work_once(struct volume *vol)
 {
-	bool guarded, any;
+	u64 asked = atomic64_read(&vol->worker.asked);
+	bool guarded, any = false;
 
 	late_decide(vol);
-	if (!pass_gate(vol, &guarded))
-		return false;
-	any = pipeline_step(vol, true);
-	if (guarded)
-		pipeline_settle(vol);
+	if (pass_gate(vol, &guarded)) {
+		any = pipeline_step(vol, true, guarded);
+		if (guarded)
+			pipeline_settle(vol);
+	}
+	clean_make(vol);
 	deferred_pass(&vol->deferred);
+	WRITE_ONCE(vol->worker.ended, asked);
 	wake_up_all(&vol->worker.wait);
 	cond_resched();
 	return any;
@@ -79,22 +82,16 @@ static bool work_once(struct volume *vol)
 
 /*
  * vol->snap may become NULL in the middle of this, but only once nothing is copied any more; what
- * it pointed to is freed after this work was flushed (device_drop_snapshot()).
+ * it pointed to is freed after this work was flushed (device_drop_snapshot()), as is the device.
  */
 static void run(struct work_struct *work)
 {
 	struct volume *vol = container_of(work, struct volume, core.work);
 	unsigned int noio = memalloc_noio_save();
-	u64 asked = atomic64_read(&vol->worker.asked);
 
 	while (work_once(vol))
 		;
-	clean_make(vol);
 	memalloc_noio_restore(noio);
-	deferred_pass(&vol->deferred);
-	WRITE_ONCE(vol->worker.ended, asked);
-	/* The device is freed only after this function has returned. */
-	wake_up_all(&vol->worker.wait);
 }
 
 /* Everything that is deferred now goes first. Return: see deferred_barrier(). */
@@ -133,13 +130,14 @@ noinline int worker_drain_deferred(struct volume *vol, long timeout)
 static noinline int change(struct volume *vol, bool *wanted, long timeout)
 {
 	struct worker *worker = &vol->worker;
-	u64 asked = atomic64_inc_return(&worker->asked);
 	unsigned long flags;
+	u64 asked;
 	long left;
 
 	core_lock(&vol->core, flags);
 	*wanted = true;
 	core_unlock(&vol->core, flags);
+	asked = atomic64_inc_return(&worker->asked); /* who sees it sees the wish */
 	queue_work(vol->core.wq, &vol->core.work);
 	left = wait_event_killable_timeout(worker->wait, READ_ONCE(worker->ended) >= asked,
 					   timeout);

@@ -100,6 +100,15 @@ export const scenarios: readonly Scenario[] = [
   { name: 'boot-volume', fileSystems: ext4, diskMib: [200, SCRATCH_MIB], seconds: 30 },
   { name: 'filesystems', fileSystems: ext4, diskMib: [41, SCRATCH_MIB, 41], seconds: 60 },
   {
+    name: 'storm',
+    fileSystems: both,
+    options: ['STORM_SECONDS'],
+    diskMib: [1536, SCRATCH_MIB],
+    seconds: 400,
+    cpus: 2,
+    long: true,
+  },
+  {
     name: 'lies',
     fileSystems: ext4,
     options: ['LIES_SECONDS', 'LIES_SEED'],

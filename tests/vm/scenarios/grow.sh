@@ -58,7 +58,7 @@ step "grown in incremental mode: the image is right"
 before=$(checksum /dev/datto0)
 grow_device 80
 grow_filesystem
-write_file 30
+write_file 20
 same "the snapshot" "$(checksum /dev/datto0)" "$before"
 tracked "grown under a snapshot" 3
 rm $MOUNT/files/3

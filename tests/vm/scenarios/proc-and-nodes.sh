@@ -3,12 +3,13 @@
 make_origin
 size=$(blockdev --getsize64 $ORIGIN)
 
-# is_proc TEXT: /proc/datto-info is exactly that, with the counter as it is: a filesystem writes when it likes
+# is_proc TEXT: /proc/datto-info is exactly that, with counter and time as they are: a filesystem writes when it likes
 is_proc() {
 	local got wanted
 	got=$(cat $PROC; echo .)
 	wanted=$(printf %b "$1."; echo)
 	wanted=${wanted/@counter@/$(sed -n 's/.*"nr_changed_blocks": \([0-9]*\),/\1/p' <<<"$got")}
+	wanted=${wanted/@time@/$(sed -n 's/.*"last_freeze_ms": \([0-9]*\),/\1/p' <<<"$got")}
 	[ "$got" = "$wanted" ] || die "$PROC is '$got', expected '$wanted'"
 }
 nothing='{\n\t"version": "0.12.1",\n\t"devices": [\n\n\t]\n}\n'
@@ -18,7 +19,7 @@ device() {
 	printf '\\t\\t{\\n\\t\\t\\t"minor": %s,\\n\\t\\t\\t"cow_file": "%s",\\n\\t\\t\\t"block_device": "%s",\\n' "$1" "$2" $ORIGIN
 	printf '\\t\\t\\t"max_cache": 314572800,\\n\\t\\t\\t"fallocate": %s,\\n\\t\\t\\t"cow_size_current": %s,\\n' "$3" "$4"
 	printf '\\t\\t\\t"seq_id": %s,\\n\\t\\t\\t"uuid": "%s",\\n\\t\\t\\t"version": 1,\\n' "$5" "$uuid"
-	printf '\\t\\t\\t"nr_changed_blocks": @counter@,\\n\\t\\t\\t"state": %s\\n\\t\\t}' "$6"
+	printf '\\t\\t\\t"nr_changed_blocks": @counter@,\\n\\t\\t\\t"last_freeze_ms": @time@,\\n\\t\\t\\t"state": %s\\n\\t\\t}' "$6"
 }
 devices() { printf '{\\n\\t"version": "0.12.1",\\n\\t"devices": [\\n%s\\n\\t]\\n}\\n' "$1"; }
 
