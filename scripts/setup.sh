@@ -6,9 +6,10 @@ cd "$(dirname "$0")/.."
 
 case $PWD in *:*) echo "npm cannot run programs below a path with a colon: move $PWD" >&2; exit 1 ;; esac
 
-# For building: the module, the C library, the C programs of the tests; and man and zsh, for the tests of the manual.
+# For building: the module, the C library, the C programs of the tests; man and zsh, for the tests of the manual; spin, for the
+# checked model.
 # For the test bed: a machine to boot, and what runs inside it.
-BUILD=(make perl gcc clang-format shellcheck gcc-12 libc6-dev binutils bc libelf1 libssl3 zlib1g xz-utils zstd sparse g++ pkgconf man-db zsh)
+BUILD=(make perl gcc clang-format shellcheck gcc-12 libc6-dev binutils bc libelf1 libssl3 zlib1g xz-utils zstd sparse g++ pkgconf man-db zsh spin)
 BED=(git cryptsetup-bin bmap-tools qemu-utils qemu-system-x86 busybox-static cpio kmod udev iproute2 procps fio e2fsprogs xfsprogs dmsetup fdisk mount util-linux)
 
 case " $* " in *" --all "*) BED+=(qemu-system-arm) ;; esac

@@ -4,12 +4,13 @@ import { join, relative } from 'node:path';
 import { runCommand } from './command.js';
 import type { Task, Verdict } from './task.js';
 
-const FOLDERS = ['core', 'kmod', 'host', 'lib', 'cli', 'boot', 'vm', 'runner', 'scripts'];
+const FOLDERS = ['core', 'kmod', 'host', 'lib', 'cli', 'boot', 'vm', 'runner', 'scripts', 'model'];
 /** Files that take longer than a few seconds on the reference machine. */
 const SECONDS: Readonly<Record<string, number>> = {
   'cli/conformance': 70,
   'runner/machines': 50,
   'core/random': 36,
+  'model/model': 30,
   'cli/update-return': 27,
   'cli/update-kill': 24,
   'cli/backup-ends': 22,
