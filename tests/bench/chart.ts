@@ -111,7 +111,7 @@ export const chart = async (): Promise<boolean> => {
   for (const part of [delayPart, latencyPart, freezePart, trackingPart]) {
     if (!existsSync(runPath(part.name))) continue;
     const run = JSON.parse(readFileSync(runPath(part.name), 'utf8')) as Run;
-    const about = `Linux ${run.kernel}, ${run.machine}; median of ${run.rounds} rounds; a red mark is an aim`;
+    const about = `Linux ${run.kernel}, ${run.machine}; medians of rounds: ${run.rounds}; red marks are aims`;
     const path = join(folder, `${part.name}.svg`);
     writeFileSync(path, chartOf(part.title, about, groupsOf(part, new Results(run.figures))));
     console.log(path);

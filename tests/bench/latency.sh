@@ -1,7 +1,6 @@
 # Measures how long each 4 KiB write of a careful writer takes while a large file is written back, in each state of tracking; dm-snapshot
 # beside it. On the plain disk, then on one that takes 8 ms longer for each request. tests/bench/latency.ts makes tables of it.
 . "$PROJECT/tests/bench/lib.sh"
-BULK_MIB=${BULK_MIB:-512}
 COW_MIB=$((BULK_MIB + 100))
 
 measure() {

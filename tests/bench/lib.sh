@@ -86,7 +86,7 @@ delayed() {
 queued() {
 	local loop
 	loop=$(losetup --find --show --direct-io=on "$1")
-	echo $QUEUE >"/sys/block/$(basename "$loop")/queue/nr_requests"
+	echo $QUEUE >"/sys/block/$(basename "$loop")/queue/nr_requests" || die "$loop: no queue of $QUEUE"
 	settle
 	echo "$loop"
 }

@@ -28,15 +28,6 @@ interface Machine {
 
 export const runPath = (name: string): string => join(projectDir, `build/bench-${name}.json`);
 
-/** Environment variables that have a value here, for the guest. */
-export const passedOn = (...names: string[]): Record<string, string> =>
-  Object.fromEntries(
-    names.flatMap((name) => {
-      const value = process.env[name];
-      return value === undefined ? [] : [[name, value]];
-    }),
-  );
-
 /** Measures and prints. Returns false if the run failed. */
 export async function measure(part: Part, machine: Machine): Promise<boolean> {
   const { on, about, fs, diskMib, env, limitSeconds } = machine;
