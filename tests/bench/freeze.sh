@@ -56,8 +56,8 @@ take_dm_snapshot() {
 	dmsetup load snap --table "0 $sectors snapshot $ORIGIN $COW_DEVICE P 8"
 	dmsetup load base --table "0 $sectors snapshot-origin $ORIGIN"
 	dmsetup suspend base
-	dmsetup resume snap
-	dmsetup resume base
+	dmsetup resume --noudevsync snap
+	dmsetup resume --noudevsync base
 }
 
 with_dm_snapshot_across() {

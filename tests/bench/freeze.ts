@@ -3,6 +3,8 @@ import type { Kernel } from '../vm/kernels.js';
 import { measure } from './measure.js';
 import type { Part } from './part.js';
 
+const OURS = ['setup', 'incremental', 'snapshot'];
+
 export const freezePart: Part = {
   name: 'freeze',
   title: '4 KiB writes by O_DIRECT and O_DSYNC, one at a time, across each switch of the volume',
@@ -19,7 +21,10 @@ export const freezePart: Part = {
     { name: 'count', title: 'writes', digits: 0 },
     { name: 'milliseconds', title: 'request ms', digits: 0 },
   ],
-  aims: [{ field: 'longest', states: ['setup', 'incremental', 'snapshot'], to: 'none', atMost: 2 }],
+  aims: [
+    { field: 'longest', states: OURS, to: 'none', atMost: 2 },
+    { field: 'longest', states: OURS, kinds: ['4T', '16T'], toKind: '1G', atMost: 2 },
+  ],
   chart: [{ field: 'longest', title: 'longest write, ms', as: 'number' }],
 };
 

@@ -67,4 +67,10 @@ test('an aim whose other side was not measured is not missed', () => {
   );
 });
 
+test('an aim may be to the same state of another kind', () => {
+  const aims = [{ field: 'ms', states: ['ours'], kinds: ['large'], toKind: 'small', atMost: 2 }];
+  const both = new Results([figure(1, 'ours', 10), { ...figure(1, 'ours', 25), kind: 'large' }]);
+  assert.match(tableOf({ ...part, aims }, both, 'large')[1]!, /MISSED \(aim: at most 2 of small writes, is 2.50\)$/);
+});
+
 test.run();

@@ -18,11 +18,14 @@ export interface Field {
   readonly withRatio?: boolean;
 }
 
-/** What a ratio should be: that of some states to another one of the same round and kind. */
+/** What a ratio should be: that of some states to another one of the same round. */
 export interface Aim {
   readonly field: string;
   readonly states: readonly string[];
-  readonly to: string;
+  /** without it, the same state */
+  readonly to?: string;
+  /** without it, the same kind */
+  readonly toKind?: string;
   /** without any, all */
   readonly kinds?: readonly string[];
   readonly atLeast?: number;
@@ -65,9 +68,9 @@ export class Results {
   }
 
   /** Median over the rounds of (this state / another one, in the same round); undefined where the pair was not measured. */
-  ratio(state: string, kind: string, field: string, to: string): number | undefined {
+  ratio(state: string, kind: string, field: string, to: string, toKind = kind): number | undefined {
     const ratios = this.#of(state, kind).flatMap((figure) => {
-      const base = this.#of(to, kind).find(({ round }) => round === figure.round);
+      const base = this.#of(to, toKind).find(({ round }) => round === figure.round);
       return base === undefined ? [] : [Number(figure[field]) / Number(base[field])];
     });
     return ratios.length > 0 ? median(ratios) : undefined;
@@ -87,14 +90,15 @@ export const isReached = (ratio: number, { atLeast = -Infinity, atMost = Infinit
   ratio >= atLeast && ratio <= atMost;
 
 function aimText(part: Part, results: Results, aim: Aim, state: string, kind: string): string {
-  const ratio = results.ratio(state, kind, aim.field, aim.to);
+  const { to = state, toKind = kind } = aim;
+  const ratio = results.ratio(state, kind, aim.field, to, toKind);
   const word = ratio === undefined ? 'not measured' : isReached(ratio, aim) ? 'reached' : 'MISSED';
   const field = part.fields.filter(({ withRatio }) => withRatio).length > 1 ? `${aim.field} ` : '';
   const limit = aim.atLeast === undefined ? `at most ${aim.atMost}` : `at least ${aim.atLeast}`;
-  // The tables have no column for a ratio to another one.
+  if (to === baselineOf(part) && toKind === kind) return `${word} (aim: ${field}${limit})`;
+  // The tables have no column for this ratio.
   const is = ratio === undefined ? '' : `, is ${ratio.toFixed(2)}`;
-  const to = aim.to === baselineOf(part) ? '' : ` of ${part.states[aim.to]}${is}`;
-  return `${word} (aim: ${field}${limit}${to})`;
+  return `${word} (aim: ${field}${limit} of ${toKind === kind ? part.states[to] : part.kinds[toKind]}${is})`;
 }
 
 /** The table of a kind, a line for each state that was measured, the headings first; empty where none was. */
