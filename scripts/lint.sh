@@ -7,7 +7,7 @@ bad=0
 # wasm3's own names and generated files are as they are.
 mapfile -t c_files < <(git ls-files '*.c' '*.h' ':!kmod-stub/shim' | xargs -d '\n' grep -L 'Generated from')
 # Scenarios are sourced by bash and have no first line that says so.
-mapfile -t scenarios < <(git ls-files 'tests/vm/scenarios/*.sh' 'tests/runner/guests/*.sh' 'tests/vm/engine/*.sh' tests/vm/guest/lib.sh)
+mapfile -t scenarios < <(git ls-files 'tests/vm/scenarios/*.sh' 'tests/runner/guests/*.sh' 'tests/vm/engine/*.sh' 'tests/bench/*.sh' tests/vm/guest/lib.sh)
 mapfile -t scripts < <(git ls-files -z | xargs -0 awk 'FNR == 1 && /^#!.*[ \/](ba)?sh$/ { print FILENAME } FNR == 1 { nextfile }')
 
 if [ "${1-}" = --fix ]; then

@@ -4,7 +4,7 @@ import { join, relative } from 'node:path';
 import { runCommand } from './command.js';
 import type { Task, Verdict } from './task.js';
 
-const FOLDERS = ['core', 'kmod', 'host', 'lib', 'cli', 'boot', 'vm', 'runner', 'scripts', 'model'];
+const FOLDERS = ['core', 'kmod', 'host', 'lib', 'cli', 'boot', 'vm', 'runner', 'scripts', 'model', 'bench'];
 /** Files that take longer than a few seconds on the reference machine. */
 const SECONDS: Readonly<Record<string, number>> = {
   'cli/conformance': 70,
