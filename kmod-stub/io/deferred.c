@@ -24,7 +24,7 @@ void copy_request_put(struct copy_request *request)
 		kfree(request);
 }
 
-/* What a write counts for. Of a long one without data not more, or others would wait for all of it. */
+/* What a write counts for: of a long one not all, or others would wait for all of it. */
 static unsigned int background_sectors(const struct bio *bio)
 {
 	return is_urgent(bio) ? 0 : min_t(unsigned int, bio_sectors(bio), MIB / SECTOR_SIZE);

@@ -102,8 +102,8 @@ bool deferred_add(struct deferred *deferred, struct bio *bio);
 void deferred_request(struct deferred *deferred, struct copy_request *request);
 
 /**
- * deferred_to_plan() - May deferred_next() return a write? Not while there is a request: who made it
- * may be who the writes are to wait for.
+ * deferred_to_plan() - May deferred_next() return a write? Not while there is a request: who made
+ * it may be who the writes are to wait for.
  *
  * Context: the worker.
  */

@@ -28,8 +28,8 @@ void pace_wake(void)
 }
 
 /*
- * Not who frees memory by this write; nor a driver, whose bios are in a list of the task yet; nor who
- * has a transaction open, for which others wait; nor the thread that submits for all who are
+ * Not who frees memory by this write; nor a driver, whose bios are in a list of the task yet; nor
+ * who has a transaction open, for which others wait; nor the thread that submits for all who are
  * throttled.
  */
 bool pace_applies(const struct bio *bio)

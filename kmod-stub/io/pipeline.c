@@ -23,8 +23,8 @@
 
 /**
  * struct step
- * @snap: that writes are copied for, as the step began; NULL if nothing is copied: no snapshot mode,
- * a failed device, a reload that loads
+ * @snap: that writes are copied for, as the step began; NULL if nothing is copied: no snapshot
+ * mode, a failed device, a reload that loads
  * @more: more writes are taken in hand
  * @guarded: also while the shutter is shut
  * @over: something changed, so the next step goes on
@@ -150,7 +150,7 @@ static unsigned int gather(struct volume *vol, struct step *step, bool urgent, s
 	return nr;
 }
 
-/* Return: how many slots a job may take, of all or of what others leave; 0: it cannot begin now. */
+/* Return: how many slots a job may take, of all or but for the spare ones; 0: none begins now. */
 static unsigned int space_for(struct snapshot *snap, bool all)
 {
 	unsigned int spare_jobs = all ? 0 : SPARE_JOBS, spare = all ? 0 : SPARE_SLOTS, nr;

@@ -58,7 +58,7 @@ void ring_publish(struct ring *ring, const u16 *slots, unsigned int count);
  */
 void ring_flush(struct ring *ring);
 
-/** ring_hold() - While it is held, ring_flush() starts nothing. The worker must be woken after it. */
+/** ring_hold() - While it is held, ring_flush() starts nothing. Wake the worker after that. */
 void ring_hold(struct ring *ring, bool hold);
 
 /** ring_flush_all() - Write all that was published, and wait for it. Context: the worker. */
