@@ -166,7 +166,7 @@ static bool begin_job(struct volume *vol, struct step *step, bool urgent)
 {
 	struct snapshot *snap = step->snap;
 
-	/* When it is the background's turn it has all, or it would never come where all is scarce. */
+	/* In its turn the background has all, or it would get none where all is scarce. */
 	bool all = urgent || vol->deferred.nr_urgent >= URGENT_JOBS, any = false;
 	unsigned int space = snap ? space_for(snap, all) : 1, nr, i;
 	struct write *batch[JOB_WRITES];
