@@ -86,7 +86,7 @@ static bool take_deferred(struct deferred *deferred, struct write *write, bool u
 	write->stamp = deferred->barrier;
 	write->bio = urgent ? bio_list_pop(&deferred->barred) : NULL;
 	if (write->bio)
-		write->stamp--;
+		write->stamp = deferred->passed; /* several barriers may wait for it */
 	else
 		write->bio = bio_list_pop(urgent ? &deferred->urgent : &deferred->background);
 	return write->bio;
