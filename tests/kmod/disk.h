@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
  * A disk. A bio stays in flight until disk_end_one() carries it out, in any order, with the
- * content that its memory has then.
+ * content that its memory has then. What is discarded reads as zeros.
  */
 #ifndef DISK_H
 #define DISK_H
@@ -34,6 +34,10 @@ static void disk_transfer(struct bio *bio)
 	struct bvec_iter iter;
 	struct bio_vec vec;
 
+	if (bio_op(bio) != REQ_OP_READ && bio_op(bio) != REQ_OP_WRITE) {
+		memset(at, 0, bio->bi_iter.bi_size);
+		return;
+	}
 	__bio_for_each_segment(vec, bio, iter, bio->bi_iter) {
 		char *memory = vec.bv_page->bytes + vec.bv_offset;
 
@@ -45,16 +49,10 @@ static void disk_transfer(struct bio *bio)
 	}
 }
 
-/* disk_end_one() - End any bio. Return: false if there is none. */
-static bool disk_end_one(void)
+static void disk_end(unsigned int i)
 {
-	unsigned int i;
-	struct bio *bio;
+	struct bio *bio = in_flight[i];
 
-	if (!nr_in_flight)
-		return false;
-	i = below(nr_in_flight);
-	bio = in_flight[i];
 	in_flight[i] = in_flight[--nr_in_flight];
 	if (disk_fails && one_in(disk_fails))
 		bio->bi_status = BLK_STS_IOERR;
@@ -62,6 +60,14 @@ static bool disk_end_one(void)
 		disk_transfer(bio);
 	disk_ending(bio);
 	bio->bi_end_io(bio);
+}
+
+/* disk_end_one() - End any bio. Return: false if there is none. */
+static bool disk_end_one(void)
+{
+	if (!nr_in_flight)
+		return false;
+	disk_end(below(nr_in_flight));
 	return true;
 }
 

@@ -11,13 +11,19 @@ import * as assert from 'uvu/assert';
 /** The sources, by the macro that a program includes. */
 const SOURCES: Readonly<Record<string, string>> = {
   BIO_C: 'bio.c',
+  COPY_C: 'io/copy.c',
   CUT_C: 'io/cut.c',
+  DEFERRED_C: 'io/deferred.c',
   EXTENTS_C: 'cow/extents.c',
   FREE_SPACE_C: 'cow/free_space.c',
+  JOB_C: 'io/job.c',
+  LATE_C: 'io/late.c',
   MAP_C: 'cow/map.c',
+  PIPELINE_C: 'io/pipeline.c',
   RAW_C: 'cow/raw.c',
   READS_C: 'io/reads.c',
   RING_C: 'io/ring.c',
+  TRACKER_C: 'io/tracker.c',
 };
 
 interface Program {
@@ -65,6 +71,19 @@ const PROGRAMS: readonly Program[] = [
     rounds: 400,
     cases: `ended, piece ended, failed, device failed, overlaps, later overlaps, apart, older, none older, drained,
       drain killed, drain stopped, worker woken`,
+  },
+  {
+    name: 'pipeline',
+    rounds: 100,
+    pages: [4, 64],
+    cases: `urgent first, barred first, background in turn, background in turn with all, too many in hand, not copied in incremental mode,
+      not copied on a failed device, not copied while a reload loads, not copied for a discard, joined a job, held,
+      held no more, several in a job, did not fit, all was copied, planned again, no job free, no slot free,
+      jobs left to urgent ones, slots left to urgent ones, in several jobs, blocked, released after reads,
+      discard ended, marked, marked in slices, raw write in the way, submitted, COW file full, background full,
+      background not full any more, barrier waits, barriers passed, beyond the origin, copied for the worker,
+      device failed, longer than a plan, many runs, mode left, read failed, request done, request given up,
+      room wanted, section missed, settled, submitter waits, where no lock may be taken`,
   },
   { name: 'cut', rounds: 400, cases: 'claimed, not claimed, given up, not to be claimed, too many, no memory' },
 ];

@@ -28,6 +28,10 @@ typedef unsigned int gfp_t;
 #define smp_load_acquire(place) (*(place))
 #define smp_store_release(place, value) (*(place) = (value))
 
+#define cpu_to_le64(value) (value)
+#define le64_to_cpu(value) (value)
+#define le32_to_cpu(value) (value)
+
 #define SECTOR_SIZE 512
 #ifndef PAGE_SIZE
 #define PAGE_SIZE 4096UL

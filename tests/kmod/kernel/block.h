@@ -8,9 +8,15 @@
 #define REQ_OP_READ 0
 #define REQ_OP_WRITE 1
 #define REQ_OP_DISCARD 3
+#define REQ_OP_WRITE_ZEROES 9
 #define REQ_OP_MASK 0xff
 #define REQ_SYNC 0x800
 #define REQ_IDLE (REQ_SYNC << 1)
+#define REQ_META (REQ_SYNC << 2)
+#define REQ_PRIO (REQ_SYNC << 3)
+#define REQ_FUA (REQ_SYNC << 4)
+#define REQ_PREFLUSH (REQ_SYNC << 5)
+#define REQ_NOWAIT (REQ_SYNC << 6)
 
 typedef unsigned int blk_opf_t;
 typedef u8 blk_status_t;
@@ -47,6 +53,7 @@ struct bio_list {
 };
 
 struct bio {
+	struct bio *bi_next;
 	struct block_device *bi_bdev;
 	blk_opf_t bi_opf;
 	blk_status_t bi_status;
@@ -64,6 +71,47 @@ void submit_bio_noacct(struct bio *bio);
 #define bio_sectors(bio) ((bio)->bi_iter.bi_size / SECTOR_SIZE)
 #define bio_end_sector(bio) ((bio)->bi_iter.bi_sector + bio_sectors(bio))
 #define bio_endio(bio) ((bio)->bi_end_io(bio))
+#define compat_bio_clear_polled(bio) ((void)(bio))
+
+static inline void bio_list_init(struct bio_list *list)
+{
+	*list = (struct bio_list){};
+}
+
+static inline bool bio_list_empty(const struct bio_list *list)
+{
+	return !list->head;
+}
+
+static inline void bio_list_merge(struct bio_list *list, struct bio_list *more)
+{
+	if (!more->head)
+		return;
+	if (list->tail)
+		list->tail->bi_next = more->head;
+	else
+		list->head = more->head;
+	list->tail = more->tail;
+}
+
+static inline void bio_list_add(struct bio_list *list, struct bio *bio)
+{
+	bio->bi_next = NULL;
+	bio_list_merge(list, &(struct bio_list){ bio, bio });
+}
+
+static inline struct bio *bio_list_pop(struct bio_list *list)
+{
+	struct bio *bio = list->head;
+
+	if (!bio)
+		return NULL;
+	list->head = bio->bi_next;
+	if (!list->head)
+		list->tail = NULL;
+	bio->bi_next = NULL;
+	return bio;
+}
 
 static inline struct bio *compat_bio_alloc(struct block_device *bdev, unsigned short nr_vecs,
 					   blk_opf_t op, gfp_t gfp, struct bio_set *bios)

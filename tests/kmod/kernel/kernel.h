@@ -20,6 +20,7 @@
 #include <linux/types.h>
 
 #include "base.h"
+#include "list.h"
 #include "sync.h"
 #include "memory.h"
 #include "block.h"

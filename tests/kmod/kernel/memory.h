@@ -40,6 +40,7 @@ static inline void memory_put(const void *memory)
 #define kvmalloc_array(count, bytes, gfp) memory_get((size_t)(count) * (bytes), 0xa5)
 #define kzalloc(bytes, gfp) memory_get(bytes, 0)
 #define kvzalloc(bytes, gfp) memory_get(bytes, 0)
+#define kcalloc(count, bytes, gfp) memory_get((size_t)(count) * (bytes), 0)
 #define kfree(memory) memory_put(memory)
 #define kvfree(memory) memory_put(memory)
 

@@ -2,13 +2,15 @@
 /*
  * Locks, counters and waits, for one thread. A lock that is taken twice, or released without being
  * held, ends the program. So does a wait without an end: wait_step() does the work of others
- * meanwhile, and a waiter looks at its condition again only after a wake-up.
+ * meanwhile, and a waiter looks at its condition again only after a wake-up. Others may also come
+ * between, wherever no lock is held.
  */
 #ifndef KERNEL_SYNC_H
 #define KERNEL_SYNC_H
 
 /* wait_step() - Do one thing that may wake a waiter. Return: false if there is none. */
 static bool (*wait_step)(void);
+static void (*unlocked)(void) __maybe_unused; /* called once the last lock was released; or NULL */
 
 static inline void expect(bool condition, const char *what)
 {
@@ -27,20 +29,28 @@ static inline void spin_lock_init(spinlock_t *lock)
 	lock->held = false;
 }
 
+static unsigned int locks_held;
+
 static inline void spin_lock_irq(spinlock_t *lock)
 {
 	expect(!lock->held, "a lock is taken twice");
 	lock->held = true;
+	locks_held++;
 }
 
 static inline void spin_unlock_irq(spinlock_t *lock)
 {
 	expect(lock->held, "a lock is not held");
 	lock->held = false;
+	if (!--locks_held && unlocked)
+		unlocked();
 }
 
 #define spin_lock_irqsave(lock, flags) ((flags) = 0, spin_lock_irq(lock))
 #define spin_unlock_irqrestore(lock, flags) ((void)(flags), spin_unlock_irq(lock))
+#define raw_spin_lock_init(lock) spin_lock_init(lock)
+#define raw_spin_lock_irqsave(lock, flags) spin_lock_irqsave(lock, flags)
+#define raw_spin_unlock_irqrestore(lock, flags) spin_unlock_irqrestore(lock, flags)
 #define compat_lock_init(lock) spin_lock_init(lock)
 #define compat_lock_irqsave(lock, flags) spin_lock_irqsave(lock, flags)
 #define compat_unlock_irqrestore(lock, flags) spin_unlock_irqrestore(lock, flags)
@@ -155,6 +165,11 @@ static inline void complete(struct completion *completion)
 	completion->done = true;
 }
 
+static inline bool completion_done(const struct completion *completion)
+{
+	return completion->done;
+}
+
 static inline void wait_for_completion_io(struct completion *completion)
 {
 	while (!completion->done)
@@ -172,6 +187,17 @@ struct work_struct {
 typedef struct {
 	int count;
 } refcount_t;
+
+static inline void refcount_set(refcount_t *refcount, int count)
+{
+	refcount->count = count;
+}
+
+static inline bool refcount_dec_and_test(refcount_t *refcount)
+{
+	expect(refcount->count > 0, "a counter falls below zero");
+	return !--refcount->count;
+}
 
 struct workqueue_struct {
 	unsigned int queued; /* calls of queue_work() */
@@ -194,7 +220,11 @@ struct task_struct {
 static struct task_struct task __maybe_unused;
 static bool task_killed __maybe_unused;
 
+static bool may_lock __maybe_unused = true; /* else a writer runs where no lock may be taken */
+
 #define current (&task)
+#define compat_may_lock() may_lock
+#define cond_resched() ((void)0)
 #define fatal_signal_pending(whose) ((void)(whose), task_killed)
 
 #endif
