@@ -74,7 +74,7 @@ const PROGRAMS: readonly Program[] = [
   },
   {
     name: 'pipeline',
-    rounds: 100,
+    rounds: 250,
     pages: [4, 64],
     cases: `urgent first, barred first, background in turn, background in turn with all, too many in hand, not copied in incremental mode,
       not copied on a failed device, not copied while a reload loads, not copied for a discard, joined a job, held,
