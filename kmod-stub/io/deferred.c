@@ -3,11 +3,13 @@
 #include "io/pace.h"
 #include "io/deferred.h"
 
-#define URGENT (REQ_SYNC | REQ_META | REQ_PRIO | REQ_FUA | REQ_PREFLUSH)
+#define DURABLE (REQ_META | REQ_PRIO | REQ_FUA | REQ_PREFLUSH)
 
-static bool is_urgent(const struct bio *bio)
+bool deferred_is_urgent(const struct bio *bio)
 {
-	return bio->bi_opf & URGENT;
+	if (bio->bi_opf & DURABLE)
+		return true;
+	return (bio->bi_opf & REQ_SYNC) && bio_sectors(bio) <= URGENT_SECTORS;
 }
 
 void copy_request_init(struct copy_request *request, sector_t sector, sector_t nr_sectors)
@@ -24,35 +26,40 @@ void copy_request_put(struct copy_request *request)
 		kfree(request);
 }
 
-/* What a write counts for: of a long one not all, or others would wait for all of it. */
-static unsigned int background_sectors(const struct bio *bio)
+/*
+ * What a write counts for: a long one not for all its sectors, or others would wait for all of it.
+ * Of the urgent ones only those do of which one task submits many, as fsync() may. One that a
+ * transaction waits for, or direct I/O, does not.
+ */
+static unsigned int counts_for(const struct bio *bio)
 {
-	return is_urgent(bio) ? 0 : min_t(unsigned int, bio_sectors(bio), MIB / SECTOR_SIZE);
+	if (deferred_is_urgent(bio))
+		return !(bio->bi_opf & (DURABLE | REQ_IDLE));
+	return min_t(unsigned int, bio_sectors(bio), MIB / SECTOR_SIZE);
 }
 
-/* Context: core_lock. */
-static void count_background(struct deferred *deferred, s64 sectors)
+/* Context: core_lock. Return: are they not too many any more? */
+static bool count(struct deferred *deferred, bool urgent, s64 counts)
 {
-	u64 most = BACKGROUND_MAX / SECTOR_SIZE;
-	bool full;
+	struct crowd *crowd = &deferred->crowds[urgent];
+	bool was_full = crowd->full;
 
-	deferred->nr_background += sectors;
-	full = deferred->nr_background > (deferred->full ? most * 3 / 4 : most);
-	if (full != deferred->full)
-		pace_set(deferred->core->minor, full);
-	deferred->full = full;
+	crowd->nr += counts;
+	crowd->full = crowd->nr > (was_full ? crowd->most * 3 / 4 : crowd->most);
+	if (crowd->full != was_full)
+		pace_set(deferred->core->minor, urgent, crowd->full);
+	return was_full && !crowd->full;
 }
 
 bool deferred_add(struct deferred *deferred, struct bio *bio)
 {
-	bool urgent = is_urgent(bio);
+	unsigned int counts = counts_for(bio);
+	bool urgent = deferred_is_urgent(bio);
 
 	bio_list_add(urgent ? &deferred->urgent : &deferred->background, bio);
 	deferred->nr_deferred++;
-	if (urgent)
-		return false;
-	count_background(deferred, background_sectors(bio));
-	return deferred->full;
+	count(deferred, urgent, counts);
+	return counts && deferred->crowds[urgent].full;
 }
 
 void deferred_request(struct deferred *deferred, struct copy_request *request)
@@ -127,7 +134,10 @@ struct write *deferred_next(struct deferred *deferred, bool urgent, bool more)
 	write->next = 0;
 	write->end = 0;
 	write->nr_jobs = 0;
-	write->background = write->bio ? background_sectors(write->bio) : 0;
+	write->crowd = write->bio && deferred_is_urgent(write->bio);
+	if (write->crowd)
+		deferred->urgent_at = jiffies;
+	write->counts = write->bio ? counts_for(write->bio) : 0;
 	deferred->nr_active++;
 	return write;
 }
@@ -178,15 +188,15 @@ void deferred_pass(struct deferred *deferred)
 void deferred_gone(struct deferred *deferred, const struct gone *gone)
 {
 	unsigned long flags;
-	bool was_full;
+	bool wake;
 
 	core_lock(deferred->core, flags);
 	deferred->nr_gone += gone->nr_writes;
 	deferred->nr_requests -= gone->nr_requests;
-	was_full = deferred->full;
-	count_background(deferred, -(s64)gone->background);
+	wake = count(deferred, false, -(s64)gone->counts[false]);
+	wake |= count(deferred, true, -(s64)gone->counts[true]);
 	core_unlock(deferred->core, flags);
-	if (was_full)
+	if (wake)
 		pace_wake();
 }
 
@@ -195,6 +205,9 @@ int deferred_init(struct deferred *deferred, struct core *core)
 	unsigned int i;
 
 	deferred->core = core;
+	deferred->urgent_at = jiffies - HZ;
+	deferred->crowds[false].most = BACKGROUND_MAX / SECTOR_SIZE;
+	deferred->crowds[true].most = URGENT_MAX;
 	bio_list_init(&deferred->urgent);
 	bio_list_init(&deferred->background);
 	bio_list_init(&deferred->barred);

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Deferred writes, from when they are deferred until they have gone. Where somebody waits for one
- * (REQ_SYNC, and what makes a transaction durable) it is urgent, else in the background.
+ * Deferred writes, from when they are deferred until they have gone. What makes a transaction
+ * durable is urgent, as is a short write that somebody waits for (REQ_SYNC); the rest is in the
+ * background, a large file's fsync() too.
  */
 #ifndef DATTOBD_IO_DEFERRED_H
 #define DATTOBD_IO_DEFERRED_H
@@ -10,12 +11,15 @@
 #include <linux/completion.h>
 #include <linux/list.h>
 #include <linux/refcount.h>
+#include <linux/sizes.h>
 #include "core/core.h"
 
 #define WRITES_MAX 256 /* that the worker has in hand */
 #define SPARE_WRITES 64 /* of them, for urgent ones */
 #define URGENT_JOBS 4 /* before one for the background */
+#define URGENT_SECTORS (SZ_64K / SECTOR_SIZE) /* a longer write that somebody waits for is not */
 #define BACKGROUND_MAX (16 * MIB) /* from here on who may wait does, until a quarter has gone */
+#define URGENT_MAX 128 /* writes that fsync() and the like made urgent: the same */
 
 /**
  * struct copy_request - Copies that somebody waits for who has no write; or did, and gave up.
@@ -38,7 +42,8 @@ struct copy_request {
  * @nr_jobs: copies that it waits for
  * @older: once its copies are made: the number of the first snapshot read that knows of them
  * @stamp: see deferred_barrier()
- * @background: sectors that it counts for among those in the background
+ * @urgent: its turn is
+ * @crowd, @counts: it counts for so much in that one of &deferred.crowds
  */
 struct write {
 	struct list_head list;
@@ -49,7 +54,19 @@ struct write {
 	bool urgent;
 	u64 older;
 	u64 stamp;
-	unsigned int background;
+	bool crowd;
+	unsigned int counts;
+};
+
+/**
+ * struct crowd - Deferred writes whose submitters may have to wait.
+ * @nr: until they have gone, in sectors if they are in the background
+ * @most: of them
+ * @full: they are too many, and who may wait does
+ */
+struct crowd {
+	u64 nr, most;
+	bool full;
 };
 
 /**
@@ -60,8 +77,7 @@ struct write {
  * @requests: for copies
  * @barrier: barriers so far
  * @nr_deferred, @nr_gone: writes that were ever deferred, and that went
- * @nr_background: sectors of the deferred ones in the background, until they have gone
- * @full: they are too many, and who may wait does
+ * @crowds: by whether they are urgent
  * @passed: barriers that everything before has passed; the worker's, as is what follows
  * @pool, @free: of struct write
  * @to_plan: in hand, not planned to their end; by whether they are urgent
@@ -70,6 +86,7 @@ struct write {
  * @blocked: of these, those that wait for older reads of the snapshot
  * @nr_active: in hand
  * @nr_requests: requests, in hand or not
+ * @urgent_at: when the last urgent one was taken in hand, jiffies
  * @nr_urgent: jobs for urgent ones since the last for others
  */
 struct deferred {
@@ -78,14 +95,14 @@ struct deferred {
 	struct list_head requests;
 	u64 barrier;
 	u64 nr_deferred, nr_gone;
-	u64 nr_background;
-	bool full;
+	struct crowd crowds[2];
 	u64 passed;
 	struct write *pool;
 	struct list_head free;
 	struct list_head to_plan[2];
 	struct list_head held, ready, blocked;
 	unsigned int nr_active, nr_requests, nr_urgent;
+	unsigned long urgent_at;
 };
 
 /** copy_request_init() - One that has two users. */
@@ -94,6 +111,8 @@ void copy_request_put(struct copy_request *request);
 
 int deferred_init(struct deferred *deferred, struct core *core);
 void deferred_exit(struct deferred *deferred);
+
+bool deferred_is_urgent(const struct bio *bio);
 
 /** deferred_add() - Context: core_lock. Return: is it one too many, and its submitter to wait? */
 bool deferred_add(struct deferred *deferred, struct bio *bio);
@@ -133,10 +152,10 @@ u64 deferred_barrier(struct deferred *deferred);
 /** deferred_pass() - Look which barriers are passed. Context: the worker. */
 void deferred_pass(struct deferred *deferred);
 
-/** struct gone - How many writes and requests went. @background: their sum */
+/** struct gone - How many writes and requests went. @counts: their sums, by urgency */
 struct gone {
 	unsigned int nr_writes, nr_requests;
-	u64 background;
+	u64 counts[2];
 };
 
 /** deferred_gone() - Context: the worker. */

@@ -18,6 +18,7 @@
 #include <linux/rcupdate.h>
 #include "bio.h"
 #include "compat.h"
+#include "io/deferred.h"
 #include "io/intercept.h"
 #include "io/origins.h"
 #include "io/pace.h"
@@ -69,6 +70,7 @@ static void on_submit_bio(unsigned long ip, unsigned long parent_ip, struct ftra
 	unsigned long next = (unsigned long)bio_was_taken;
 	unsigned int minor;
 	enum take take;
+	bool urgent;
 
 	if (unlikely(bio->bi_end_io == probe_end_io)) {
 		((struct probe *)bio->bi_private)->caller = parent_ip;
@@ -79,8 +81,9 @@ static void on_submit_bio(unsigned long ip, unsigned long parent_ip, struct ftra
 		return;
 	if (!bio_is_recorded(bio) && (parent_ip == own_call || bio_is_own(bio)))
 		return;
+	urgent = deferred_is_urgent(bio); /* once it is taken it may end */
 	take = origins_take(bio, &minor);
-	if (take == TAKE_AND_WAIT && pace_begin(minor))
+	if (take == TAKE_AND_WAIT && pace_begin(minor, urgent))
 		next = (unsigned long)bio_must_wait;
 	if (take != TAKE_NOT)
 		compat_redirect(regs, next);

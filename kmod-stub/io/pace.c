@@ -9,17 +9,22 @@
 #define WAITERS 64
 #define PACE_WAIT HZ /* no writer may hang, whatever the disk does */
 
-static DECLARE_BITMAP(full_minors, MINORS);
+static DECLARE_BITMAP(full_kinds, 2 * MINORS);
 static DECLARE_WAIT_QUEUE_HEAD(room);
 /* Who waits, since the function that waits knows nothing but its task. */
 static struct waiter {
 	struct task_struct *task; /* NULL: free */
-	unsigned int minor;
+	unsigned int kind;
 } waiters[WAITERS];
 
-void pace_set(unsigned int minor, bool full)
+static unsigned int kind_of(unsigned int minor, bool urgent)
 {
-	assign_bit(minor, full_minors, full);
+	return 2 * minor + urgent;
+}
+
+void pace_set(unsigned int minor, bool urgent, bool full)
+{
+	assign_bit(kind_of(minor, urgent), full_kinds, full);
 }
 
 void pace_wake(void)
@@ -39,13 +44,13 @@ bool pace_applies(const struct bio *bio)
 	       !current->bio_list && !current->journal_info && !fatal_signal_pending(current);
 }
 
-bool pace_begin(unsigned int minor)
+bool pace_begin(unsigned int minor, bool urgent)
 {
 	unsigned int i;
 
 	for (i = 0; i < WAITERS; i++) {
 		if (!cmpxchg(&waiters[i].task, NULL, current)) {
-			waiters[i].minor = minor;
+			waiters[i].kind = kind_of(minor, urgent);
 			return true;
 		}
 	}
@@ -69,7 +74,7 @@ noinline void pace_wait(void)
 
 	if (WARN_ON_ONCE(!waiter))
 		return;
-	wait_event_killable_timeout(room, !test_bit(waiter->minor, full_minors), PACE_WAIT);
+	wait_event_killable_timeout(room, !test_bit(waiter->kind, full_kinds), PACE_WAIT);
 	smp_store_release(&waiter->task, NULL); /* it is read no more */
 }
 

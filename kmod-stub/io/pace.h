@@ -1,15 +1,15 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Who writes faster than old content can be copied is slowed down: the submitter of a background
- * write waits, if too much is deferred already.
+ * Who writes faster than old content can be copied is slowed down: the submitter of a write waits,
+ * if too many of its kind are deferred already (&struct crowd).
  */
 #ifndef DATTOBD_IO_PACE_H
 #define DATTOBD_IO_PACE_H
 
 #include <linux/bio.h>
 
-/** pace_set() - Is too much deferred on this minor? Context: Any. */
-void pace_set(unsigned int minor, bool full);
+/** pace_set() - Are too many of one kind deferred on this minor? Context: Any. */
+void pace_set(unsigned int minor, bool urgent, bool full);
 
 /** pace_wake() - A minor has room again: pace_set() said so. Context: Any, no raw lock held. */
 void pace_wake(void);
@@ -22,7 +22,7 @@ bool pace_applies(const struct bio *bio);
  *
  * Context: Any. Return: false if too many wait already.
  */
-bool pace_begin(unsigned int minor);
+bool pace_begin(unsigned int minor, bool urgent);
 
 /**
  * pace_wait() - Sleep until the minor has room, for a second at most, or until killed. Afterwards

@@ -5,19 +5,22 @@
  *   deferred --> to_plan --> (jobs) --> ready --> released
  *
  * A write waits for its own blocks only. Urgent ones come first; after every few jobs for them one
- * is for the background.
+ * is for the background. While they come the background has few jobs, so that they find the disk
+ * idle.
  */
-#include "core/room.h"
 #include "io/copy.h"
 #include "io/deferred.h"
 #include "io/pipeline.h"
-#include "io/reads.h"
+#include "io/release.h"
 #include "io/ring.h"
+#include "io/sender.h"
 #include "io/snapshot.h"
 #include "io/tracker.h"
 #include "io/volume.h"
 
 #define SPARE_JOBS 8 /* that the background leaves to urgent writes, */
+#define BACKGROUND_JOBS 4 /* that it has while they come, */
+#define URGENT_WAIT (HZ / 10) /* and so long after the last, */
 #define SPARE_SLOTS (RING_SLOTS / 4) /* as these slots */
 #define SETTLE_WAIT (HZ / 50)
 
@@ -150,12 +153,19 @@ static unsigned int gather(struct volume *vol, struct step *step, bool urgent, s
 	return nr;
 }
 
-/* Return: how many slots a job may take, of all or but for the spare ones; 0: none begins now. */
-static unsigned int space_for(struct snapshot *snap, bool all)
+static unsigned int spare_jobs(const struct deferred *deferred)
 {
-	unsigned int spare_jobs = all ? 0 : SPARE_JOBS, spare = all ? 0 : SPARE_SLOTS, nr;
+	bool urgent = time_before(jiffies, deferred->urgent_at + URGENT_WAIT);
 
-	if (copies_nr_free(snap->copies) <= spare_jobs)
+	return urgent ? NR_JOBS - BACKGROUND_JOBS : SPARE_JOBS;
+}
+
+/* Return: how many slots a job may take, of all or but for the spare ones; 0: none begins now. */
+static unsigned int space_for(struct volume *vol, struct snapshot *snap, bool all)
+{
+	unsigned int spare = all ? 0 : SPARE_SLOTS, nr;
+
+	if (copies_nr_free(snap->copies) <= (all ? 0 : spare_jobs(&vol->deferred)))
 		return 0;
 	nr = ring_free(snap->ring, spare + 1);
 	return nr > spare ? nr - spare : 0;
@@ -168,7 +178,7 @@ static bool begin_job(struct volume *vol, struct step *step, bool urgent)
 
 	/* In its turn the background has all, or it would get none where all is scarce. */
 	bool all = urgent || vol->deferred.nr_urgent >= URGENT_JOBS, any = false;
-	unsigned int space = snap ? space_for(snap, all) : 1, nr, i;
+	unsigned int space = snap ? space_for(vol, snap, all) : 1, nr, i;
 	struct write *batch[JOB_WRITES];
 	int err = 0;
 
@@ -196,7 +206,7 @@ static bool begin_jobs(struct volume *vol, struct step *step)
 
 	step_init(vol, step);
 	if (step->snap && deferred_to_plan(&vol->deferred, step->more) &&
-	    space_for(step->snap, false))
+	    space_for(vol, step->snap, false))
 		fill_yield(&vol->fill, &vol->core);
 	do {
 		urgent = vol->deferred.nr_urgent < URGENT_JOBS;
@@ -231,80 +241,6 @@ static bool finish_jobs(struct volume *vol)
 	return any;
 }
 
-/* For what tracker_release() found in the way, other than snapshot reads. */
-static void wait_to_release(struct volume *vol, unsigned int *tries)
-{
-	int err;
-
-	if (READ_ONCE(vol->core.error)) {
-		cow_writes_wait(&vol->writes);
-		return;
-	}
-	err = room_again(&vol->core, tries);
-	if (err)
-		core_fail(&vol->core, err,
-			  "there is no memory to record a write; a full backup is needed");
-}
-
-/* Return: false if it waits for snapshot reads; the last of them wakes the worker. */
-static bool release(struct volume *vol, struct write *write)
-{
-	unsigned int tries = 0;
-
-	if (write->request) {
-		complete(&write->request->done);
-		copy_request_put(write->request);
-		return true;
-	}
-	for (;;) {
-		switch (tracker_release(vol, write->bio, write->older)) {
-		case RELEASE_GONE:
-			return true;
-		case RELEASE_AFTER_READS:
-			return false;
-		default:
-			wait_to_release(vol, &tries);
-		}
-	}
-}
-
-/* Return: did any go? */
-static bool release_writes(struct volume *vol)
-{
-	struct deferred *deferred = &vol->deferred;
-	struct snapshot *snap = READ_ONCE(vol->snap);
-	struct write *write, *next;
-	struct gone gone = {};
-	struct blk_plug plug;
-
-	if (list_empty(&deferred->ready) && list_empty(&deferred->blocked))
-		return false;
-	list_for_each_entry(write, &deferred->ready, list)
-		write->older = snap ? snapshot_reads_begun(snap) : 0;
-	list_splice_tail_init(&deferred->ready, &deferred->blocked);
-	if (snap)
-		WRITE_ONCE(snap->wakes, true);
-	blk_start_plug(&plug);
-	list_for_each_entry_safe(write, next, &deferred->blocked, list) {
-		bool is_bio = write->bio;
-
-		if (!release(vol, write))
-			continue;
-		gone.nr_writes += is_bio;
-		gone.nr_requests += !is_bio;
-		gone.background += write->background;
-		list_del(&write->list);
-		deferred_put(deferred, write);
-	}
-	blk_finish_plug(&plug);
-	if (snap)
-		WRITE_ONCE(snap->wakes, !list_empty(&deferred->blocked));
-	if (!gone.nr_writes && !gone.nr_requests)
-		return false;
-	deferred_gone(deferred, &gone);
-	return true;
-}
-
 /* The snapshot may be taken from the device meanwhile; it is there until the worker was flushed. */
 static void flush_copies(struct volume *vol)
 {
@@ -333,20 +269,20 @@ static bool is_settled(const struct volume *vol)
 
 	return (!snap || !copies_any(snap->copies)) && list_empty(&deferred->to_plan[false]) &&
 	       list_empty(&deferred->to_plan[true]) && list_empty(&deferred->held) &&
-	       list_empty(&deferred->ready);
+	       list_empty(&deferred->ready) && !vol->sender.nr;
 }
 
-static bool job_ended(const struct volume *vol)
+static bool is_due(const struct volume *vol)
 {
 	struct snapshot *snap = READ_ONCE(vol->snap);
 
-	return snap && copies_ended(snap->copies);
+	return (snap && copies_ended(snap->copies)) || sender_has_sent(&vol->sender);
 }
 
 static void step_or_wait(struct volume *vol)
 {
 	if (!pipeline_step(vol, false, true))
-		wait_event_timeout(vol->worker.wait, job_ended(vol), SETTLE_WAIT);
+		wait_event_timeout(vol->worker.wait, is_due(vol), SETTLE_WAIT);
 }
 
 void pipeline_settle(struct volume *vol)

@@ -235,11 +235,12 @@ enum release tracker_release(struct volume *vol, struct bio *bio, u64 older)
 		cond_resched();
 	} while (verdict == VERDICT_NEXT_SLICE);
 
-	if (verdict == VERDICT_SWALLOW)
-		bio_endio(bio); /* a hint; obeying it would destroy frozen content */
-	else if (verdict == VERDICT_GO)
-		origin_next(&vol->origin, bio);
+	if (verdict == VERDICT_BLOCKED)
+		return RELEASE_AGAIN;
 	if (verdict == VERDICT_READS)
 		return RELEASE_AFTER_READS;
-	return verdict == VERDICT_BLOCKED ? RELEASE_AGAIN : RELEASE_GONE;
+	if (verdict == VERDICT_GO)
+		return RELEASE_GO;
+	bio_endio(bio); /* a hint; obeying it would destroy frozen content */
+	return RELEASE_GONE;
 }

@@ -18,13 +18,14 @@ enum take tracker_take(struct origin *origin, struct bio *bio);
 
 /** enum release - What became of a deferred write that was looked at again. */
 enum release {
-	RELEASE_GONE,
+	RELEASE_GO, /* it is to be submitted, by origin_next() */
+	RELEASE_GONE, /* it has ended: a discard that does not come to the disk */
 	RELEASE_AFTER_READS, /* of the snapshot, older ones that overlap it */
 	RELEASE_AGAIN, /* once the core has room, or a failed device no raw write in flight */
 };
 
 /**
- * tracker_release() - Let one write that was deferred go, if it may. The mode is looked at again: a
+ * tracker_release() - May a write that was deferred go now? The mode is looked at again: a
  * device that became incremental meanwhile must record the write, one that failed lets everything
  * go.
  * @older: snapshot mode: the number of the first read that knows of the write's copies

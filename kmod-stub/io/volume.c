@@ -20,6 +20,8 @@ int volume_init(struct volume *vol, unsigned int minor, struct delayed_work *wat
 	if (!err)
 		err = worker_init(vol);
 	if (!err)
+		err = sender_init(&vol->sender, minor);
+	if (!err)
 		err = sections_init(vol);
 	if (!err)
 		err = clean_init(&vol->clean);
@@ -32,6 +34,7 @@ int volume_init(struct volume *vol, unsigned int minor, struct delayed_work *wat
 
 void volume_stop(struct volume *vol)
 {
+	sender_exit(&vol->sender); /* it wakes the worker */
 	worker_exit(vol);
 }
 

@@ -15,6 +15,7 @@
  *                     taken inside an ftrace callback (compat/lock.h)
  *   snapshot.reads_lock  snapshot reads in flight; irq-safe, of the same kind, leaf
  *   ring.lock         copies not yet on disk; irq-safe, leaf
+ *   sender.lock       writes on their way to the sender and back; leaf
  *   late.lock         writes that are not decided about yet; irq-safe, raw, leaf
  */
 #ifndef DATTOBD_IO_VOLUME_H
@@ -28,6 +29,7 @@
 #include "io/fill.h"
 #include "io/origins.h"
 #include "io/sections.h"
+#include "io/sender.h"
 #include "io/shutter.h"
 #include "io/worker.h"
 #include "log.h"
@@ -54,6 +56,7 @@ struct volume {
 	struct bio_set read_bios, append_bios;
 	struct worker worker;
 	struct deferred deferred;
+	struct sender sender;
 	struct sections sections;
 	struct clean clean;
 	struct shutter shutter;

@@ -13,15 +13,15 @@ across() {
 	end=$(now_ms)
 	settle
 	sleep 1	# a write that began before the end is over
-	echo "$name $begin $end" >>/run/windows
+	echo "$name $begin $end $(field 0 last_freeze_ms 2>/dev/null)" >>/run/windows
 }
 
 # print_windows: a figure for each, once the writer has ended
 print_windows() {
-	local name begin end count longest p99
-	while read -r name begin end; do
+	local name begin end frozen count longest p99
+	while read -r name begin end frozen; do
 		read -r count longest p99 < <(writer_figures "$begin" "$end") || die "$name: no write"
-		figure "$name" "$size" longest "$longest" p99 "$p99" count "$count" milliseconds $((end - begin))
+		figure "$name" "$size" longest "$longest" p99 "$p99" count "$count" milliseconds $((end - begin)) frozen "${frozen:-0}"
 	done </run/windows
 	rm /run/windows
 }

@@ -20,6 +20,7 @@ export const freezePart: Part = {
     { name: 'longest', title: 'longest ms', digits: 1, withRatio: true },
     { name: 'count', title: 'writes', digits: 0 },
     { name: 'milliseconds', title: 'request ms', digits: 0 },
+    { name: 'frozen', title: 'frozen ms', digits: 0 },
   ],
   aims: [
     { field: 'longest', states: OURS, to: 'none', atMost: 2 },
@@ -40,6 +41,7 @@ export async function freeze(on: Kernel): Promise<boolean> {
   });
   console.log(`
 "longest" is of the writes that began or ended during the request, "writes" is their number, "request ms" how long the request took;
-"ratio" is to the longest of the same writer in the same round while nothing is tracked.`);
+"ratio" is to the longest of the same writer in the same round while nothing is tracked. "frozen ms" is how long our request kept the
+filesystem frozen; what more its longest write waited is of the filesystem and the disk.`);
   return passed;
 }

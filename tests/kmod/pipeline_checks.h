@@ -34,14 +34,25 @@ static void check_lists(void)
 
 static void check_all(void)
 {
-	u64 most = BACKGROUND_MAX / SECTOR_SIZE, block = below(core_nr_blocks(&vol.core));
+	u64 most[] = { BACKGROUND_MAX / SECTOR_SIZE, URGENT_MAX };
+	u64 block = below(core_nr_blocks(&vol.core));
 	const struct deferred *deferred = &vol.deferred;
+	u64 counted[2] = { sums[0], sums[1] };
+	unsigned int i, nr_counted = nr_deferred;
+	struct write *write;
 
 	check_fresh();
 	CHECK(!locks_held);
-	CHECK(deferred->nr_deferred - deferred->nr_gone == nr_deferred);
-	CHECK(deferred->nr_background == sum_background && deferred->full == paced);
-	CHECK(paced ? sum_background > most * 3 / 4 : sum_background <= most);
+	/* The worker does not know yet that they have gone. */
+	list_for_each_entry(write, &vol.sender.sent, list) {
+		nr_counted++;
+		counted[write->crowd] += write->counts;
+	}
+	CHECK(deferred->nr_deferred - deferred->nr_gone == nr_counted);
+	for (i = 0; i < 2; i++) {
+		CHECK(deferred->crowds[i].nr == counted[i] && deferred->crowds[i].full == paced[i]);
+		CHECK(paced[i] ? counted[i] > most[i] * 3 / 4 : counted[i] <= most[i]);
+	}
 	CHECK(deferred->passed <= may_be_passed());
 	CHECK(!nr_deferred || deferred_waiting(deferred));
 	if (vol.snap) {

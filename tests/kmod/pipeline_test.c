@@ -41,6 +41,8 @@ static bool deferred_add(struct deferred *deferred, struct bio *bio);
 #include TRACKER_C
 #undef tracker_release
 #include "pipeline_turns.h"
+#include SENDER_C
+#include RELEASE_C
 #include PIPELINE_C
 #include "pipeline_worker.h"
 #include "pipeline_checks.h"
@@ -200,10 +202,12 @@ static void be_quiet(void)
 
 	quiet = true;
 	busy = one_in(3) ? between(2, 20) : 0;
-	while (woken() || nr_in_flight) {
+	while (woken() || vol.sender.nr || nr_in_flight) {
 		CHECK(steps++ < 100000);
 		if (woken())
 			work();
+		else if (send_some())
+			continue;
 		else
 			end_bio(appends_last);
 		check_all();
@@ -223,7 +227,7 @@ static void finish(void)
 		be_quiet();
 	} while (end_read());
 	CHECK(!nr_deferred && !nr_writers && !nr_reads && !nr_in_flight);
-	CHECK(!vol.deferred.nr_background && !vol.deferred.full && !vol.deferred.nr_active);
+	CHECK(!sums[0] && !sums[1] && !paced[0] && !paced[1] && !vol.deferred.nr_active);
 	CHECK(vol.deferred.passed == vol.deferred.barrier || vol.clean.state == CLEAN_VALID);
 	if (!vol.snap || vol.core.error || !vol.core.snapshot_mode)
 		return;
@@ -279,6 +283,7 @@ static void happen_rarely(void)
 
 static void operate(void)
 {
+	jiffies += one_in(50) ? HZ / 5 : one_in(4);
 	switch (below(16)) {
 	case 0:
 	case 1:
@@ -287,6 +292,8 @@ static void operate(void)
 			work();
 		break;
 	case 3:
+		send_some();
+		break;
 	case 4:
 	case 5:
 		if (one_in(slow) || nr_in_flight > IN_FLIGHT_MAX / 2)
@@ -326,6 +333,7 @@ static void set_up(void)
 	vol.clean.state = one_in(5) ? CLEAN_LOADING : CLEAN_NONE;
 	cow_writes_init(&vol.writes, &vol.core);
 	late_init(&vol.worker.late);
+	CHECK(!sender_init(&vol.sender, MINOR));
 	CHECK(!deferred_init(&vol.deferred, &vol.core));
 	front = between(4200, 4700);
 	file_blocks = one_in(4) ? between(FIRST_POSITION + 1, 600) : between(1800, FILE_BLOCKS_MAX);
@@ -344,6 +352,7 @@ static void set_up(void)
 static void set_pace(void)
 {
 	big = one_in(3) ? 2 : 30;
+	hasty = one_in(4);
 	lazy = one_in(2) ? 1 : 30;
 	slow = one_in(2) ? 1 : 20;
 	slow_reads = one_in(2) ? 2 : 50;
@@ -365,8 +374,10 @@ static void run_round(void)
 	running = false;
 	seen = queue.queued;
 	streak = 0;
+	last_urgent = jiffies - HZ;
 	in_turn = false;
-	paced = false;
+	paced[0] = false;
+	paced[1] = false;
 	core_misses = false;
 	core_wants_room = false;
 	fruitless = 0;
@@ -376,6 +387,7 @@ static void run_round(void)
 		operate();
 	finish();
 	drop_snapshot();
+	sender_exit(&vol.sender);
 	deferred_exit(&vol.deferred);
 	cow_map_free(&cow);
 	CHECK(!memory_live);

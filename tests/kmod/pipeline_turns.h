@@ -8,15 +8,18 @@
 
 #define TURNS 4 /* for urgent writes, before one for the background */
 #define FEW_JOBS 8 /* left to urgent writes, */
+#define MANY_JOBS 28 /* instead, while they come and a tenth of a second longer, */
 #define FEW_SLOTS (RING_SLOTS / 4) /* as these slots, */
 #define FEW_WRITES 64 /* and of those in hand; but when it is the background's turn */
 
 /**
  * @streak: turns for urgent writes since the last for the background
  * @in_turn: the present turn has begun, and is for @turn_urgent
+ * @last_urgent: when the last urgent write was taken in hand
  * @none: by urgency: there were none, or no room for them, since the last turn
  */
 static unsigned int streak;
+static unsigned long last_urgent;
 static bool in_turn, turn_urgent, none[2];
 static bool closed; /* the gate was, or a reload ended, since the worker looked: a step may be over */
 
@@ -39,16 +42,20 @@ static bool is_read_by_job(const struct write *write)
 static bool deferred_add(struct deferred *deferred, struct bio *bio)
 {
 	struct writer *writer = bio->bi_private;
-	bool urgent = bio->bi_opf & (REQ_SYNC | REQ_META | REQ_PRIO | REQ_FUA | REQ_PREFLUSH), full;
+	bool durable = bio->bi_opf & (REQ_META | REQ_PRIO | REQ_FUA | REQ_PREFLUSH), full;
+	bool urgent = durable || ((bio->bi_opf & REQ_SYNC) && bio_sectors(bio) <= 128);
 
 	CHECK(vol.core.lock.held && !writer->deferred);
 	writer->deferred = true;
 	writer->before = deferred->barrier;
-	writer->background = urgent ? 0 : min(bio_sectors(bio), 2048U);
+	writer->urgent = urgent;
+	writer->counts = min(bio_sectors(bio), 2048U);
+	if (urgent)
+		writer->counts = !durable && !(bio->bi_opf & REQ_IDLE);
 	nr_deferred++;
-	sum_background += writer->background;
+	sums[urgent] += writer->counts;
 	full = real_deferred_add(deferred, bio);
-	CHECK(full == (!urgent && paced));
+	CHECK(full == (writer->counts && paced[urgent]));
 	return full;
 }
 
@@ -113,6 +120,8 @@ static struct write *deferred_next(struct deferred *deferred, bool urgent, bool 
 		met("planned again");
 	if (urgent && write->bio && write != first)
 		met("urgent first");
+	if (write != first && write->bio && writer_of(write)->urgent)
+		last_urgent = jiffies;
 	return write;
 }
 
@@ -168,16 +177,20 @@ static int copies_start(struct copies *copies, struct write **writes, unsigned i
 {
 	bool urgent = writes[0]->urgent, any = false, began;
 	bool spares = !urgent && vol.deferred.nr_urgent < TURNS;
-	unsigned int i, nr_free = copies->nr_free, free = snapshot.ring->nr_free;
+	bool hurry = jiffies - last_urgent < HZ / 10;
+	unsigned int left = hurry ? MANY_JOBS : FEW_JOBS, i, nr_free = copies->nr_free,
+		     free = snapshot.ring->nr_free;
 	struct write *batch[JOB_WRITES];
 	unsigned int nr_jobs[JOB_WRITES];
 	sector_t from[JOB_WRITES];
 	int err;
 
 	CHECK(nr && nr <= JOB_WRITES && nr_free && space);
-	CHECK(nr_free > (spares ? FEW_JOBS : 0) && space + (spares ? FEW_SLOTS : 0) <= free);
+	CHECK(nr_free > (spares ? left : 0) && space + (spares ? FEW_SLOTS : 0) <= free);
 	if (!urgent && !spares && (nr_free <= FEW_JOBS || free <= FEW_SLOTS))
 		met("background in turn with all");
+	if (spares && nr_free <= MANY_JOBS)
+		met("many jobs for the background");
 	for (i = 0; i < nr; i++) {
 		CHECK(writes[i]->urgent == urgent && !is_read_by_job(writes[i]));
 		batch[i] = writes[i];
@@ -235,7 +248,7 @@ static enum release tracker_release(struct volume *of, struct bio *bio, u64 olde
 	if (release == RELEASE_AFTER_READS) {
 		writer->blocked = true;
 		met("blocked");
-	} else if (release == RELEASE_GONE) {
+	} else if (release != RELEASE_AGAIN) {
 		if (blocked)
 			met("released after reads");
 		if (incremental)

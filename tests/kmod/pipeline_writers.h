@@ -11,7 +11,7 @@
 /**
  * struct writer - A write.
  * @sector, @nr: the part that is tracked
- * @background: sectors, if it was deferred in the background
+ * @urgent, @counts: if it was deferred, in which crowd it counts for how much
  * @before: barriers before it was deferred
  * @gone: it was deferred, and is no more
  * @copied: a job was begun for it, or joined
@@ -21,13 +21,13 @@
 struct writer {
 	struct bio *bio;
 	u64 sector, nr, before, older;
-	unsigned int index, background;
-	bool deferred, gone, copied, held, blocked, was_ready;
+	unsigned int index, counts;
+	bool urgent, deferred, gone, copied, held, blocked, was_ready;
 };
 
 static struct writer *writers[WRITERS_MAX];
 static unsigned int nr_writers, nr_deferred;
-static u64 sum_background;
+static u64 sums[2];
 
 static struct snapshot_read *reads[READS_MAX + 1]; /* one may come while another begins */
 static unsigned int nr_reads;
@@ -42,7 +42,8 @@ static u8 data_memory[DATA_BLOCKS * COW_BLOCK_SIZE]
 	__attribute__((aligned(SZ_64K))); /* of all writes */
 static u64 hot, nr_hot; /* sectors where most happens */
 static unsigned int big; /* one in so many writes is */
-static bool paced;
+static bool hasty; /* somebody waits for most writes */
+static bool paced[2];
 
 static u64 end_block(const struct writer *writer)
 {
@@ -71,7 +72,7 @@ static void leave(struct writer *writer)
 		return;
 	writer->gone = true;
 	nr_deferred--;
-	sum_background -= writer->background;
+	sums[writer->urgent] -= writer->counts;
 }
 
 /* A write comes to the disk. */
@@ -127,7 +128,8 @@ static u64 any_sector(void)
 /* Make a bio of any kind and length. */
 static struct bio *writer_bio(void)
 {
-	static const blk_opf_t flags[] = { REQ_SYNC, REQ_META, REQ_PRIO, REQ_FUA, REQ_PREFLUSH };
+	static const blk_opf_t flags[] = { REQ_SYNC, REQ_SYNC, REQ_SYNC | REQ_IDLE, REQ_META,
+					   REQ_PRIO, REQ_FUA,  REQ_PREFLUSH };
 	unsigned int op = one_in(10) ? REQ_OP_DISCARD :
 			  one_in(50) ? REQ_OP_WRITE_ZEROES :
 				       REQ_OP_WRITE;
@@ -144,8 +146,10 @@ static struct bio *writer_bio(void)
 	} else {
 		sector = round_down(sector, COW_BLOCK_SECTORS);
 	}
-	if (one_in(2))
-		bio->bi_opf |= flags[below(5)];
+	if (hasty && !one_in(10))
+		bio->bi_opf |= REQ_SYNC;
+	else if (one_in(2))
+		bio->bi_opf |= flags[below(7)];
 	if (one_in(20))
 		bio->bi_opf |= REQ_NOWAIT;
 	if (one_in(300))
@@ -192,7 +196,7 @@ static void submit_write(void)
 		submit_bio_noacct(writer->bio);
 	} else if (take == TAKE_AND_WAIT) {
 		met("submitter waits");
-		CHECK(writer->background);
+		CHECK(writer->counts);
 	}
 }
 
@@ -313,11 +317,15 @@ static u64 may_be_passed(void)
 	return most;
 }
 
-void pace_set(unsigned int minor, bool full)
+void pace_set(unsigned int minor, bool urgent, bool full)
 {
-	CHECK(minor == MINOR && full != paced && vol.core.lock.held);
-	paced = full;
-	if (full)
+	CHECK(minor == MINOR && full != paced[urgent] && vol.core.lock.held);
+	paced[urgent] = full;
+	if (urgent && full)
+		met("urgent full");
+	else if (urgent)
+		met("urgent not full any more");
+	else if (full)
 		met("background full");
 	else
 		met("background not full any more");

@@ -22,7 +22,9 @@ const SOURCES: Readonly<Record<string, string>> = {
   PIPELINE_C: 'io/pipeline.c',
   RAW_C: 'cow/raw.c',
   READS_C: 'io/reads.c',
+  RELEASE_C: 'io/release.c',
   RING_C: 'io/ring.c',
+  SENDER_C: 'io/sender.c',
   TRACKER_C: 'io/tracker.c',
 };
 
@@ -81,9 +83,9 @@ const PROGRAMS: readonly Program[] = [
       held no more, several in a job, did not fit, all was copied, planned again, no job free, no slot free,
       jobs left to urgent ones, slots left to urgent ones, in several jobs, blocked, released after reads,
       discard ended, marked, marked in slices, raw write in the way, submitted, COW file full, background full,
-      background not full any more, barrier waits, barriers passed, beyond the origin, copied for the worker,
+      background not full any more, urgent full, urgent not full any more, barrier waits, barriers passed, beyond the origin, copied for the worker,
       device failed, longer than a plan, many runs, mode left, read failed, request done, request given up,
-      room wanted, section missed, settled, submitter waits, where no lock may be taken`,
+      room wanted, section missed, settled, submitter waits, sent, many jobs for the background, where no lock may be taken`,
   },
   { name: 'cut', rounds: 400, cases: 'claimed, not claimed, given up, not to be claimed, too many, no memory' },
 ];

@@ -31,6 +31,7 @@ const MUTANTS: readonly Mutant[] = [
   { name: 'TAIL', bounds: TWO_WRITES, error: /tail/ },
   { name: 'MODE', bounds: { ...TWO_WRITES, SWITCHES: 1, APPENDS: 1 }, error: /file_given/ },
   { name: 'DRAIN', bounds: { ...TINY, SWITCHES: 1 }, error: NOT_COPIED },
+  { name: 'SEND', bounds: { ...TINY, SWITCHES: 1 }, error: /freed|copied>>b/ },
   { name: 'LOOK', bounds: { ...TWO_WRITES, SWITCHES: 1 }, error: NOT_COPIED },
 ];
 

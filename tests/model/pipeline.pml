@@ -60,10 +60,16 @@
 #define HELD 6
 #define READY 7
 #define BLOCKED 8
-#define GONE 9 /* let go in incremental mode: on the disk or not, which matters at a switch only */
-#define FLYING 10 /* let go before the instant of the snapshot, and not on the disk */
-#define ENDED 11
+#define SENDING 9 /* the sender has it */
+#define GONE 10 /* let go in incremental mode: on the disk or not, which matters at a switch only */
+#define FLYING 11 /* let go before the instant of the snapshot, and not on the disk */
+#define ENDED 12
+#ifdef MUTANT_SEND
 #define IN_HAND(w) (w_is[w] >= TO_PLAN && w_is[w] <= BLOCKED)
+#else
+#define IN_HAND(w) ((w_is[w] >= TO_PLAN && w_is[w] <= SENDING) || HAS(sent, w))
+#endif
+#define BACKGROUND(w) ((w) % 2 == 0) /* it goes by the sender */
 
 /* Where a job is. */
 #define FREE 0
@@ -106,6 +112,7 @@ byte job_is[JOBS], job_blocks[JOBS], block_slot[BLOCKS];
 byte w_is[WRITES], w_blocks[WRITES], w_rest[WRITES], w_jobs[WRITES], w_older[WRITES],
 	w_stamp[WRITES];
 byte passed;
+byte sent; /* mask of the writes that the sender submitted, and the worker did not take back */
 bool queued, running;
 byte flush;
 
@@ -361,7 +368,7 @@ inline tracker_take(w)
 		outstanding++;
 		queued = true
 	fi;
-	printf("write %d: %d (1 deferred, 9 or 11 gone)\n", w, w_is[w]);
+	printf("write %d: %d (1 deferred, 10 or 12 gone)\n", w, w_is[w]);
 	may_defer = false
 }
 
@@ -606,6 +613,14 @@ inline commit()
 /* The first part of release_writes(). */
 inline begin_release()
 {
+	do /* sender_take() */
+	:: i < WRITES ->
+		n = n + HAS(sent, i);
+		i++
+	:: else -> break
+	od;
+	i = 0;
+	sent = 0;
 	do
 	:: i < WRITES ->
 		if
@@ -668,8 +683,16 @@ inline tracker_release()
 #endif
 			copied = copied | (snapshot_mode || error -> 0 : w_blocks[i]);
 			printf("worker: write %d goes\n", i);
-			go(i);
-			n++
+			if
+			:: BACKGROUND(i) ->
+				w_is[i] = SENDING
+#ifdef MUTANT_SEND
+				; n++
+#endif
+			:: else ->
+				go(i);
+				n++
+			fi
 		:: else
 		fi;
 		i++
@@ -989,6 +1012,35 @@ next:
 		:: else -> goto end_idle
 		fi
 	}
+}
+
+/* ---- The sender. ---- */
+
+#define SENDS(w) \
+	:: d_step { \
+		w_is[w] == SENDING -> \
+		printf("sender: write %d\n", w); \
+		go(w); \
+		SENT(w) \
+	}
+
+#ifdef MUTANT_SEND
+#define SENT(w) queued = true
+#else
+#define SENT(w) sent = sent | (1 << w); queued = true
+#endif
+
+active proctype sender() /* send_writes() */
+{
+	byte b;
+
+end:
+	do
+	SENDS(0)
+#if WRITES > 2
+	SENDS(2)
+#endif
+	od
 }
 
 /* ---- Requests. ---- */

@@ -56,6 +56,14 @@ static inline void list_splice_tail_init(struct list_head *from, struct list_hea
 	}
 }
 
+#define list_splice_init(from, list)                                          \
+	do {                                                                  \
+		expect(list_empty(list), "a list that is not empty is lost"); \
+		list_splice_tail_init(from, list);                            \
+	} while (0)
+
+#define LIST_HEAD(list) struct list_head list = { &(list), &(list) }
+
 #define list_first_entry(list, type, member) container_of((list)->next, type, member)
 #define list_first_entry_or_null(list, type, member) \
 	(list_empty(list) ? NULL : list_first_entry(list, type, member))

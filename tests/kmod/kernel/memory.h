@@ -103,4 +103,13 @@ static inline void __free_page(struct page *page)
 	memory_live--;
 }
 
+#define alloc_workqueue(name, flags, most, ...) \
+	((struct workqueue_struct *)kzalloc(sizeof(struct workqueue_struct), GFP_KERNEL))
+
+static inline void destroy_workqueue(struct workqueue_struct *wq)
+{
+	expect(!wq->queued, "work is left");
+	kfree(wq);
+}
+
 #endif

@@ -46,6 +46,8 @@ static inline void spin_unlock_irq(spinlock_t *lock)
 		unlocked();
 }
 
+#define spin_lock(lock) spin_lock_irq(lock)
+#define spin_unlock(lock) spin_unlock_irq(lock)
 #define spin_lock_irqsave(lock, flags) ((flags) = 0, spin_lock_irq(lock))
 #define spin_unlock_irqrestore(lock, flags) ((void)(flags), spin_unlock_irq(lock))
 #define raw_spin_lock_init(lock) spin_lock_init(lock)
@@ -148,6 +150,8 @@ static inline void wait_for_wake(const wait_queue_head_t *queue)
 	})
 
 #define HZ 250
+static unsigned long jiffies __maybe_unused;
+#define time_before(a, b) ((long)((a) - (b)) < 0)
 #define ERESTARTSYS 512
 #define PF_WQ_WORKER 0x20
 
@@ -201,13 +205,18 @@ static inline bool refcount_dec_and_test(refcount_t *refcount)
 
 struct workqueue_struct {
 	unsigned int queued; /* calls of queue_work() */
+	struct work_struct *work; /* of the last */
 };
 
 static inline void queue_work(struct workqueue_struct *wq, struct work_struct *work)
 {
-	(void)work;
+	wq->work = work;
 	wq->queued++;
 }
+
+#define INIT_WORK(work, function) ((work)->run = (function))
+#define WQ_MEM_RECLAIM 1
+#define WQ_UNBOUND 2
 
 struct delayed_work {
 	struct work_struct work;
