@@ -43,6 +43,29 @@ step "100 sections at a limit of 1 MiB: $few KiB"
 dbdctl destroy 0
 umount $MOUNT
 
+# idle_volume SIZE SNAPSHOT_MIB INCREMENTAL_MIB COW_MIB: what a sparse volume of that size takes while nobody writes to it, at most
+idle_volume() {
+	local disk
+	truncate -s "$1" /run/volume
+	disk=$(losetup --find --show /run/volume)
+	mkfs.xfs -q -K -l size=64m "$disk"
+	mount "$disk" $MOUNT
+	dbdctl setup-snapshot -f "$4" "$disk" $MOUNT/cow 0
+	idle=$(taken)
+	below "an idle snapshot of $1" "$idle" $((($2 - RING_MIB) * 1024))
+	dbdctl transition-to-incremental 0
+	none=$(taken)
+	below "incremental, $1" "$none" $(($3 * 1024))
+	step "$1: idle $idle KiB and the ring of $RING_MIB MiB, incremental $none KiB"
+	dbdctl destroy 0
+	umount $MOUNT
+	losetup -d "$disk"
+	rm /run/volume
+}
+RING_MIB=8	# single pages, which are not mapped
+idle_volume 1T 16 8 2200
+idle_volume 6T 24 16 12500
+
 # More than 64 TiB: refused with its reason, and nothing is left.
 truncate -s 65T /run/huge
 huge=$(losetup --find --show /run/huge)
