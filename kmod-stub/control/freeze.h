@@ -6,8 +6,8 @@
 struct dattobd_device;
 
 /**
- * device_freeze() - Stop the writers. The filesystem writes back first, which takes as long as it
- * takes, and counts: its writers wait. Who was killed meanwhile turns back.
+ * device_freeze() - Write back what is dirty, then stop the writers. The filesystem writes back the
+ * rest, which takes as long as it takes. Who was killed meanwhile turns back.
  *
  * Return: 0, -%EINTR or -errno.
  */

@@ -25,7 +25,8 @@
 #include "killable.h"
 
 #define SWITCH_TRIES 16
-#define FROZEN_WAIT (60 * HZ) /* for anything while the filesystem is frozen */
+#define DRAIN_WAIT (5 * HZ) /* under a freeze, for our own I/O: writers wait as long */
+#define DISK_WAIT (60 * HZ) /* for the disk */
 
 /* Let the next snapshot take over. Context: core_lock, or a device that nobody else knows. */
 static void switch_epoch(struct dattobd_device *dev, struct epoch *epoch)
@@ -43,11 +44,28 @@ static void switch_epoch(struct dattobd_device *dev, struct epoch *epoch)
  */
 static int drain_old_writes(struct dattobd_device *dev)
 {
-	int err = compat_bdev_drain(origin_bdev(&dev->vol.origin), FROZEN_WAIT);
+	int err = compat_bdev_drain(origin_bdev(&dev->vol.origin), DISK_WAIT);
 
 	if (err)
 		core_fail(&dev->vol.core, err, "the writes from before the snapshot did not end");
 	return err;
+}
+
+/* Return: 0, -%EINTR, or -%EBUSY if it took too long. */
+static int frozen_result(struct dattobd_device *dev, int err)
+{
+	if (err != -ETIMEDOUT)
+		return err;
+	pr_dev_err(dev,
+		   "the switch is given up: writes to %s did not end within %u s; try again: %d",
+		   dev->vol.origin.path, DRAIN_WAIT / HZ, -EBUSY);
+	return -EBUSY;
+}
+
+/* What is deferred goes. Context: frozen. Return: as frozen_result(). */
+static int drain_frozen(struct dattobd_device *dev)
+{
+	return frozen_result(dev, worker_drain_deferred(&dev->vol, DRAIN_WAIT));
 }
 
 int transition_setup(unsigned int minor, const char *origin, const char *cow, u64 fallocate_mib,
@@ -189,9 +207,10 @@ int transition_to_incremental(struct dattobd_device *dev)
 	 * Writers that pass the filesystem go on: what they write is recorded, and their copies are
 	 * not written any more.
 	 */
-	err = worker_drain_deferred(&dev->vol, FROZEN_WAIT);
+	err = drain_frozen(dev);
 	ring_hold(snap->ring, true);
-	err = err ?: cow_writes_drain(&dev->vol.writes, FROZEN_WAIT);
+	if (!err)
+		err = frozen_result(dev, cow_writes_drain(&dev->vol.writes, DRAIN_WAIT));
 	if (err) {
 		ring_hold(snap->ring, false);
 		device_thaw(dev);
@@ -240,7 +259,7 @@ static int follow_size(struct dattobd_device *dev)
 	err = device_freeze(dev);
 	if (err)
 		return err;
-	err = worker_drain_deferred(&dev->vol, FROZEN_WAIT) ?: grow_origin(dev);
+	err = drain_frozen(dev) ?: grow_origin(dev);
 	device_thaw(dev);
 	return err;
 }
@@ -348,9 +367,7 @@ int transition_to_snapshot(struct dattobd_device *dev, const char *cow, u64 fall
 	err = handover_prepare(&dev->vol.core, epoch.engine, epoch.cow) ?: device_freeze(dev);
 	if (err)
 		goto discard;
-	err = worker_drain_deferred(&dev->vol, FROZEN_WAIT) ?:
-		      check_size(dev)			    ?:
-							      switch_frozen(dev, &epoch);
+	err = drain_frozen(dev) ?: check_size(dev) ?: switch_frozen(dev, &epoch);
 	if (err) {
 		device_thaw(dev);
 		goto discard;

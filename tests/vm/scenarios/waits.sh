@@ -137,13 +137,13 @@ step "transition and destroy behind a write that does not end"
 umount $MOUNT
 check_device $ORIGIN
 
-# What the filesystem itself waits for, in the freeze at a switch: a block that may be written in place does not get there.
+# What the filesystem itself waits for before the freeze at a switch: a block that may be written in place does not get there.
 mount $ORIGIN $MOUNT
-dirty() { # N: the n-th late block, in memory until a freeze wants it on the disk
+dirty() { # N: the n-th late block, in memory until a request writes it back
 	late_for 0 $for_ever
 	dd if=/dev/urandom of=$MOUNT/late bs=4k seek=$((late_block + $1)) count=1 conv=notrunc status=none
 }
-answers() { # the disk does, and the freeze that was left alone ends in a thaw
+answers() { # the disk does, and nothing stays frozen
 	late_for 0
 	over
 	until_true 20 "the thaw" timeout 20 sh -c "echo thawed >$MOUNT/thawed"
@@ -151,7 +151,7 @@ answers() { # the disk does, and the freeze that was left alone ends in a thaw
 }
 dirty 3
 request setup-snapshot -f 40 $ORIGIN $MOUNT/cow 0
-waits "set-up, in its freeze" "freeze_bdev|bdev_freeze"
+waits "set-up, before its freeze" sync_filesystem
 same "devices after a set-up that was killed" "$(field 0 state)" ""
 refused "is in use" rmmod dattobd
 # Others do not wait for it, and who does can be killed.
@@ -170,27 +170,27 @@ umount /run/other.mounted
 losetup -d "$other"
 answers
 same "devices after it has ended" "$(field 0 state)" ""
-[ ! -e $MOUNT/cow ] || die "a set-up that was killed in its freeze left its COW file behind"
+[ ! -e $MOUNT/cow ] || die "a set-up that was killed before its freeze left its COW file behind"
 
 dbdctl setup-snapshot -f 40 $ORIGIN $MOUNT/cow 0
 take_before
 dd if=/dev/urandom of=$MOUNT/late bs=4k seek=$((late_block + 3)) count=2 oflag=direct conv=notrunc status=none
 dirty 3
 request transition-to-incremental 0
-waits "transition to incremental, in its freeze" "freeze_bdev|bdev_freeze"
-same "a transition that was killed in its freeze: error" "$(field 0 error)" ""
-same "a transition that was killed in its freeze: state" "$(field 0 state)" 3
+waits "transition to incremental, before its freeze" sync_filesystem
+same "a transition that was killed before its freeze: error" "$(field 0 error)" ""
+same "a transition that was killed before its freeze: state" "$(field 0 state)" 3
 answers
 unmoved
 same "that transition, later: state" "$(field 0 state)" 3
 dbdctl transition-to-incremental 0
 dirty 4
 request transition-to-snapshot -f 40 $MOUNT/cow1 0
-waits "transition to snapshot, in its freeze" "freeze_bdev|bdev_freeze"
-same "the next one that was killed in its freeze: error" "$(field 0 error)" ""
-same "the next one that was killed in its freeze: state" "$(field 0 state)" 2
+waits "transition to snapshot, before its freeze" sync_filesystem
+same "the next one that was killed before its freeze: error" "$(field 0 error)" ""
+same "the next one that was killed before its freeze: state" "$(field 0 state)" 2
 answers
-[ ! -e $MOUNT/cow1 ] || die "a transition that was killed in its freeze left its COW file behind"
+[ ! -e $MOUNT/cow1 ] || die "a transition that was killed before its freeze left its COW file behind"
 
 # What the filesystem itself waits for, while it makes the file.
 dmsetup suspend --nolockfs late
@@ -204,7 +204,7 @@ over
 dbdctl transition-to-snapshot -f 40 $MOUNT/cow1 0
 take_before
 same "the file now" "$(dd if=$MOUNT/late bs=1M status=none | md5sum)" "$before"
-step "a freeze that does not end"
+step "a write-back that does not end"
 
 # The smallest cache has 16 sections of 16 MiB each; what is beyond is written back to the begin of the COW file.
 fallocate -l 300M $MOUNT/wide
@@ -231,16 +231,18 @@ dbdctl destroy 0
 rm $MOUNT/cow1
 step "reconfigure behind a write that does not end"
 
-# Copies on their way to the COW file; the write that they were made for has ended.
+# Copies on their way to the COW file; the write that they were made for has ended. Writers do not stand still for long.
 dbdctl setup-snapshot -f 40 $ORIGIN $MOUNT/cow 0
 take_before
 late=$(($(block_of $MOUNT/cow) * 8))
 late_for 0 $for_ever
 timeout 20 dd if=/dev/urandom of=$MOUNT/late bs=4k seek=$late_block count=1 oflag=direct conv=notrunc status=none
-request transition-to-incremental 0
-waits "transition to incremental, behind copies" cow_writes_drain
-same "a transition that was killed behind copies: error" "$(field 0 error)" ""
-same "a transition that was killed behind copies: state" "$(field 0 state)" 3
+refused "Device or resource busy" timeout 60 "$PROGRAMS/dbdctl" transition-to-incremental 0
+dmesg | matches "datto: minor 0: the switch is given up: writes to .* did not end within 5 s; try again" || die "nothing in the kernel's log of it"
+[ "$(field 0 last_freeze_ms)" -lt 20000 ] || die "writers stood still for $(field 0 last_freeze_ms) ms"
+same "a transition that was given up behind copies: error" "$(field 0 error)" ""
+same "a transition that was given up behind copies: state" "$(field 0 state)" 3
+timeout 20 touch $MOUNT/thawed
 late_for 0
 unmoved
 dbdctl transition-to-incremental 0
