@@ -6,11 +6,7 @@
 #define SYNCS 3 /* before a freeze, at most, */
 #define SYNC_SHORT (HZ / 5) /* until one finds little to do */
 
-/*
- * A freeze stops the writers and then writes back what is dirty. Here most of that is written back
- * while they go on.
- */
-static void write_back(struct dattobd_device *dev)
+void device_write_back(struct dattobd_device *dev)
 {
 	struct super_block *sb;
 	unsigned long begin;
@@ -44,9 +40,6 @@ int device_freeze(struct dattobd_device *dev)
 {
 	int err;
 
-	write_back(dev);
-	if (fatal_signal_pending(current))
-		return -EINTR;
 	dev->frozen_at = ktime_get();
 	err = compat_bdev_freeze(origin_bdev(&dev->vol.origin));
 	if (err || !fatal_signal_pending(current))
