@@ -19,8 +19,8 @@ const STOPPED = /^initrd: stopped\b/m;
 /** Of the states of a kernel. */
 const folderOf = (kernel: Kernel): string => join(cacheDir, 'vm/booted', kernel.name);
 const POLL_MS = 50;
-/** The most states of a kernel that are kept: with one CPU and two, and of the machines with a root of their own. */
-const KEPT = 5;
+/** The most states of a kernel that are kept: with one CPU and two, with SMAP, of the machines with a root of their own, and the runner's. */
+const KEPT = 6;
 
 const versions = new Map<string, string>();
 function qemuVersion(kernel: Kernel): string {
