@@ -14,8 +14,10 @@ import { cacheDir, type Kernel } from './kernels.js';
 import { platformOf } from './platform.js';
 import { Qmp } from './qmp.js';
 
-/** What a guest says on its console when it has stopped; it goes on after a line of input, which says how it got there. */
-const STOPPED = /^initrd: stopped\b/m;
+/** What a guest says on its console when it has stopped, with its uptime; it goes on after a line of input, which says how it got there. */
+const STOPPED = /^initrd: stopped at (\d+\.\d+)\s/m;
+/** A clock that is wrong by less harms nobody. */
+const FAST = 1.1;
 /** Of the states of a kernel. */
 const folderOf = (kernel: Kernel): string => join(cacheDir, 'vm/booted', kernel.name);
 const POLL_MS = 50;
@@ -78,6 +80,16 @@ async function statusOf(qmp: Qmp, query: string): Promise<string | undefined> {
   return status;
 }
 
+/**
+ * Says whether a guest's clock runs ahead. A kernel finds out how fast its CPU counts by timers of the machine; on a busy host these may
+ * be late, and then all at once, and its seconds are a fraction of ours from there on: whatever has a limit there fails.
+ *
+ * @param console what the guest has said; it has stopped
+ * @param seconds since it was started
+ */
+export const clockIsFast = (console: string, seconds: number): boolean =>
+  Number(STOPPED.exec(console)?.[1] ?? 0) > seconds * FAST;
+
 /** A path in a command that QEMU gives to a shell. */
 const quoted = (path: string): string => `'${path.replaceAll("'", `'\\''`)}'`;
 
@@ -109,7 +121,9 @@ export class Stop {
   readonly #isRestored: boolean;
   #qmp: Qmp | undefined;
   #child: ChildProcess | undefined;
+  #began = Date.now();
   #isPast = false;
+  #isFast = false;
 
   /** @param hardware see pathOf() */
   constructor(kind: Kind, hardware: readonly string[]) {
@@ -127,6 +141,7 @@ export class Stop {
   /** Goes along with a process, whose input is the guest's console. That it ends meanwhile is for others to see. */
   attach(child: ChildProcess, connection: Duplex): void {
     this.#child = child;
+    this.#began = Date.now();
     child.stdin!.on('error', () => {});
     this.#qmp = new Qmp(connection);
     this.#begin(this.#qmp).catch(() => {});
@@ -150,6 +165,11 @@ export class Stop {
   look(console: string): void {
     if (this.#isPast || this.#isRestored || !STOPPED.test(console)) return;
     this.#isPast = true;
+    this.#isFast = clockIsFast(console, (Date.now() - this.#began) / 1000);
+    if (this.#isFast) {
+      this.#child!.kill('SIGKILL');
+      return;
+    }
     const saved = this.#path === undefined ? Promise.resolve() : save(this.#kernel, this.#qmp!, this.#path);
     saved.then(() => this.#goOn()).catch(() => {});
   }
@@ -157,9 +177,10 @@ export class Stop {
   /**
    * To be called when the process has ended.
    *
-   * @returns whether the state is to blame, which is gone then
+   * @returns whether it is to be started again: the state is to blame, which is gone then, or the guest's clock
    */
   hasFailed(): boolean {
+    if (this.#isFast) return true;
     if (!this.#isRestored || this.#isPast) return false;
     rmSync(this.#path!, { force: true });
     return true;
