@@ -3,6 +3,7 @@ import { existsSync, readdirSync, statSync, truncateSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
+import { accelerator } from '../vm/accelerator.js';
 import { cacheDir, kernel, projectDir, seriesNames } from '../vm/kernels.js';
 import { runMachine } from '../vm/machine.js';
 import { verdictOf } from '../vm/tasks.js';
@@ -68,6 +69,19 @@ test('a machine whose saved state is no good is booted', async () => {
   names.forEach((name, i) => truncateSync(join(booted, name), Math.floor(sizes[i]! / 2)));
   assert.is((await machine('flake', false, 60).run(2)).passed, 1);
   for (const [i, name] of names.entries()) assert.ok(statSync(join(booted, name)).size > sizes[i]! * 0.9);
+});
+
+test('how machines begin is asked for by one of two words', async () => {
+  if (accelerator(on) === 'kvm') return;
+  process.env.VM_BOOT = 'sometimes';
+  try {
+    await machine('flake', false, 60).run(2);
+    assert.unreachable();
+  } catch (error) {
+    assert.match(String(error), /^RangeError: Cannot use VM_BOOT=sometimes: expected always or once$/);
+  } finally {
+    delete process.env.VM_BOOT;
+  }
 });
 
 test.run();

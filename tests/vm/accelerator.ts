@@ -75,5 +75,9 @@ export function accelerator(kernel: Kernel): Accelerator {
   throw new RangeError(`Cannot use VM_ACCEL=${asked}: expected kvm or tcg`);
 }
 
-export const acceleratorOptions = (kernel: Kernel): readonly string[] =>
-  accelerator(kernel) === 'kvm' ? KVM_OPTIONS : ['-accel', 'tcg,thread=multi', '-cpu', platformOf(kernel).cpu];
+/** QEMU's options for CPUs. @param smap see Kind in booted.ts */
+export function acceleratorOptions(kernel: Kernel, smap: boolean): readonly string[] {
+  if (accelerator(kernel) === 'kvm') return KVM_OPTIONS;
+  const { cpu, withoutSmap } = platformOf(kernel);
+  return ['-accel', 'tcg,thread=multi', '-cpu', smap ? cpu : cpu + withoutSmap];
+}

@@ -14,13 +14,15 @@ import { cacheDir, type Kernel } from './kernels.js';
 import { platformOf } from './platform.js';
 import { Qmp } from './qmp.js';
 
-/** What a guest says on its console when it has stopped; it goes on after a line of input, which says how it got there. */
-const STOPPED = /^initrd: stopped\b/m;
+/** What a guest says on its console when it has stopped, with its uptime; it goes on after a line of input, which says how it got there. */
+const STOPPED = /^initrd: stopped at (\d+\.\d+)\s/m;
+/** A clock that is wrong by less harms nobody. */
+const FAST = 1.1;
 /** Of the states of a kernel. */
 const folderOf = (kernel: Kernel): string => join(cacheDir, 'vm/booted', kernel.name);
 const POLL_MS = 50;
-/** The most states of a kernel that are kept: with one CPU and two, and of the machines with a root of their own. */
-const KEPT = 5;
+/** The most states of a kernel that are kept: with one CPU and two, with SMAP, of the machines with a root of their own, and the runner's. */
+const KEPT = 6;
 
 const versions = new Map<string, string>();
 function qemuVersion(kernel: Kernel): string {
@@ -37,16 +39,26 @@ export interface Kind {
   readonly initrd: string;
   readonly memoryMib: number;
   readonly cpus: number;
+  /** emulated CPUs trap where the kernel touches a program's memory without saying so, as real ones do; that costs a quarter of the speed */
+  readonly smap: boolean;
+}
+
+/** @throws RangeError if VM_BOOT is neither always nor once */
+function bootsAlways(): boolean {
+  const asked = process.env.VM_BOOT;
+  if (asked === undefined || asked === '' || asked === 'once') return false;
+  if (asked === 'always') return true;
+  throw new RangeError(`Cannot use VM_BOOT=${asked}: expected always or once`);
 }
 
 /**
  * Where the state of such a machine is kept, whether or not it is there; undefined where there can be none: with KVM, which
- * needs none, and for a kernel that knows its disks or its job before it stops.
+ * needs none, for a kernel that knows its disks or its job before it stops, and where each machine is to boot.
  *
  * @param hardware all that makes a difference, but for files that the guest reaches later
  */
 function pathOf({ kernel, initrd, memoryMib, cpus }: Kind, hardware: readonly string[]): string | undefined {
-  if (kernel.bare || kernel.root === undefined || accelerator(kernel) === 'kvm') return undefined;
+  if (kernel.bare || kernel.root === undefined || accelerator(kernel) === 'kvm' || bootsAlways()) return undefined;
   const { mtimeMs, size } = statSync(kernel.image);
   const hash = createHash('sha256')
     .update(JSON.stringify([qemuVersion(kernel), kernel.image, mtimeMs, size, ...hardware]))
@@ -67,6 +79,16 @@ async function statusOf(qmp: Qmp, query: string): Promise<string | undefined> {
   const { status } = (await qmp.execute(query)) as { readonly status?: string };
   return status;
 }
+
+/**
+ * Says whether a guest's clock runs ahead. A kernel finds out how fast its CPU counts by timers of the machine; on a busy host these may
+ * be late, and then all at once, and its seconds are a fraction of ours from there on: whatever has a limit there fails.
+ *
+ * @param console what the guest has said; it has stopped
+ * @param seconds since it was started
+ */
+export const clockIsFast = (console: string, seconds: number): boolean =>
+  Number(STOPPED.exec(console)?.[1] ?? 0) > seconds * FAST;
 
 /** A path in a command that QEMU gives to a shell. */
 const quoted = (path: string): string => `'${path.replaceAll("'", `'\\''`)}'`;
@@ -99,7 +121,9 @@ export class Stop {
   readonly #isRestored: boolean;
   #qmp: Qmp | undefined;
   #child: ChildProcess | undefined;
+  #began = Date.now();
   #isPast = false;
+  #isFast = false;
 
   /** @param hardware see pathOf() */
   constructor(kind: Kind, hardware: readonly string[]) {
@@ -117,6 +141,7 @@ export class Stop {
   /** Goes along with a process, whose input is the guest's console. That it ends meanwhile is for others to see. */
   attach(child: ChildProcess, connection: Duplex): void {
     this.#child = child;
+    this.#began = Date.now();
     child.stdin!.on('error', () => {});
     this.#qmp = new Qmp(connection);
     this.#begin(this.#qmp).catch(() => {});
@@ -140,6 +165,11 @@ export class Stop {
   look(console: string): void {
     if (this.#isPast || this.#isRestored || !STOPPED.test(console)) return;
     this.#isPast = true;
+    this.#isFast = clockIsFast(console, (Date.now() - this.#began) / 1000);
+    if (this.#isFast) {
+      this.#child!.kill('SIGKILL');
+      return;
+    }
     const saved = this.#path === undefined ? Promise.resolve() : save(this.#kernel, this.#qmp!, this.#path);
     saved.then(() => this.#goOn()).catch(() => {});
   }
@@ -147,9 +177,10 @@ export class Stop {
   /**
    * To be called when the process has ended.
    *
-   * @returns whether the state is to blame, which is gone then
+   * @returns whether it is to be started again: the state is to blame, which is gone then, or the guest's clock
    */
   hasFailed(): boolean {
+    if (this.#isFast) return true;
     if (!this.#isRestored || this.#isPast) return false;
     rmSync(this.#path!, { force: true });
     return true;

@@ -4,6 +4,7 @@ import { chmodSync, copyFileSync, mkdirSync, mkdtempSync, rmSync, symlinkSync, w
 import { tmpdir } from 'node:os';
 import { basename, join } from 'node:path';
 import { barePrograms, bootProgram } from './build.js';
+import { addHotFiles } from './hot.js';
 import { type Kernel, projectDir } from './kernels.js';
 import type { FileSystemType } from './scenarios.js';
 
@@ -15,8 +16,8 @@ export interface RootDisk {
 }
 
 export const guestDir = join(projectDir, 'tests/vm/guest');
-/** What the first program needs before it can reach the rest over 9p; loaded in this order with what each depends on. */
-const BOOT_MODULES = ['virtio_pci', '9pnet_virtio', '9p', 'overlay'];
+/** What the first program needs before it can reach the rest over 9p, and what nearly every script needs; loaded in this order with what each depends on. */
+const BOOT_MODULES = ['virtio_pci', '9pnet_virtio', '9p', 'overlay', 'ext4', 'xfs', 'loop'];
 /** What is loaded in each machine, not in the state that it may go on from (booted.ts): its disks, and what makes its random numbers its own. */
 const LATE_MODULES = ['virtio_blk', 'virtio_rng'];
 
@@ -78,6 +79,7 @@ export function writeInitrd(kernel: Kernel, root: RootDisk | undefined, to: stri
   addProgram(kernel.toolchain.busybox, join(tree, 'bin/busybox'));
   addProgram(join(guestDir, root ? 'root/initrd' : 'init'), join(tree, 'init'));
   if (root) addReload(tree, kernel, root.module);
+  else addHotFiles(join(tree, 'hot'));
   addModules(tree, kernel, root ? [...BOOT_MODULES, root.fs] : BOOT_MODULES, LATE_MODULES);
   pack(tree, to);
 }

@@ -41,6 +41,8 @@ export interface Job {
   readonly diskMib: readonly number[];
   readonly memoryMib: number;
   readonly cpus: number;
+  /** see Kind in booted.ts; always with a kernel for finding bugs, and where a machine is bare */
+  readonly smap?: boolean;
   /** seconds of the reference machine, see Deadline */
   readonly limitSeconds: number;
   /** boot from /dev/vda, not from this machine's root; the script is run again after each reboot or power cut that it asks for */
@@ -201,6 +203,7 @@ async function runMachineOnce(job: Job): Promise<Outcome> {
     else writeInitrd(job.kernel, job.root, initrd);
     if (job.root) writeRootDisk(job.root.fs, disks[0]!);
     const { kernel, memoryMib, cpus, outDir } = job;
+    const smap = job.smap === true || kernel.bare || kernel.root === undefined;
     const follow = follower(at('log'), job.onLog ?? (() => {}));
     const next = (): string => readIfThere(at('next')).trim();
     const patience = new Patience(outDir, job.limitSeconds);
@@ -219,7 +222,7 @@ async function runMachineOnce(job: Job): Promise<Outcome> {
       bootWatch = new BootWatch(outDir, boot);
       rmSync(at('next'), { force: true });
       writeFileSync(at('job'), jobText(job, boot));
-      cpuSeconds += await runQemu({ kernel, initrd, disks, memoryMib, cpus, outDir }, at('console'), shouldEnd);
+      cpuSeconds += await runQemu({ kernel, initrd, disks, memoryMib, cpus, smap, outDir }, at('console'), shouldEnd);
     }
     if (kernel.bare) takeBare(disks.at(-1)!, outDir);
     const status = readIfThere(at('status')).trim();

@@ -10,6 +10,8 @@ export interface Platform {
   readonly machine: readonly string[];
   /** QEMU's CPU where it is emulated */
   readonly cpu: string;
+  /** added to that where nothing asks for SMAP (Kind in booted.ts) */
+  readonly withoutSmap: string;
   /** the kernel's name of the first serial port */
   readonly console: string;
   /** words of the kernel's command line where the CPU is emulated */
@@ -23,6 +25,8 @@ const PLATFORMS: Readonly<Record<Architecture, Platform>> = {
     machine: [],
     // QEMU moves memory one iteration of `rep movs` at a time: without ERMS and FSRM the kernel moves eight bytes in each.
     cpu: 'max,-erms,-fsrm,-la57',
+    // QEMU leaves its translated code at both instructions around each access of the kernel's to a program's memory.
+    withoutSmap: ',-smap',
     console: 'ttyS0',
     // One TSC for all CPUs.
     emulatedWords: ['tsc=reliable', 'no_timer_check'],
@@ -33,6 +37,7 @@ const PLATFORMS: Readonly<Record<Architecture, Platform>> = {
     machine: ['-machine', 'virt'],
     // It knows pages of 16 KiB, and does not sign return addresses, which QEMU is slow at.
     cpu: 'neoverse-n1',
+    withoutSmap: '',
     console: 'ttyAMA0',
     emulatedWords: [],
   },

@@ -61,9 +61,9 @@ const emptyDisk = (number: number): string[] => [
 ];
 
 /** What a kernel sees of its machine before it reaches any file of the host's. */
-const frame = ({ kernel, memoryMib, cpus }: Hardware): string[] => [
+const frame = ({ kernel, memoryMib, cpus, smap }: Hardware): string[] => [
   ...platformOf(kernel).machine,
-  ...acceleratorOptions(kernel),
+  ...acceleratorOptions(kernel, smap),
   ...['-smp', String(cpus), '-m', String(memoryMib), '-nographic', '-no-reboot', '-nodefaults', '-serial', 'stdio'],
   ...['-append', commandLine(kernel), '-device', 'virtio-rng-pci'],
 ];

@@ -72,6 +72,7 @@ async function runScenario(place: Place, on: Kernel, options: MachineOptions, at
     ...(scenario.rootDisk ? { root: { fs: typeOf(fs), module: modulePath(on, false) } } : {}),
     memoryMib: MEMORY_MIB,
     cpus: options.cpus ?? scenario.cpus ?? 1,
+    smap: scenario.smap ?? options.long,
     limitSeconds: limitOf(place),
     outDir,
     ...(options.verbose ? { onLog: (text: string) => process.stdout.write(text) } : {}),

@@ -1,7 +1,8 @@
 #!/bin/bash
 # Runs inside the guest: brings up udev, runs the scenario that /out/job names, stores its status, powers off.
 # A guest with a root of its own is ended by root/init, whose child this is; a script that wants another boot has no status yet.
-export PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin HOME=/root LC_ALL=C.UTF-8
+export PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin HOME=/root
+export LC_ALL=C	# of any other locale, each program that starts reads fifteen files
 set -a
 . /out/job
 [ -z "$ROOT_FS" ] || export SYSTEMD_IGNORE_CHROOT=1	# for udevadm

@@ -14,8 +14,8 @@ say() { printf '%s\n' "$*"; }
 step() { printf '[%4d s] %s\n' "$SECONDS" "$*"; }
 die() { trap - ERR; printf 'FAILED: %s\n' "$*"; exit 1; }
 
-# Waits until udev has looked at what is new. It may, once in many hundred times, give no answer ("Broken pipe").
-settle() { udevadm settle || { sleep 1; udevadm settle; }; }
+# Waits until udev has looked at what is new.
+settle() { "$PROGRAMS/settle"; }
 
 # images, race, load, ioctls: built on the host from tests/vm/programs
 images() { "$PROGRAMS/images" "$@"; }
@@ -61,6 +61,13 @@ dbdctl_tool() {
 update_img() { images update "$1" "$2" "$3"; }
 update_img_tool() { tool update-img "$@"; }
 
+# noise FILE MIB: a new file of random bytes, on the disk
+noise() { "$PROGRAMS/noise" "$@"; }
+
+# nap SECONDS: sleeps, for which no program is started
+exec {never}<> <(:)
+nap() { read -rt "$1" -u "$never" || true; }
+
 # rounds FEW MANY: how often the same is repeated, in npm test and in npm run test:all
 rounds() { if [ "${LONG:-}" ]; then echo "$2"; else echo "$1"; fi; }
 
@@ -88,15 +95,22 @@ until_true() {
 	shift 2
 	until "$@"; do
 		[ $SECONDS -lt $end ] || die "$what did not happen in time"
-		sleep 0.2
+		nap 0.2
 	done
 }
 
-# field MINOR KEY: a value of /proc/datto-info, without quotes; nothing if the key or the device is absent
+# field MINOR KEY: a value of /proc/datto-info, without quotes; nothing if the key or the device is absent. Asked often: starts no program.
 field() {
-	awk -v minor="$1" -v key="\"$2\":" '
-		$1 == "\"minor\":" { here = ($2 == minor ",") }
-		here && $1 == key { sub(/^[^:]*: /, ""); sub(/,$/, ""); gsub(/"/, ""); print; exit }' $PROC
+	local lines line key value minor=
+	mapfile -t lines <$PROC
+	for line in "${lines[@]}"; do
+		key=${line%%\": *} value=${line#*\": }
+		key=${key##*\"} value=${value%,}
+		[ "$key" != minor ] || minor=$value
+		[ "$minor" = "$1" ] && [ "$key" = "$2" ] || continue
+		printf '%s\n' "${value//\"/}"
+		return
+	done
 }
 
 load_module() { insmod "$DATTOBD_KO" "$@"; settle; }
@@ -182,7 +196,7 @@ load_alive() { kill -0 "$LOAD_PID" 2>/dev/null && kill -0 "$FIO_PID" 2>/dev/null
 
 # end_fio PID: a signal that it gets while it starts its threads is lost.
 end_fio() {
-	while kill -INT "$1" 2>/dev/null; do sleep 0.5; done
+	while kill -INT "$1" 2>/dev/null; do nap 0.5; done
 	wait "$1" || [ $? = 128 ] || die "fio ended with $?"	# 128: at a signal
 }
 

@@ -17,7 +17,7 @@ told() {
 said() { dmesg | grep "$1" >/dev/null; }
 has_grown() { [ "$(size_mib)" -gt "$1" ]; }
 
-dd if=/dev/urandom of=$MOUNT/file bs=1M count=100 conv=fsync status=none
+noise $MOUNT/file 100
 dbdctl setup-snapshot -f 20 $ORIGIN $MOUNT/cow 0
 copy_device /dev/datto0 $SCRATCH/before
 refused "No such file or directory" dbdctl reconfigure-auto-expand 1 1

@@ -7,9 +7,6 @@ options=(--cow-size 32)
 datto_backup() { tool datto-backup "${options[@]}" "$@"; }
 
 # What is asked for again and again forks nothing, which is slow here.
-mkfifo /run/never
-exec 6<>/run/never
-nap() { read -rt 0.1 -u 6 || true; }
 text_of() { text=''; IFS= read -rd '' text <"$1" || [ "$text" ]; } 2>/dev/null
 # known KEY: from the image's state. The first: what is kept of the image before has a number, too.
 known() { text_of $image.datto-state && [[ $text =~ \"$1\":\ \"([^\"]*)\" ]] && printf '%s' "${BASH_REMATCH[1]}"; }
@@ -25,7 +22,7 @@ watch() {
 	local name=$1
 	mkdir -p $truth
 	while :; do
-		until [ -b /dev/datto0 ] && [ "$(device)" != "$name" ]; do nap; done
+		until [ -b /dev/datto0 ] && [ "$(device)" != "$name" ]; do nap 0.1; done
 		exec 8</dev/datto0 || continue
 		name=$(device)
 		copy_device /dev/datto0 $truth/part
@@ -70,7 +67,7 @@ killed() {
 	local status=0 victim
 	node "$PROJECT/dist/datto-backup.mjs" "${options[@]}" --checkpoint 1 $ORIGIN $folder >/run/said 2>&1 &
 	victim=$!
-	until "$1" || ! kill -0 $victim 2>/dev/null; do nap; done
+	until "$1" || ! kill -0 $victim 2>/dev/null; do nap 0.1; done
 	kill -9 $victim 2>/dev/null || true
 	wait $victim 2>/dev/null || status=$?
 	exec 7<&-
@@ -102,7 +99,7 @@ MOUNT_OPTIONS=nodiscard make_origin "${small[@]}"
 load_module
 exits 22 "on the volume itself" datto_backup $ORIGIN $MOUNT
 
-dd if=/dev/urandom of=$MOUNT/some bs=1M count=96 conv=fsync status=none
+noise $MOUNT/some 96
 mkdir -p /mnt/small
 mount -t tmpfs -o size=32m small /mnt/small
 exits 28 "bytes are free, expected" datto_backup $ORIGIN /mnt/small
@@ -146,7 +143,7 @@ start_load 3
 stop_watch
 cp --reflink=always $image $SCRATCH/good
 dbdctl transition-to-snapshot -f 5 $MOUNT/.other 0
-dd if=/dev/urandom of=$MOUNT/much bs=1M count=16 conv=fsync status=none
+noise $MOUNT/much 16
 dd if=/dev/urandom of=$MOUNT/much bs=1M count=16 conv=notrunc,fsync status=none
 failed() { [ "$(field 0 error)" = -27 ]; }
 until_true 60 "the failure of the device" failed

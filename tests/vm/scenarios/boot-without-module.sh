@@ -4,7 +4,7 @@
 make_scratch
 MOUNT_OPTIONS=defaults make_origin
 load_module
-dd if=/dev/urandom of=$MOUNT/db bs=1M count=32 conv=fsync status=none
+noise $MOUNT/db 32
 dbdctl setup-snapshot -f 60 $ORIGIN $MOUNT/cow 0
 copy_device /dev/datto0 $SCRATCH/image
 dbdctl transition-to-incremental 0

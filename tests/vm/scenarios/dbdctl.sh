@@ -5,7 +5,7 @@ own_process() { node "$PROJECT/dist/dbdctl.mjs" "$@"; }
 run=own_process
 dbdctl() { "$run" "$@"; }
 make_origin
-dd if=/dev/urandom of=$MOUNT/file bs=1M count=20 conv=fsync status=none
+noise $MOUNT/file 20
 cd /run
 
 # row WHAT STATUS STDOUT_START STDERR_END ARGUMENTS...: an empty pattern means that nothing is printed

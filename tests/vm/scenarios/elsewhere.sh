@@ -21,7 +21,7 @@ some_data() { dd if=/dev/urandom of="$1" bs=64k seek=$((RANDOM % 60)) count=$((1
 
 begin() {
 	make_origin "$force" >/dev/null
-	dd if=/dev/urandom of=$MOUNT/file bs=1M count=8 conv=fsync status=none
+	noise $MOUNT/file 8
 	cow=cow.0
 	dbdctl setup-snapshot -f 60 "$ORIGIN" $MOUNT/"$cow" 0
 	copy_device /dev/datto0 $SCRATCH/image

@@ -15,10 +15,10 @@ frozen() {
 make_scratch
 MOUNT_OPTIONS=nodiscard make_origin
 load_module
-dd if=/dev/urandom of=$MOUNT/file bs=1M count=40 conv=fsync status=none
-dd if=/dev/urandom of=$MOUNT/doomed bs=1M count=80 conv=fsync status=none
+noise $MOUNT/file 40
+noise $MOUNT/doomed 80
 # Free space that is not zero: what was there is nobody's, and an image made before the growth has it.
-dd if=/dev/urandom of=$MOUNT/gone bs=1M count=30 conv=fsync status=none
+noise $MOUNT/gone 30
 rm $MOUNT/gone
 umount $MOUNT
 mount -o discard $ORIGIN $MOUNT

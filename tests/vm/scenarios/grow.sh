@@ -12,7 +12,7 @@ mkdir -p $MOUNT/files
 load_module
 
 n=0	# of files, each with random bytes
-write_file() { n=$((n + 1)); dd if=/dev/urandom of=$MOUNT/files/$n bs=1M count="$1" conv=fsync status=none; }
+write_file() { n=$((n + 1)); noise $MOUNT/files/$n "$1"; }
 # grow_device MIB: by so much; grow_filesystem: that which is mounted from it
 grow_device() {
 	size=$((size + $1))

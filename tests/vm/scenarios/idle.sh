@@ -3,9 +3,9 @@
 . "$PROJECT/tests/vm/guest/lib.sh"
 make_scratch
 MOUNT_OPTIONS=discard make_origin
-dd if=/dev/urandom of=$MOUNT/data bs=1M count=80 conv=fsync status=none
+noise $MOUNT/data 80
 rm $MOUNT/data
-dd if=/dev/urandom of=$MOUNT/data bs=1M count=60 conv=fsync status=none
+noise $MOUNT/data 60
 sync
 load_module
 own=$((257 + 300)) # header and index, 257 blocks for 512 MiB; and the filesystem's own

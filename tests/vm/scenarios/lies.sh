@@ -15,7 +15,7 @@ chosen() { printf '%s\n' "${exports[@]}" | shuf -n "$(rounds 5 ${#exports[@]})" 
 
 make_origin
 load_module
-dd if=/dev/urandom of=$MOUNT/file bs=1M count=8 conv=fsync status=none
+noise $MOUNT/file 8
 # try SECONDS_MAX COMMAND...: it may fail
 try() {
 	local status=0

@@ -7,7 +7,7 @@ other=/mnt/other
 mkdir -p $other
 newmount() { "$PROGRAMS/newmount" "$@"; }
 write_file() { dd if=/dev/urandom of="${1:-$MOUNT}/file" bs=1M seek="$2" count=2 conv=notrunc,fsync status=none; }
-dd if=/dev/urandom of=$MOUNT/file bs=1M count=48 conv=fsync status=none
+noise $MOUNT/file 48
 sync
 
 in_state() { [ "$(field 0 state)" = "$1" ]; }

@@ -51,7 +51,7 @@ take() {
 if [ "$FS" = ext4 ]; then
 	mkdir $MOUNT/names
 	(cd $MOUNT/names && seq -f 'a-name-that-takes-some-room-%g' 3000 | xargs touch)
-	dd if=/dev/urandom of=$MOUNT/file bs=1M count=16 conv=fsync status=none
+	noise $MOUNT/file 16
 	# The COW file gets the only room that is left, at the end, and the filesystem shrinks to less than that.
 	n=0
 	while fallocate -l 16M $MOUNT/filler.$n 2>/dev/null; do n=$((n + 1)); done
@@ -82,7 +82,7 @@ fi
 # Another filesystem in its place, in snapshot mode.
 dbdctl setup-snapshot -f 200 $ORIGIN $MOUNT/cow 0
 copy_device /dev/datto0 $SCRATCH/before
-dd if=/dev/urandom of=$MOUNT/file bs=1M count=8 conv=fsync status=none
+noise $MOUNT/file 8
 extents $MOUNT/cow >/run/where
 umount $MOUNT
 dmesg -C

@@ -2,9 +2,9 @@
 . "$PROJECT/tests/vm/guest/lib.sh"
 make_origin
 load_module
-dd if=/dev/urandom of=$MOUNT/file bs=1M count=50 conv=fsync status=none
+noise $MOUNT/file 50
 dbdctl setup-snapshot -f 5 $ORIGIN $MOUNT/cow 0
-dd if=/dev/urandom of=/run/new bs=1M count=50 status=none
+noise /run/new 50
 dd if=/run/new of=$MOUNT/file bs=1M conv=notrunc,fsync status=none
 failed() { [ "$(field 0 error)" = -27 ]; }
 until_true 60 "the failure of the device" failed

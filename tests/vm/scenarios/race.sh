@@ -12,7 +12,7 @@ echo 64 >/sys/block/vda/queue/max_sectors_kb
 
 for pass in 1 2; do
 	rm -f $file
-	dd if=/dev/urandom of=$file bs=1M count=64 conv=fsync status=none
+	noise $file 64
 	dbdctl setup-snapshot -f 100 $ORIGIN $MOUNT/cow 0
 	copy_device /dev/datto0 $reference
 	fsfreeze -f $MOUNT

@@ -27,7 +27,7 @@ scratch_again() { mkdir -p $SCRATCH; mount /dev/vdb $SCRATCH; }
 if [ "$BOOT" = 1 ]; then
 	make_scratch
 	load_module
-	dd if=/dev/urandom of=$MOUNT/file bs=1M count=40 conv=fsync status=none
+	noise $MOUNT/file 40
 	dbdctl setup-snapshot -f 60 $ORIGIN $MOUNT/cow.1 0
 	copy_device /dev/datto0 $image
 	dbdctl transition-to-incremental 0

@@ -8,7 +8,7 @@ sectors=$(blockdev --getsz $disk)
 dmsetup create late --table "0 $sectors linear $disk 0"
 make_origin
 load_module debug=1
-dd if=/dev/urandom of=$MOUNT/file bs=1M count=8 conv=fsync status=none
+noise $MOUNT/file 8
 file=$(block_of $MOUNT/file)
 dbdctl setup-snapshot -f 20 $ORIGIN $MOUNT/cow 0
 cow=$(block_of $MOUNT/cow)

@@ -4,7 +4,7 @@
 make_scratch
 make_origin
 load_module
-dd if=/dev/urandom of=$MOUNT/raw bs=1M count=8 conv=fsync status=none
+noise $MOUNT/raw 8
 block=$(block_of $MOUNT/raw)
 dd if=/dev/urandom of=/run/new bs=1M count=2 status=none
 

@@ -15,7 +15,7 @@ failed() { [ "$(field 0 error)" = -131 ]; }
 until_true 60 "the failure of the device" failed
 step "the trap was caught: error -131"
 refused "Input/output error" dd if=/dev/datto0 of=/dev/null bs=4k count=1 iflag=direct
-dd if=/dev/urandom of=/mnt/second/file bs=1M count=10 conv=fsync status=none
+noise /mnt/second/file 10
 same "the second device's error" "$(field 1 error)" ""
 [ "$(field 1 nr_changed_blocks)" -gt 2000 ] || die "the second device no longer tracks"
 same "the second snapshot" "$(checksum /dev/datto1)" "$second"
@@ -24,7 +24,7 @@ stop_load
 dbdctl destroy 0
 
 # lie EXPORT RETURNED COMMAND...: with such a core the device fails at that command
-dd if=/dev/urandom of=$MOUNT/file bs=1M count=16 conv=fsync status=none
+noise $MOUNT/file 16
 overwrite() { dd if=/dev/urandom of=$MOUNT/file bs=1M count=1 seek=2 oflag=direct conv=notrunc status=none; }
 read_snapshot() { ! dd if=/dev/datto0 of=/dev/null bs=1M count=1 skip=100 iflag=direct status=none 2>/dev/null; }
 wrong() { dmesg | grep -c "datto: core returned .* from $1, which cannot be right" || true; }
@@ -81,7 +81,7 @@ unload_module
 load_module debug_intercept=submit_bio_wait
 dbdctl setup-snapshot -f 100 $ORIGIN $MOUNT/cow 0
 before=$(checksum /dev/datto0)
-dd if=/dev/urandom of=$MOUNT/after bs=1M count=4 conv=fsync status=none
+noise $MOUNT/after 4
 same "a snapshot by submit_bio_noacct()" "$(checksum /dev/datto0)" "$before"
 [ "$(field 0 nr_changed_blocks)" -ge 1024 ] || die "nothing was copied"
 dbdctl destroy 0

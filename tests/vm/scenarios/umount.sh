@@ -4,7 +4,7 @@
 make_scratch
 make_origin
 load_module
-dd if=/dev/urandom of=$MOUNT/file bs=1M count=32 conv=fsync status=none
+noise $MOUNT/file 32
 dbdctl setup-snapshot -f 100 $ORIGIN $MOUNT/cow 0
 copy_device /dev/datto0 $SCRATCH/before
 

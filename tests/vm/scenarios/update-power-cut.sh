@@ -119,24 +119,27 @@ lose_power() {
 	seen[$state]=$((${seen[$state]:-0} + 1))
 	seen[to $end]=$((${seen[to $end]:-0} + 1))
 }
-for ((i = 0; i < UPDATES; i++)); do
+# More of them, where chance brings too few of a kind.
+UPDATING=$(rounds 1 3)
+BACK=$(rounds 2 3)
+for ((i = 0; i < UPDATES || (i < 5 * UPDATES && ${seen[UPDATING 1]:-0} < UPDATING); i++)); do
 	back=$((i % 2))
 	if [ $((i % 5)) -ge 3 ]; then name=plain; else name=keeping; fi
 	lose_power $name 0 1 "CLEAN 1" "UPDATING 1" "CLEAN 2"
 done
-step "$UPDATES power cuts of an update"
-for ((i = 0; i < ROLLBACKS; i++)); do
+step "$i power cuts of an update"
+for ((i = 0; i < ROLLBACKS || (i < 5 * ROLLBACKS && ${seen[to 1]:-0} < BACK); i++)); do
 	back=$((i % 2))
 	lose_power keeping 1 2 "CLEAN 2" "ROLLING_BACK 2" "CLEAN 1"
 done
-step "$ROLLBACKS power cuts of a rollback"
+step "$i power cuts of a rollback"
 # What is said to be complete is on the disk, and stays.
 back=0
 lose_power plain 1 1 "CLEAN 2"
 lose_power keeping 2 2 "CLEAN 1"
 for what in "${!seen[@]}"; do say "$what: ${seen[$what]}"; done
-[ "${seen[UPDATING 1]:-0}" -ge "$(rounds 1 3)" ] || die "the power hardly failed within an update"
-[ "${seen[to 1]:-0}" -ge "$(rounds 2 3)" ] && [ "${seen[to 2]:-0}" -ge "$(rounds 2 3)" ] || die "little was rolled back or resumed"
+[ "${seen[UPDATING 1]:-0}" -ge "$UPDATING" ] || die "the power hardly failed within an update"
+[ "${seen[to 1]:-0}" -ge "$BACK" ] && [ "${seen[to 2]:-0}" -ge "$BACK" ] || die "little was rolled back or resumed"
 step "each image was the old or the new snapshot, or said that it is neither, and became one"
 
 losetup -d "$disk"

@@ -11,7 +11,7 @@ ORIGIN=/dev/mapper/late
 sectors=$(blockdev --getsz $disk)
 dmsetup create late --table "0 $sectors linear $disk 0"
 make_origin
-dd if=/dev/urandom of=$MOUNT/late bs=1M count=16 conv=fsync status=none
+noise $MOUNT/late 16
 late_block=2048		# of the file; not at its begin, where udev may look for signatures
 first=$(block_of $MOUNT/late)
 late=$(((first + late_block) * 8))
@@ -33,15 +33,27 @@ ends_when_killed() { # WHAT
 	until_true 10 "the end of a request that was killed ($1)" gone $request
 	wait $request 2>/dev/null || true
 }
-threads() { grep -lsx datto_req0 /proc/[0-9]*/comm | sed 's,comm$,stack,'; } # of requests about minor 0
+# Sets $threads to the stacks of the threads of requests about minor 0. It is asked again and again, and starts no program.
+find_threads() {
+	local comm name
+	threads=()
+	for comm in /proc/[0-9]*/comm; do
+		{ read -r name <"$comm"; } 2>/dev/null || continue
+		[ "$name" != datto_req0 ] || threads+=("${comm%comm}stack")
+	done
+}
 in_function() {
 	local stack
-	for stack in $(threads); do
+	find_threads
+	for stack in "${threads[@]}"; do
 		if grep -qsE "$1" "$stack"; then return; fi
 	done
 	return 1
 }
-none_left() { [ -z "$(threads)" ]; }
+none_left() {
+	find_threads
+	[ ${#threads[@]} = 0 ]
+}
 over() { until_true 20 "the end of the thread of a request that was killed" none_left; }
 waits() { # WHAT FUNCTION: the request's thread comes to that function, is there after a while, and then the request dies at once
 	until_true 60 "the wait in $2 ($1; $(cat /run/request))" in_function "$2"

@@ -114,7 +114,7 @@ insmod "$ERASABLE_KO"
 settle
 ORIGIN=/dev/erasable MOUNT=/mnt/erasable
 make_origin
-dd if=/dev/urandom of=$MOUNT/file bs=1M count=4 conv=fsync status=none
+noise $MOUNT/file 4
 block=$(block_of $MOUNT/file)
 dbdctl setup-snapshot -f 32 $ORIGIN $MOUNT/cow 0
 copy_device /dev/datto0 $SCRATCH/before.erased

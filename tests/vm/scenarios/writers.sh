@@ -17,7 +17,7 @@ load_module
 # Files that exist before the snapshot, so that writes to them are writes to blocks that it must keep.
 cd $MOUNT
 for file in whole-disk swap loop small zeroes punched trimmed; do
-	dd if=/dev/urandom of=$file bs=1M count=8 conv=fsync status=none
+	noise $file 8
 done
 mkswap -q swap 2>/dev/null || mkswap swap >/dev/null
 chmod 600 swap
