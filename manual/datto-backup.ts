@@ -1,8 +1,34 @@
 /** What datto-backup(8) says beyond the definitions in datto-backup.ts. */
 import type { ToolManual } from './manual.js';
 
+const KEYS = [
+  ['`volume`', 'The block device. Required. A path in `/dev/disk/by-uuid` stays the same after a reboot.'],
+  ['`folder`', 'The folder for its images. Required.'],
+  ['`schedule`', 'When it runs, as in `systemd.time`(7), CALENDAR EVENTS (default: `*-*-* 02:00:00`).'],
+  [
+    '`limit`',
+    'How long a run may take, such as `20h` (default: `infinity`). The next run resumes one that was stopped.',
+  ],
+  ['`metrics`', 'A file for the textfile collector of node_exporter: a name that ends with `.prom`. See METRICS.'],
+  ['`manifest`, `whole`, `restart`', '`yes` or `no`, as the options of these names. `whole = no` is `--no-whole`.'],
+  [
+    '`verify`, `sample`, `keep-previous`, `minor`, `cow-folder`, `cow-size`, `checkpoint`',
+    'What the options of these names take.',
+  ],
+] as const;
+
 export const manual: ToolManual = {
   section: 8,
+  commands: {
+    run: [
+      'It takes volume, folder and options from the file, see CONFIGURATION. Options of the command line count more than ' +
+        'the file. The result of the run is recorded for `status`.',
+    ],
+    'check-config': [
+      'Each flaw is a line on standard error, with file and line. The exit status is 22 if there is any. Volumes and folders ' +
+        'are not looked at: they may not be there now.',
+    ],
+  },
   description: [
     'Each run brings `volume.img` in the folder up to date with the volume. The first run takes a snapshot and makes a ' +
       'full backup; zeros become holes. From then on the driver tracks the volume. Each run takes the next snapshot, ' +
@@ -41,7 +67,7 @@ export const manual: ToolManual = {
     ['5', 'Blocks could not be read or written. The next run tries them again.'],
     ['16', 'Another run is in progress, or a program has the snapshot open.'],
     ['19', 'The driver is not loaded.'],
-    ['22', 'The command line is wrong, or the volume cannot be backed up now: it must be mounted.'],
+    ['22', 'The command line or a configuration is wrong, or the volume cannot be backed up now: it must be mounted.'],
     ['28', 'No space is left: in the folder for the copy, or on the volume for the COW file.'],
     [
       'other',
@@ -49,6 +75,20 @@ export const manual: ToolManual = {
     ],
   ],
   sections: [
+    {
+      title: 'CONFIGURATION',
+      blocks: [
+        'A file `/etc/dattobd/backup.d/<name>.conf` configures a backup. It has lines `key = value`. A line that begins with `#` ' +
+          'is a comment. There are no quotes: a value is the rest of its line. The name has letters, digits, and `-`, `_` or ' +
+          '`.` within.',
+        { example: ['volume = /dev/sda1', 'folder = /backup/data', 'schedule = *-*-* 02:00:00', 'verify = copied'] },
+        { terms: KEYS },
+        'Only root may own these files and their folder, and nobody else may be able to write to them. A file with an unknown ' +
+          'key, a key that is there twice or a wrong value is refused as a whole.',
+        'The units in `systemd/` of the source run each configured backup on its schedule. A generator of systemd reads the ' +
+          'files at boot and at `systemctl daemon-reload`.',
+      ],
+    },
     {
       title: 'FILES',
       blocks: [
@@ -79,7 +119,7 @@ export const manual: ToolManual = {
           'beside it.',
         '`/etc/datto/dla/reload_backup-<filesystem id>` announces the volume to the driver at boot, before it is mounted, where the boot hooks ' +
           'are installed. It is written after each transition, and removed with the device; `DATTO_SCRIPTS` names another folder.',
-        '`docs/systemd/` has a service and a timer for it.',
+        '`/etc/dattobd/backup.d/` has the configured backups. `DATTO_CONFIG` names another folder.',
       ],
     },
     {
