@@ -1,24 +1,65 @@
-/** datto-backup run and check-config: backups that are configured in files. */
+/** datto-backup run, check-config and status: backups that are configured in files. */
 import type { Command } from 'commander';
+import { Option } from 'commander';
+import type { BackupResult } from '../../host/backup/request.js';
 import { configFolder, configNames, findingLine, readConfig, requireSettings } from '../../host/config/config.js';
+import { writeMetrics } from '../../host/config/metrics.js';
+import { RunRecord } from '../../host/config/record.js';
 import { requireCalendar } from '../../host/config/timer.js';
-import { EINVAL, RefusalError } from '../../host/errors.js';
+import { EINVAL, RefusalError, SystemError } from '../../host/errors.js';
+import { duration } from '../terminal/options.js';
 import { oneLine } from '../terminal/printable.js';
 import type { Streams } from '../terminal/terminal.js';
 import { errorLine, printJson } from '../terminal/terminal.js';
 import type { RunOptions } from './options.js';
 import { addRunOptions, requestWith } from './options.js';
-import { backUp, showPlan } from './run.js';
+import type { Outcome } from './run.js';
+import { backUp, exitStatus, showPlan } from './run.js';
+import type { StatusOptions } from './status.js';
+import { showStatus } from './status.js';
 
 /** Takes what a sub-command does, to be run once the command line is read. */
 export type Choose = (run: () => number) => void;
 
-const run = (name: string, options: RunOptions, streams: Streams): number => {
-  const { request } = requireSettings(readConfig(name));
-  const wanted = requestWith(request, options);
-  if (options.dryRun) return showPlan(wanted, options, streams);
-  const { status, print } = backUp(wanted, options, streams);
-  print();
+interface ConfiguredOptions extends RunOptions {
+  readonly metrics?: string;
+}
+
+/** Why a run that came to its end is no success. */
+const shortfall = ({ differingBlocks, failedBlocks }: BackupResult): string =>
+  failedBlocks > 0 ? `${failedBlocks} errors` : differingBlocks > 0 ? `${differingBlocks} blocks differ` : '';
+
+const run = (name: string, options: ConfiguredOptions, streams: Streams): number => {
+  const settings = requireSettings(readConfig(name));
+  const request = requestWith(settings.request, options);
+  if (options.dryRun) return showPlan(request, options, streams);
+  const record = new RunRecord(name, request);
+  /** Records how it ended, for `status` and for node_exporter. */
+  const finish = (status: number, message: string, result?: BackupResult): void => {
+    const known = record.finish(status, message, result);
+    const metrics = options.metrics ?? settings.metrics;
+    if (metrics !== undefined) writeMetrics(metrics, settings, known);
+  };
+  let outcome: Outcome;
+  try {
+    outcome = backUp(request, options, streams);
+  } catch (error) {
+    try {
+      finish(exitStatus(error), errorLine(error));
+    } catch (other) {
+      // The run's own error is the one to report.
+      if (!(other instanceof RefusalError || other instanceof SystemError)) throw other;
+    }
+    throw error;
+  }
+  const { status, result } = outcome;
+  try {
+    finish(status, shortfall(result), result);
+  } catch (error) {
+    if (!(error instanceof RefusalError || error instanceof SystemError)) throw error;
+    outcome.notice(`${error.message}: the backup was made, and is not recorded`);
+  }
+  outcome.print();
   return status;
 };
 
@@ -51,8 +92,9 @@ export const addConfigured = (program: Command, streams: Streams, choose: Choose
   addRunOptions(program.command('run'))
     .description('make the backup that a file NAME.conf configures')
     .argument('<name>', 'name of the file, without .conf')
+    .option('--metrics <file>', 'write metrics for the textfile collector of node_exporter')
     .allowExcessArguments(false)
-    .action((name: string, options: RunOptions) => choose(() => run(name, options, streams)));
+    .action((name: string, options: ConfiguredOptions) => choose(() => run(name, options, streams)));
   program
     .command('check-config')
     .description('check the files that configure backups, without making any')
@@ -62,4 +104,12 @@ export const addConfigured = (program: Command, streams: Streams, choose: Choose
     .action((name: string | undefined, { json }: { json?: boolean }) =>
       choose(() => check(name, json === true, streams)),
     );
+  program
+    .command('status')
+    .description('show whether the configured backups are as they should be, for monitoring')
+    .argument('[name]', 'show this one only')
+    .addOption(new Option('--max-age <time>', 'a backup that is older is not good: 26h, 90min, 2d').argParser(duration))
+    .option('--json', 'print one JSON object on standard output')
+    .allowExcessArguments(false)
+    .action((name: string | undefined, options: StatusOptions) => choose(() => showStatus(name, options, streams)));
 };

@@ -29,11 +29,21 @@ export const requireCalendar = (path: string, schedule: string): void => {
 export interface Timer {
   readonly isActive: boolean;
   readonly next?: Date;
+  /** When it last started the service. */
+  readonly last?: Date;
 }
 
 const timeOf = (text: string | undefined): Date | undefined => {
   const [, day, time] = /(\d{4}-\d\d-\d\d) (\d\d:\d\d:\d\d) UTC$/.exec(text ?? '') ?? [];
   return day === undefined ? undefined : new Date(`${day}T${time}Z`);
+};
+
+/** Reads the properties that `systemctl show` printed. */
+export const parseTimer = (answer: string): Timer => {
+  const values = new Map(answer.split('\n').map((line) => line.split(/=(.*)/s) as [string, string | undefined]));
+  const [next, last] = ['NextElapseUSecRealtime', 'LastTriggerUSec'].map((key) => timeOf(values.get(key)));
+  const isActive = values.get('ActiveState') === 'active';
+  return { isActive, ...(next ? { next } : {}), ...(last ? { last } : {}) };
 };
 
 /**
@@ -44,17 +54,10 @@ const timeOf = (text: string | undefined): Date | undefined => {
 export const timerOf = (name: string): Timer | undefined => {
   if (!existsSync(SYSTEMD)) return undefined;
   const unit = `datto-backup@${name}.timer`;
-  const properties = '--property=ActiveState,NextElapseUSecRealtime';
+  const properties = '--property=ActiveState,NextElapseUSecRealtime,LastTriggerUSec';
   try {
     const answer = runProgram(program('systemctl'), ['show', properties, '--', unit], '', undefined, { TZ: 'UTC' });
-    const values = new Map(
-      answer
-        .toString('latin1')
-        .split('\n')
-        .map((line) => line.split(/=(.*)/s) as [string, string | undefined]),
-    );
-    const next = timeOf(values.get('NextElapseUSecRealtime'));
-    return { isActive: values.get('ActiveState') === 'active', ...(next === undefined ? {} : { next }) };
+    return parseTimer(answer.toString('latin1'));
   } catch (error) {
     if (error instanceof RefusalError || error instanceof SystemError) return undefined;
     throw error;

@@ -183,6 +183,10 @@ const makeConfigured = (): void => {
   makeMachine();
   configure();
 };
+const makeRun = (): void => {
+  makeConfigured();
+  runTool('datto-backup', ['run', 'data'], FAKES);
+};
 /** A row of what is configured in a file, which names the volume. */
 const configured = (command: string[], rest: Rest = {}): Row => ({
   ...{ tool: 'datto-backup', statuses: errnoStatuses, command, inputs: { volume: machine('origin') } },
@@ -237,6 +241,7 @@ export const rows: readonly Row[] = [
   configured(['run', '--dry-run']),
   configured(['run'], BACKUP_WRITES),
   reading(['check-config']),
+  { ...reading(['status']), prepare: makeRun },
   update(['--keep-previous'], { cow: COW, image: IMAGE }, { full: 22 }),
   update(['--no-safety-clone'], {}),
   {
