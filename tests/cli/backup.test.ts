@@ -280,6 +280,7 @@ test('the examples of datto-backup(8) work', () => {
   makeMachine();
   mkdirSync(inFolder('data'));
   const examples = manual.sections
+    .filter(({ title }) => title === 'EXAMPLES')
     .flatMap(({ blocks }) => blocks)
     .flatMap((block) => (typeof block === 'object' && 'example' in block ? block.example : []));
   const lines = examples.map((line) => line.replace('/dev/sda1', VOLUME).replace('/backup/data', inFolder('data')));
