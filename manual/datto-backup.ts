@@ -24,6 +24,10 @@ export const manual: ToolManual = {
       'It takes volume, folder and options from the file, see CONFIGURATION. Options of the command line count more than ' +
         'the file. The result of the run is recorded for `status`.',
     ],
+    end: [
+      'It destroys the device and removes its COW files and the script for the next boot. Then remove the file, or stop its ' +
+        'timer: the next run would start a new series.',
+    ],
     'check-config': [
       'Each flaw is a line on standard error, with file and line. The exit status is 22 if there is any. Volumes and folders ' +
         'are not looked at: they may not be there now.',

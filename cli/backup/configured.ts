@@ -1,4 +1,4 @@
-/** datto-backup run, check-config and status: backups that are configured in files. */
+/** datto-backup run, check-config, end and status: backups that are configured in files. */
 import type { Command } from 'commander';
 import { Option } from 'commander';
 import type { BackupResult } from '../../host/backup/request.js';
@@ -14,7 +14,7 @@ import { errorLine, printJson } from '../terminal/terminal.js';
 import type { RunOptions } from './options.js';
 import { addRunOptions, requestWith } from './options.js';
 import type { Outcome } from './run.js';
-import { backUp, exitStatus, showPlan } from './run.js';
+import { backUp, endTracking, exitStatus, showPlan } from './run.js';
 import type { StatusOptions } from './status.js';
 import { showStatus } from './status.js';
 
@@ -104,6 +104,12 @@ export const addConfigured = (program: Command, streams: Streams, choose: Choose
     .action((name: string | undefined, { json }: { json?: boolean }) =>
       choose(() => check(name, json === true, streams)),
     );
+  program
+    .command('end')
+    .description('end the tracking of a configured backup; its images stay')
+    .argument('<name>', 'name of the file, without .conf')
+    .allowExcessArguments(false)
+    .action((name: string) => choose(() => endTracking(requireSettings(readConfig(name)).request, streams)));
   program
     .command('status')
     .description('show whether the configured backups are as they should be, for monitoring')

@@ -1,10 +1,11 @@
 /** Runs a backup, prints what it does, and gives the exit status. */
-import { planBackup, runBackup } from '../../host/backup/backup.js';
+import { endBackups, planBackup, runBackup } from '../../host/backup/backup.js';
 import type { BackupRequest, BackupResult } from '../../host/backup/request.js';
 import { Driver } from '../../host/driver/driver.js';
 import type { RefusalCode } from '../../host/errors.js';
 import { EBUSY, EINVAL, EIO, ENODEV, ENOENT, ENOSPC, errnoOf, RefusalError } from '../../host/errors.js';
 import { nativeSyscalls } from '../../host/system/syscalls.js';
+import { oneLine } from '../terminal/printable.js';
 import { Progress } from '../terminal/progress.js';
 import type { Streams } from '../terminal/terminal.js';
 import { printJson } from '../terminal/terminal.js';
@@ -42,6 +43,15 @@ export const showPlan = (request: BackupRequest, { json }: RunOptions, streams: 
     streams.out(planLine(plan));
   }
   return plan.kind === 'whole' && request.whole === false ? DECISION : 0;
+};
+
+/** Ends the backups of a volume into a folder. */
+export const endTracking = ({ volume, folder }: BackupRequest, streams: Streams): number => {
+  const syscalls = nativeSyscalls();
+  const minor = endBackups({ volume, folder }, { syscalls, driver: new Driver(syscalls) });
+  const what = minor === undefined ? `nothing tracks ${volume}` : `minor ${minor} is destroyed`;
+  streams.out(`${oneLine(`${what}; the images in ${folder} stay`)}\n`);
+  return 0;
 };
 
 /** A run that came to an end, with its exit status. */

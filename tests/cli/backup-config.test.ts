@@ -1,8 +1,19 @@
 /** Backups that files configure: run and check-config, as they are shipped. */
-import { chmodSync, existsSync, rmSync, writeFileSync } from 'node:fs';
+import { chmodSync, existsSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
-import { assertGood, CONFIG, configure, FAKES, IMAGE, makeMachine, writeVolume } from './backup-scene.js';
+import {
+  assertGood,
+  CONFIG,
+  configure,
+  cowFiles,
+  device,
+  FAKES,
+  FOLDER,
+  IMAGE,
+  makeMachine,
+  writeVolume,
+} from './backup-scene.js';
 import type { Fakes, Outcome } from './tool.js';
 import { at, runTool } from './tool.js';
 
@@ -98,6 +109,23 @@ test('check-config knows a schedule that systemd does not', () => {
   const { status, stderr } = backup('check-config');
   assert.is(status, 22);
   assert.match(stderr, /'schedule' is 'Someday 25:00', expected a calendar event/);
+});
+
+test('the tracking ends with all that was there for the next run and the next boot; the image stays', () => {
+  prepare();
+  rmSync(at('scripts'), { recursive: true, force: true });
+  run();
+  assert.is(readdirSync(at('scripts')).length, 1);
+  assert.equal(backup('end', 'data'), {
+    status: 0,
+    stdout: `minor 7 is destroyed; the images in ${FOLDER} stay\n`,
+    stderr: '',
+  });
+  assert.equal([device(), readdirSync(at('scripts')), cowFiles()], [undefined, [], []]);
+  assert.ok(existsSync(IMAGE));
+  assert.match(backup('end', 'data').stdout, /^nothing tracks \/dev\/fake-origin; /);
+  assert.match(run().stdout, /^full copy of /);
+  assertGood();
 });
 
 test('options before the sub-command are refused, and a block device of such a name has a path', () => {

@@ -321,6 +321,23 @@ test('a script says how to take tracking up after a reboot, as of each transitio
   assertGood();
 });
 
+test('the script is right again, or gone, as soon as a run has begun', () => {
+  makeMachine();
+  rmSync(at('scripts'), { recursive: true });
+  backUp();
+  const [script = ''] = readdirSync(at('scripts'));
+  const right = readFileSync(at(`scripts/${script}`), 'utf8');
+  writeFileSync(at(`scripts/${script}`), 'dbdctl reload-snapshot /dev/old /.cow 7\n');
+  assert.is(backup(['--cow-folder', at('')]).status, 22);
+  assert.is(readFileSync(at(`scripts/${script}`), 'utf8'), right);
+  // Tracking was ended by hand.
+  rmSync(machine('device'));
+  assert.is(backup(['--no-whole']).status, 4);
+  assert.equal(readdirSync(at('scripts')), []);
+  backUp();
+  assert.equal(readdirSync(at('scripts')), [script]);
+});
+
 test('a device that was not taken up after a reboot, or failed while it noted changes, is done without', () => {
   for (const state of [4, 5, 2]) {
     writeVolume([8]);

@@ -240,6 +240,7 @@ export const rows: readonly Row[] = [
   backup(['--keep-previous', 'undo'], makeChanges, BACKUP_WRITES),
   configured(['run', '--dry-run']),
   configured(['run'], BACKUP_WRITES),
+  configured(['end']),
   reading(['check-config']),
   { ...reading(['status']), prepare: makeRun },
   update(['--keep-previous'], { cow: COW, image: IMAGE }, { full: 22 }),
