@@ -4,7 +4,11 @@ import type { ToolManual } from './manual.js';
 const KEYS = [
   ['`volume`', 'The block device. Required. A path in `/dev/disk/by-uuid` stays the same after a reboot.'],
   ['`folder`', 'The folder for its images. Required.'],
-  ['`schedule`', 'When it runs, as in `systemd.time`(7), CALENDAR EVENTS (default: `*-*-* 02:00:00`).'],
+  [
+    '`schedule`',
+    'When it runs, as in `systemd.time`(7), CALENDAR EVENTS (default: `*-*-* 02:00:00`). It begins up to half an hour later, ' +
+      'so that not all machines begin at once.',
+  ],
   [
     '`limit`',
     'How long a run may take, such as `20h` (default: `infinity`). The next run resumes one that was stopped.',
