@@ -7,7 +7,9 @@ config=/etc/dattobd/backup.d/data.conf
 
 make_scratch
 mkdir -m 0700 $folder
-make_origin
+small=()
+[ "$FS" = ext4 ] || small=(--unsupported)	# mkfs.xfs means the size
+make_origin "${small[@]}"
 load_module
 dd if=/dev/urandom of=$MOUNT/some bs=1M count=8 conv=fsync status=none
 umount $SCRATCH	# the service has it mounted
