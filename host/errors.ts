@@ -106,6 +106,10 @@ export type RefusalCode =
   | 'WHOLE_COPY_NEEDED'
   /** A required file is a link, not a regular file, or owned by another user. */
   | 'FILE_UNSAFE'
+  /** A configuration file is wrong. */
+  | 'CONFIG_WRONG'
+  /** There is no such configuration. */
+  | 'CONFIG_MISSING'
   /** The core is not the one that this program was built for. */
   | 'CORE_MISMATCH';
 

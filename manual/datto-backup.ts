@@ -1,8 +1,50 @@
 /** What datto-backup(8) says beyond the definitions in datto-backup.ts. */
 import type { ToolManual } from './manual.js';
 
+const KEYS = [
+  ['`volume`', 'The block device. Required. A path in `/dev/disk/by-uuid` stays the same after a reboot.'],
+  ['`folder`', 'The folder for its images. Required.'],
+  [
+    '`schedule`',
+    'When it runs, as in `systemd.time`(7), CALENDAR EVENTS (default: `*-*-* 02:00:00`). It begins up to half an hour later, ' +
+      'so that not all machines begin at once.',
+  ],
+  [
+    '`limit`',
+    'How long a run may take, such as `20h` (default: `infinity`). The next run resumes one that was stopped.',
+  ],
+  ['`metrics`', 'A file for the textfile collector of node_exporter: a name that ends with `.prom`. See METRICS.'],
+  ['`manifest`, `whole`, `restart`', '`yes` or `no`, as the options of these names. `whole = no` is `--no-whole`.'],
+  [
+    '`verify`, `sample`, `keep-previous`, `minor`, `cow-folder`, `cow-size`, `checkpoint`',
+    'What the options of these names take.',
+  ],
+] as const;
+
 export const manual: ToolManual = {
   section: 8,
+  commands: {
+    run: [
+      'It takes volume, folder and options from the file, see CONFIGURATION. Options of the command line count more than ' +
+        'the file. The result of the run is recorded for `status`.',
+    ],
+    end: [
+      'It destroys the device and removes its COW files and the script for the next boot. Then remove the file, or stop its ' +
+        'timer: the next run would start a new series.',
+    ],
+    'check-config': [
+      'Each flaw is a line on standard error, with file and line. The exit status is 22 if there is any. Volumes and folders ' +
+        'are not looked at: they may not be there now.',
+    ],
+    status: [
+      'A backup is `good` if its last run succeeded and its image is still what that run made. With `--max-age`, its snapshot ' +
+        'must not be older. Without it, its timer must be active, where systemd runs. It is `bad` if something is known ' +
+        'to be wrong: a run failed, was killed or did not take place, or the image was changed. Else it is `unknown`: it ' +
+        'never ran, its file is wrong, its folder is not there.',
+      'The exit status is 0 if all are good, 1 if one is bad, and 2 if one is unknown or none is configured. Run it as ' +
+        'root: other users cannot look at images.',
+    ],
+  },
   description: [
     'Each run brings `volume.img` in the folder up to date with the volume. The first run takes a snapshot and makes a ' +
       'full backup; zeros become holes. From then on the driver tracks the volume. Each run takes the next snapshot, ' +
@@ -39,9 +81,10 @@ export const manual: ToolManual = {
         '`--no-whole` was given. A line on standard error names the case and the remedy.',
     ],
     ['5', 'Blocks could not be read or written. The next run tries them again.'],
+    ['1, 2', 'Of `status` only: a backup is bad; one is unknown, or there is none.'],
     ['16', 'Another run is in progress, or a program has the snapshot open.'],
     ['19', 'The driver is not loaded.'],
-    ['22', 'The command line is wrong, or the volume cannot be backed up now: it must be mounted.'],
+    ['22', 'The command line or a configuration is wrong, or the volume cannot be backed up now: it must be mounted.'],
     ['28', 'No space is left: in the folder for the copy, or on the volume for the COW file.'],
     [
       'other',
@@ -49,6 +92,38 @@ export const manual: ToolManual = {
     ],
   ],
   sections: [
+    {
+      title: 'CONFIGURATION',
+      blocks: [
+        'A file `/etc/dattobd/backup.d/<name>.conf` configures a backup. It has lines `key = value`. A line that begins with `#` ' +
+          'is a comment. There are no quotes: a value is the rest of its line. The name has letters, digits, and `-`, `_` or ' +
+          '`.` within.',
+        { example: ['volume = /dev/sda1', 'folder = /backup/data', 'schedule = *-*-* 02:00:00', 'verify = copied'] },
+        { terms: KEYS },
+        'Only root may own these files and their folder, and nobody else may be able to write to them. A file with an unknown ' +
+          'key, a key that is there twice or a wrong value is refused as a whole.',
+        'The units in `systemd/` of the source run each configured backup on its schedule. A generator of systemd reads the ' +
+          'files at boot and at `systemctl daemon-reload`.',
+      ],
+    },
+    {
+      title: 'METRICS',
+      blocks: [
+        '`run` writes them to the file of `--metrics`, or of the key `metrics`, at its end, by renaming a new file. Each has the ' +
+          'labels `volume` and `target`, which is the folder. What is not known is left out.',
+        {
+          terms: [
+            ['`dattobd_backup_last_success_timestamp_seconds`', 'Time of the snapshot that the image is.'],
+            ['`dattobd_backup_duration_seconds`, `dattobd_backup_copied_bytes`', 'Of the last run that succeeded.'],
+            ['`dattobd_backup_status`', 'Exit status of the last run.'],
+            [
+              '`dattobd_device_state`, `dattobd_changed_blocks`, `dattobd_cow_size_bytes`',
+              'Of the device that tracks the volume, as in `/proc/datto-info`.',
+            ],
+          ],
+        },
+      ],
+    },
     {
       title: 'FILES',
       blocks: [
@@ -79,7 +154,10 @@ export const manual: ToolManual = {
           'beside it.',
         '`/etc/datto/dla/reload_backup-<filesystem id>` announces the volume to the driver at boot, before it is mounted, where the boot hooks ' +
           'are installed. It is written after each transition, and removed with the device; `DATTO_SCRIPTS` names another folder.',
-        '`docs/systemd/` has a service and a timer for it.',
+        '`/etc/dattobd/backup.d/` has the configured backups. `DATTO_CONFIG` names another folder.',
+        '`/var/lib/dattobd/backup/<name>.json` records the last run of each, and the last that succeeded. `DATTO_STATE` names another ' +
+          'folder than `/var/lib/dattobd`.',
+        '`/etc/dattobd/on-failure` is a program of the administrator. The units run it with the name of a backup that failed.',
       ],
     },
     {

@@ -1,7 +1,7 @@
 /** Pages of the manual as roff, for man(7). */
 import type { Command, Option } from 'commander';
 import type { Block, Section, ToolManual, TopicManual } from '../manual/manual.js';
-import { commandsOf, optionsOf, synopsisOf } from './tool-programs.js';
+import { commandsOf, hasOwnOperands, optionsOf, synopsisOf } from './tool-programs.js';
 
 const VOLUMES = { 1: 'User Commands', 3: 'Library Functions', 5: 'File Formats', 8: 'System Administration' } as const;
 
@@ -153,7 +153,8 @@ const synopsis = (program: Command): string[] => {
       .split('\n')
       .flatMap((line) => way(words, line.trim().replace(`${words} `, '')));
   const subs = commandsOf(program);
-  return subs.length === 0 ? ways(program, name) : subs.flatMap((sub) => ways(sub, `${name} ${sub.name()}`));
+  const own = subs.length === 0 || hasOwnOperands(program) ? ways(program, name) : [];
+  return [...own, ...subs.flatMap((sub) => ways(sub, `${name} ${sub.name()}`))];
 };
 
 const page = (name: string, about: string, level: ToolManual['section'], lines: readonly string[]): string =>

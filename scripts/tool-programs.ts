@@ -32,3 +32,6 @@ export const synopsisOf = (command: Command): string => {
 /** Names of what a command takes besides options. */
 export const operandsOf = (command: Command): string[] =>
   [...synopsisOf(command).matchAll(/\[[^\]]*\]|<([^>]+)>/g)].flatMap(([, name]) => (name === undefined ? [] : [name]));
+
+/** A tool with sub-commands that takes operands of its own too. */
+export const hasOwnOperands = (program: Command): boolean => program.registeredArguments.length > 0;

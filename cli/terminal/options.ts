@@ -52,6 +52,15 @@ export const size = (text: string): number => {
   throw new InvalidArgumentError('expected bytes, a multiple of 512, or a number with K, M, G or T');
 };
 
+const SECONDS: Readonly<Record<string, number>> = { s: 1, min: 60, h: 3600, d: 86_400 };
+
+/** A time, in seconds. */
+export const duration = (text: string): number => {
+  const [, number, unit = ''] = /^(\d{1,9})(s|min|h|d)$/.exec(text) ?? [];
+  if (number !== undefined) return Number(number) * (SECONDS[unit] ?? 0);
+  throw new InvalidArgumentError('expected a number and s, min, h or d, such as 26h');
+};
+
 /** A value of an option that may be repeated, added to those before it. */
 export const repeated = (value: string, values: readonly string[] = []): string[] => [...values, value];
 

@@ -1,11 +1,16 @@
 /** Backs a volume up into a folder: a full copy the first time, then what changed; from wherever the last run ended. */
 import { RefusalError } from '../errors.js';
+import { readState } from '../image/state.js';
+import { removeFile } from '../system/safe-files.js';
 import { requireFolder, requireVolume } from './checks.js';
+import { closedCowFiles } from './cow-files.js';
 import type { Names } from './folder.js';
 import { namesIn, newMemory, readMemory, requireOwnFiles, withLock } from './folder.js';
+import { keepReloadScript } from './reload-script.js';
 import type { BackupContext, BackupEvents, BackupPlan, BackupRequest, BackupResult } from './request.js';
 import type { Place } from './run.js';
 import { Run } from './run.js';
+import { Tracking } from './tracking.js';
 import type { Volume } from './volume.js';
 import { lookAtVolume } from './volume.js';
 
@@ -62,5 +67,30 @@ export const runBackup = (request: BackupRequest, context: BackupContext, given:
       events.onNotice?.(error.message);
       return attempt();
     }
+  });
+};
+
+/**
+ * Ends the backups of a volume into a folder: destroys the device, and removes what is there for the next run and the next
+ * boot. The images stay.
+ *
+ * @returns the device's minor; undefined if nothing tracked the volume
+ * @throws what runBackup() throws before it changes something
+ */
+export const endBackups = (
+  request: Pick<BackupRequest, 'volume' | 'folder'>,
+  context: BackupContext,
+): number | undefined => {
+  const volume = lookAtVolume(request.volume, context.syscalls);
+  requireFolder(request.folder, volume);
+  const names = namesIn(request.folder);
+  return withLock(names, context.syscalls, () => {
+    const { memory, mountPoint } = place(volume, names);
+    const tracking = new Tracking(context.driver, volume);
+    const device = tracking.find(memory, readState(`${names.image}.datto-state`)?.series);
+    if (device) tracking.destroy(device.minor);
+    keepReloadScript(volume, undefined);
+    for (const path of closedCowFiles(memory, mountPoint, undefined)) removeFile(path);
+    return device?.minor;
   });
 };

@@ -75,7 +75,10 @@ export class Run {
     this.#recover();
     // The image is written in place: check it before a snapshot is taken for it.
     lookAtOwn(this.#names.image, 'r+');
-    const finished = this.#finishInterrupted(this.#healthyDevice());
+    const healthy = this.#healthyDevice();
+    // Tracking may have been ended by hand, or the last run before it had written the script.
+    this.#keepScript();
+    const finished = this.#finishInterrupted(healthy);
     if (finished && !isGood(finished)) return finished;
 
     const device = this.#device();

@@ -14,8 +14,9 @@ const OUTPUT_MAX = 1024 * 1024 * 1024;
 const NEWLINE = 0x0a;
 
 /** Folders of the administrator's programs, which are not on every user's PATH. */
-const environment = (): NodeJS.ProcessEnv => ({
+const environment = (variables: Readonly<Record<string, string>>): NodeJS.ProcessEnv => ({
   ...process.env,
+  ...variables,
   PATH: [process.env.PATH, '/usr/sbin', '/sbin'].filter(Boolean).join(delimiter),
   LC_ALL: 'C',
 });
@@ -31,16 +32,23 @@ const failed = (name: string, how: string, said = ''): RefusalError =>
  *
  * @param input what it reads from standard input; bytes as latin1
  * @param folder where it runs; that of this process if left out
+ * @param variables what is added to its environment
  * @returns what it printed
  * @throws RefusalError PROGRAM_MISSING, PROGRAM_FAILED
  */
-export const runProgram = (program: Program, args: readonly string[], input: string, folder?: string): Buffer => {
+export const runProgram = (
+  program: Program,
+  args: readonly string[],
+  input: string,
+  folder?: string,
+  variables: Readonly<Record<string, string>> = {},
+): Buffer => {
   const { name } = program;
   const result = spawnSync(name, args, {
     ...(folder === undefined ? {} : { cwd: folder }),
     input: Buffer.from(input, 'latin1'),
     maxBuffer: OUTPUT_MAX,
-    env: environment(),
+    env: environment(variables),
   });
   const { error } = result;
   if (error && errnoOf(error) === ENOENT) {

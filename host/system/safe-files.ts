@@ -86,6 +86,12 @@ export const isOwnFile = (path: string): boolean => {
   return stat?.isFile() === true && isTrusted(stat.uid) && stat.nlink === 1n;
 };
 
+/** Throws a RefusalError FILE_UNSAFE if users other than the owner can change a file or a folder. */
+export const requireUnshared = (stat: BigIntStats, path: string): void => {
+  if ((stat.mode & OTHERS_WRITE) !== 0n)
+    throw unsafe(path, 'can be written to by others', 'only root to; hint: chmod go-w');
+};
+
 /**
  * Makes sure that only root or the caller can change what is in a folder, if it exists.
  *
@@ -96,7 +102,7 @@ export const requireOwnFolder = (path: string): void => {
   if (!stat) return;
   if (!stat.isDirectory()) throw unsafe(path, `is ${kindOf(stat)}`, 'a folder');
   if (!isTrusted(stat.uid)) throw unsafe(path, `belongs to user ${stat.uid}`, 'root');
-  if ((stat.mode & OTHERS_WRITE) !== 0n) throw unsafe(path, 'can be written to by others', 'only root to');
+  requireUnshared(stat, path);
 };
 
 const requireUsable = (stat: BigIntStats, path: string, access: Access): void => {
@@ -151,10 +157,14 @@ export const openOwn = (path: string, access: Access, call = 'open'): OpenFile =
 /**
  * Reads a small file that is relied on.
  *
+ * @param check a further condition; throws if it does not hold
  * @returns undefined if there is none
  * @throws RefusalError FILE_UNSAFE; SystemError
  */
-export const readOwn = (path: string): string | undefined => {
+export const readOwn = (
+  path: string,
+  check: (stat: BigIntStats, path: string) => void = () => undefined,
+): string | undefined => {
   let file: OpenFile;
   try {
     file = openOwn(path, 'r', 'read');
@@ -163,7 +173,9 @@ export const readOwn = (path: string): string | undefined => {
     throw error;
   }
   try {
-    const { size } = file.stat();
+    const stat = file.stat();
+    const { size } = stat;
+    check(stat, path);
     if (size > TEXT_MAX) throw unsafe(path, `has ${size} bytes`, `up to ${TEXT_MAX}`);
     return withErrno('read', path, () => readFileSync(file.fd, 'utf8'));
   } finally {

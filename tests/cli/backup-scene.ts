@@ -68,6 +68,18 @@ export const backUp = (options: readonly string[] = [], fakes: Fakes = {}): Outc
   return outcome;
 };
 
+/** A configured backup by the name `data`. */
+export const CONFIG = at('etc/backup.d/data.conf');
+
+/** What is known of its runs. */
+export const RECORD = at('state/backup/data.json');
+
+/** Configures the backup of the volume, or of something else, into the folder. */
+export const configure = (more = '', volume = VOLUME): void => {
+  mkdirSync(at('etc/backup.d'), { recursive: true });
+  writeFileSync(CONFIG, `volume = ${volume}\nfolder = ${FOLDER}\n${more}`, { mode: 0o644 });
+};
+
 export interface FakeDevice {
   readonly state: number;
   readonly error: number;

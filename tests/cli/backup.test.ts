@@ -280,6 +280,7 @@ test('the examples of datto-backup(8) work', () => {
   makeMachine();
   mkdirSync(inFolder('data'));
   const examples = manual.sections
+    .filter(({ title }) => title === 'EXAMPLES')
     .flatMap(({ blocks }) => blocks)
     .flatMap((block) => (typeof block === 'object' && 'example' in block ? block.example : []));
   const lines = examples.map((line) => line.replace('/dev/sda1', VOLUME).replace('/backup/data', inFolder('data')));
@@ -318,6 +319,23 @@ test('a script says how to take tracking up after a reboot, as of each transitio
   backUp();
   assert.ok(text().endsWith(says('reload-incremental')), text());
   assertGood();
+});
+
+test('the script is right again, or gone, as soon as a run has begun', () => {
+  makeMachine();
+  rmSync(at('scripts'), { recursive: true });
+  backUp();
+  const [script = ''] = readdirSync(at('scripts'));
+  const right = readFileSync(at(`scripts/${script}`), 'utf8');
+  writeFileSync(at(`scripts/${script}`), 'dbdctl reload-snapshot /dev/old /.cow 7\n');
+  assert.is(backup(['--cow-folder', at('')]).status, 22);
+  assert.is(readFileSync(at(`scripts/${script}`), 'utf8'), right);
+  // Tracking was ended by hand.
+  rmSync(machine('device'));
+  assert.is(backup(['--no-whole']).status, 4);
+  assert.equal(readdirSync(at('scripts')), []);
+  backUp();
+  assert.equal(readdirSync(at('scripts')), [script]);
 });
 
 test('a device that was not taken up after a reboot, or failed while it noted changes, is done without', () => {

@@ -4,7 +4,18 @@ import { mkdirSync, readdirSync, readFileSync, rmSync, truncateSync, writeFileSy
 import { SUB_COMMANDS } from '../../cli/dbdctl-commands.js';
 import { makeCowFile } from '../host/cow-maker.js';
 import { makeIncremental, makeScene, randomBlocks } from '../host/inspect/golden.js';
-import { assertGood, backUp, FAKES, FOLDER, machine, makeMachine, VOLUME, writeVolume } from './backup-scene.js';
+import {
+  assertGood,
+  backUp,
+  CONFIG,
+  configure,
+  FAKES,
+  FOLDER,
+  machine,
+  makeMachine,
+  VOLUME,
+  writeVolume,
+} from './backup-scene.js';
 import type { Fakes, Tool } from './tool.js';
 import { at, folder, runTool } from './tool.js';
 import { COW, IMAGE, INFO, makeScene as makeUpdateScene, SNAP, SNAPSHOT } from './update-scene.js';
@@ -168,6 +179,30 @@ const makeChanges = (): void => {
   writeVolume([5, 6, 700]);
 };
 
+const makeConfigured = (): void => {
+  makeMachine();
+  configure();
+};
+const makeRun = (): void => {
+  makeConfigured();
+  runTool('datto-backup', ['run', 'data'], FAKES);
+};
+/** A row of what is configured in a file, which names the volume. */
+const configured = (command: string[], rest: Rest = {}): Row => ({
+  ...{ tool: 'datto-backup', statuses: errnoStatuses, command, inputs: { volume: machine('origin') } },
+  prepare: makeConfigured,
+  run: ({ volume = '' }) => {
+    configure('', volume === machine('origin') ? VOLUME : volume);
+    return { args: ['data'], fakes: FAKES };
+  },
+  ...rest,
+});
+/** A row that reads configurations only. */
+const reading = (command: string[]): Row => ({
+  ...configured(command, { opens: CONFIG }),
+  ...{ inputs: {}, run: () => ({ args: [], fakes: FAKES }) },
+});
+
 const all = (inputs: Readonly<Record<string, string>>): string[] => Object.values(inputs);
 /** The image tells the origin's size, and is not read. */
 const SIZE_ONLY: Rest = { expects: { base: { badDisk: undefined } } };
@@ -203,6 +238,11 @@ export const rows: readonly Row[] = [
   backup(['--dry-run'], makeMachine),
   backup(['--checkpoint', '1'], makeMachine, BACKUP_WRITES),
   backup(['--keep-previous', 'undo'], makeChanges, BACKUP_WRITES),
+  configured(['run', '--dry-run']),
+  configured(['run'], BACKUP_WRITES),
+  configured(['end']),
+  reading(['check-config']),
+  { ...reading(['status']), prepare: makeRun },
   update(['--keep-previous'], { cow: COW, image: IMAGE }, { full: 22 }),
   update(['--no-safety-clone'], {}),
   {

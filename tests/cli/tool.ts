@@ -39,6 +39,8 @@ const common = (preloaded: readonly string[]): Record<string, string | undefined
   PATH: process.env.PATH,
   LD_PRELOAD: preloaded.join(' '),
   DATTO_SCRIPTS: at('scripts'),
+  DATTO_CONFIG: at('etc/backup.d'),
+  DATTO_STATE: at('state'),
 });
 const preloadedFor = (fakes: Fakes): string[] =>
   fakes.FAKE_MACHINE === undefined ? libraries : [statefulDriver, ...libraries];

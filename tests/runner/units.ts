@@ -4,10 +4,10 @@ import { join, relative } from 'node:path';
 import { runCommand } from './command.js';
 import type { Task, Verdict } from './task.js';
 
-const FOLDERS = ['core', 'kmod', 'host', 'lib', 'cli', 'boot', 'vm', 'runner', 'scripts', 'model', 'bench'];
+const FOLDERS = ['core', 'kmod', 'host', 'lib', 'cli', 'boot', 'systemd', 'vm', 'runner', 'scripts', 'model', 'bench'];
 /** Files that take longer than a few seconds on the reference machine. */
 const SECONDS: Readonly<Record<string, number>> = {
-  'cli/conformance': 70,
+  'cli/conformance': 100,
   'runner/machines': 50,
   'core/random': 36,
   'model/model': 30,
@@ -16,6 +16,8 @@ const SECONDS: Readonly<Record<string, number>> = {
   'cli/backup-ends': 22,
   'cli/update-state': 21,
   'kmod/structures': 15,
+  'cli/backup-status': 12,
+  'systemd/units': 10,
   'cli/backup': 9,
   'cli/dbdctl': 9,
 };

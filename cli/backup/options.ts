@@ -1,0 +1,95 @@
+/** The options of a backup, and the request that they make. */
+import type { Command } from 'commander';
+import { Option } from 'commander';
+import type { BackupRequest } from '../../host/backup/request.js';
+import { MIB_BYTES } from '../../host/layout.js';
+import { addCheckpoint, count } from '../terminal/options.js';
+
+/** Options of each run, however the rest is configured. */
+export interface RunOptions {
+  readonly dryRun?: boolean;
+  readonly json?: boolean;
+  readonly progress?: boolean;
+  readonly whole?: boolean;
+  readonly restart?: boolean;
+}
+
+export interface Options extends RunOptions {
+  readonly keepPrevious: NonNullable<BackupRequest['keepPrevious']>;
+  readonly verify: NonNullable<BackupRequest['verify']>;
+  readonly sample: number;
+  readonly manifest?: boolean;
+  readonly minor?: number;
+  readonly cowFolder?: string;
+  readonly cowSize: number;
+  readonly checkpoint?: number;
+}
+
+export const addRunOptions = (command: Command): Command =>
+  command
+    .option('-n, --dry-run', 'show what would be done, change nothing')
+    .option('--json', 'print one JSON object on standard output')
+    .option('--progress', 'show progress even without a terminal')
+    .option('--no-progress', 'do not show progress on a terminal')
+    .option('--whole', 'make a full copy even if an incremental backup is possible')
+    .option('--no-whole', 'exit with status 4 if a full copy is needed')
+    .option('--restart', "destroy the folder's device if it has failed, and start a new series with a full backup");
+
+/** Adds what a configuration has as keys of the same names. */
+export const addRequestOptions = (command: Command): Command =>
+  addCheckpoint(
+    command
+      .addOption(
+        new Option(
+          '--keep-previous <how>',
+          'keep the previous image: clone, where files can be cloned; undo, an undo log where they cannot',
+        )
+          .choices(['clone', 'undo', 'nothing'])
+          .default('clone'),
+      )
+      .addOption(
+        new Option(
+          '--verify <what>',
+          'compare the image with the snapshot: copied blocks and a sample of the others, or all',
+        )
+          .choices(['copied', 'all', 'nothing'])
+          .default('copied'),
+      )
+      .addOption(new Option('--sample <blocks>', 'number of other blocks to compare').argParser(count).default(1000))
+      .option('--manifest', 'create a manifest if the image has none (see datto-verify)')
+      .addOption(
+        new Option('--minor <number>', 'minor of a new series, N of /dev/dattoN (default: the lowest free)').argParser(
+          count,
+        ),
+      )
+      .option('--cow-folder <folder>', 'folder for COW files, on the volume (default: the root of the volume)')
+      .addOption(
+        new Option('--cow-size <MiB>', 'size of the COW file in MiB; 0 for a tenth of the volume')
+          .argParser(count)
+          .default(0),
+      ),
+    'note',
+  );
+
+/** The request of a command line. */
+export const requestOf = ([volume = '', folder = '']: readonly string[], options: Options): BackupRequest => ({
+  volume,
+  folder,
+  ...(options.whole === undefined ? {} : { whole: options.whole }),
+  restart: options.restart === true,
+  keepPrevious: options.keepPrevious,
+  verify: options.verify,
+  sample: options.sample,
+  manifest: options.manifest === true,
+  ...(options.minor === undefined ? {} : { minor: options.minor }),
+  ...(options.cowFolder === undefined ? {} : { cowFolder: options.cowFolder }),
+  cowMib: options.cowSize,
+  ...(options.checkpoint === undefined ? {} : { checkpointBytes: options.checkpoint * MIB_BYTES }),
+});
+
+/** A configured request, with what the command line of one run adds. */
+export const requestWith = (configured: BackupRequest, { whole, restart }: RunOptions): BackupRequest => ({
+  ...configured,
+  ...(whole === undefined ? {} : { whole }),
+  ...(restart === undefined ? {} : { restart }),
+});

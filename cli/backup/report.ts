@@ -1,0 +1,108 @@
+/** What a run of datto-backup prints: lines, or one object of JSON. */
+import type { BackupEvents, BackupPlan, BackupResult } from '../../host/backup/request.js';
+import { isGood } from '../../host/backup/request.js';
+import type { CopyFailure } from '../../host/copy/copy.js';
+import type { BlockRun } from '../../host/cow/runs.js';
+import { errnoText } from '../../host/errors.js';
+import { oneLine } from '../terminal/printable.js';
+import type { Progress } from '../terminal/progress.js';
+import { humanBytes } from '../terminal/status-table.js';
+import type { Streams } from '../terminal/terminal.js';
+
+export const note = (text: string): string => `datto-backup: ${oneLine(text)}\n`;
+
+const failureLine = ({ call, subject, offset, bytes, errno }: CopyFailure): string =>
+  note(`cannot ${call} ${subject} at offset ${offset}, ${bytes} bytes: ${errnoText(errno)}`);
+
+/** Differences that are printed one by one; further ones are only counted. */
+const DIFFERENCES_SHOWN = 20;
+
+const differenceLine = ({ start, count: blocks }: BlockRun, listed: boolean): string => {
+  const where = blocks === 1 ? `block ${start} differs` : `blocks ${start} to ${start + blocks - 1} differ`;
+  return note(`${where} from the snapshot, though ${listed ? 'copied' : 'not listed as changed'}`);
+};
+
+export const planLine = ({ kind, reason, bytes }: BackupPlan): string =>
+  kind === 'whole'
+    ? `full copy of ${humanBytes(BigInt(bytes))}: ${reason}\n`
+    : `incremental, ${humanBytes(BigInt(bytes))} have changed\n`;
+
+export const planJson = (plan: BackupPlan): unknown => ({
+  dry_run: true,
+  kind: plan.kind,
+  reason: plan.reason,
+  finish_first: plan.finishFirst,
+  image: plan.image,
+  volume_bytes: plan.volumeBytes,
+  bytes: plan.bytes,
+});
+
+export interface Troubles {
+  readonly failures: CopyFailure[];
+  readonly differences: Array<BlockRun & { readonly listed: boolean }>;
+  readonly notices: string[];
+}
+
+export const resultJson = (result: BackupResult, troubles: Troubles): unknown => ({
+  dry_run: false,
+  kind: result.kind,
+  reason: result.reason,
+  finished: result.finished,
+  image: result.image,
+  minor: result.minor,
+  volume_bytes: result.volumeBytes,
+  series: result.series,
+  sequence: result.sequence,
+  time: result.time.toISOString(),
+  copied_bytes: result.copiedBytes,
+  punched_bytes: result.punchedBytes,
+  failed_blocks: result.failedBlocks,
+  compared_blocks: result.comparedBlocks,
+  differing_blocks: result.differingBlocks,
+  previous: result.previous,
+  root: result.root,
+  ...troubles,
+});
+
+export const resultLines = (result: BackupResult, volume: string): string => {
+  const { image, sequence, series, time, copiedBytes, punchedBytes, comparedBlocks, differingBlocks, failedBlocks } =
+    result;
+  const zeros = punchedBytes > 0 ? `, ${humanBytes(BigInt(punchedBytes))} of it zeros` : '';
+  const counts = `${humanBytes(BigInt(copiedBytes))} copied${zeros}, ${comparedBlocks} blocks compared`;
+  if (!isGood(result))
+    return `${oneLine(image)} is not a snapshot: ${counts}, ${failedBlocks} errors, ${differingBlocks} differ\n`;
+  const lines = [`${image} is ${volume} as of ${time.toISOString()}, snapshot ${sequence} of series ${series}`, counts];
+  if (result.previous !== undefined) lines.push(`previous image kept: ${result.previous}`);
+  if (result.root !== undefined) lines.push(`root ${result.root}`);
+  return `${lines.map(oneLine).join('\n')}\n`;
+};
+
+export const eventsFor = (streams: Streams, json: boolean, progress: Progress, troubles: Troubles): BackupEvents => {
+  const warn = (text: string): void => {
+    progress.clear();
+    streams.err(text);
+  };
+  const print = (text: string): void => {
+    progress.clear();
+    if (!json) streams.out(text);
+  };
+  return {
+    onPlan: (plan) => print(planLine(plan)),
+    onStep: (text) => print(`${oneLine(text)}\n`),
+    onProgress: (done, total) => progress.update(done, total),
+    onNotice: (text) => {
+      troubles.notices.push(text);
+      warn(note(text));
+    },
+    onFailure: (failure) => {
+      troubles.failures.push(failure);
+      if (troubles.failures.length <= DIFFERENCES_SHOWN) warn(failureLine(failure));
+    },
+    onDifference: (run, listed) => {
+      troubles.differences.push({ ...run, listed });
+      const shown = troubles.differences.length;
+      if (shown <= DIFFERENCES_SHOWN) warn(differenceLine(run, listed));
+      if (shown === DIFFERENCES_SHOWN) warn(note('further differences are only counted'));
+    },
+  };
+};

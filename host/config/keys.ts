@@ -1,0 +1,123 @@
+/** The keys of a backup's configuration. Those that datto-backup has as long options have the same words. */
+import type { BackupRequest } from '../backup/request.js';
+import { MIB_BYTES } from '../layout.js';
+import { nearest } from './nearest.js';
+
+/** What a configuration says. */
+export interface Settings {
+  readonly request: BackupRequest;
+  /** When it runs, as systemd.time(7) has it for OnCalendar=. */
+  readonly schedule: string;
+  /** How long a run may take, a time span of systemd.time(7). */
+  readonly limit: string;
+  /** File for node_exporter. */
+  readonly metrics?: string;
+}
+
+export const DEFAULT_SCHEDULE = '*-*-* 02:00:00';
+export const DEFAULT_LIMIT = 'infinity';
+
+/** A value, or what was expected instead. */
+type Read<T> = (text: string) => { readonly value: T } | { readonly expected: string };
+
+const U32_MAX = 0xffffffff;
+
+const count: Read<number> = (text) => {
+  const value = /^\d{1,10}$/.test(text) ? Number(text) : NaN;
+  return value <= U32_MAX ? { value } : { expected: `digits, at most ${U32_MAX}` };
+};
+
+const path: Read<string> = (text) => {
+  const expected = 'an absolute path, such as /backup/data';
+  if (/^[a-z][a-z0-9+.-]*:\/\//i.test(text)) return { expected: `${expected}: this version has no other targets` };
+  return text.startsWith('/') ? { value: text } : { expected };
+};
+
+const textFile: Read<string> = (text) =>
+  text.startsWith('/') && text.endsWith('.prom')
+    ? { value: text }
+    : { expected: 'an absolute path that ends with .prom, as node_exporter demands' };
+
+const isOn: Read<boolean> = (text) =>
+  text === 'yes' || text === 'no' ? { value: text === 'yes' } : { expected: 'yes or no' };
+
+const oneOf =
+  <T extends string>(...words: readonly T[]): Read<T> =>
+  (text) => {
+    const value = words.find((word) => word === text);
+    if (value !== undefined) return { value };
+    const meant = nearest(text, words);
+    return { expected: `one of ${words.join(', ')}${meant === undefined ? '' : `; hint: did you mean '${meant}'?`}` };
+  };
+
+/** systemd has the last word on it; this keeps out what could never be one. */
+const calendar: Read<string> = (text) =>
+  /^[A-Za-z0-9 *:,./~_+-]{1,200}$/.test(text)
+    ? { value: text }
+    : { expected: 'a calendar event of systemd.time(7), such as Mon..Fri 02:00' };
+
+const SPAN =
+  /^(infinity|(\d+(\.\d+)? ?(us|ms|s|sec|second|seconds|m|min|minute|minutes|h|hr|hour|hours|d|day|days|w|week|weeks)? ?)+)$/;
+const span: Read<string> = (text) =>
+  text.length <= 100 && SPAN.test(text)
+    ? { value: text }
+    : { expected: 'a time span of systemd.time(7), such as 20h or infinity' };
+
+export interface Key {
+  readonly name: string;
+  readonly isRequired: boolean;
+  /** Takes a value into a draft; returns what was expected if it cannot. */
+  readonly read: (text: string, draft: Draft) => string | undefined;
+}
+
+/** What was read so far. */
+export interface Draft {
+  request: { -readonly [K in keyof BackupRequest]?: BackupRequest[K] };
+  schedule?: string;
+  limit?: string;
+  metrics?: string;
+}
+
+const key = <T>(name: string, read: Read<T>, put: (draft: Draft, value: T) => void, isRequired = false): Key => ({
+  name,
+  isRequired,
+  read: (text, draft) => {
+    const result = read(text);
+    if ('expected' in result) return result.expected;
+    put(draft, result.value);
+    return undefined;
+  },
+});
+
+const part = <K extends keyof BackupRequest>(
+  name: string,
+  field: K,
+  read: Read<NonNullable<BackupRequest[K]>>,
+  isRequired = false,
+): Key => key(name, read, ({ request }, value) => Object.assign(request, { [field]: value }), isRequired);
+
+export const KEYS: readonly Key[] = [
+  part('volume', 'volume', path, true),
+  part('folder', 'folder', path, true),
+  key('schedule', calendar, (draft, value) => void (draft.schedule = value)),
+  key('limit', span, (draft, value) => void (draft.limit = value)),
+  key('metrics', textFile, (draft, value) => void (draft.metrics = value)),
+  part('verify', 'verify', oneOf('copied', 'all', 'nothing')),
+  part('sample', 'sample', count),
+  part('keep-previous', 'keepPrevious', oneOf('clone', 'undo', 'nothing')),
+  part('manifest', 'manifest', isOn),
+  part('whole', 'whole', isOn),
+  part('restart', 'restart', isOn),
+  part('minor', 'minor', count),
+  part('cow-folder', 'cowFolder', path),
+  part('cow-size', 'cowMib', count),
+  key('checkpoint', count, ({ request }, value) => void (request.checkpointBytes = value * MIB_BYTES)),
+];
+
+/** Words that other backup programs have, and this version has nothing for. */
+export const NOT_HERE: Readonly<Record<string, string>> = {
+  ...{ group: 'groups of volumes', volumes: 'groups of volumes' },
+  ...{ target: 'targets other than a folder', targets: 'targets other than a folder' },
+  ...{ keep: 'retention of older images', retention: 'retention of older images' },
+  ...{ before: 'hooks', after: 'hooks', rate: 'a limit of the rate', name: 'names other than that of the file' },
+};

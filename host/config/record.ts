@@ -1,0 +1,199 @@
+/**
+ * What is known of the runs of a configured backup: /var/lib/dattobd/backup/NAME.json. It is not beside the image: a run that
+ * does not find the folder must be recorded too.
+ */
+import { mkdirSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import type { BackupKind, BackupRequest, BackupResult } from '../backup/request.js';
+import { EEXIST, errnoOf, RefusalError, withErrno } from '../errors.js';
+import { readOwn, replaceFile, requireOwnFolder } from '../system/safe-files.js';
+import { fromSummedJson, isCount, isRecord, toSummedJson } from '../system/summed-json.js';
+import { isRunning, thisProcess } from './process.js';
+
+/** A run that succeeded: the image was the volume at `time`. */
+export interface Success {
+  readonly volume: string;
+  readonly folder: string;
+  readonly began: Date;
+  readonly ended: Date;
+  /** When the snapshot had been taken. */
+  readonly time: Date;
+  readonly kind: BackupKind;
+  readonly copiedBytes: number;
+  readonly comparedBlocks: number;
+  readonly verify: NonNullable<BackupRequest['verify']>;
+  readonly series: string;
+  readonly sequence: bigint;
+}
+
+/** A run that came to an end. */
+export interface Ended {
+  readonly began: Date;
+  readonly ended: Date;
+  /** Its exit status. */
+  readonly status: number;
+  /** Why it failed, in words; empty if it did not. */
+  readonly message: string;
+}
+
+export interface BackupRecord {
+  /** A run that began and has not ended, or was killed. */
+  readonly open?: { readonly began: Date; readonly process: string };
+  readonly last?: Ended;
+  readonly success?: Success;
+}
+
+const FORMAT = 'dattobd backup record';
+const VERSION = 1;
+
+/** The folder of the records; the variable sets another. */
+const stateFolder = (): string => process.env.DATTO_STATE ?? '/var/lib/dattobd';
+export const recordPath = (name: string): string => join(stateFolder(), 'backup', `${name}.json`);
+
+/** Readers of the fields of an object; each throws a SyntaxError. */
+const fieldsOf = (value: unknown, what: string) => {
+  if (!isRecord(value)) throw new SyntaxError(`no ${what}`);
+  const need = <T>(key: string, read: (field: unknown) => T | undefined): T => {
+    const field = read(value[key]);
+    if (field === undefined) throw new SyntaxError(`no ${key} of ${what}`);
+    return field;
+  };
+  const text = (key: string): string => need(key, (field) => (typeof field === 'string' ? field : undefined));
+  return {
+    text,
+    count: (key: string): number => need(key, (field) => (isCount(field) ? field : undefined)),
+    date: (key: string): Date =>
+      need(key, (field) => {
+        const date = new Date(typeof field === 'string' ? field : NaN);
+        return Number.isNaN(date.getTime()) ? undefined : date;
+      }),
+    oneOf: <T extends string>(key: string, ...words: readonly T[]): T =>
+      need(key, (field) => words.find((word) => word === field)),
+    number: (key: string): bigint =>
+      need(key, (field) => (typeof field === 'string' && /^\d+$/.test(field) ? BigInt(field) : undefined)),
+  };
+};
+
+const successFrom = (value: unknown): Success => {
+  const { text, count, date, oneOf, number } = fieldsOf(value, 'success');
+  return {
+    volume: text('volume'),
+    folder: text('folder'),
+    began: date('began'),
+    ended: date('ended'),
+    time: date('time'),
+    kind: oneOf('kind', 'whole', 'incremental'),
+    copiedBytes: count('copiedBytes'),
+    comparedBlocks: count('comparedBlocks'),
+    verify: oneOf('verify', 'copied', 'all', 'nothing'),
+    series: text('series'),
+    sequence: number('sequence'),
+  };
+};
+
+const fromJson = (text: string): BackupRecord => {
+  const { open, last, success } = fromSummedJson(FORMAT, VERSION, text);
+  const openFrom = (value: unknown): NonNullable<BackupRecord['open']> => {
+    const { date, text: word } = fieldsOf(value, 'open');
+    return { began: date('began'), process: word('process') };
+  };
+  const lastFrom = (value: unknown): Ended => {
+    const { date, count, text: word } = fieldsOf(value, 'last');
+    return { began: date('began'), ended: date('ended'), status: count('status'), message: word('message') };
+  };
+  return {
+    ...(open === undefined ? {} : { open: openFrom(open) }),
+    ...(last === undefined ? {} : { last: lastFrom(last) }),
+    ...(success === undefined ? {} : { success: successFrom(success) }),
+  };
+};
+
+/**
+ * Reads the record of a backup.
+ *
+ * @returns undefined if there is none: it never ran
+ * @throws RefusalError STATE_UNREADABLE, FILE_UNSAFE; SystemError
+ */
+export const readRecord = (name: string): BackupRecord | undefined => {
+  const path = recordPath(name);
+  requireOwnFolder(dirname(path));
+  const text = readOwn(path);
+  if (text === undefined) return undefined;
+  try {
+    return fromJson(text);
+  } catch (error) {
+    if (!(error instanceof SyntaxError)) throw error;
+    const remedy = 'the next run replaces it';
+    throw new RefusalError('STATE_UNREADABLE', `cannot use ${path}: it is damaged (${error.message}); ${remedy}`);
+  }
+};
+
+const makeFolder = (path: string): void => {
+  try {
+    withErrno('make', path, () => mkdirSync(path, { recursive: true, mode: 0o755 }));
+  } catch (error) {
+    if (errnoOf(error) !== EEXIST) throw error;
+  }
+  requireOwnFolder(path);
+};
+
+const write = (name: string, record: BackupRecord): void => {
+  const path = recordPath(name);
+  makeFolder(dirname(path));
+  replaceFile(path, toSummedJson(FORMAT, VERSION, { ...record }));
+};
+
+/** The record of a run from its beginning to its end. A backup is not given up for a record that cannot be written. */
+export class RunRecord {
+  readonly #name: string;
+  readonly #request: BackupRequest;
+  readonly #before: BackupRecord;
+  readonly #began = new Date();
+
+  /** Throws a RefusalError BACKUP_RUNNING if another run of this backup is in progress. */
+  constructor(name: string, request: BackupRequest) {
+    this.#name = name;
+    this.#request = request;
+    let before: BackupRecord = {};
+    try {
+      before = readRecord(name) ?? {};
+    } catch {
+      // What is damaged or not ours is replaced, if it can be.
+    }
+    if (before.open && isRunning(before.open.process)) {
+      const message = `cannot run the backup '${name}': another run is in progress, since ${before.open.began.toISOString()}`;
+      throw new RefusalError('BACKUP_RUNNING', message);
+    }
+    this.#before = before;
+    const { last, success } = before;
+    const known = { ...(last ? { last } : {}), ...(success ? { success } : {}) };
+    try {
+      write(name, { ...known, open: { began: this.#began, process: thisProcess() } });
+    } catch {
+      // finish() reports it.
+    }
+  }
+
+  /**
+   * Records the end of the run.
+   *
+   * @param message why it failed
+   * @param result of a run that succeeded
+   * @throws RefusalError FILE_UNSAFE; SystemError
+   */
+  finish(status: number, message: string, result?: BackupResult): BackupRecord {
+    const { volume, folder, verify = 'copied' } = this.#request;
+    const last = { began: this.#began, ended: new Date(), status, message };
+    const { success: earlier } = this.#before;
+    const success = result &&
+      status === 0 && {
+        ...{ volume, folder, began: last.began, ended: last.ended, time: result.time, kind: result.kind },
+        ...{ copiedBytes: result.copiedBytes, comparedBlocks: result.comparedBlocks, verify },
+        ...{ series: result.series, sequence: result.sequence },
+      };
+    const newest = success || earlier;
+    const record = { last, ...(newest ? { success: newest } : {}) };
+    write(this.#name, record);
+    return record;
+  }
+}
