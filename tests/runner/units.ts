@@ -2,6 +2,7 @@
 import { readdirSync } from 'node:fs';
 import { join, relative } from 'node:path';
 import { runCommand } from './command.js';
+import { wordsForNode } from './node.js';
 import type { Task, Verdict } from './task.js';
 
 const FOLDERS = ['core', 'kmod', 'host', 'lib', 'cli', 'boot', 'vm', 'runner', 'scripts', 'model', 'bench'];
@@ -39,7 +40,8 @@ const count = (output: string, label: string): number => {
 };
 
 async function runFile(root: string, path: string, limitSeconds: number): Promise<Verdict> {
-  const command = [process.execPath, '--import', 'tsx', relative(root, path)];
+  const node = process.env.TEST_NODE ? [...(await wordsForNode(process.env.TEST_NODE)), 'node'] : [process.execPath];
+  const command = [...node, '--import', 'tsx', relative(root, path)];
   const { status, output, seconds, overdue } = await runCommand(command, { cwd: root, limitSeconds });
   const passed = count(output, 'Passed');
   const failed = count(output, 'Total') - passed;
