@@ -12,7 +12,7 @@ case $PWD in *:*) echo "npm cannot run programs below a path with a colon: move 
 # For the Debian packages.
 # For the test bed: a machine to boot, and what runs inside it.
 BUILD=(make perl gcc clang-format shellcheck gcc-12 libc6-dev binutils bc libelf1 libssl3 zlib1g xz-utils zstd sparse g++ pkgconf man-db zsh spin)
-PACKAGES=(debhelper dh-dkms dpkg-dev lintian)
+PACKAGES=(build-essential debhelper dh-dkms lintian)
 BED=(git cryptsetup-bin bmap-tools qemu-utils qemu-system-x86 busybox-static cpio kmod udev iproute2 procps fio e2fsprogs xfsprogs dmsetup fdisk mount util-linux)
 
 case " $* " in

@@ -5,7 +5,7 @@ import { runCommand } from './command.js';
 import { wordsForNode } from './node.js';
 import type { Task, Verdict } from './task.js';
 
-const FOLDERS = ['core', 'kmod', 'host', 'lib', 'cli', 'boot', 'vm', 'runner', 'scripts', 'model', 'bench'];
+const FOLDERS = ['core', 'kmod', 'host', 'lib', 'cli', 'boot', 'vm', 'runner', 'scripts', 'model', 'bench', 'packages'];
 /** Files that take longer than a few seconds on the reference machine. */
 const SECONDS: Readonly<Record<string, number>> = {
   'cli/conformance': 70,
@@ -16,6 +16,7 @@ const SECONDS: Readonly<Record<string, number>> = {
   'cli/update-kill': 24,
   'cli/backup-ends': 22,
   'cli/update-state': 21,
+  'packages/packages': 26,
   'kmod/structures': 15,
   'cli/backup': 9,
   'cli/dbdctl': 9,
