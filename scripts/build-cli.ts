@@ -1,5 +1,5 @@
 /**
- * Bundles the tools into a folder that can be copied to a host as it is (Node 20 is all that it needs there):
+ * Bundles the tools into a folder that can be copied to a host as it is (Node 18.13 is all that it needs there):
  *
  *   dbdctl.mjs, update-img.mjs … the programs, executable
  *   core.wasm                    the core (from build/, made before)
@@ -24,8 +24,8 @@ const require = __createRequire(import.meta.url);`;
 const copyKoffi = (modules: string): void => {
   const needed = (path: string): boolean => statSync(path).isDirectory() || /\.(cjs|js|json|txt|node)$/.test(path);
   for (const name of ['koffi', `@koromix/koffi-linux-${process.arch}`]) {
-    // Documentation and C++ sources make up most of the package.
-    const filter = (path: string): boolean => needed(path) && !/\/koffi\/(doc|vendor|lib)$/.test(path);
+    // Documentation, C++ sources and what compiles them make up most of the package.
+    const filter = (path: string): boolean => needed(path) && !/\/koffi\/(doc|vendor|lib|cnoke\.cjs)$/.test(path);
     cpSync(join(root, 'node_modules', name), join(modules, name), { recursive: true, filter });
   }
 };
@@ -48,7 +48,7 @@ export const buildTools = async (folder: string): Promise<void> => {
     outExtension: { '.js': '.mjs' },
     bundle: true,
     platform: 'node',
-    target: 'node20',
+    target: 'node18.13',
     format: 'esm',
     minifySyntax: true,
     external: ['koffi'],

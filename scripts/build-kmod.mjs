@@ -12,6 +12,7 @@
 //                   files of the stub only; result: build/kmod/<release>/test-<name of the folder>/dattobd.ko
 //   --other <folder> after a build of ours: another module, by the Kbuild of that folder, that may include our probes.h;
 //                   result: build/kmod/<release>/<name of the folder>/<name of the folder>.ko
+//   --sources <folder>   build nothing: fill that folder with what a plain make builds the module from, for DKMS
 //   KDIR=<folder>   a kernel's own build tree, instead of headers
 //   CORE_WASM=<file>   instead of build/core.wasm or build/core.debug.wasm
 //   C=1             run sparse too, on what is compiled; C=2: on all
@@ -42,6 +43,9 @@ const root = dirname(dirname(fileURLToPath(import.meta.url)));
 const stub = join(root, 'kmod-stub');
 /** Its folders of sources, from the ground up. */
 const WINGS = ['core', 'cow', 'io', 'control'];
+
+/** Files of wasm3 that are not about other hosts or the operating system that it may run on. */
+const WASM3 = /^(m3_(?!api_)\w+|wasm3|wasm3_defs)\.[ch]$/;
 
 /** Returns where a program lies, or null. */
 function which(program) {
@@ -169,7 +173,7 @@ function prepare(folder, options) {
   copyAll(folder, inFolder('.'), /^(?!(stub|core_(debug_)?wasm)\.c$).*\.[ch]$/);
   for (const wing of WINGS) copyAll(join(folder, wing), inFolder(wing));
   for (const name of ['compat', 'probes', 'shim']) copyAll(join(folder, name), filesOf(join(stub, name)));
-  copyAll(join(folder, 'wasm3'), filesOf(wasm3));
+  copyAll(join(folder, 'wasm3'), filesOf(wasm3, WASM3));
   update(join(folder, core), Buffer.from(embed(wasm)));
 }
 
@@ -221,8 +225,10 @@ async function build() {
       test: { type: 'string' },
       stub: { type: 'string' },
       other: { type: 'string' },
+      sources: { type: 'string' },
     },
   });
+  if (options.sources) return prepare(resolve(options.sources), options);
   const kernel = await findKernel(positionals[0]);
   checkKernel(kernel);
   if (!kernel.tree) checkPrograms(kernel.headers);

@@ -1,6 +1,7 @@
 #!/bin/bash
 # Makes a fresh Debian 12 machine with Node 20 and npm ready: Debian packages, node_modules. Does nothing that is done.
-# Without root, names the command that installs what is missing, and ends with 1. With --all, also what npm run test:all needs.
+# Without root, names the command that installs what is missing, and ends with 1. With --all, also what npm run test:all needs;
+# with --packages, what npm run package needs and no more.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -8,14 +9,19 @@ case $PWD in *:*) echo "npm cannot run programs below a path with a colon: move 
 
 # For building: the module, the C library, the C programs of the tests; man and zsh, for the tests of the manual; spin, for the
 # checked model.
+# For the Debian packages.
 # For the test bed: a machine to boot, and what runs inside it.
 BUILD=(make perl gcc clang-format shellcheck gcc-12 libc6-dev binutils bc libelf1 libssl3 zlib1g xz-utils zstd sparse g++ pkgconf man-db zsh spin)
+PACKAGES=(build-essential debhelper dh-dkms lintian)
 BED=(git cryptsetup-bin bmap-tools qemu-utils qemu-system-x86 busybox-static cpio kmod udev iproute2 procps fio e2fsprogs xfsprogs dmsetup fdisk mount util-linux)
 
-case " $* " in *" --all "*) BED+=(qemu-system-arm) ;; esac
+case " $* " in
+	*" --packages "*) BUILD=() BED=() ;;
+	*" --all "*) BED+=(qemu-system-arm debootstrap) ;;
+esac
 
 missing=()
-for package in "${BUILD[@]}" "${BED[@]}"; do
+for package in "${BUILD[@]}" "${PACKAGES[@]}" "${BED[@]}"; do
 	[ "$(dpkg-query -W -f='${db:Status-Status}' "$package" 2>/dev/null)" = installed ] || missing+=("$package")
 done
 known() { apt-cache show --no-all-versions linux-image-amd64 >/dev/null 2>&1; }
@@ -26,7 +32,7 @@ if [ ${#missing[@]} -gt 0 ] && [ "$(id -u)" != 0 ]; then
 	exit 1
 fi
 # The kernels to test on are downloaded by name, so apt's lists are needed even if nothing is to be installed.
-if [ ${#missing[@]} -gt 0 ] || ! known; then
+if [ ${#missing[@]} -gt 0 ] || { [ ${#BED[@]} -gt 0 ] && ! known; }; then
 	[ "$(id -u)" = 0 ] || { echo "apt knows no packages; run: sudo apt-get update" >&2; exit 1; }
 	echo "setup: apt-get update"
 	apt-get -qq update
@@ -35,7 +41,8 @@ if [ ${#missing[@]} -gt 0 ]; then
 	echo "setup: installing ${missing[*]}"
 	DEBIAN_FRONTEND=noninteractive apt-get -qq -y -o Dpkg::Use-Pty=0 install --no-install-recommends "${missing[@]}" >/dev/null
 fi
-if [ ! -e node_modules/.package-lock.json ] || [ package-lock.json -nt node_modules/.package-lock.json ]; then
+# A link is another tree's, which npm ci would empty.
+if [ ! -L node_modules ] && { [ ! -e node_modules/.package-lock.json ] || [ package-lock.json -nt node_modules/.package-lock.json ]; }; then
 	echo "setup: npm ci"
 	npm ci --no-audit --no-fund --loglevel=error
 	touch node_modules/.package-lock.json

@@ -68,23 +68,31 @@ const treeOf = (system) => workFolder(`.cache/kernels/${system.name}`);
 const PROJECT = '/project';
 
 /**
- * Returns the words before a command that runs in a tree, with this machine's /proc and /dev.
+ * Returns the words before a command that has mounts of its own.
  *
- * @param project folder that the command sees as /project; none if undefined
  * @throws Missing if this user may not do that here
  */
-export function commandIn(tree, project) {
+export function mountNamespace() {
   const ways = [
     ['unshare', '--mount'],
     ['unshare', '--mount', '--map-root-user'],
   ];
   const way = ways.find(([program, ...options]) => spawnSync(program, [...options, 'true']).status === 0);
   if (!way) throw new Missing('this user may make no mount namespace, expected root, or user namespaces to be allowed');
+  return way;
+}
+
+/**
+ * Returns the words before a command that runs in a tree, with this machine's /proc and /dev.
+ *
+ * @param project folder that the command sees as /project; none if undefined
+ */
+export function commandIn(tree, project) {
   const mounts = ['/proc', '/proc', '/dev', '/dev', ...(project === undefined ? [] : [project, PROJECT])];
   const script =
     'tree=$1; shift; while [ "$1" != -- ]; do mkdir -p "$tree$2" && mount --rbind "$1" "$tree$2" || exit; shift 2; done; ' +
     'shift; exec chroot "$tree" "$@"';
-  return [...way, 'sh', '-c', script, 'sh', tree, ...mounts, '--'];
+  return [...mountNamespace(), 'sh', '-c', script, 'sh', tree, ...mounts, '--'];
 }
 
 const archives = new Map();

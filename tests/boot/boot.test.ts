@@ -23,7 +23,7 @@ const source = fileURLToPath(new URL('../../boot/', import.meta.url));
 const root = join(folder, 'root');
 const dbdctl = join(root, 'usr/local/lib/dattobd/boot/dbdctl');
 
-const install = (initramfs: string, systemd = ''): string[] => {
+const install = (initramfs: string, systemd = '', ...variables: string[]): string[] => {
   rmSync(root, { recursive: true, force: true });
   execFileSync('make', [
     '-s',
@@ -34,6 +34,7 @@ const install = (initramfs: string, systemd = ''): string[] => {
     `OUT=${join(folder, 'out')}`,
     `INITRAMFS=${initramfs}`,
     `SYSTEMD=${systemd}`,
+    ...variables,
   ]);
   const all = readdirSync(root, { recursive: true, withFileTypes: true });
   return all
@@ -55,6 +56,25 @@ test('what is installed is for the tools that build an initramfs here', () => {
   assert.equal(install('dracut'), [...common, ...dracut].sort());
   assert.equal(install('initramfs-tools dracut'), [...common, ...initramfsTools, ...dracut].sort());
   assert.is(readFileSync(join(root, 'etc/modules-load.d/dattobd.conf'), 'utf8'), 'dattobd\n');
+});
+
+test('a package has all below /usr, and nothing names another folder', () => {
+  const own = (name: string): string => `usr/lib/dattobd/boot/${name}`;
+  const hooks = ['hooks/dattobd', 'scripts/local-premount/dattobd'].map((name) => `usr/share/initramfs-tools/${name}`);
+  const unit = 'usr/lib/systemd/system/datto-reload.service';
+  const all = [
+    ...['datto-reload', 'dbdctl'].map(own),
+    ...hooks,
+    ...dracut,
+    unit,
+    'usr/lib/modules-load.d/dattobd.conf',
+  ];
+  assert.equal(install('initramfs-tools dracut', 'systemd', 'PREFIX=/usr'), all.sort());
+  for (const name of [hooks[0]!, dracut[0]!, unit]) {
+    const text = readFileSync(join(root, name), 'utf8');
+    assert.match(text, new RegExp(own('datto-reload')), name);
+    assert.not.match(text, /@FOLDER@|local\/lib/, name);
+  }
 });
 
 test('every script that is installed is executable and parses', () => {

@@ -10,6 +10,9 @@ interface Check {
   readonly seconds: number;
 }
 
+/** Of what was built before; parts of their names follow. */
+const UNIT_TESTS = ['npx', '--no-install', 'tsx', 'tests/run.ts', 'unit', '--jobs', '1', '--no-build'];
+
 const CHECKS: readonly Check[] = [
   { name: 'generated layouts are up to date', command: ['bash', 'scripts/check-layout.sh'], seconds: 2 },
   { name: 'types', command: ['npm', 'run', '-s', 'typecheck'], seconds: 9 },
@@ -33,6 +36,12 @@ const CHECKS: readonly Check[] = [
     name: 'texts for users have the usual words',
     command: ['npx', '--no-install', 'tsx', 'scripts/check-words.ts'],
     seconds: 3,
+  },
+  {
+    name: "the tools on Debian 12's Node",
+    command: [...UNIT_TESTS, 'cli/conformance', 'cli/dbdctl', 'cli/update-img', 'cli/datto-', 'cli/backup.test'],
+    env: { TEST_NODE: '18', CONFORMANCE: 'status' },
+    seconds: 60,
   },
   { name: 'sparse and checkpatch on kmod-stub', command: ['bash', 'scripts/check-kmod.sh'], seconds: 55 },
 ];
@@ -68,6 +77,14 @@ const LONG_FORMS: readonly Check[] = [
   },
 ];
 
+/** The unit tests of what a host runs, on each version of Node that Debian has, and on a later one. */
+const ON_NODE: readonly Check[] = ['18', '20', '22'].map((version) => ({
+  name: `the tools on Node ${version}`,
+  command: [...UNIT_TESTS, 'tests/cli', 'tests/host'],
+  env: { TEST_NODE: version },
+  seconds: 400,
+}));
+
 /** A command that hangs is ended after so many times its usual time. */
 const PATIENCE = 10;
 const LEAST_LIMIT_SECONDS = 120;
@@ -93,7 +110,8 @@ const asTask = (check: Check, root: string, after: readonly Task[]): Task => ({
 export const checkTasks = (root: string, build: Task): Task[] => CHECKS.map((check) => asTask(check, root, [build]));
 
 /** What only `npm run test:all` runs. */
-export const longTasks = (root: string, build: Task): Task[] => LONG_FORMS.map((form) => asTask(form, root, [build]));
+export const longTasks = (root: string, build: Task): Task[] =>
+  [...LONG_FORMS, ...ON_NODE].map((form) => asTask(form, root, [build]));
 
 /** The core and the tools, which nearly everything needs. */
 export const buildTask = (root: string): Task => ({

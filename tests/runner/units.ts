@@ -2,9 +2,10 @@
 import { readdirSync } from 'node:fs';
 import { join, relative } from 'node:path';
 import { runCommand } from './command.js';
+import { wordsForNode } from './node.js';
 import type { Task, Verdict } from './task.js';
 
-const FOLDERS = ['core', 'kmod', 'host', 'lib', 'cli', 'boot', 'systemd', 'vm', 'runner', 'scripts', 'model', 'bench'];
+const FOLDERS = ['core', 'kmod', 'host', 'lib', 'cli', 'boot', 'systemd', 'packages', 'vm', 'runner', 'scripts', 'model', 'bench'];
 /** Files that take longer than a few seconds on the reference machine. */
 const SECONDS: Readonly<Record<string, number>> = {
   'cli/conformance': 100,
@@ -15,6 +16,7 @@ const SECONDS: Readonly<Record<string, number>> = {
   'cli/update-kill': 24,
   'cli/backup-ends': 22,
   'cli/update-state': 21,
+  'packages/packages': 26,
   'kmod/structures': 15,
   'cli/backup-status': 12,
   'systemd/units': 10,
@@ -41,7 +43,8 @@ const count = (output: string, label: string): number => {
 };
 
 async function runFile(root: string, path: string, limitSeconds: number): Promise<Verdict> {
-  const command = [process.execPath, '--import', 'tsx', relative(root, path)];
+  const node = process.env.TEST_NODE ? [...(await wordsForNode(process.env.TEST_NODE)), 'node'] : [process.execPath];
+  const command = [...node, '--import', 'tsx', relative(root, path)];
   const { status, output, seconds, overdue } = await runCommand(command, { cwd: root, limitSeconds });
   const passed = count(output, 'Passed');
   const failed = count(output, 'Total') - passed;
