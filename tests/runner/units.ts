@@ -5,7 +5,21 @@ import { runCommand } from './command.js';
 import { wordsForNode } from './node.js';
 import type { Task, Verdict } from './task.js';
 
-const FOLDERS = ['core', 'kmod', 'host', 'lib', 'cli', 'boot', 'systemd', 'packages', 'vm', 'runner', 'scripts', 'model', 'bench'];
+const FOLDERS = [
+  'core',
+  'kmod',
+  'host',
+  'lib',
+  'cli',
+  'boot',
+  'systemd',
+  'packages',
+  'vm',
+  'runner',
+  'scripts',
+  'model',
+  'bench',
+];
 /** Files that take longer than a few seconds on the reference machine. */
 const SECONDS: Readonly<Record<string, number>> = {
   'cli/conformance': 100,
