@@ -12,3 +12,7 @@ export class Archive {
   /** Unpacks packages and all that they depend on into a folder, which becomes the root of a small system. */
   unpackWithDependencies(names: readonly string[], folder: string): Promise<void>;
 }
+/** Returns the mirrors that this machine's apt knows of Debian and of its security updates. */
+export function mirrors(): Promise<{ readonly main: string; readonly security: string }>;
+/** Runs a program and returns what it prints. */
+export function run(program: string, args: readonly string[]): Promise<string>;

@@ -30,7 +30,7 @@ async function forEach(items, step) {
 }
 
 /** Returns the mirrors that this machine's apt knows of Debian and of its security updates. */
-async function mirrors() {
+export async function mirrors() {
   const lines = await run('apt-get', ['indextargets', '--format', '$(LABEL) $(REPO_URI)', 'Identifier: Packages']);
   const of = (label) => new RegExp(`^${label} (\\S+)$`, 'm').exec(lines)?.[1];
   const main = of('Debian');

@@ -1,5 +1,7 @@
 /** An architecture of Debian's. */
 export type Architecture = 'amd64' | 'arm64';
+/** Returns the words before a command that runs in a tree, with this machine's /proc and /dev. */
+export function commandIn(tree: string, project?: string): string[];
 /** Returns the words before a command that has mounts of its own. */
 export function mountNamespace(): string[];
 /** Returns the highest release of a suite and an architecture that a pattern matches, whose first group is a number to be compared. */

@@ -77,6 +77,13 @@ const LONG_FORMS: readonly Check[] = [
   },
 ];
 
+/** The packages in machines of their own. */
+const ON_DEBIAN: readonly Check[] = ['bookworm', 'trixie'].map((suite) => ({
+  name: `the packages on Debian ${suite}`,
+  command: ['npx', '--no-install', 'tsx', 'tests/packages/run.ts', suite],
+  seconds: 1500,
+}));
+
 /** The unit tests of what a host runs, on each version of Node that Debian has, and on a later one. */
 const ON_NODE: readonly Check[] = ['18', '20', '22'].map((version) => ({
   name: `the tools on Node ${version}`,
@@ -111,7 +118,7 @@ export const checkTasks = (root: string, build: Task): Task[] => CHECKS.map((che
 
 /** What only `npm run test:all` runs. */
 export const longTasks = (root: string, build: Task): Task[] =>
-  [...LONG_FORMS, ...ON_NODE].map((form) => asTask(form, root, [build]));
+  [...LONG_FORMS, ...ON_NODE, ...ON_DEBIAN].map((form) => asTask(form, root, [build]));
 
 /** The core and the tools, which nearly everything needs. */
 export const buildTask = (root: string): Task => ({

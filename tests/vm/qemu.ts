@@ -13,6 +13,8 @@ export interface Hardware extends Kind {
   readonly disks: readonly string[];
   /** folder that the guest may write to */
   readonly outDir: string;
+  /** further words of the kernel's command line */
+  readonly words?: readonly string[];
 }
 
 /** How often a running machine is looked at. */
@@ -61,11 +63,11 @@ const emptyDisk = (number: number): string[] => [
 ];
 
 /** What a kernel sees of its machine before it reaches any file of the host's. */
-const frame = ({ kernel, memoryMib, cpus, smap }: Hardware): string[] => [
+const frame = ({ kernel, memoryMib, cpus, smap, words = [] }: Hardware): string[] => [
   ...platformOf(kernel).machine,
   ...acceleratorOptions(kernel, smap),
   ...['-smp', String(cpus), '-m', String(memoryMib), '-nographic', '-no-reboot', '-nodefaults', '-serial', 'stdio'],
-  ...['-append', commandLine(kernel), '-device', 'virtio-rng-pci'],
+  ...['-append', [commandLine(kernel), ...words].join(' '), '-device', 'virtio-rng-pci'],
 ];
 
 const files = ({ kernel, initrd, disks, outDir }: Hardware): string[] => [
