@@ -1,28 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 #include "control/device.h"
 #include "control/freeze.h"
-#include "cow/find.h"
-
-#define SYNCS 3 /* before a freeze, at most, */
-#define SYNC_SHORT (HZ / 5) /* until one finds little to do */
-
-void device_write_back(struct dattobd_device *dev)
-{
-	struct super_block *sb;
-	unsigned long begin;
-	unsigned int i;
-
-	for (i = 0; i < SYNCS && !fatal_signal_pending(current); i++) {
-		begin = jiffies;
-		sb = cow_super_lock(origin_bdev(&dev->vol.origin));
-		if (!sb)
-			return;
-		sync_filesystem(sb);
-		cow_super_unlock(sb);
-		if (time_before(jiffies, begin + SYNC_SHORT))
-			return;
-	}
-}
 
 void device_thaw(struct dattobd_device *dev)
 {

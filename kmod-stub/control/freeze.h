@@ -6,16 +6,8 @@
 struct dattobd_device;
 
 /**
- * device_write_back() - Have the filesystem write back what is dirty, while its writers go on.
- *
- * Otherwise the freeze does, while they stand still. What is written may have to be copied first:
- * the COW file must be able to grow meanwhile.
- */
-void device_write_back(struct dattobd_device *dev);
-
-/**
- * device_freeze() - Stop the writers. The filesystem writes back what is dirty, which takes as long
- * as it takes. Who was killed meanwhile turns back.
+ * device_freeze() - Stop the writers. The filesystem writes back first, which takes as long as it
+ * takes, and counts: its writers wait. Who was killed meanwhile turns back.
  *
  * Return: 0, -%EINTR or -errno.
  */

@@ -90,7 +90,6 @@ int transition_setup(unsigned int minor, const char *origin, const char *cow, u6
 	err = intercept_enable(origin_bdev(&dev->vol.origin));
 	if (err)
 		goto discard;
-	device_write_back(dev);
 	err = device_freeze(dev);
 	if (err)
 		goto disable;
@@ -195,7 +194,6 @@ int transition_to_incremental(struct dattobd_device *dev)
 	err = begin_transition(dev, DATTOBD_STATE_ACTIVE_SNAPSHOT);
 	if (err)
 		return err;
-	device_write_back(dev);
 	/* Now, while it can be given up: the freeze waits for their writers whatever comes. */
 	err = auto_expand_pause(dev, MAX_SCHEDULE_TIMEOUT)		       ?:
 		      work_wait(&dev->vol.sections.work, MAX_SCHEDULE_TIMEOUT) ?:
@@ -366,7 +364,6 @@ int transition_to_snapshot(struct dattobd_device *dev, const char *cow, u64 fall
 			   counters.seqid + 1, &epoch);
 	if (err)
 		return err;
-	device_write_back(dev);
 	err = handover_prepare(&dev->vol.core, epoch.engine, epoch.cow) ?: device_freeze(dev);
 	if (err)
 		goto discard;

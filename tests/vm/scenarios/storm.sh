@@ -27,28 +27,22 @@ jobs() {
 		'[mixed]' numjobs=16 rw=randwrite ioengine=libaio iodepth=32 direct=1 bsrange=4k-256k \
 		'[straight]' numjobs=7 rw=write ioengine=libaio iodepth=32 direct=1 bs=1M \
 		'[buffered]' numjobs=16 rw=randwrite ioengine=psync bs=4k-64k bsrange=512-64k fsync=200 \
-		'[mapped]' numjobs=8 rw=randwrite ioengine=mmap bs=4k
+		'[mapped]' numjobs=8 rw=randwrite ioengine=mmap bs=4k \
+		'[single]' numjobs=1 rw=randwrite ioengine=psync direct=1 sync=dsync bs=4k write_lat_log=/run/single log_unix_epoch=1
 }
 storm() {
 	jobs >/run/storm.fio
 	(echo 0 >/sys/fs/cgroup/storm/cgroup.procs; exec nice -n 5 fio --eta=never --output=/run/fio.log /run/storm.fio) &
 	FIO_PID=$!
-	(echo 0 >/sys/fs/cgroup/storm/cgroup.procs; exec fio --eta=never --output=/run/single.log --name=single --directory=$MOUNT/storm --size=3M \
-		--time_based --runtime=100000 --thread --overwrite=1 --rw=randwrite --ioengine=psync --direct=1 --sync=dsync --bs=4k \
-		--write_lat_log=/run/single --log_unix_epoch=1) &
-	SINGLE_PID=$!
 	(echo 0 >/sys/fs/cgroup/swapped/cgroup.procs
 	while [ ! -e /run/calm ]; do "$PROGRAMS/swapout" 60 >/run/swapout.log || exit 1; done) &
 	SWAP_PID=$!
-	until_true 300 "the first single writes" has_written
 }
-has_written() { awk '$1 == "write_bytes:" { exit $2 < 3500000 }' /proc/$SINGLE_PID/io; } # its file, and some of them again
 # calm: sets longest: how long the longest single write took, in ms
 calm() {
 	touch /run/calm
-	end_fio $SINGLE_PID
 	end_fio $FIO_PID
-	! grep -E 'error=|err=[^:]*[1-9][0-9]*:?$' /run/fio.log /run/single.log || die "fio saw an error"
+	! grep -E 'error=|err=[^:]*[1-9][0-9]*:?$' /run/fio.log || die "fio saw an error"
 	wait $SWAP_PID || die "memory that was swapped to the origin: $(cat /run/swapout.log)"
 	longest=$(cat /run/single_lat.*.log | awk -F', *' '$2 > n { n = $2 } END { print int(n / 1e6) }')
 	[ "$longest" -gt 0 ] || die "no single write was measured"

@@ -149,13 +149,13 @@ step "transition and destroy behind a write that does not end"
 umount $MOUNT
 check_device $ORIGIN
 
-# What the filesystem itself waits for before the freeze at a switch: a block that may be written in place does not get there.
+# What the filesystem itself waits for, in the freeze at a switch: a block that may be written in place does not get there.
 mount $ORIGIN $MOUNT
-dirty() { # N: the n-th late block, in memory until a request writes it back
+dirty() { # N: the n-th late block, in memory until a freeze wants it on the disk
 	late_for 0 $for_ever
 	dd if=/dev/urandom of=$MOUNT/late bs=4k seek=$((late_block + $1)) count=1 conv=notrunc status=none
 }
-answers() { # the disk does, and nothing stays frozen
+answers() { # the disk does, and the freeze that was left alone ends in a thaw
 	late_for 0
 	over
 	until_true 20 "the thaw" timeout 20 sh -c "echo thawed >$MOUNT/thawed"
@@ -163,7 +163,7 @@ answers() { # the disk does, and nothing stays frozen
 }
 dirty 3
 request setup-snapshot -f 40 $ORIGIN $MOUNT/cow 0
-waits "set-up, before its freeze" sync_filesystem
+waits "set-up, in its freeze" "freeze_bdev|bdev_freeze"
 same "devices after a set-up that was killed" "$(field 0 state)" ""
 refused "is in use" rmmod dattobd
 # Others do not wait for it, and who does can be killed.
@@ -182,27 +182,27 @@ umount /run/other.mounted
 losetup -d "$other"
 answers
 same "devices after it has ended" "$(field 0 state)" ""
-[ ! -e $MOUNT/cow ] || die "a set-up that was killed before its freeze left its COW file behind"
+[ ! -e $MOUNT/cow ] || die "a set-up that was killed in its freeze left its COW file behind"
 
 dbdctl setup-snapshot -f 40 $ORIGIN $MOUNT/cow 0
 take_before
 dd if=/dev/urandom of=$MOUNT/late bs=4k seek=$((late_block + 3)) count=2 oflag=direct conv=notrunc status=none
 dirty 3
 request transition-to-incremental 0
-waits "transition to incremental, before its freeze" sync_filesystem
-same "a transition that was killed before its freeze: error" "$(field 0 error)" ""
-same "a transition that was killed before its freeze: state" "$(field 0 state)" 3
+waits "transition to incremental, in its freeze" "freeze_bdev|bdev_freeze"
+same "a transition that was killed in its freeze: error" "$(field 0 error)" ""
+same "a transition that was killed in its freeze: state" "$(field 0 state)" 3
 answers
 unmoved
 same "that transition, later: state" "$(field 0 state)" 3
 dbdctl transition-to-incremental 0
 dirty 4
 request transition-to-snapshot -f 40 $MOUNT/cow1 0
-waits "transition to snapshot, before its freeze" sync_filesystem
-same "the next one that was killed before its freeze: error" "$(field 0 error)" ""
-same "the next one that was killed before its freeze: state" "$(field 0 state)" 2
+waits "transition to snapshot, in its freeze" "freeze_bdev|bdev_freeze"
+same "the next one that was killed in its freeze: error" "$(field 0 error)" ""
+same "the next one that was killed in its freeze: state" "$(field 0 state)" 2
 answers
-[ ! -e $MOUNT/cow1 ] || die "a transition that was killed before its freeze left its COW file behind"
+[ ! -e $MOUNT/cow1 ] || die "a transition that was killed in its freeze left its COW file behind"
 
 # What the filesystem itself waits for, while it makes the file.
 dmsetup suspend --nolockfs late
@@ -216,7 +216,7 @@ over
 dbdctl transition-to-snapshot -f 40 $MOUNT/cow1 0
 take_before
 same "the file now" "$(dd if=$MOUNT/late bs=1M status=none | md5sum)" "$before"
-step "a write-back that does not end"
+step "a freeze that does not end"
 
 # The smallest cache has 16 sections of 16 MiB each; what is beyond is written back to the begin of the COW file.
 fallocate -l 300M $MOUNT/wide
