@@ -16,7 +16,7 @@ const root = fileURLToPath(new URL('../', import.meta.url));
 const SOURCES = ['boot', 'debian', 'dist', 'docs', 'libdattobd', 'systemd', 'package.json'];
 const AUTHORS = 'The dattobd authors <maintainers@dattobd.example>';
 
-/** Text of debian/changelog; the version and the changes are told by package.json and CHANGELOG.md. */
+/** Text of debian/changelog; package.json has the version, and CHANGELOG.md the changes. */
 const changelog = (version: string): string => {
   const { mtime } = statSync(join(root, 'CHANGELOG.md'));
   const date = mtime.toUTCString().replace('GMT', '+0000');

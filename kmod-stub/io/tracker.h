@@ -16,7 +16,7 @@ struct volume;
  */
 enum take tracker_take(struct origin *origin, struct bio *bio);
 
-/** enum release - What became of a deferred write that was looked at again. */
+/** enum release - What is to become of a deferred write that was looked at again. */
 enum release {
 	RELEASE_GO, /* it is to be submitted, by origin_next() */
 	RELEASE_GONE, /* it has ended: a discard that does not come to the disk */

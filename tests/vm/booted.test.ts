@@ -2,7 +2,7 @@ import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import { clockIsFast } from './booted.js';
 
-test('a guest whose seconds are shorter than ours is told by its uptime when it stops', () => {
+test('the uptime at which a guest stops shows whether its clock runs ahead', () => {
   const console = (uptime: string): string => `[    3.1] virtio\r\ninitrd: stopped at ${uptime}\r\n`;
   assert.not(clockIsFast(console('11.80'), 12.5));
   assert.not(clockIsFast(console('3.02'), 12.5));

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * Waits until udev has looked at all that is new, as `udevadm settle` does, which takes ten times as long to start. udev answers a
- * ping when it has taken up what the kernel told it before; then a file is there as long as it is busy. Where udev does not answer so,
+ * ping when it has taken up all earlier events of the kernel; then a file is there as long as it is busy. Where udev does not answer so,
  * udevadm is asked.
  */
 #include <fcntl.h>
