@@ -2,6 +2,7 @@
 #include <linux/blkdev.h>
 #include <linux/sched/mm.h>
 #include "io/sender.h"
+#include "io/tracker.h"
 #include "io/volume.h"
 
 static bool next_to_send(struct sender *sender, struct list_head *writes)
@@ -19,7 +20,7 @@ static void submit_writes(struct volume *vol, const struct list_head *writes)
 
 	blk_start_plug(&plug);
 	list_for_each_entry(write, writes, list)
-		origin_next(&vol->origin, write->bio);
+		tracker_send(vol, write->bio);
 	blk_finish_plug(&plug);
 }
 

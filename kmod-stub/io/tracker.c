@@ -244,3 +244,20 @@ enum release tracker_release(struct volume *vol, struct bio *bio, u64 older)
 	bio_endio(bio); /* a hint; obeying it would destroy frozen content */
 	return RELEASE_GONE;
 }
+
+void tracker_send(struct volume *vol, struct bio *bio)
+{
+	sector_t sector = 0, nr_sectors = tracker_range(vol, bio, &sector);
+	unsigned long flags;
+	bool blocked;
+
+	core_lock(&vol->core, flags);
+	if (vol->cow && vol->clean.state != CLEAN_LOADING && !vol->core.error)
+		fail_if_taken(vol, sector, nr_sectors);
+	blocked = vol->cow && meets_cow_write(vol, sector, nr_sectors);
+	core_unlock(&vol->core, flags);
+	core_print(&vol->core);
+	if (blocked)
+		cow_writes_wait(&vol->writes);
+	origin_next(&vol->origin, bio);
+}

@@ -34,6 +34,14 @@ enum release {
  */
 enum release tracker_release(struct volume *vol, struct bio *bio, u64 older);
 
+/**
+ * tracker_send() - Submit a write that tracker_release() let go a while ago. The COW file may have
+ * grown into its blocks meanwhile: then the device fails first.
+ *
+ * Context: Process context. May sleep.
+ */
+void tracker_send(struct volume *vol, struct bio *bio);
+
 /** tracker_range() - The part of @bio that is tracked, as origin_range(). */
 sector_t tracker_range(const struct volume *vol, const struct bio *bio, sector_t *sector);
 
