@@ -137,12 +137,20 @@ static void set_ranges(struct copies *copies, struct write **writes, unsigned in
 	}
 }
 
+static void add_write(struct job *job, struct write *write)
+{
+	job->writes[job->nr_writes++] = write;
+	job->urgent |= write->urgent;
+	write->nr_jobs++;
+}
+
 /* Each write is planned up to @planned, a sector. The job is for those that have a part. */
 static void move_on(struct job *job, struct write **writes, unsigned int nr_writes, u64 planned)
 {
 	unsigned int i;
 
 	job->nr_writes = 0;
+	job->urgent = false;
 	for (i = 0; i < nr_writes; i++) {
 		const struct core_range *range = &job->copies->ranges[i];
 		u64 end = le64_to_cpu(range->sector) + le64_to_cpu(range->nr_sectors);
@@ -150,10 +158,8 @@ static void move_on(struct job *job, struct write **writes, unsigned int nr_writ
 		if (writes[i]->next >= planned)
 			break;
 		writes[i]->next = min(end, planned);
-		if (job->nr_runs) {
-			writes[i]->nr_jobs++;
-			job->writes[job->nr_writes++] = writes[i];
-		}
+		if (job->nr_runs)
+			add_write(job, writes[i]);
 	}
 }
 
@@ -217,8 +223,7 @@ int copies_join(struct copies *copies, struct write *write)
 			continue;
 		if (job->nr_writes == JOB_WRITES)
 			return -EBUSY;
-		job->writes[job->nr_writes++] = write;
-		write->nr_jobs++;
+		add_write(job, write);
 		return 1;
 	}
 	return 0;
@@ -298,12 +303,24 @@ static void commit(struct job *job)
 		fail_copy(snap->vol, err, what);
 }
 
-struct write **copies_finish(struct copies *copies, unsigned int *nr_writes)
+/* Context: copies->lock. Return: the job to commit next, or NULL. */
+static struct job *next_ended(struct copies *copies)
+{
+	struct job *job;
+
+	list_for_each_entry(job, &copies->ended, ended) {
+		if (job->urgent)
+			return job;
+	}
+	return list_first_entry_or_null(&copies->ended, struct job, ended);
+}
+
+struct write **copies_finish(struct copies *copies, unsigned int *nr_writes, bool *urgent)
 {
 	struct job *job;
 
 	spin_lock_irq(&copies->lock);
-	job = list_first_entry_or_null(&copies->ended, struct job, ended);
+	job = next_ended(copies);
 	if (job)
 		list_del(&job->ended);
 	spin_unlock_irq(&copies->lock);
@@ -313,6 +330,7 @@ struct write **copies_finish(struct copies *copies, unsigned int *nr_writes)
 	list_move(&job->list, &copies->free);
 	copies->nr_free++;
 	*nr_writes = job->nr_writes;
+	*urgent = job->urgent;
 	return job->writes;
 }
 

@@ -39,12 +39,13 @@ int copies_start(struct copies *copies, struct write **writes, unsigned int nr_w
 		 unsigned int space);
 
 /**
- * copies_finish() - Commit what a job that has ended read.
+ * copies_finish() - Commit what a job has read that has ended. One for urgent writes comes first.
  * @nr_writes: result
+ * @urgent: result: does an urgent write wait for it?
  *
  * Context: the worker. Return: the writes that waited for it, until the next call; NULL if no job
  * has ended. A failure has failed the device.
  */
-struct write **copies_finish(struct copies *copies, unsigned int *nr_writes);
+struct write **copies_finish(struct copies *copies, unsigned int *nr_writes, bool *urgent);
 
 #endif

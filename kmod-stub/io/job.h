@@ -19,12 +19,14 @@ struct write;
  * @pending: reads, and one for who submits them
  * @runs: what is read; the slots of their blocks are in @slots, one after the other
  * @first, @last: its first and its last block
+ * @urgent: an urgent write waits for it; the worker's
  */
 struct job {
 	struct list_head list, ended;
 	struct copies *copies;
 	atomic_t pending;
 	blk_status_t status;
+	bool urgent;
 	unsigned int nr_runs, nr_blocks, nr_writes;
 	u64 first, last;
 	struct write *writes[JOB_WRITES];

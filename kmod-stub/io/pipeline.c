@@ -217,15 +217,18 @@ static bool begin_jobs(struct volume *vol, struct step *step)
 	return any || step->over;
 }
 
-/* Return: has any ended? */
+/*
+ * All that urgent writes wait for, then one for the background: what it commits takes long, and an
+ * urgent write may have come meanwhile. Return: has any ended?
+ */
 static bool finish_jobs(struct volume *vol)
 {
 	struct snapshot *snap = READ_ONCE(vol->snap);
 	struct write **writes, *write, *next;
+	bool any = false, urgent = true;
 	unsigned int nr, i;
-	bool any = false;
 
-	while (snap && (writes = copies_finish(snap->copies, &nr))) {
+	while (snap && urgent && (writes = copies_finish(snap->copies, &nr, &urgent))) {
 		for (i = 0; i < nr; i++) {
 			writes[i]->nr_jobs--;
 			sort_out(&vol->deferred, writes[i]);
