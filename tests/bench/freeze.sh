@@ -6,14 +6,15 @@ PLACES=500	# blocks that change between two switches, all over the volume
 
 # across NAME COMMAND...: the writes during a command
 across() {
-	local name=$1 begin end
+	local name=$1 begin end frozen=
 	shift
 	begin=$(now_ms)
 	"$@" || die "$name failed"
 	end=$(now_ms)
 	settle
 	sleep 1	# a write that began before the end is over
-	echo "$name $begin $end $(field 0 last_freeze_ms 2>/dev/null)" >>/run/windows
+	[ ! -e /proc/datto-info ] || frozen=$(field 0 last_freeze_ms)
+	echo "$name $begin $end $frozen" >>/run/windows
 }
 
 # print_windows: a figure for each, once the writer has ended

@@ -6,6 +6,7 @@ STALL_MS=5000
 make_scratch
 make_origin
 mkdir $MOUNT/storm
+dd if=/dev/zero of=$MOUNT/single bs=1M count=3 conv=fsync status=none
 dd if=/dev/zero of=$MOUNT/swap bs=1M count=96 conv=fsync status=none
 chmod 600 $MOUNT/swap
 mkswap -q $MOUNT/swap 2>/dev/null || mkswap $MOUNT/swap >/dev/null
@@ -27,13 +28,14 @@ jobs() {
 		'[mixed]' numjobs=16 rw=randwrite ioengine=libaio iodepth=32 direct=1 bsrange=4k-256k \
 		'[straight]' numjobs=7 rw=write ioengine=libaio iodepth=32 direct=1 bs=1M \
 		'[buffered]' numjobs=16 rw=randwrite ioengine=psync bs=4k-64k bsrange=512-64k fsync=200 \
-		'[mapped]' numjobs=8 rw=randwrite ioengine=mmap bs=4k \
-		'[single]' numjobs=1 rw=randwrite ioengine=psync direct=1 sync=dsync bs=4k write_lat_log=/run/single log_unix_epoch=1
+		'[mapped]' numjobs=8 rw=randwrite ioengine=mmap bs=4k
 }
 storm() {
 	jobs >/run/storm.fio
 	(echo 0 >/sys/fs/cgroup/storm/cgroup.procs; exec nice -n 5 fio --eta=never --output=/run/fio.log /run/storm.fio) &
 	FIO_PID=$!
+	(echo 0 >/sys/fs/cgroup/storm/cgroup.procs; exec "$PROGRAMS/single" $MOUNT/single >/run/single.log) &
+	SINGLE_PID=$!
 	(echo 0 >/sys/fs/cgroup/swapped/cgroup.procs
 	while [ ! -e /run/calm ]; do "$PROGRAMS/swapout" 60 >/run/swapout.log || exit 1; done) &
 	SWAP_PID=$!
@@ -41,12 +43,14 @@ storm() {
 # calm: sets longest: how long the longest single write took, in ms
 calm() {
 	touch /run/calm
+	kill $SINGLE_PID
+	wait $SINGLE_PID || die "the single writer ended with $?"
 	end_fio $FIO_PID
 	! grep -E 'error=|err=[^:]*[1-9][0-9]*:?$' /run/fio.log || die "fio saw an error"
 	wait $SWAP_PID || die "memory that was swapped to the origin: $(cat /run/swapout.log)"
-	longest=$(cat /run/single_lat.*.log | awk -F', *' '$2 > n { n = $2 } END { print int(n / 1e6) }')
+	longest=$(awk '$2 > n { n = $2 } END { print int(n / 1e6) }' /run/single.log)
 	[ "$longest" -gt 0 ] || die "no single write was measured"
-	rm /run/calm /run/single_*.log
+	rm /run/calm
 }
 # switch REQUEST…: a swap file is written past the frozen filesystem, so it may be refused, but not slowly
 switch() {
