@@ -1,6 +1,7 @@
 /**
  * Root filesystems of Debian as an administrator has them, in .cache/packages/<suite>: made by debootstrap, with a kernel, its headers,
- * DKMS, and Debian's own Node, and nothing of ours.
+ * DKMS, and Debian's own Node, and nothing of ours. The kernel is that of the last point release; /etc/apt/updates.list, which apt does not
+ * read by itself, has the security updates too.
  */
 import { existsSync, mkdirSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -32,9 +33,11 @@ export async function rootOf(suite: Suite): Promise<string> {
   const part = `${root}.part`;
   rmSync(part, { recursive: true, force: true });
   mkdirSync(part, { recursive: true });
-  const { main } = await mirrors();
+  const { main, security } = await mirrors();
   await run('debootstrap', ['--variant=minbase', `--include=${BASE.join(',')}`, suite, part, main]);
-  writeFileSync(join(part, 'etc/apt/sources.list'), `deb ${main} ${suite} main\n`);
+  const sources = `deb ${main} ${suite} main\n`;
+  writeFileSync(join(part, 'etc/apt/sources.list'), sources);
+  writeFileSync(join(part, 'etc/apt/updates.list'), `${sources}deb ${security} ${suite}-security main\n`);
   const inside = async (...command: string[]): Promise<void> => {
     const [program, ...words] = [...commandIn(part), 'env', 'DEBIAN_FRONTEND=noninteractive', ...command];
     await run(program!, words);

@@ -2,7 +2,8 @@
  * The packages on Debian as administrators have it: tsx tests/packages/run.ts [bookworm|trixie…]
  *
  * Each suite: the packages are installed, upgraded, rolled back and purged, with the names of all files compared (install.sh). Then systemd
- * boots a machine with them, whose backups are compared byte by byte, across a reboot (guest.sh).
+ * boots a machine in which they are installed as INSTALL.md says; its backups are compared byte by byte, across a reboot, an upgrade, a newer
+ * kernel and a power cut (guest.sh).
  */
 import { execFileSync } from 'node:child_process';
 import { copyFileSync, mkdirSync, mkdtempSync, rmSync } from 'node:fs';
@@ -28,14 +29,16 @@ async function test(suite: Suite): Promise<void> {
   const out = join(cacheDir, 'packages', `${suite}-out`);
   rmSync(out, { recursive: true, force: true });
   mkdirSync(out);
+  mkdirSync(join(work, 'boot'));
   try {
     buildPackages(join(work, 'debs'));
     buildPackages(join(work, 'next'), '9999');
-    const [program, ...words] = [...mountNamespace(), 'bash', join(sources, 'install.sh'), root, work, DATA_UUID];
+    const [program, ...words] = [...mountNamespace(), 'bash', join(sources, 'install.sh'), root, work, out, DATA_UUID];
     execFileSync(program!, words, { stdio: 'inherit' });
     makeDisk(join(work, 'data.img'), '256M', '-U', DATA_UUID);
     makeDisk(join(work, 'backup.img'), '6G');
     copyFileSync(join(sources, 'guest.sh'), join(out, 'guest.sh'));
+    copyFileSync(join(projectDir, 'INSTALL.md'), join(out, 'INSTALL.md'));
     const status = await bootAll(work, out);
     console.log(readIfThere(join(out, 'log')));
     const bad = badLines(readIfThere(join(out, 'dmesg')) + readIfThere(join(out, 'console')));
