@@ -74,6 +74,9 @@ test('a configuration has a timer with its schedule, a service that waits for it
   ]);
   assert.equal(dropIn('home', 'timer'), []);
   assert.equal(dropIn('home', 'service'), ['RequiresMountsFor="/home"', 'RequiresMountsFor="/backup/ho me%%i"']);
+  makeConfigs({ 'data.conf': 'volume = /dev/sdz\nfolder = /a\\b\\\n' });
+  generate();
+  assert.equal(dropIn('data', 'service'), ['RequiresMountsFor="/a\\\\b\\\\"']);
 });
 
 test('a volume that fstab does not have is looked for where it is mounted now', () => {
