@@ -39,7 +39,7 @@ int copies_start(struct copies *copies, struct write **writes, unsigned int nr_w
 		 unsigned int space);
 
 /**
- * copies_finish() - Commit what a job has read that has ended. One for urgent writes comes first.
+ * copies_finish() - Commit what an ended job has read. One for urgent writes comes first.
  * @nr_writes: result
  * @urgent: result: does an urgent write wait for it?
  *

@@ -13,10 +13,10 @@ end() {
 	journalctl -b --no-pager >/out/journal 2>&1 || true
 	systemctl reboot --force
 }
-# Succeeds if a command prints nothing.
+# Succeeds if a command prints nothing, no error either.
 none() {
 	local printed
-	printed=$("$@" || true)
+	printed=$("$@" 2>&1 || true)
 	[ -z "$printed" ] || { echo "$printed"; return 1; }
 }
 trap 'say "FAILED: line $LINENO: $BASH_COMMAND"; end 1' ERR
@@ -127,10 +127,11 @@ case $boot in
 		backup incremental
 		incremental
 		old=$(version dattobd-dkms)
-		while [ ! -e /run/calm ]; do write_some /data && rm /data/file*; done &
+		while [ ! -e /run/calm ]; do write_some /data && rm /data/file* && echo written >>/run/load; done &
 		"${apt[@]}" install /debs/next/*.deb
 		touch /run/calm
 		wait
+		[ "$(wc -l </run/load)" -gt 1 ]
 		[ "$(version dattobd-dkms)" != "$old" ]
 		[ "$(version dattobd-utils)" = "$(version dattobd-dkms)" ]
 		say "upgraded while both volumes were tracked and written to: the module stays, the new tools go on with it"

@@ -1,6 +1,6 @@
 #!/bin/bash
-# Installs, upgrades, rolls back and purges the packages in a root filesystem in which no system runs, twice, and compares the names of all
-# files with those before; then makes a disk of it that tests/packages/guest.sh runs on, with nothing installed and the packages in /debs.
+# Installs, upgrades, rolls back and purges the packages in a root filesystem in which no system runs, installs and purges them again, and
+# compares the names of all files with those before; then makes a disk of it that tests/packages/guest.sh runs on, with nothing installed and the packages in /debs.
 # It runs in a mount namespace of its own.
 #
 #   install.sh ROOT WORK OUT DATA_UUID    ROOT is not changed. WORK/debs has the packages, WORK/next a later version; WORK/root.img is made,
