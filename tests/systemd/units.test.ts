@@ -77,6 +77,11 @@ test('a configuration has a timer with its schedule, a service that waits for it
   makeConfigs({ 'data.conf': 'volume = /dev/sdz\nfolder = /a\\b\\\n' });
   generate();
   assert.equal(dropIn('data', 'service'), ['RequiresMountsFor="/a\\\\b\\\\"']);
+  for (const path of ['/../x', '/a/..']) {
+    makeConfigs({ 'data.conf': `volume = /dev/sdz\nfolder = ${path}\n` });
+    generate();
+    assert.equal(dropIn('data', 'service'), []);
+  }
 });
 
 test('a volume that fstab does not have is looked for where it is mounted now', () => {
