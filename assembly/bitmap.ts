@@ -1,11 +1,19 @@
 // C, the change bitmap, one bit per block.
-//
-// Bits are worked on 64 at a time. Wasm takes shift counts of i64 modulo 64, so a block number serves as a bit number.
 
-import { BLOCK_SECTORS, COW_VERSION_CHANGED_BLOCKS, EINVAL, SECTION_ENTRIES, SLICE_BLOCKS, STATUS_ROOM } from './layout';
+import {
+  BLOCK_SECTORS,
+  COW_VERSION_CHANGED_BLOCKS,
+  EINVAL,
+  SECTION_ENTRIES,
+  SLICE_BLOCKS,
+  STATUS_REGION,
+  STATUS_ROOM,
+} from './layout';
+import { bits_between, last_in_word } from './bits';
 import { Area, CHANGED, Device, LEAF_BLOCKS, ONES, ZEROS } from './memory';
 import { Header } from './header';
 import { is_whole_leaf, last_in_leaf, leaf_at, leaf_of, word_offset, writable_leaf } from './leaves';
+import { note_regions, waits_for_regions, watches_regions } from './regions';
 import { summarize } from './summary';
 
 /** The word of C that holds a block's bit. */
@@ -18,18 +26,6 @@ export function changed_word(block: u64): u64 {
 @inline
 export function mask_word(block: u64): u64 {
   return load<u64>(leaf_of(Area.mask, block) + word_offset(block));
-}
-
-/** Bits of a word from that of `first` to that of `last`, both in it. */
-@inline
-export function bits_between(first: u64, last: u64): u64 {
-  return (<u64>-1 << first) & (<u64>-1 >> (63 - last));
-}
-
-/** Last block of the word that holds `block`, or `last` if that comes first. */
-@inline
-export function last_in_word(block: u64, last: u64): u64 {
-  return min<u64>(block | 63, last);
 }
 
 /** Adds to nr_changed_blocks, which headers of version 0 do not keep. */
@@ -83,10 +79,16 @@ function mark_leaf(first: u64, last: u64, unmasked: bool): i64 {
  * Marks blocks first..last.
  *
  * @param unmasked leave those of the mask alone
- * @returns number of blocks newly marked; STATUS_ROOM: some may be marked; -EINVAL if they are more than a slice
+ * @returns number of blocks newly marked; STATUS_ROOM: some may be marked; STATUS_REGION: all are, and the write must wait;
+ *   -EINVAL if they are more than a slice
  */
 export function mark_blocks(first: u64, last: u64, unmasked: bool): i64 {
   if (last - first >= SLICE_BLOCKS) return -EINVAL;
+  let waits = false;
+  if (watches_regions()) {
+    if (are_copied(first, last)) return waits_for_regions(first, last) ? STATUS_REGION : 0;
+    waits = note_regions(first, last);
+  }
   let nr: i64 = 0;
   for (let block = first; block <= last; block = (block | (LEAF_BLOCKS - 1)) + 1) {
     const marked = mark_leaf(block, last_in_leaf(block, last), unmasked);
@@ -97,7 +99,7 @@ export function mark_blocks(first: u64, last: u64, unmasked: bool): i64 {
     nr += marked;
   }
   count_changed(nr);
-  return nr;
+  return waits ? STATUS_REGION : nr;
 }
 
 /** Tells whether C is set for all of first..last, in more than one word. */
@@ -117,8 +119,8 @@ function are_copied(first: u64, last: u64): bool {
  *
  * @param sector first sector of the range
  * @param nr_sectors its length; what lies past the end of the origin is ignored
- * @returns number of blocks newly marked; STATUS_ROOM: some may be marked, make room and ask again; -EINVAL, and none is
- *          marked, if they are more than a slice
+ * @returns number of blocks newly marked; STATUS_ROOM: some may be marked, make room and ask again; STATUS_REGION: all are
+ *          marked, and a write to them must wait for the dirty map; -EINVAL, and none is marked, if they are more than a slice
  */
 export function mark(sector: i64, nr_sectors: i64): i64 {
   const end = Device.nr_sectors;
@@ -128,12 +130,13 @@ export function mark(sector: i64, nr_sectors: i64): i64 {
   if (first >> 6 != last >> 6) return mark_blocks(first, last, false);
 
   const fresh = bits_between(first, last) & ~changed_word(first);
-  if (!fresh) return 0;
+  if (!fresh) return waits_for_regions(first, last) ? STATUS_REGION : 0;
   if (!can_set_changed(first)) return STATUS_ROOM;
+  const waits = watches_regions() && note_regions(first, last);
   set_changed(first, fresh);
   const nr = popcnt<u64>(fresh);
   count_changed(nr);
-  return nr;
+  return waits ? STATUS_REGION : nr;
 }
 
 /**

@@ -2,7 +2,8 @@
 
 import { BLOCK_BYTES, COMMIT_BLOCKS_MAX, EFBIG, EINVAL, ENTRY_BYTES, MODE_SNAPSHOT, SECTION_ENTRIES, STATUS_MISS, STATUS_ROOM } from './layout';
 import { Device } from './memory';
-import { bits_between, can_set_changed, changed_word, count_changed, set_changed } from './bitmap';
+import { bits_between } from './bits';
+import { can_set_changed, changed_word, count_changed, set_changed } from './bitmap';
 import { Header } from './header';
 import { Sections, entry_at, section_changed, section_entries } from './index-sections';
 

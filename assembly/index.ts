@@ -33,4 +33,17 @@ export {
   record_encode,
 } from './record-save';
 export { record_check, record_import, record_accept } from './record-load';
+export { regions_set } from './regions';
+export { map_next, map_offset, map_export, map_written, map_import, map_recover, map_recount } from './dirty-map';
+export {
+  live_begin,
+  live_switch,
+  live_identity,
+  live_renew,
+  live_resume,
+  live_encode,
+  live_commit,
+  live_drop,
+  live_void,
+} from './live';
 export { next_changed_section, export_section, changed_runs, scan_index } from './walk';

@@ -60,7 +60,26 @@ export const RECORD_OFFSET_FILESYSTEM: u32 = 120;
 export const RECORD_OFFSET_TAIL_POSITION: u32 = 128;
 /** XXH64 of the header block, with zeros here */
 export const RECORD_OFFSET_CHECKSUM: u32 = 136;
+export const RECORD_VERSION_LIVE: u32 = 3;
+/** number of the dirty map, which its sectors repeat in their checksums */
+export const LIVE_OFFSET_GENERATION: u32 = 144;
+/** where the dirty map begins in the file, in bytes */
+export const LIVE_OFFSET_MAP_OFFSET: u32 = 152;
+/** blocks of a region */
+export const LIVE_OFFSET_REGION_BLOCKS: u32 = 160;
+/** checksum of what only a mount or a tool changes in the superblock */
+export const LIVE_OFFSET_IDENTITY: u32 = 168;
+/** the same as it will be, or is already */
+export const LIVE_OFFSET_IDENTITY_NEXT: u32 = 176;
+export const LIVE_BYTES: u32 = 512;
 export const XFS_LOG_MAGIC: u32 = 4276992702;
+
+export const REGION_BLOCKS_MIN: u64 = 256;
+export const REGION_BLOCKS_MAX: u64 = 16384;
+export const REGION_BLOCKS_DEFAULT: u64 = 1024;
+export const MAP_SECTOR_WORDS: u64 = 63;
+export const MAP_BLOCK_WORDS: u64 = 504;
+export const MAP_BLOCKS_MAX: u64 = 4;
 
 export const BUFFER_BYTES: u32 = 262144;
 export const RUNS_MAX: u32 = 16384;
@@ -79,6 +98,7 @@ export const MASK_CHUNK_BYTES: u32 = 32768;
 export const MASK_CHUNK_BLOCKS: u32 = 262144;
 export const STATUS_MISS: i64 = -4096;
 export const STATUS_ROOM: i64 = -4097;
+export const STATUS_REGION: i64 = -4098;
 /** a block was marked without being copied */
 export const EIO: i64 = 5;
 /** memory cannot grow */
@@ -182,3 +202,15 @@ export const STAT_LOG_LAST: u32 = 19;
 export const STAT_LOG_CYCLE: u32 = 20;
 /** checksum of what a mount elsewhere would change */
 export const STAT_FINGERPRINT: u32 = 21;
+/** blocks of a dirty map */
+export const STAT_MAP_BLOCKS: u32 = 22;
+/** regions that are set in it */
+export const STAT_DIRTY_REGIONS: u32 = 23;
+/** blocks of a region */
+export const STAT_REGION_BLOCKS: u32 = 24;
+/** blocks changed since the checkpoint */
+export const STAT_NEW_BLOCKS: u32 = 25;
+/** bytes that the checkpoint takes */
+export const STAT_AREA_BYTES: u32 = 26;
+/** whether a live checkpoint is in force, or being loaded */
+export const STAT_LIVE: u32 = 27;

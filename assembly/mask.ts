@@ -3,7 +3,8 @@
 import { EINVAL, MASK_CHUNK_BLOCKS, MASK_CHUNK_BYTES, SLICE_BLOCKS, STATUS_ROOM } from './layout';
 import { Area, BUFFER, CHANGED, Device, GROUPS_BYTES, LEAF_BLOCKS, LEAF_BYTES, LEAVES_PER_CHUNK } from './memory';
 import { ONES, STALE_GROUPS, ZEROS, chunks_of } from './memory';
-import { bits_between, last_in_word, mark_blocks } from './bitmap';
+import { bits_between, last_in_word } from './bits';
+import { mark_blocks } from './bitmap';
 import { clear_group, has_group, next_group } from './summary';
 import { is_whole_leaf, last_in_leaf, leaf_at, leaves_ready, replace_leaf, word_offset, writable_leaf } from './leaves';
 
@@ -57,8 +58,8 @@ export function mask_extent(block: i64, count: i64): i64 {
  *
  * @param block first block
  * @param count number of blocks; what lies past the end of the origin is ignored
- * @returns number of blocks newly marked; STATUS_ROOM: some may be marked, make room and ask again; -EINVAL, and none is
- *          marked, if they are more than a slice
+ * @returns number of blocks newly marked; STATUS_ROOM: some may be marked, make room and ask again; STATUS_REGION: as mark();
+ *          -EINVAL, and none is marked, if they are more than a slice
  */
 export function mark_unmasked(block: i64, count: i64): i64 {
   if (<u64>block >= Device.nr_blocks || !count) return 0;

@@ -8,8 +8,11 @@
 //   ZEROS      544768   LEAF_BYTES                     the leaf of blocks of which none is set
 //   ONES       548864   LEAF_BYTES                     the leaf of blocks of which all are set
 //   CHANGED_GROUPS 552960, DIRTY_GROUPS 561168, STALE_GROUPS 569376  GROUPS_BYTES each (summary.ts)
-//   CHANGED    577584   4 per leaf                     C, the change bitmap: addresses of its leaves (leaves.ts)
+//   FLUSH      577584   FLUSH_BYTES                    words of the dirty map that are being written (dirty-map.ts)
+//   PENDING    593712   PENDING_BYTES                  its blocks that are to be written (regions.ts)
+//   CHANGED    593984   4 per leaf                     C, the change bitmap: addresses of its leaves (leaves.ts)
 //   Area.mask           as much                        M, the mask bitmap
+//   Area.durable, Area.wanted, Area.next  1 bit per smallest region each  the dirty map (regions.ts)
 //   Area.summary        1 bit per section, and one     set where the section has a bit of C
 //   Area.sections       4 per section                  section table (index-sections.ts)
 //   Area.owners         4 per frame                    section table's reverse (index-sections.ts)
@@ -30,12 +33,15 @@ import {
   BUFFER_BYTES,
   EINVAL,
   ENOMEM,
+  COW_HEADER_SIZE,
+  MAP_BLOCKS_MAX,
+  MAP_BLOCK_WORDS,
   MASK_CHUNK_BLOCKS,
   MASK_CHUNK_BYTES,
-  COW_HEADER_SIZE,
   MODE_INCREMENTAL,
   MODE_SNAPSHOT,
   ORIGIN_SECTORS_MAX,
+  REGION_BLOCKS_MIN,
   RUNS_MAX,
   RUN_BYTES,
   SECTION_BYTES,
@@ -62,7 +68,13 @@ export const GROUPS_BYTES: usize = 8208;
 export const CHANGED_GROUPS: usize = ONES + LEAF_BYTES;
 export const DIRTY_GROUPS: usize = CHANGED_GROUPS + GROUPS_BYTES;
 export const STALE_GROUPS: usize = DIRTY_GROUPS + GROUPS_BYTES;
-export const CHANGED: usize = STALE_GROUPS + GROUPS_BYTES;
+export const FLUSH: usize = STALE_GROUPS + GROUPS_BYTES;
+/** The words of MAP_BLOCKS_MAX blocks. */
+export const FLUSH_BYTES: usize = <usize>(MAP_BLOCKS_MAX * MAP_BLOCK_WORDS) * 8;
+export const PENDING: usize = FLUSH + FLUSH_BYTES;
+/** One bit per block of the largest dirty map, and some. */
+export const PENDING_BYTES: usize = 272;
+export const CHANGED: usize = PENDING + PENDING_BYTES;
 
 const PAGE_BYTES: u64 = 65536;
 /** One page short of 4 GiB, so that no address computation wraps. */
@@ -88,6 +100,9 @@ export class Device {
 /** Addresses of the areas whose place depends on the origin's size. */
 export class Area {
   static mask: usize = 0;
+  static durable: usize = 0;
+  static wanted: usize = 0;
+  static next: usize = 0;
   static summary: usize = 0;
   static sections: usize = 0;
   static owners: usize = 0;
@@ -147,9 +162,19 @@ function section_table_bytes(nr_sectors: u64): u64 {
   return round_up(sections_of(nr_sectors) * ENTRY, 8);
 }
 
+/** Bytes of one form of the dirty map, in whole pairs of words, of the smallest regions. */
+export function map_bytes(nr_sectors: u64): u64 {
+  return ceil_div(blocks_of(nr_sectors), 128 * REGION_BLOCKS_MIN) * 16;
+}
+
+/** Bytes of the tables of both bitmaps' leaves, and of the dirty map's forms. */
+function bitmap_bytes(nr_sectors: u64): u64 {
+  return 2 * leaf_table_bytes(nr_sectors) + 3 * map_bytes(nr_sectors);
+}
+
 /** Bytes up to the table of owners. */
 function fixed_bytes(nr_sectors: u64): u64 {
-  return CHANGED + 2 * leaf_table_bytes(nr_sectors) + summary_bytes(nr_sectors) + section_table_bytes(nr_sectors);
+  return CHANGED + bitmap_bytes(nr_sectors) + summary_bytes(nr_sectors) + section_table_bytes(nr_sectors);
 }
 
 /** Slots that a cache limit allows. */
@@ -211,7 +236,10 @@ export function init(nr_sectors: i64, cache_bytes: i64, mode: i64): i64 {
 
   const nr_slots = slots_of(nr_sectors, cache_bytes);
   Area.mask = CHANGED + <usize>leaf_table_bytes(nr_sectors);
-  Area.summary = Area.mask + <usize>leaf_table_bytes(nr_sectors);
+  Area.durable = Area.mask + <usize>leaf_table_bytes(nr_sectors);
+  Area.wanted = Area.durable + <usize>map_bytes(nr_sectors);
+  Area.next = Area.wanted + <usize>map_bytes(nr_sectors);
+  Area.summary = CHANGED + <usize>bitmap_bytes(nr_sectors);
   Area.sections = Area.summary + <usize>summary_bytes(nr_sectors);
   Area.owners = Area.sections + <usize>section_table_bytes(nr_sectors);
   Area.frames = <usize>frames_start(nr_sectors, nr_slots);
@@ -231,7 +259,7 @@ export function init(nr_sectors: i64, cache_bytes: i64, mode: i64): i64 {
 
 /** Makes every leaf ZEROS, by copying what there is behind itself. */
 function empty_tables(): void {
-  const bytes = Area.summary - CHANGED;
+  const bytes = Area.durable - CHANGED;
   store<u32>(CHANGED, <u32>ZEROS);
   for (let done = <usize>ENTRY; done < bytes; done <<= 1) {
     memory.copy(CHANGED + done, CHANGED, min<usize>(done, bytes - done));

@@ -14,6 +14,7 @@ import {
   EOPNOTSUPP,
   EXDEV,
 } from './layout';
+import { shows_mounts, superblock_identity } from './identity';
 import { BUFFER, Device } from './memory';
 import { Record, fold } from './record';
 import { Log, is_log_elsewhere, is_xfs, log_block, log_cycle, log_forget, log_head, log_locate } from './xfs-log';
@@ -44,6 +45,13 @@ class Proof {
   static sum: u64 = 0;
 }
 
+/** Identity of the superblock that was looked at last; 0 if it is none that is known. */
+export class Superblock {
+  static identity: u64 = 0;
+  /** Would a mount elsewhere have changed it? */
+  static shows_mounts: bool = false;
+}
+
 /** Goes on to a step, which wants that block. */
 function want(step: u32, block: u64): void {
   Proof.step = step;
@@ -67,6 +75,8 @@ function refuse(errno: i64): void {
 }
 
 function look_at_superblock(): void {
+  Superblock.identity = superblock_identity();
+  Superblock.shows_mounts = shows_mounts();
   if (load<u16>(BUFFER, EXT_MAGIC_OFFSET) == EXT_MAGIC) return want_rest(1);
   if (!is_xfs()) return refuse(EOPNOTSUPP);
   if (is_log_elsewhere()) return refuse(EXDEV);
@@ -118,6 +128,7 @@ export function proof_begin(whole: i64): i64 {
   log_forget();
   Proof.whole = whole != 0;
   Proof.sum = 0;
+  Superblock.identity = 0;
   if (Proof.whole) Record.filesystem = 0;
   want(SUPERBLOCK, 0);
   return 0;

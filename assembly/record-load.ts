@@ -10,6 +10,9 @@ import {
   EXPECT_UNCLEAN_OK,
   HEADER_OFFSET_FLAGS,
   HEADER_OFFSET_MAGIC,
+  LIVE_BYTES,
+  LIVE_OFFSET_IDENTITY,
+  LIVE_OFFSET_IDENTITY_NEXT,
   MASK_CHUNK_BYTES,
   MODE_INCREMENTAL,
   MODE_SNAPSHOT,
@@ -27,6 +30,7 @@ import {
   RECORD_OFFSET_VERSION,
   RECORD_VERSION,
   RECORD_VERSION_FIRST_BLOCKS,
+  RECORD_VERSION_LIVE,
   REFUSAL_BAD_MAGIC,
   REFUSAL_DAMAGED,
   REFUSAL_FOREIGN,
@@ -40,7 +44,9 @@ import {
 import { BUFFER, DIRECTORY, Device } from './memory';
 import { header_check } from './header';
 import { Sections, trust_sections } from './index-sections';
+import { is_identity, live_accept, live_drop, live_load, take_record } from './live';
 import { chunk_ready, replace_chunk } from './mask';
+import { Superblock } from './proof';
 import { Record, count_pieces, fold, is_directory, piece_bytes, piece_chunk, piece_table, rewind } from './record';
 import { summarize_chunk } from './summary';
 import { xxh64 } from './xxh64';
@@ -48,13 +54,25 @@ import { xxh64 } from './xxh64';
 /** What the record's own checksum says of the pieces. */
 let expected_sum: u64 = 0;
 
+/** Is it a live checkpoint? */
+let live = false;
+
 /** Returns the version of the whole record in the header block in the buffer; 0 if there is none. */
 function version_of_record(): u32 {
   if (load<u32>(BUFFER, HEADER_OFFSET_FLAGS) & COW_FLAG_CLEAN) return 0;
   if (load<u64>(BUFFER, RECORD_OFFSET_MAGIC) != RECORD_MAGIC) return 0;
   const checksum = load<u64>(BUFFER, RECORD_OFFSET_CHECKSUM);
+  const version = load<u32>(BUFFER, RECORD_OFFSET_VERSION);
+  const bytes: u32 = version == RECORD_VERSION_LIVE ? LIVE_BYTES : COW_HEADER_SIZE;
   store<u64>(BUFFER, 0, RECORD_OFFSET_CHECKSUM);
-  return xxh64(BUFFER, BUFFER + COW_HEADER_SIZE) == checksum ? load<u32>(BUFFER, RECORD_OFFSET_VERSION) : 0;
+  return xxh64(BUFFER, BUFFER + bytes) == checksum ? version : 0;
+}
+
+/** Is the superblock that was looked at what the live checkpoint in the buffer says of it? */
+function is_superblock(): bool {
+  const former = load<u64>(BUFFER, LIVE_OFFSET_IDENTITY);
+  const next = load<u64>(BUFFER, LIVE_OFFSET_IDENTITY_NEXT);
+  return is_identity(Superblock.identity, Superblock.shows_mounts, former, next);
 }
 
 /**
@@ -67,14 +85,19 @@ export function record_check(): i64 {
   if (load<u32>(BUFFER, HEADER_OFFSET_MAGIC) != COW_MAGIC) return REFUSAL_BAD_MAGIC;
   const version = version_of_record();
   if (version == RECORD_VERSION_FIRST_BLOCKS) return REFUSAL_OUTDATED;
-  if (version != RECORD_VERSION) return REFUSAL_NOT_CLEAN;
+  if (version != RECORD_VERSION && version != RECORD_VERSION_LIVE) return REFUSAL_NOT_CLEAN;
+  live = version == RECORD_VERSION_LIVE;
   const incremental = (load<u32>(BUFFER, HEADER_OFFSET_FLAGS) & COW_FLAG_INDEX_ONLY) != 0;
   const mode = load<u32>(BUFFER, RECORD_OFFSET_MODE);
   if (mode != (incremental ? MODE_INCREMENTAL : MODE_SNAPSHOT)) return REFUSAL_DAMAGED;
   if (mode != Device.mode) return REFUSAL_WRONG_MODE;
   if (load<u64>(BUFFER, RECORD_OFFSET_NR_SECTORS) != Device.nr_sectors) return REFUSAL_RESIZED;
   if (load<u64>(BUFFER, RECORD_OFFSET_EXTENTS) != Record.extents) return REFUSAL_MOVED;
-  if (load<u64>(BUFFER, RECORD_OFFSET_FILESYSTEM) != Record.filesystem) return REFUSAL_FOREIGN;
+  if (live ? !is_superblock() : load<u64>(BUFFER, RECORD_OFFSET_FILESYSTEM) != Record.filesystem) {
+    return REFUSAL_FOREIGN;
+  }
+  live_drop();
+  if (live && !live_load()) return REFUSAL_DAMAGED;
 
   Record.area_offset = load<u64>(BUFFER, RECORD_OFFSET_AREA_OFFSET);
   Record.nr_pieces = load<u64>(BUFFER, RECORD_OFFSET_NR_PIECES);
@@ -121,5 +144,7 @@ export function record_accept(): i64 {
   if (Sections.nr_resident) return -EINVAL;
   Sections.all_on_file = false;
   Sections.tail_position = Record.tail_position;
+  if (!live) take_record();
+  else if (!live_accept(Superblock.identity, Superblock.shows_mounts)) return REFUSAL_DAMAGED;
   return 0;
 }

@@ -25,6 +25,7 @@ import {
 import { Area, BUFFER, DIRECTORY, DIRECTORY_BYTES, Device, chunks_of } from './memory';
 import { Header, header_encode } from './header';
 import { Sections } from './index-sections';
+import { has_slots, next_area, take_record } from './live';
 import { copy_chunk, is_empty_chunk } from './mask';
 import {
   Record,
@@ -96,14 +97,14 @@ export function record_survey(chunk: i64): i64 {
 }
 
 /**
- * Finds room in the COW file for what was noted: in incremental mode in the index, which is not kept there, in snapshot
- * mode behind the copies.
+ * Finds room in the COW file for what was noted: in incremental mode in the place of the index, which is not kept there, if it can
+ * be in the slot that no header names (live.ts); in snapshot mode behind the copies.
  *
  * @returns bytes that are stored; -ENOSPC if there is no room
  */
 export function record_plan(): i64 {
   const snapshot = Device.mode == MODE_SNAPSHOT;
-  const from = snapshot ? Header.fpos * BLOCK_BYTES : <u64>COW_HEADER_SIZE;
+  const from = snapshot ? Header.fpos * BLOCK_BYTES : has_slots() ? next_area() : <u64>COW_HEADER_SIZE;
   // Where the origin has grown in incremental mode, the file ends before its index does.
   const whole = Header.fsize / BLOCK_BYTES * BLOCK_BYTES;
   const end = snapshot ? whole : min<u64>(Device.data_offset, whole);
@@ -134,6 +135,7 @@ export function record_export(): i64 {
  * @returns bytes written, 4096
  */
 export function record_encode(): i64 {
+  take_record();
   header_encode(0);
   store<u64>(BUFFER, RECORD_MAGIC, RECORD_OFFSET_MAGIC);
   store<u32>(BUFFER, RECORD_VERSION, RECORD_OFFSET_VERSION);

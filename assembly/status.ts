@@ -2,23 +2,29 @@
 
 import {
   EINVAL,
+  STAT_AREA_BYTES,
   STAT_DATA_OFFSET,
+  STAT_DIRTY_REGIONS,
   STAT_FINGERPRINT,
   STAT_FLAGS,
+  STAT_LIVE,
   STAT_LOG_CYCLE,
   STAT_LOG_LAST,
   STAT_LOG_SECTORS,
   STAT_LOG_START,
   STAT_FPOS,
   STAT_FSIZE,
+  STAT_MAP_BLOCKS,
   STAT_MASK_CHUNKS,
   STAT_MODE,
+  STAT_NEW_BLOCKS,
   STAT_NR_BLOCKS,
   STAT_NR_CHANGED,
   STAT_NR_DIRTY,
   STAT_NR_RESIDENT,
   STAT_NR_SECTIONS,
   STAT_NR_SLOTS,
+  STAT_REGION_BLOCKS,
   STAT_ROOM,
   STAT_SEQID,
   STAT_UUID_HIGH,
@@ -29,7 +35,9 @@ import { Area, Device, chunks_of } from './memory';
 import { room } from './commit';
 import { Header } from './header';
 import { Sections } from './index-sections';
-import { Record } from './record';
+import { Live } from './live';
+import { Record, area_bytes } from './record';
+import { Regions, map_blocks } from './regions';
 import { Log } from './xfs-log';
 
 /**
@@ -39,7 +47,7 @@ import { Log } from './xfs-log';
  * @returns its value; -EINVAL for an unknown field
  */
 export function stat(field: i64): i64 {
-  if (<u64>field > STAT_FINGERPRINT) return -EINVAL;
+  if (<u64>field > STAT_LIVE) return -EINVAL;
   switch (<u32>field) {
     case STAT_NR_BLOCKS: return Device.nr_blocks;
     case STAT_NR_SECTIONS: return Device.nr_sections;
@@ -63,6 +71,12 @@ export function stat(field: i64): i64 {
     case STAT_LOG_LAST: return Log.last;
     case STAT_LOG_CYCLE: return Log.cycle;
     case STAT_FINGERPRINT: return Record.filesystem;
+    case STAT_MAP_BLOCKS: return map_blocks();
+    case STAT_DIRTY_REGIONS: return Regions.active ? Regions.nr_dirty : 0;
+    case STAT_REGION_BLOCKS: return <u64>1 << Regions.shift;
+    case STAT_NEW_BLOCKS: return Header.nr_changed - Live.nr_changed;
+    case STAT_AREA_BYTES: return Live.nr_pieces ? area_bytes(Live.nr_pieces) : 0;
+    case STAT_LIVE: return Regions.active || Live.loading;
     default: return -EINVAL;
   }
 }

@@ -1,6 +1,8 @@
 /** What the core exports, and what may be right of what an export returns (docs/CORE.md). */
 import {
+  BLOCK_BYTES,
   COW_HEADER_SIZE,
+  MAP_BLOCKS_MAX,
   MASK_CHUNK_BLOCKS,
   PLAN_RUNS_MAX,
   READ_RUNS_MAX,
@@ -57,15 +59,23 @@ export const STATS = stats(
   ['LOG_LAST', 'positive', 'its sector that was written last'],
   ['LOG_CYCLE', 'any', 'the cycle in that sector'],
   ['FINGERPRINT', 'any', 'checksum of what a mount elsewhere would change'],
+  ['MAP_BLOCKS', 'blocks', 'blocks of a dirty map'],
+  ['DIRTY_REGIONS', 'blocks', 'regions that are set in it'],
+  ['REGION_BLOCKS', 'positive', 'blocks of a region'],
+  ['NEW_BLOCKS', 'blocks', 'blocks changed since the checkpoint'],
+  ['AREA_BYTES', 'positive', 'bytes that the checkpoint takes'],
+  ['LIVE', 1, 'whether a live checkpoint is in force, or being loaded'],
 );
+
+type Status = 'MISS' | 'ROOM' | 'REGION';
 
 export interface CoreExport {
   readonly name: string;
   /** Its arguments; each is an i64, and so is the one result. */
   readonly args: readonly string[];
   readonly most: Most;
-  /** The status that it may return beside errnos; ROOM includes MISS. */
-  readonly status?: 'MISS' | 'ROOM';
+  /** The status that it may return beside errnos; ROOM includes MISS, and REGION both. */
+  readonly status?: Status;
   /** Nobody else calls the core then, and no lock is held: it may take long. Any other call takes 50,000 operations at most. */
   readonly alone?: true;
 }
@@ -74,7 +84,7 @@ const exported = <const Name extends string>(
   name: Name,
   args: string,
   most: Most,
-  status?: 'MISS' | 'ROOM',
+  status?: Status,
 ): CoreExport & { readonly name: Name } => ({
   name,
   args: args.split(' ').filter(Boolean),
@@ -99,7 +109,7 @@ export const CORE_EXPORTS = [
   alone(exported('header_check', 'expect', REFUSAL)),
   exported('set_fsize', 'bytes', 0),
   exported('to_incremental', 'fsize', 0),
-  exported('mark', 'sector nr_sectors', 'nr_sectors', 'ROOM'),
+  exported('mark', 'sector nr_sectors', 'nr_sectors', 'REGION'),
   exported('is_copied', 'sector nr_sectors', 1),
   exported('plan_copy', 'nr_ranges max_blocks', PLAN_RUNS_MAX),
   exported('commit_copy', 'block count', 'count', 'ROOM'),
@@ -117,7 +127,7 @@ export const CORE_EXPORTS = [
   exported('section_write_done', '', 0),
   exported('next_dirty_section', 'from', 'sections'),
   exported('mask_extent', 'block count', 0, 'ROOM'),
-  exported('mark_unmasked', 'block count', 'count', 'ROOM'),
+  exported('mark_unmasked', 'block count', 'count', 'REGION'),
   exported('mask_begin', '', 0),
   exported('mask_next', 'from', 'chunks'),
   exported('mask_export', 'chunk', MASK_CHUNK_BLOCKS),
@@ -142,4 +152,21 @@ export const CORE_EXPORTS = [
   exported('record_check', '', REFUSAL),
   exported('record_import', '', REFUSAL, 'ROOM'),
   exported('record_accept', '', REFUSAL),
+  exported('regions_set', 'blocks', 0),
+  exported('map_next', 'from', 'blocks'),
+  exported('map_offset', 'block', 'positive'),
+  exported('map_export', 'block count', MAP_BLOCKS_MAX * BLOCK_BYTES),
+  exported('map_written', 'block count', 0),
+  exported('map_import', 'block', REFUSAL),
+  exported('map_recover', 'from', 'blocks', 'ROOM'),
+  exported('map_recount', 'chunk', 'blocks'),
+  exported('live_begin', '', 0),
+  exported('live_switch', 'block count', 0),
+  exported('live_identity', '', 1),
+  exported('live_renew', '', 0),
+  exported('live_resume', '', 0),
+  exported('live_encode', '', COW_HEADER_SIZE),
+  exported('live_commit', '', 0),
+  exported('live_drop', '', 0),
+  exported('live_void', '', 1),
 ] as const;

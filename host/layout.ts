@@ -70,6 +70,8 @@ export const HEADER_FIELDS: readonly HeaderField[] = [
 /** First bytes of a checkpoint, "DATTOREC" in memory. */
 export const RECORD_MAGIC = '0x4345524f54544144';
 export const RECORD_VERSION = 2;
+/** A checkpoint after which the origin was written to: the dirty map says where. */
+export const RECORD_VERSION_LIVE = 3;
 /** Records of this version prove nothing about XFS, whose mounts leave the first blocks as they are. */
 export const RECORD_VERSION_FIRST_BLOCKS = 1;
 
@@ -91,6 +93,34 @@ export const RECORD_FIELDS: readonly HeaderField[] = [
   { name: 'checksum', offset: 136, bytes: 8, doc: 'XXH64 of the header block, with zeros here' },
 ];
 
+/** Further fields of a live checkpoint. All lie in the first sector, which no power cut tears; its checksum is that of this sector. */
+export const LIVE_FIELDS: readonly HeaderField[] = [
+  {
+    name: 'generation',
+    offset: 144,
+    bytes: 8,
+    doc: 'number of the dirty map, which its sectors repeat in their checksums',
+  },
+  { name: 'map_offset', offset: 152, bytes: 8, doc: 'where the dirty map begins in the file, in bytes' },
+  { name: 'region_blocks', offset: 160, bytes: 8, doc: 'blocks of a region' },
+  { name: 'identity', offset: 168, bytes: 8, doc: 'checksum of what only a mount or a tool changes in the superblock' },
+  { name: 'identity_next', offset: 176, bytes: 8, doc: 'the same as it will be, or is already' },
+];
+/** Bytes of which a live checkpoint has the checksum. */
+export const LIVE_BYTES = SECTOR_BYTES;
+
+// The dirty map: one bit for each region of the origin.
+
+/** Blocks of a region: a power of two. */
+export const REGION_BLOCKS_MIN = 256;
+export const REGION_BLOCKS_MAX = 16384;
+export const REGION_BLOCKS_DEFAULT = 1024;
+/** A sector of the map has so many words of 64 bits, and then a checksum. */
+export const MAP_SECTOR_WORDS = 63;
+export const MAP_BLOCK_WORDS = MAP_SECTOR_WORDS * BLOCK_SECTORS;
+/** Blocks of the map that one call hands out at most. */
+export const MAP_BLOCKS_MAX = 4;
+
 /** First word of a record's header in the log of an XFS, and of each sector that a mount stamps behind its end. */
 export const XFS_LOG_MAGIC = 0xfeedbabe;
 
@@ -107,6 +137,8 @@ export const RANGE_BYTES = 16;
 /** Outside the range of errnos: the call needs an index section, or more memory for bitmaps, first. */
 export const STATUS_MISS = -4096;
 export const STATUS_ROOM = -4097;
+/** Not an error: the write must wait until the dirty map on disk has its regions. */
+export const STATUS_REGION = -4098;
 /** Slots for index sections: the least number, whatever the cache limit, and how many come when all are taken. */
 export const SLOTS_MIN = 16;
 export const SLOTS_GROWTH = 16;

@@ -32,6 +32,11 @@
 #define CORE_RECORD_NR_SECTORS_OFFSET		80
 #define CORE_STATUS_MISS			(-4096)
 #define CORE_STATUS_ROOM			(-4097)
+#define CORE_STATUS_REGION			(-4098)
+#define CORE_MAP_BLOCKS_MAX			4
+#define CORE_REGION_BLOCKS_MIN			256
+#define CORE_REGION_BLOCKS_MAX			16384
+#define CORE_REGION_BLOCKS_DEFAULT		1024
 #define CORE_MASK_CHUNK_BYTES			32768
 #define CORE_MASK_CHUNK_BLOCKS			262144
 #define CORE_ORIGIN_SECTORS_MAX			137438953472ULL
@@ -119,6 +124,12 @@ enum core_stat {
 	CORE_STAT_LOG_LAST = 19,		/* its sector that was written last */
 	CORE_STAT_LOG_CYCLE = 20,		/* the cycle in that sector */
 	CORE_STAT_FINGERPRINT = 21,		/* checksum of what a mount elsewhere would change */
+	CORE_STAT_MAP_BLOCKS = 22,		/* blocks of a dirty map */
+	CORE_STAT_DIRTY_REGIONS = 23,		/* regions that are set in it */
+	CORE_STAT_REGION_BLOCKS = 24,		/* blocks of a region */
+	CORE_STAT_NEW_BLOCKS = 25,		/* blocks changed since the checkpoint */
+	CORE_STAT_AREA_BYTES = 26,		/* bytes that the checkpoint takes */
+	CORE_STAT_LIVE = 27,			/* whether a live checkpoint is in force, or being loaded */
 };
 
 enum core_export {
@@ -175,6 +186,23 @@ enum core_export {
 	CORE_RECORD_CHECK,
 	CORE_RECORD_IMPORT,
 	CORE_RECORD_ACCEPT,
+	CORE_REGIONS_SET,
+	CORE_MAP_NEXT,
+	CORE_MAP_OFFSET,
+	CORE_MAP_EXPORT,
+	CORE_MAP_WRITTEN,
+	CORE_MAP_IMPORT,
+	CORE_MAP_RECOVER,
+	CORE_MAP_RECOUNT,
+	CORE_LIVE_BEGIN,
+	CORE_LIVE_SWITCH,
+	CORE_LIVE_IDENTITY,
+	CORE_LIVE_RENEW,
+	CORE_LIVE_RESUME,
+	CORE_LIVE_ENCODE,
+	CORE_LIVE_COMMIT,
+	CORE_LIVE_DROP,
+	CORE_LIVE_VOID,
 	CORE_NR_EXPORTS
 };
 
@@ -190,7 +218,7 @@ enum core_export {
 	X(HEADER_CHECK, "header_check", 1, -MAX_ERRNO)			\
 	X(SET_FSIZE, "set_fsize", 1, -MAX_ERRNO)			\
 	X(TO_INCREMENTAL, "to_incremental", 1, -MAX_ERRNO)		\
-	X(MARK, "mark", 2, CORE_STATUS_ROOM)				\
+	X(MARK, "mark", 2, CORE_STATUS_REGION)				\
 	X(IS_COPIED, "is_copied", 2, -MAX_ERRNO)			\
 	X(PLAN_COPY, "plan_copy", 2, -MAX_ERRNO)			\
 	X(COMMIT_COPY, "commit_copy", 2, CORE_STATUS_ROOM)		\
@@ -208,7 +236,7 @@ enum core_export {
 	X(SECTION_WRITE_DONE, "section_write_done", 0, -MAX_ERRNO)	\
 	X(NEXT_DIRTY_SECTION, "next_dirty_section", 1, -MAX_ERRNO)	\
 	X(MASK_EXTENT, "mask_extent", 2, CORE_STATUS_ROOM)		\
-	X(MARK_UNMASKED, "mark_unmasked", 2, CORE_STATUS_ROOM)		\
+	X(MARK_UNMASKED, "mark_unmasked", 2, CORE_STATUS_REGION)	\
 	X(MASK_BEGIN, "mask_begin", 0, -MAX_ERRNO)			\
 	X(MASK_NEXT, "mask_next", 1, -MAX_ERRNO)			\
 	X(MASK_EXPORT, "mask_export", 1, -MAX_ERRNO)			\
@@ -232,7 +260,24 @@ enum core_export {
 	X(RECORD_ENCODE, "record_encode", 0, -MAX_ERRNO)		\
 	X(RECORD_CHECK, "record_check", 0, -MAX_ERRNO)			\
 	X(RECORD_IMPORT, "record_import", 0, CORE_STATUS_ROOM)		\
-	X(RECORD_ACCEPT, "record_accept", 0, -MAX_ERRNO)
+	X(RECORD_ACCEPT, "record_accept", 0, -MAX_ERRNO)		\
+	X(REGIONS_SET, "regions_set", 1, -MAX_ERRNO)			\
+	X(MAP_NEXT, "map_next", 1, -MAX_ERRNO)				\
+	X(MAP_OFFSET, "map_offset", 1, -MAX_ERRNO)			\
+	X(MAP_EXPORT, "map_export", 2, -MAX_ERRNO)			\
+	X(MAP_WRITTEN, "map_written", 2, -MAX_ERRNO)			\
+	X(MAP_IMPORT, "map_import", 1, -MAX_ERRNO)			\
+	X(MAP_RECOVER, "map_recover", 1, CORE_STATUS_ROOM)		\
+	X(MAP_RECOUNT, "map_recount", 1, -MAX_ERRNO)			\
+	X(LIVE_BEGIN, "live_begin", 0, -MAX_ERRNO)			\
+	X(LIVE_SWITCH, "live_switch", 2, -MAX_ERRNO)			\
+	X(LIVE_IDENTITY, "live_identity", 0, -MAX_ERRNO)		\
+	X(LIVE_RENEW, "live_renew", 0, -MAX_ERRNO)			\
+	X(LIVE_RESUME, "live_resume", 0, -MAX_ERRNO)			\
+	X(LIVE_ENCODE, "live_encode", 0, -MAX_ERRNO)			\
+	X(LIVE_COMMIT, "live_commit", 0, -MAX_ERRNO)			\
+	X(LIVE_DROP, "live_drop", 0, -MAX_ERRNO)			\
+	X(LIVE_VOID, "live_void", 0, -MAX_ERRNO)
 
 /* The control node */
 #define DATTO_IOCTL_MAGIC			0x91

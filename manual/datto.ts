@@ -7,9 +7,11 @@ import {
   ENTRY_BYTES,
   HEADER_BYTES,
   HEADER_FIELDS,
+  LIVE_FIELDS,
   RECORD_FIELDS,
   RECORD_MAGIC,
   RECORD_VERSION,
+  RECORD_VERSION_LIVE,
   SECTION_BYTES,
   SECTION_ENTRIES,
 } from '../host/layout.js';
@@ -75,6 +77,12 @@ export const manual: TopicManual = {
           rows: RECORD_FIELDS.map(({ name, offset, bytes, doc }) => [hex(offset), typeOf(bytes), `\`${name}\``, doc]),
         },
         `RECORD_MAGIC is ${RECORD_MAGIC}, the text DATTOREC; RECORD_VERSION is ${RECORD_VERSION}. The rest of the header block is zero.`,
+        `In incremental mode, while the block device is written to, the checkpoint may be a live one, of version ${RECORD_VERSION_LIVE}: with ` +
+          'it `dbdctl reload-incremental` resumes tracking after a power cut. Its further fields:',
+        {
+          columns: ['offset', 'type', 'field', 'meaning'],
+          rows: LIVE_FIELDS.map(({ name, offset, bytes, doc }) => [hex(offset), typeOf(bytes), `\`${name}\``, doc]),
+        },
         'All that follows the header block of a file in use is written past the filesystem, which may show zeros in its ' +
           'place. Only the driver reads it.',
       ],

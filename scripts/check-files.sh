@@ -3,7 +3,9 @@
 set -euo pipefail
 cd "$(dirname "$0")/.."
 bad=0
+# What is generated from a table is as long as the table.
 while read -r file; do
+	! head -3 "$file" | grep -q 'Generated from' || continue
 	lines=$(wc -l <"$file")
 	[ "$lines" -le 400 ] || { echo "$file: $lines lines, at most 400"; bad=1; }
 done < <(git ls-files '*.c' '*.h' '*.ts' '*.mjs' '*.sh' '*.md' '*.S')

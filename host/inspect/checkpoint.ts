@@ -1,6 +1,15 @@
-/** The checkpoint that the module leaves in a COW file while the origin is not written to (docs/CORE.md). */
+/** The checkpoint that the module keeps in a COW file (docs/CORE.md). */
 
-import { COW_HEADER_SIZE, ORIGIN_SECTORS_MAX, RECORD_FIELDS, RECORD_MAGIC, REFUSALS } from '../layout.js';
+import {
+  COW_HEADER_SIZE,
+  type HeaderField,
+  LIVE_FIELDS,
+  ORIGIN_SECTORS_MAX,
+  RECORD_FIELDS,
+  RECORD_MAGIC,
+  RECORD_VERSION_LIVE,
+  REFUSALS,
+} from '../layout.js';
 import type { OpenFile } from '../system/files.js';
 import { coreFor } from './geometry.js';
 
@@ -8,12 +17,21 @@ export interface Checkpoint {
   readonly incremental: boolean;
   /** Size of the origin, in sectors. */
   readonly nrSectors: number;
+  /** Blocks of a region, if it is a live one: the origin is, or was, written to. */
+  readonly regionBlocks?: number;
 }
 
-/** Where a record ends in the header block; zeros follow. */
-export const RECORD_END = Math.max(...RECORD_FIELDS.map(({ offset, bytes }) => offset + bytes));
+const endOf = (fields: readonly HeaderField[]): number =>
+  Math.max(...fields.map(({ offset, bytes }) => offset + bytes));
+const RECORD_END = endOf(RECORD_FIELDS);
 
-const offsetOf = (name: string): number => RECORD_FIELDS.find((field) => field.name === name)?.offset ?? NaN;
+const offsetOf = (name: string): number =>
+  [...RECORD_FIELDS, ...LIVE_FIELDS].find((field) => field.name === name)?.offset ?? NaN;
+const isLive = (block: Buffer): boolean => block.readUInt32LE(offsetOf('version')) === RECORD_VERSION_LIVE;
+
+/** Where the record in a header block ends; zeros follow. */
+export const recordEnd = (block: Buffer): number => (isLive(block) ? endOf(LIVE_FIELDS) : RECORD_END);
+
 const refusalOf = (name: string): number => REFUSALS.find((row) => row.name === name)?.value ?? NaN;
 
 /** Whether a header block looks as if it had a record, damaged or not. */
@@ -34,5 +52,7 @@ export const readCheckpoint = (file: OpenFile): Checkpoint | undefined => {
   const answer = Number(core.call('record_check'));
   // Whether it belongs to this volume cannot be checked here. A record of an older version counts too.
   const isWhole = answer === 0 || ['MOVED', 'FOREIGN', 'OUTDATED'].some((name) => answer === refusalOf(name));
-  return isWhole ? { incremental, nrSectors } : undefined;
+  if (!isWhole) return undefined;
+  const regionBlocks = Number(block.readBigUInt64LE(offsetOf('region_blocks')));
+  return { incremental, nrSectors, ...(isLive(block) ? { regionBlocks } : {}) };
 };

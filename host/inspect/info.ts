@@ -65,7 +65,8 @@ const fieldsOf = (header: CowHeader): FieldInfo[] => {
 const stateOf = ({ header, incremental, fileBytes, answer, record }: InspectedCow): string => {
   if (record) {
     const mode = record.incremental ? 'incremental' : 'snapshot';
-    return `checkpoint of a tracked volume, ${mode}: to be used by reload only`;
+    const kind = record.regionBlocks === undefined ? 'checkpoint' : 'live checkpoint';
+    return `${kind} of a tracked volume, ${mode}: to be used by reload only`;
   }
   if (incremental) {
     return isClean(header)

@@ -23,7 +23,7 @@ export class InspectedCow {
   readonly fileBytes: number;
   readonly header: CowHeader;
   readonly answer: GeometryAnswer;
-  /** The checkpoint, if the module left one: nothing was written to the origin since. */
+  /** The checkpoint, if the module left one. */
   readonly record: Checkpoint | undefined;
   readonly #syscalls: Syscalls;
   /** Reads header fields and flags only: it was made without a geometry. */

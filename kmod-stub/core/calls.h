@@ -280,6 +280,91 @@ static inline s64 wasm_record_accept(struct engine *engine)
 	return engine_ask(engine, CORE_RECORD_ACCEPT, 0, 0, 0, 8);
 }
 
+static inline s64 wasm_regions_set(struct engine *engine, u64 blocks)
+{
+	return engine_ask(engine, CORE_REGIONS_SET, blocks, 0, 0, 0);
+}
+
+static inline s64 wasm_map_next(struct engine *engine, u64 from)
+{
+	return engine_ask(engine, CORE_MAP_NEXT, from, 0, 0, engine_nr_blocks(engine));
+}
+
+static inline s64 wasm_map_offset(struct engine *engine, u64 block)
+{
+	return engine_ask(engine, CORE_MAP_OFFSET, block, 0, 0, S64_MAX);
+}
+
+static inline s64 wasm_map_export(struct engine *engine, u64 block, u64 count)
+{
+	return engine_ask(engine, CORE_MAP_EXPORT, block, count, 0, 16384);
+}
+
+static inline s64 wasm_map_written(struct engine *engine, u64 block, u64 count)
+{
+	return engine_ask(engine, CORE_MAP_WRITTEN, block, count, 0, 0);
+}
+
+static inline s64 wasm_map_import(struct engine *engine, u64 block)
+{
+	return engine_ask(engine, CORE_MAP_IMPORT, block, 0, 0, 8);
+}
+
+static inline s64 wasm_map_recover(struct engine *engine, u64 from)
+{
+	return engine_ask(engine, CORE_MAP_RECOVER, from, 0, 0, engine_nr_blocks(engine));
+}
+
+static inline s64 wasm_map_recount(struct engine *engine, u64 chunk)
+{
+	return engine_ask(engine, CORE_MAP_RECOUNT, chunk, 0, 0, engine_nr_blocks(engine));
+}
+
+static inline s64 wasm_live_begin(struct engine *engine)
+{
+	return engine_ask(engine, CORE_LIVE_BEGIN, 0, 0, 0, 0);
+}
+
+static inline s64 wasm_live_switch(struct engine *engine, u64 block, u64 count)
+{
+	return engine_ask(engine, CORE_LIVE_SWITCH, block, count, 0, 0);
+}
+
+static inline s64 wasm_live_identity(struct engine *engine)
+{
+	return engine_ask(engine, CORE_LIVE_IDENTITY, 0, 0, 0, 1);
+}
+
+static inline s64 wasm_live_renew(struct engine *engine)
+{
+	return engine_ask(engine, CORE_LIVE_RENEW, 0, 0, 0, 0);
+}
+
+static inline s64 wasm_live_resume(struct engine *engine)
+{
+	return engine_ask(engine, CORE_LIVE_RESUME, 0, 0, 0, 0);
+}
+
+static inline s64 wasm_live_encode(struct engine *engine)
+{
+	return engine_ask(engine, CORE_LIVE_ENCODE, 0, 0, 0, 4096);
+}
+
+static inline s64 wasm_live_commit(struct engine *engine)
+{
+	return engine_ask(engine, CORE_LIVE_COMMIT, 0, 0, 0, 0);
+}
+
+static inline s64 wasm_live_drop(struct engine *engine)
+{
+	return engine_ask(engine, CORE_LIVE_DROP, 0, 0, 0, 0);
+}
+
+static inline s64 wasm_live_void(struct engine *engine)
+{
+	return engine_ask(engine, CORE_LIVE_VOID, 0, 0, 0, 1);
+}
+
 /* A field of all of whose 64 bits none is an error. */
 static inline u64 wasm_value(struct engine *engine, enum core_stat field)
 {
@@ -294,6 +379,9 @@ static inline s64 wasm_stat(struct engine *engine, enum core_stat field)
 	switch (field) {
 	case CORE_STAT_NR_BLOCKS:
 	case CORE_STAT_NR_CHANGED:
+	case CORE_STAT_MAP_BLOCKS:
+	case CORE_STAT_DIRTY_REGIONS:
+	case CORE_STAT_NEW_BLOCKS:
 		most = engine_nr_blocks(engine);
 		break;
 	case CORE_STAT_NR_SECTIONS:
@@ -302,6 +390,7 @@ static inline s64 wasm_stat(struct engine *engine, enum core_stat field)
 		most = engine_nr_sections(engine);
 		break;
 	case CORE_STAT_MODE:
+	case CORE_STAT_LIVE:
 		most = 1;
 		break;
 	case CORE_STAT_MASK_CHUNKS:

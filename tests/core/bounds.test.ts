@@ -11,9 +11,12 @@ import {
   PLAN_BLOCKS_MAX,
   PLAN_RANGES_MAX,
   READ_BLOCKS_MAX,
+  REGION_BLOCKS_MAX,
+  REGION_BLOCKS_MIN,
   SECTION_BYTES,
   SLICE_BLOCKS,
 } from '../../host/layout.js';
+import { eachOther, liveCheckpoints, markEachOther, maskEachOther, resumed, tie } from './bounds-live.js';
 import { type Costs, countingCore, countingEngine } from './counting.js';
 import { Bench, errno, INCREMENTAL, READ, SECTION_BLOCKS, type Setup, WRITE } from './harness.js';
 
@@ -31,16 +34,6 @@ let counting: Uint8Array<ArrayBuffer>;
 
 const opened = (setup: Partial<Setup> = {}): Bench =>
   new Bench(countingEngine(counting, costs), { nrSectors: LARGEST, cacheBytes: 64n << 20n, ...setup });
-
-const eachOther = (first: bigint, count: bigint, act: (block: bigint) => void): void => {
-  for (let block = first; block < first + count; block += 2n) act(block);
-};
-
-const markEachOther = (bench: Bench, first: bigint, count: bigint): void =>
-  eachOther(first, count, (block) => bench.call('mark', block * 8n, 8n));
-
-const maskEachOther = (bench: Bench, first: bigint, count: bigint): void =>
-  eachOther(first, count, (block) => bench.call('mask_extent', block, 1n));
 
 /** Gives the two leaves of a slice from PLACE on memory of their own, in both bitmaps. */
 const ownLeaves = (bench: Bench): void => {
@@ -172,17 +165,6 @@ const CHUNKS: readonly ((chunk: Buffer) => void)[] = [
 
 const chunkOf = (bench: Bench): Buffer => bench.buffer().subarray(0, MASK_CHUNK_BYTES);
 
-const tie = (bench: Bench): void => {
-  bench.call('record_begin');
-  bench.call('record_extent', 3n, 8000n, 4000n);
-  bench.call('proof_begin', 1n);
-  while (bench.call('proof_next') >= 0n) {
-    bench.buffer().fill(0x5a, 0, 4096);
-    bench.buffer().writeUInt16LE(0xef53, 1024 + 56);
-    assert.is(bench.call('proof_block', 4096n), 0n);
-  }
-};
-
 test('chunks of bitmaps, and a checkpoint of them', () => {
   for (const mode of [0n, INCREMENTAL]) {
     const bench = opened({ mode });
@@ -229,6 +211,12 @@ test('chunks of bitmaps, and a checkpoint of them', () => {
     assert.is(next.call('record_accept'), 0n);
   }
 });
+
+test('live checkpoints, with the smallest and the largest regions', () => {
+  for (const size of [REGION_BLOCKS_MIN, REGION_BLOCKS_MAX]) liveCheckpoints(opened, size);
+});
+
+test('a live checkpoint that a clean one becomes', () => resumed(opened));
 
 test('what is left', () => {
   const bench = opened();

@@ -69,6 +69,25 @@ export const WASM3_RELEASE = engine('wasm3', 'release');
 export const V8_DEBUG = engine('V8', 'debug');
 export const ENGINES = [V8_RELEASE, V8_DEBUG, WASM3_RELEASE, engine('wasm3', 'debug')];
 
+/** The same engine, which compiles the core once for many instances of it. */
+export const compiledOnce = (which: Engine): Engine => {
+  const bytes = coreBytes(which.build);
+  if (which.interpreter !== 'V8') return { ...which, load: () => which.load(bytes) };
+  const module = new WebAssembly.Module(bytes);
+  const load: Engine['load'] = () => {
+    const exports = new WebAssembly.Instance(module).exports as Record<string, (...values: bigint[]) => bigint>;
+    const linear = exports.memory as unknown as WebAssembly.Memory;
+    return {
+      call: (name, ...values) => exports[name]!(...values),
+      get memory() {
+        return linear.buffer as ArrayBuffer;
+      },
+      close: () => {},
+    };
+  };
+  return { ...which, load };
+};
+
 const valueIn = (table: readonly Named[], name: string): bigint => {
   const row = table.find((candidate) => candidate.name === name);
   if (!row) throw new RangeError(`no ${name} in the table`);

@@ -12,7 +12,7 @@ import {
 } from '../../layout.js';
 import type { OpenFile } from '../../system/files.js';
 import type { Checkpoint } from '../checkpoint.js';
-import { beginsRecord, RECORD_END } from '../checkpoint.js';
+import { beginsRecord, recordEnd } from '../checkpoint.js';
 import type { GeometryAnswer, OriginSize } from '../geometry.js';
 import { assumption, isClean, isIncremental } from '../geometry.js';
 import type { InspectedCow } from '../inspected-cow.js';
@@ -41,7 +41,7 @@ export const checkReserved = (file: OpenFile, record: Checkpoint | undefined, fi
     const expected = 'a whole record in a file that is in use, or zeros';
     findings.add('record', HEADER_BYTES, () => ({ found: 'a damaged record', expected }));
   }
-  for (let at = hasRecord ? RECORD_END : HEADER_BYTES; at < got; at++) {
+  for (let at = hasRecord ? recordEnd(block) : HEADER_BYTES; at < got; at++) {
     const byte = block[at] ?? 0;
     if (byte !== 0) findings.add('reserved', at, () => ({ found: hex(byte), expected: 0 }));
   }
@@ -157,7 +157,9 @@ export const checkHeader = (
 export const checkNotes = ({ header, answer, record }: InspectedCow): string[] => {
   if (record) {
     return [
-      'a checkpoint: the volume is tracked, and was not written to since; a reload resumes it if nothing moved',
+      record.regionBlocks === undefined
+        ? 'a checkpoint: the volume is tracked, and was not written to since; a reload resumes it if nothing moved'
+        : 'a live checkpoint: the volume is tracked; a reload after a power cut resumes it if nothing moved',
       'the index was not checked: it is written past the filesystem, which may show zeros in its place',
     ];
   }

@@ -1,0 +1,323 @@
+// The live checkpoint: it stays true while the origin is written to, since the dirty map says which regions may have changed
+// since (docs/FORMAT.md, A.11).
+//
+// In incremental mode the index has its place in the file, and is not kept there. That place is divided:
+//
+//   map 0, map 1     two dirty maps, in turn, each with room for the smallest regions
+//   slot 0, slot 1   the pieces of two checkpoints, in turn
+//
+// The header names one map and one slot. What is made goes to the others first, so that at each moment one checkpoint is whole.
+
+import {
+  BLOCK_BYTES,
+  COW_HEADER_SIZE,
+  EINVAL,
+  ENOSPC,
+  EOPNOTSUPP,
+  LIVE_BYTES,
+  LIVE_OFFSET_GENERATION,
+  LIVE_OFFSET_IDENTITY,
+  LIVE_OFFSET_IDENTITY_NEXT,
+  LIVE_OFFSET_MAP_OFFSET,
+  LIVE_OFFSET_REGION_BLOCKS,
+  MAP_BLOCKS_MAX,
+  MAP_BLOCK_WORDS,
+  MODE_INCREMENTAL,
+  RECORD_OFFSET_AREA_OFFSET,
+  RECORD_OFFSET_AREA_SUM,
+  RECORD_OFFSET_CHECKSUM,
+  RECORD_OFFSET_EXTENTS,
+  RECORD_OFFSET_MAGIC,
+  RECORD_OFFSET_MODE,
+  RECORD_OFFSET_NR_PIECES,
+  RECORD_OFFSET_NR_SECTORS,
+  RECORD_OFFSET_VERSION,
+  RECORD_MAGIC,
+  RECORD_VERSION_LIVE,
+} from './layout';
+import { Area, BUFFER, Device, chunks_of, map_bytes, round_up } from './memory';
+import { Header, header_encode } from './header';
+import { superblock_identity } from './identity';
+import { Record, area_bytes } from './record';
+import { Regions, are_region_blocks, clear_pending, map_blocks, map_words, set_pending } from './regions';
+import { xxh64 } from './xxh64';
+
+/** The checkpoint that the header names, or will. */
+export class Live {
+  /** Its slot; -1 if it is in none, as those of older modules are. */
+  static slot: i32 = -1;
+  static map_offset: u64 = 0;
+  /** Number of its map; no other of this file has it. */
+  static generation: u64 = 0;
+  static area_offset: u64 = 0;
+  static nr_pieces: u64 = 0;
+  static area_sum: u64 = 0;
+  static extents: u64 = 0;
+  /** The counter of changed blocks when it was made. */
+  static nr_changed: u64 = 0;
+  /** What the superblock on disk may look like (identity.ts): it is one of these. */
+  static identity: u64 = 0;
+  static identity_next: u64 = 0;
+  /** As it was written last, and as somebody wants to write it. */
+  static last: u64 = 0;
+  static offered: u64 = 0;
+  /** It is being made of a clean one: map_export() clears what it hands out. */
+  static resuming: bool = false;
+  /** One is being loaded, of whose map so many blocks are. */
+  static loading: bool = false;
+  static nr_loaded: u64 = 0;
+}
+
+/** Bytes that a map takes, at most. */
+function map_space(): u64 {
+  return round_up(map_bytes(Device.nr_sectors), MAP_BLOCK_WORDS * 8) / (MAP_BLOCK_WORDS * 8) * BLOCK_BYTES;
+}
+
+/** Bytes that the pieces of a checkpoint take, at most. */
+function slot_space(): u64 {
+  return area_bytes(2 * chunks_of(Device.nr_blocks) + 1);
+}
+
+function slot_offset(slot: u64): u64 {
+  return COW_HEADER_SIZE + 2 * map_space() + slot * slot_space();
+}
+
+/** Is there room for two checkpoints and maps in the file? A file is too short where its origin has grown, or has no section. */
+export function has_slots(): bool {
+  const file = Header.fsize / BLOCK_BYTES * BLOCK_BYTES;
+  return Device.mode == MODE_INCREMENTAL && slot_offset(2) <= min<u64>(Device.data_offset, file);
+}
+
+/** Where the pieces of the next checkpoint go. */
+export function next_area(): u64 {
+  return slot_offset(Live.slot == 0 ? 1 : 0);
+}
+
+/** The checkpoint at hand, of which all pieces were handed out or taken, is the one that the header names from now on. */
+export function take_record(): void {
+  const slot = Record.area_offset == slot_offset(0) ? 0 : 1;
+  Live.slot = has_slots() && Record.area_offset == slot_offset(slot) ? slot : -1;
+  Live.area_offset = Record.area_offset;
+  Live.nr_pieces = Record.nr_pieces;
+  Live.area_sum = Record.area_sum;
+  Live.extents = Record.extents;
+}
+
+/** A new map, in the place of the one that is not named. */
+function begin_map(): void {
+  const first: u64 = COW_HEADER_SIZE;
+  Live.generation++;
+  Live.map_offset = Live.map_offset == first ? first + map_space() : first;
+}
+
+/** Is the map that the header names in one of its two places? */
+function is_map_in_place(): bool {
+  return has_slots() && (Live.map_offset == COW_HEADER_SIZE || Live.map_offset == COW_HEADER_SIZE + map_space());
+}
+
+/**
+ * Begins a live checkpoint: from now on it is noted where blocks are marked. Its pieces come next, as those of any.
+ *
+ * @returns 0; -ENOSPC if the file has no room for it; -EINVAL in snapshot mode, or if another one is being switched to
+ */
+export function live_begin(): i64 {
+  if (Device.mode != MODE_INCREMENTAL || Regions.switched) return -EINVAL;
+  if (!has_slots()) return -ENOSPC;
+  Regions.noting = true;
+  return 0;
+}
+
+/**
+ * Makes blocks of the map those of the next one, all from 0 on, in their order. From here on only regions are durable in them that
+ * both maps have. The pieces were handed out and are on disk.
+ *
+ * @param block the first
+ * @param count how many, MAP_BLOCKS_MAX at most
+ * @returns 0; -EINVAL
+ */
+export function live_switch(block: i64, count: i64): i64 {
+  if (!Regions.noting || <u64>block != Regions.switched) return -EINVAL;
+  if (!count || <u64>count > MAP_BLOCKS_MAX || <u64>count > map_blocks() - block) return -EINVAL;
+  if (!block) {
+    begin_map();
+    take_record();
+    Live.nr_changed = Header.nr_changed;
+    Regions.nr_dirty = 0;
+  }
+  for (let end = <u64>block + count; <u64>block < end; block++) switch_block(block);
+  Regions.switched = block;
+  return 0;
+}
+
+function switch_block(block: u64): void {
+  const from = Area.wanted + (<usize>(block * MAP_BLOCK_WORDS) << 3);
+  const end = from + (<usize>min<u64>(map_words() - block * MAP_BLOCK_WORDS, MAP_BLOCK_WORDS) << 3);
+  const to_next = Area.next - Area.wanted;
+  const to_durable = Area.durable - Area.wanted;
+  if (!Regions.active) {
+    // None is in force: the next map has all that is durable from now on.
+    memory.fill(from, 0, end - from);
+    memory.fill(from + to_durable, 0xff, end - from);
+  }
+  let nr: u64 = 0;
+  let waiting: u64 = 0;
+  // Two words at once, for what the loop itself costs.
+  for (let at = from; at < end; at += 16) {
+    const next = at + to_next;
+    const durable = at + to_durable;
+    const unknown_a = ~load<u64>(durable);
+    const unknown_b = ~load<u64>(durable, 8);
+    // A write that waits was marked before its block was stored, and waits on: the map in force does not have its region.
+    const wanted_a = load<u64>(next) | (load<u64>(at) & unknown_a);
+    const wanted_b = load<u64>(next, 8) | (load<u64>(at, 8) & unknown_b);
+    store<u64>(at, wanted_a);
+    store<u64>(at, wanted_b, 8);
+    store<u64>(durable, wanted_a & ~unknown_a);
+    store<u64>(durable, wanted_b & ~unknown_b, 8);
+    nr += popcnt<u64>(wanted_a) + popcnt<u64>(wanted_b);
+    waiting |= (wanted_a & unknown_a) | (wanted_b & unknown_b);
+  }
+  memory.fill(from + to_next, 0, end - from);
+  Regions.nr_dirty += nr;
+  set_pending(block, waiting != 0);
+}
+
+/**
+ * Compares the superblock that is in the buffer, as block 0 of the origin, with what the live checkpoint says of it. Before there
+ * is one, it is what it will say.
+ *
+ * @returns 1: it is one of these, and may be written; 0: live_renew() first; -EOPNOTSUPP if it is of no filesystem that is known
+ */
+export function live_identity(): i64 {
+  const identity = superblock_identity();
+  if (!identity) return -EOPNOTSUPP;
+  if (!Regions.active && !Regions.switched) {
+    Live.identity = identity;
+    Live.identity_next = identity;
+  }
+  if (identity != Live.identity && identity != Live.identity_next) {
+    Live.offered = identity;
+    return 0;
+  }
+  Live.last = identity;
+  return 1;
+}
+
+/** Lets the checkpoint speak of the superblock as it is and as it was offered last; live_encode() comes next. Returns 0. */
+export function live_renew(): i64 {
+  Live.identity = Live.last;
+  Live.identity_next = Live.offered;
+  return 0;
+}
+
+/**
+ * Makes a live checkpoint of the clean one, which the origin is about to be written after: with a new map, of which nothing is set.
+ * The map is to be written next, all of it.
+ *
+ * @returns 0; -ENOSPC if its place or the file does not allow that; -EINVAL if there is a live one
+ */
+export function live_resume(): i64 {
+  if (Regions.active || Regions.noting) return -EINVAL;
+  if (Live.slot < 0) return -ENOSPC;
+  begin_map();
+  Live.resuming = true;
+  Regions.nr_dirty = 0;
+  Live.nr_changed = Header.nr_changed;
+  Regions.switched = map_blocks();
+  return 0;
+}
+
+/**
+ * Writes the header block with the live checkpoint into the buffer.
+ *
+ * @returns bytes written, 4096
+ */
+export function live_encode(): i64 {
+  header_encode(0);
+  store<u64>(BUFFER, RECORD_MAGIC, RECORD_OFFSET_MAGIC);
+  store<u32>(BUFFER, RECORD_VERSION_LIVE, RECORD_OFFSET_VERSION);
+  store<u32>(BUFFER, Device.mode, RECORD_OFFSET_MODE);
+  store<u64>(BUFFER, Device.nr_sectors, RECORD_OFFSET_NR_SECTORS);
+  store<u64>(BUFFER, Live.area_offset, RECORD_OFFSET_AREA_OFFSET);
+  store<u64>(BUFFER, Live.nr_pieces, RECORD_OFFSET_NR_PIECES);
+  store<u64>(BUFFER, Live.area_sum, RECORD_OFFSET_AREA_SUM);
+  store<u64>(BUFFER, Live.extents, RECORD_OFFSET_EXTENTS);
+  store<u64>(BUFFER, Live.generation, LIVE_OFFSET_GENERATION);
+  store<u64>(BUFFER, Live.map_offset, LIVE_OFFSET_MAP_OFFSET);
+  store<u64>(BUFFER, <u64>1 << Regions.shift, LIVE_OFFSET_REGION_BLOCKS);
+  store<u64>(BUFFER, Live.identity, LIVE_OFFSET_IDENTITY);
+  store<u64>(BUFFER, Live.identity_next, LIVE_OFFSET_IDENTITY_NEXT);
+  store<u64>(BUFFER, xxh64(BUFFER, BUFFER + LIVE_BYTES), RECORD_OFFSET_CHECKSUM);
+  return COW_HEADER_SIZE;
+}
+
+/**
+ * The header with the live checkpoint is on disk, durably: it is in force.
+ *
+ * @returns 0; -EINVAL if not all of its map was switched to
+ */
+export function live_commit(): i64 {
+  if (Regions.switched != map_blocks()) return -EINVAL;
+  Regions.active = true;
+  Regions.noting = false;
+  Regions.switched = 0;
+  Live.resuming = false;
+  return 0;
+}
+
+/** No live checkpoint is on disk any more, nor being made. Returns 0. */
+export function live_drop(): i64 {
+  Regions.active = false;
+  Regions.noting = false;
+  Regions.switched = 0;
+  Live.resuming = false;
+  Live.loading = false;
+  clear_pending();
+  return 0;
+}
+
+/**
+ * May this be the superblock of which a header says that it has the one identity, or the next?
+ *
+ * @param shows_mounts whether a mount elsewhere would have changed it; else the former may be what such a mount has left
+ */
+export function is_identity(identity: u64, shows_mounts: bool, former: u64, next: u64): bool {
+  return identity != 0 && (identity == next || (identity == former && shows_mounts));
+}
+
+/**
+ * Can the checkpoint not be loaded any more, by what the superblock in the buffer says?
+ *
+ * @returns 1 or 0
+ */
+export function live_void(): i64 {
+  return !is_identity(superblock_identity(), true, Live.identity, Live.identity_next);
+}
+
+/** Takes the fields of a live checkpoint from the header block in the buffer. Returns false if they cannot be right. */
+export function live_load(): bool {
+  const region_blocks = load<u64>(BUFFER, LIVE_OFFSET_REGION_BLOCKS);
+  if (!are_region_blocks(region_blocks)) return false;
+  Regions.shift = ctz<u64>(region_blocks);
+  Live.generation = load<u64>(BUFFER, LIVE_OFFSET_GENERATION);
+  Live.map_offset = load<u64>(BUFFER, LIVE_OFFSET_MAP_OFFSET);
+  Live.identity = load<u64>(BUFFER, LIVE_OFFSET_IDENTITY);
+  Live.identity_next = load<u64>(BUFFER, LIVE_OFFSET_IDENTITY_NEXT);
+  Live.loading = true;
+  Live.nr_loaded = 0;
+  Regions.nr_dirty = 0;
+  return true;
+}
+
+/** Is the live checkpoint, of which all is loaded, that of the superblock that was looked at last? Then it is in force. */
+export function live_accept(identity: u64, shows_mounts: bool): bool {
+  if (!is_identity(identity, shows_mounts, Live.identity, Live.identity_next)) return false;
+  if (Live.nr_loaded != map_blocks()) return false;
+  take_record();
+  if (Live.slot < 0 || !is_map_in_place()) return false;
+  Live.last = identity;
+  Live.nr_changed = Header.nr_changed;
+  Live.loading = false;
+  Regions.active = true;
+  return true;
+}

@@ -1,0 +1,398 @@
+// A history of an origin in incremental mode, made at random: writes that come at any time, some of which must wait, live and
+// clean checkpoints, and cuts of the power. After each, what the core finds on disk must list every block that was written.
+
+import * as assert from 'uvu/assert';
+import { SLICE_BLOCKS } from '../../host/layout.js';
+import { Bench, type Engine, INCREMENTAL, refusal } from './harness.js';
+import { Blocks, Disk, PowerCut, type Random } from './live-disk.js';
+import { Driver, NO_ROOM, type Phase, REGION } from './live-driver.js';
+import { dataOffset, slotOffset } from './live-layout.js';
+import { checkLoaded, dirtyOnDisk, generationOnDisk, kindOnDisk } from './live-listing.js';
+import { SomeOrigin, type Write } from './live-origin.js';
+import { identityOf, showsMounts, superblockWith } from './live-superblock.js';
+
+const NEVER = Number.POSITIVE_INFINITY;
+/** Where the power is cut, if it is to be in a certain place: mostly while the map in force changes. */
+const PHASES: readonly Phase[] = ['pieces', 'switch', 'switch', 'switch', 'map', 'clean', 'resume'];
+const HELD_MAX = 30;
+
+/**
+ * A write of block 0, of which there is one at a time, as of any page.
+ *
+ *   held      it waits for the map, or for nothing
+ *   offered   it waits for the header
+ *   sent      it is on its way
+ */
+interface SuperblockWrite {
+  readonly content: Buffer;
+  state: 'held' | 'offered' | 'sent';
+}
+
+/** The store has something more urgent to do than the checkpoint that it is making. */
+class Abandoned extends Error {}
+
+/** What histories did: a test that never met one of these proves little. */
+export const SEEN = {
+  cuts: 0,
+  held: 0,
+  live: 0,
+  abandoned: 0,
+  clean: 0,
+  resumed: 0,
+  renewed: 0,
+  dropped: 0,
+  loadedLive: 0,
+  loadedClean: 0,
+  refused: 0,
+  foreign: 0,
+  unsure: 0,
+};
+
+export class History {
+  readonly #engine: Engine;
+  readonly #random: Random;
+  #regionBlocks: number;
+  readonly #origin: SomeOrigin;
+  /** No room for two checkpoints: the file is cut. */
+  readonly #isShort: boolean;
+  readonly #disk: Disk;
+  #driver: Driver;
+  /** Is there a checkpoint on disk, as far as the store knows? */
+  #kind: 'none' | 'live' | 'clean' = 'none';
+  #held: Write[] = [];
+  #superblockWrite: SuperblockWrite | undefined;
+
+  /** Blocks that differ from the snapshot on disk, and those that were ever marked in C. */
+  #changed = new Blocks();
+  #marked = new Blocks();
+  /** Why the map has its regions: what was marked since the checkpoint was begun that the header names, and the next one. */
+  #reasons = { named: new Blocks(), next: new Blocks(), generation: 0n };
+  /** What had to wait, and may still have to. */
+  #waiting = new Blocks();
+  /** One was abandoned: what it noted comes with the next. */
+  #isLeft = false;
+
+  /** The power is cut after so many steps, or so many of one phase. */
+  #stepsLeft = NEVER;
+  #phaseLeft = NEVER;
+  #phase: Phase = 'idle';
+  /** The worker does one thing at a time. */
+  #nested = false;
+
+  constructor(engine: Engine, random: Random) {
+    this.#engine = engine;
+    this.#random = random;
+    this.#regionBlocks = random(3) ? 256 : 256 << random(7);
+    this.#origin = new SomeOrigin(random, this.#regionBlocks);
+    this.#isShort = random(25) === 0;
+    this.#disk = new Disk(superblockWith(), random, () => this.#step(this.#driver.phase));
+    this.#driver = this.#newCore();
+    this.#begin();
+  }
+
+  /** A few cuts of the power. */
+  run(): void {
+    for (let cuts = 1 + this.#random(4); cuts > 0; cuts--) {
+      this.#planCut();
+      try {
+        for (;;) this.#work();
+      } catch (error) {
+        if (!(error instanceof PowerCut)) throw error;
+      }
+      this.#cut();
+      if (!this.#load(this.#random(12) === 0)) break;
+    }
+    this.close();
+  }
+
+  close(): void {
+    this.#driver.bench.close();
+  }
+
+  #planCut(): void {
+    this.#stepsLeft = 1 + this.#random([8, 50, 150, 300][this.#random(4)]!);
+    if (this.#random(2)) return;
+    this.#stepsLeft = 400;
+    this.#phaseLeft = 1 + this.#random(16);
+    this.#phase = PHASES[this.#random(PHASES.length)]!;
+  }
+
+  #cut(): void {
+    SEEN.cuts++;
+    this.#stepsLeft = this.#phaseLeft = NEVER;
+    this.#nested = false;
+    const { superblock } = this.#disk;
+    this.#disk.cutPower(this.#superblockWrite?.state === 'sent' ? this.#superblockWrite.content : undefined);
+    if (this.#disk.superblock !== superblock) this.#changed.add(0, 0);
+    this.#held = [];
+    this.#superblockWrite = undefined;
+  }
+
+  #newCore(): Driver {
+    const { nrSectors } = this.#origin;
+    const fsize = this.#isShort ? slotOffset(nrSectors, 2n) - 4096n : dataOffset(nrSectors);
+    const readSuperblock = (): Buffer => {
+      this.#endSuperblock();
+      return this.#disk.superblock;
+    };
+    const bench = new Bench(this.#engine, { nrSectors, mode: INCREMENTAL, fsize });
+    return new Driver(bench, this.#disk, readSuperblock, (phase) => this.#step(phase));
+  }
+
+  /** A snapshot was taken, and the origin is tracked from here on. The file is where another one was. */
+  #begin(): void {
+    const { bench } = this.#driver;
+    this.#changed = new Blocks();
+    this.#marked = new Blocks();
+    this.#reasons = { named: new Blocks(), next: new Blocks(), generation: 0n };
+    this.#waiting = new Blocks();
+    this.#isLeft = false;
+    this.#kind = 'none';
+    assert.is(bench.call('regions_set', this.#regionBlocks), 0n);
+    for (const [first, last] of this.#origin.masked.ranges)
+      assert.is(bench.call('mask_extent', first, last - first + 1), 0n);
+    bench.call('header_encode', 0n);
+    this.#disk.put(0, Buffer.from(bench.buffer().subarray(0, 4096)));
+  }
+
+  // Writes.
+
+  /** Marks a write's blocks, slice by slice. Returns whether it may go now. */
+  #mark(write: Write): boolean {
+    const { bench } = this.#driver;
+    const { first, last, discard } = write;
+    const skip = last < this.#origin.nrBlocks - 1 ? this.#random(8) : 0;
+    let goes = true;
+    for (let at = first; at <= last; at += SLICE_BLOCKS) {
+      const count = Math.min(SLICE_BLOCKS, last - at + 1);
+      const result = discard
+        ? bench.call('mark_unmasked', at, count)
+        : bench.call('mark', at * 8 + skip, count * 8 - 7);
+      if (result === REGION) goes = false;
+      else assert.ok(result >= 0n, `mark: ${result}`);
+    }
+    this.#reasons.named.add(first, last);
+    this.#reasons.next.add(first, last);
+    if (!goes) this.#waiting.add(first, last);
+    for (const range of this.#origin.touched(write)) this.#marked.add(...range);
+    return goes;
+  }
+
+  /** One that goes is on disk by and by, if the power stays on. Most are there at once. */
+  #offer(write: Write): boolean {
+    if (!this.#mark(write)) return false;
+    if (this.#random(8)) for (const range of this.#origin.touched(write)) this.#changed.add(...range);
+    return true;
+  }
+
+  #newWrite(): void {
+    const write = this.#origin.someWrite();
+    if (!this.#isClosed() && this.#offer(write)) return;
+    SEEN.held++;
+    if (this.#held.length < HELD_MAX) this.#held.push(write);
+  }
+
+  #retry(): void {
+    if (this.#isClosed()) return;
+    const write = this.#held.shift();
+    if (write && !this.#offer(write)) this.#held.push(write);
+  }
+
+  /** Do writes wait before anybody looks at them? */
+  #isClosed(): boolean {
+    return this.#kind === 'clean' || this.#driver.phase === 'clean';
+  }
+
+  // The superblock.
+
+  /** A write of the superblock goes on by one step. */
+  #moveSuperblock(): void {
+    this.#superblockWrite ??= { content: this.#origin.someSuperblock(this.#disk.superblock, 'any'), state: 'held' };
+    const write = this.#superblockWrite;
+    if (write.state === 'sent') return this.#endSuperblock();
+    if (write.state === 'offered' || this.#isClosed()) return;
+    if (!this.#mark({ first: 0, last: 0, discard: false })) return;
+    const told = this.#kind === 'live' || this.#driver.phase === 'switch';
+    write.state = told && this.#driver.identity(write.content) === 0n ? 'offered' : 'sent';
+  }
+
+  /** If it is on its way it comes to the disk now. */
+  #endSuperblock(): void {
+    if (this.#superblockWrite?.state !== 'sent') return;
+    this.#disk.superblock = this.#superblockWrite.content;
+    this.#changed.add(0, 0);
+    this.#superblockWrite = undefined;
+  }
+
+  /** The header must speak of it before it goes. */
+  #renew(): void {
+    const write = this.#superblockWrite;
+    if (write?.state !== 'offered' || this.#kind !== 'live') return;
+    if (this.#driver.identity(write.content) === 0n) {
+      this.#driver.renew();
+      assert.is(this.#driver.identity(write.content), 1n);
+      SEEN.renewed++;
+    }
+    write.state = 'held';
+  }
+
+  // The store.
+
+  /** Anything may come between two steps, and be the last. */
+  #step(phase: Phase): void {
+    this.#stepsLeft--;
+    if (phase === this.#phase) this.#phaseLeft--;
+    if (this.#stepsLeft <= 0 || this.#phaseLeft <= 0) throw new PowerCut();
+    if (phase === 'clean' || phase === 'resume') {
+      if (!this.#random(3)) this.#newWrite();
+      return;
+    }
+    if (phase === 'pieces' && !this.#nested && !this.#random(100)) throw new Abandoned();
+    for (let events = this.#random(4); events > 0; events--) {
+      const event = this.#random(16);
+      if (event < 8) this.#newWrite();
+      else if (event < 11) this.#retry();
+      else if (event < 13) this.#moveSuperblock();
+      else if (phase === 'pieces' && event === 13) this.#nest(() => this.#flush());
+      else if (phase === 'pieces' && event === 14) this.#nest(() => this.#renew());
+    }
+  }
+
+  /** The worker does something else between two steps of a checkpoint. */
+  #nest(act: () => void): void {
+    if (this.#nested) return;
+    this.#nested = true;
+    act();
+    this.#nested = false;
+  }
+
+  #flush(): void {
+    if (this.#kind === 'live') {
+      this.#waiting = new Blocks();
+      this.#driver.flushMap();
+    }
+    for (let nr = this.#held.length; nr > 0; nr--) this.#retry();
+  }
+
+  /** What the worker does next. */
+  #work(): void {
+    this.#step('idle');
+    const what = this.#random(20);
+    if (this.#kind === 'clean') {
+      if (what < 3) this.#load(false);
+      else if (this.#held.length || this.#superblockWrite || what < 8) this.#resume();
+    } else if (what < (this.#kind === 'none' ? 14 : 5)) this.#live();
+    else if (what < 10) this.#flush();
+    else if (what < 16) this.#renew();
+    else if (what === 16) this.#clean();
+    else if (what === 17 && !this.#random(4)) this.#drop();
+  }
+
+  #live(): void {
+    if (!this.#isLeft) this.#reasons.next = new Blocks();
+    this.#reasons.next.addAll(this.#waiting);
+    try {
+      const made = this.#driver.live();
+      assert.is(made, this.#isShort ? NO_ROOM : 0n);
+      if (made < 0n) return;
+      this.#isLeft = false;
+      this.#becameLive();
+      SEEN.live++;
+    } catch (error) {
+      if (!(error instanceof Abandoned)) throw error;
+      this.#isLeft = true;
+      SEEN.abandoned++;
+    }
+  }
+
+  /** The header names the next one, which is in force. */
+  #becameLive(): void {
+    this.#kind = 'live';
+    this.#reasons = { named: this.#reasons.next, next: new Blocks(), generation: generationOnDisk(this.#disk) };
+  }
+
+  #drop(): void {
+    this.#driver.drop();
+    this.#kind = 'none';
+    if (this.#superblockWrite?.state === 'offered') this.#superblockWrite.state = 'held';
+    SEEN.dropped++;
+  }
+
+  /** Nobody writes any more, and what was held has gone. */
+  #clean(): void {
+    for (let tries = 0; this.#held.length && tries < 5; tries++) this.#flush();
+    this.#endSuperblock();
+    if (this.#held.length || this.#superblockWrite) return;
+    assert.is(this.#driver.clean(), 0n);
+    this.#kind = 'clean';
+    SEEN.clean++;
+  }
+
+  #resume(): void {
+    const left = this.#reasons.next;
+    this.#reasons.next = new Blocks();
+    const resumed = this.#driver.resume();
+    assert.is(resumed, this.#isShort ? NO_ROOM : 0n);
+    this.#kind = 'none';
+    if (resumed === 0n) {
+      this.#becameLive();
+      assert.is(dirtyOnDisk(this.#disk, this.#origin.nrSectors).nr, 0);
+    }
+    this.#reasons.next = left;
+    SEEN.resumed++;
+  }
+
+  /** What is on disk is loaded into another core. Returns false if it was refused since somebody mounted the filesystem elsewhere. */
+  #load(foreign: boolean): boolean {
+    this.close();
+    this.#driver = this.#newCore();
+    this.#kind = kindOnDisk(this.#disk);
+    const { bench } = this.#driver;
+    // A live checkpoint brings its own.
+    if (this.#kind !== 'live') this.#regionBlocks = 256 << this.#random(7);
+    else bench.call('regions_set', 256 << this.#random(7));
+    if (this.#kind === 'none') {
+      assert.is(this.#driver.load(), refusal('NOT_CLEAN'));
+      SEEN.refused++;
+      this.#begin();
+      return true;
+    }
+    if (foreign) {
+      const kind = this.#kind === 'live' ? 'mounted' : 'any';
+      this.#disk.superblock = this.#origin.someSuperblock(this.#disk.superblock, kind);
+      assert.is(this.#driver.load(), refusal('FOREIGN'));
+      SEEN.foreign++;
+      return false;
+    }
+    if (this.#kind === 'clean') assert.is(bench.call('regions_set', this.#regionBlocks), 0n);
+    if (this.#kind === 'live' && !this.#isSure()) {
+      assert.is(this.#driver.load(), refusal('FOREIGN'));
+      SEEN.unsure++;
+      return false;
+    }
+    assert.is(this.#driver.load(), 0n);
+    SEEN[this.#kind === 'live' ? 'loadedLive' : 'loadedClean']++;
+    this.#checkLoaded();
+    return true;
+  }
+
+  /** Is the superblock on disk such that no mount elsewhere can have left it? It is always one of those that the header names. */
+  #isSure(): boolean {
+    const header = this.#disk.read(0, 4096);
+    const identity = identityOf(this.#disk.superblock);
+    const isNext = identity === header.readBigUInt64LE(176);
+    assert.ok(isNext || identity === header.readBigUInt64LE(168), 'the header does not name the superblock on disk');
+    return isNext || showsMounts(this.#disk.superblock);
+  }
+
+  #checkLoaded(): void {
+    const { named, next, generation } = this.#reasons;
+    const onDisk = generationOnDisk(this.#disk);
+    const noted = onDisk === generation ? named : next;
+    const known = { changed: this.#changed, marked: this.#marked, noted };
+    this.#marked.addAll(checkLoaded(this.#driver.bench, this.#disk, known, this.#origin.nrSectors));
+    this.#reasons = { named: noted, next: new Blocks(), generation: onDisk };
+    this.#waiting = new Blocks();
+    this.#isLeft = false;
+  }
+}
