@@ -7,6 +7,8 @@
 
 extern unsigned long cow_max_memory_default;
 extern unsigned int cow_fallocate_percentage_default;
+extern unsigned int checkpoint_interval; /* seconds */
+extern unsigned int region_size; /* MiB */
 extern unsigned int max_snap_devices;
 extern int debug;
 

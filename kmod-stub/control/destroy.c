@@ -30,6 +30,8 @@ void transition_dismantle(struct dattobd_device *dev, bool keep_cow)
 	flush_work(&dev->vol.sections.work);
 	/* Others' writes to the COW file's blocks are deferred until our own to them have ended. */
 	cow_writes_wait(&dev->vol.writes);
+	/* A live checkpoint is removed while writes are still deferred for that. */
+	worker_flush(&dev->vol);
 	origin_remove(&dev->vol.origin);
 	worker_flush(&dev->vol);
 	device_drop_snapshot(dev);
@@ -67,6 +69,11 @@ static int wind_down(struct dattobd_device *dev, bool keep_cow)
 
 	if (keep_cow && !READ_ONCE(dev->vol.core.error)) {
 		err = worker_make_clean(&dev->vol, MAX_SCHEDULE_TIMEOUT);
+		if (err == -EINTR)
+			return err;
+	}
+	if (!READ_ONCE(dev->vol.core.error)) {
+		err = worker_end_live(&dev->vol);
 		if (err == -EINTR)
 			return err;
 	}

@@ -126,7 +126,7 @@ static bool mark_loaded(struct dattobd_device *dev)
 	core_lock(&dev->vol.core, flags);
 	loaded = !dev->vol.clean.spoiled;
 	if (loaded)
-		dev->vol.clean.state = CLEAN_VALID;
+		dev->vol.clean.state = dev->vol.live.on ? CLEAN_NONE : CLEAN_VALID;
 	core_unlock(&dev->vol.core, flags);
 	return loaded;
 }
@@ -149,11 +149,33 @@ static bool take_old_size(struct dattobd_device *dev)
 	return true;
 }
 
+/* Return: as checkpoint_read(). */
+static int load_checkpoint(struct dattobd_device *dev, s64 *added)
+{
+	return create_core(dev)						     ?:
+		       proof_learn(&dev->vol, &dev->vol.shutter.fingerprint) ?:
+		       checkpoint_read(&dev->vol, added);
+}
+
+/*
+ * That the file was cut to its index may not have come to its place on disk before the power cut,
+ * but only to the journal.
+ */
+static int clip_cow_file(struct dattobd_device *dev)
+{
+	s64 bytes = wasm_stat(dev->vol.core.engine, CORE_STAT_FSIZE);
+
+	if (bytes < 0)
+		return bytes;
+	return cow_file_bytes(dev->vol.cow) > (u64)bytes ? cow_file_clip(dev->vol.cow, bytes) : 0;
+}
+
 /* Return: 0, or after a refusal -errno. */
 static int load_device(struct dattobd_device *dev, const char *cow)
 {
 	struct cow_file *file =
 		cow_file_find(cow, origin_bdev(&dev->vol.origin), dev->vol.origin.path);
+	s64 added;
 	int ret;
 
 	if (IS_ERR(file)) {
@@ -162,19 +184,19 @@ static int load_device(struct dattobd_device *dev, const char *cow)
 		return ret;
 	}
 	dev->vol.cow = file;
-	ret = create_core(dev)						    ?:
-		      proof_learn(&dev->vol, &dev->vol.shutter.fingerprint) ?:
-		      checkpoint_read(&dev->vol);
+	ret = load_checkpoint(dev, &added);
 	if (ret == CORE_REFUSAL_RESIZED && take_old_size(dev))
-		ret = create_core(dev)						    ?:
-			      proof_learn(&dev->vol, &dev->vol.shutter.fingerprint) ?:
-			      checkpoint_read(&dev->vol);
+		ret = load_checkpoint(dev, &added);
 	if (ret > 0 && ret < (int)ARRAY_SIZE(refusals)) {
 		refuse_reload(dev, cow, refusals[ret].error, refusals[ret].why);
 		return refusals[ret].error;
 	}
+	if (!ret && added >= 0)
+		ret = clip_cow_file(dev);
 	if (!ret)
 		ret = start_disk(dev);
+	if (!ret && added >= 0)
+		live_loaded(&dev->vol, added);
 	if (ret) {
 		refuse_reload(dev, cow, ret, load_error(ret));
 		return ret;
@@ -186,6 +208,20 @@ static int load_device(struct dattobd_device *dev, const char *cow)
 		return -EAGAIN;
 	}
 	return 0;
+}
+
+static void say_goes_on(struct dattobd_device *dev)
+{
+	const struct live *live = &dev->vol.live;
+
+	if (live->on)
+		pr_dev_info(dev,
+			    "goes on tracking %s with %s after a crash: %llu blocks more (%llu MiB) count as changed",
+			    dev->vol.origin.path, cow_file_path(dev->vol.cow), live->added,
+			    live->added * COW_BLOCK_SIZE / MIB);
+	else
+		pr_dev_info(dev, "goes on tracking %s with %s", dev->vol.origin.path,
+			    cow_file_path(dev->vol.cow));
 }
 
 /* What a failed load leaves: names and an error. */
@@ -247,8 +283,7 @@ int reload(unsigned int minor, const char *origin, const char *cow, u64 cache_by
 	device_set_phase(dev, track(dev, cow));
 	device_enlist(dev, true);
 	if (!dev->vol.core.error) {
-		pr_dev_info(dev, "goes on tracking %s with %s", dev->vol.origin.path,
-			    cow_file_path(dev->vol.cow));
+		say_goes_on(dev);
 		shutter_look_soon(&dev->vol);
 	}
 	return 0;

@@ -239,6 +239,7 @@ int transition_to_incremental(struct dattobd_device *dev)
 	}
 	sections_drop(&dev->vol);
 	cut_data_area(dev);
+	live_want(&dev->vol);
 	pr_dev_debug(dev, "incremental");
 	return 0;
 

@@ -14,6 +14,7 @@
  */
 #include <linux/reboot.h>
 #include <linux/suspend.h>
+#include "control/checkpoints.h"
 #include "control/device.h"
 #include "control/devices.h"
 #include "control/state.h"
@@ -55,6 +56,7 @@ static void mounted(struct dattobd_device *dev)
 	dev->watch.no_checkpoint = false;
 	guard_mounted_again(dev);
 	worker_open_shutter(&dev->vol);
+	checkpoints_consider(&dev->vol);
 	if (!dev->vol.snap || !dev->publish_wanted || READ_ONCE(dev->vol.core.error))
 		return;
 	err = snapshot_publish(dev->vol.snap);
@@ -141,6 +143,8 @@ void watch_work(struct work_struct *work)
 			else
 				not_mounted(dev);
 		}
+		if (READ_ONCE(dev->vol.live.stuck))
+			queue_work(dev->vol.core.wq, &dev->vol.core.work);
 		interval = next_look(dev);
 		minor_unlock(dev->vol.core.minor);
 	}

@@ -21,7 +21,8 @@ int room_make(struct core *core);
 int room_again(struct core *core, unsigned int *tries);
 
 /**
- * room_ask() - core_ask(), with room made as it is needed.
+ * room_ask() - core_ask(), with room made as it is needed. %CORE_STATUS_REGION counts as success:
+ * no write to the origin waits for the answer.
  *
  * Context, errors: as room_make().
  */
@@ -35,7 +36,7 @@ int room_again(struct core *core, unsigned int *tries);
 			if (room_ret == CORE_STATUS_ROOM)                                          \
 				room_ret = room_again(room_core, &room_tries) ?: CORE_STATUS_ROOM; \
 		} while (room_ret == CORE_STATUS_ROOM);                                            \
-		room_ret;                                                                          \
+		room_ret == CORE_STATUS_REGION ? 0 : room_ret;                                     \
 	})
 
 /** room_again_alone() - room_again() for a core that nobody else calls. */

@@ -101,6 +101,15 @@ int cow_map_cut(struct cow_file *cow, u64 end)
 	return cow_map_set(cow, extents, count);
 }
 
+int cow_file_clip(struct cow_file *cow, u64 bytes)
+{
+	int err = cow_map_cut(cow, bytes / SECTOR_SIZE);
+
+	if (!err)
+		cow->bytes = bytes;
+	return err;
+}
+
 void cow_file_take(struct cow_file *cow, u64 end)
 {
 	WRITE_ONCE(cow->map->taken, end * COW_BLOCK_SECTORS);

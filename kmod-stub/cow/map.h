@@ -83,6 +83,9 @@ int cow_map_set(struct cow_file *cow, struct cow_extent *extents, unsigned int c
  */
 int cow_map_cut(struct cow_file *cow, u64 end);
 
+/** cow_file_clip() - The file has @bytes only, fewer than was read. Return: as cow_map_cut(). */
+int cow_file_clip(struct cow_file *cow, u64 bytes);
+
 void cow_map_free(struct cow_file *cow);
 
 #endif

@@ -91,6 +91,21 @@ int cow_file_raw(struct cow_file *cow, blk_opf_t op, u64 offset, void *data, siz
 	return io.error;
 }
 
+int cow_file_flush(struct cow_file *cow)
+{
+	struct raw_io io = { .own.end = raw_end, .pending = ATOMIC_INIT(1) };
+	unsigned int noio = memalloc_noio_save();
+	struct bio *bio = compat_bio_alloc(cow->origin, 0, REQ_OP_WRITE | REQ_PREFLUSH | REQ_SYNC,
+					   GFP_NOIO, &cow->raw_bios);
+
+	init_completion(&io.done);
+	bio_set_own(bio, &io.own, !cow->live);
+	bio_submit_own(bio);
+	wait_for_completion_io(&io.done);
+	memalloc_noio_restore(noio);
+	return io.error;
+}
+
 void cow_writes_init(struct cow_writes *writes, struct core *core)
 {
 	writes->core = core;

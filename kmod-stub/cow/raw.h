@@ -54,4 +54,7 @@ int cow_writes_drain(struct cow_writes *writes, long timeout);
  */
 int cow_file_raw(struct cow_file *cow, blk_opf_t op, u64 offset, void *data, size_t bytes);
 
+/** cow_file_flush() - Make what was written raw durable. Context: as cow_file_raw(). */
+int cow_file_flush(struct cow_file *cow);
+
 #endif

@@ -5,11 +5,12 @@
  */
 #include "core/room.h"
 #include "cow/map.h"
+#include "cow/pin.h"
 #include "io/checkpoint.h"
 #include "io/volume.h"
 
-/* More pieces than a record has: two a chunk, and what tells where they lie. */
-static u64 pieces_max(const struct volume *vol)
+/* Two a chunk, and what says where they lie. */
+u64 checkpoint_pieces_max(const struct volume *vol)
 {
 	return 2 * DIV_ROUND_UP_ULL(core_nr_blocks(&vol->core), CORE_MASK_CHUNK_BLOCKS) + 16;
 }
@@ -36,31 +37,61 @@ static s64 record_next(struct volume *vol, s64 *offset, u64 *left)
 	return bytes;
 }
 
+/*
+ * In incremental mode only the index counts, which has the checkpoint: after a power cut the
+ * filesystem may not know yet that the file was cut to it. Return: a sector of the file.
+ */
+static u64 end_of_ties(struct volume *vol)
+{
+	s64 data_offset = core_ask(&vol->core, wasm_stat, CORE_STAT_DATA_OFFSET);
+
+	if (vol->core.snapshot_mode || data_offset < 0)
+		return U64_MAX;
+	return data_offset / SECTOR_SIZE;
+}
+
 /* Contiguous extents count as one, however the filesystem or the map divides them. */
 static s64 tie_to_extents(struct volume *vol)
 {
 	unsigned int i, nr_extents;
 	const struct cow_extent *extents = cow_file_extents(vol->cow, &nr_extents);
-	struct cow_extent run = {};
+	struct cow_extent run = {}, extent;
+	u64 end = end_of_ties(vol);
 	s64 ret = 0;
 
 	for (i = 0; i < nr_extents && ret >= 0; i++) {
-		if (run.count && run.offset + run.count == extents[i].offset &&
-		    run.sector + run.count == extents[i].sector) {
-			run.count += extents[i].count;
+		extent = extents[i];
+		if (extent.offset >= end)
+			break;
+		extent.count = min(extent.count, end - extent.offset);
+		if (run.count && run.offset + run.count == extent.offset &&
+		    run.sector + run.count == extent.sector) {
+			run.count += extent.count;
 			continue;
 		}
 		if (run.count)
 			ret = core_ask(&vol->core, wasm_record_extent, run.offset, run.sector,
 				       run.count);
-		run = extents[i];
+		run = extent;
 	}
 	return ret < 0 ?
 		       ret :
 		       core_ask(&vol->core, wasm_record_extent, run.offset, run.sector, run.count);
 }
 
-static s64 begin(struct volume *vol)
+int checkpoint_mark_header(struct volume *vol)
+{
+	u64 offset, sector, count, end = COW_HEADER_SIZE / SECTOR_SIZE;
+	s64 ret = 0;
+
+	for (offset = 0; ret >= 0 && offset < end; offset += count) {
+		count = min(cow_file_map(vol->cow, offset, &sector), end - offset);
+		ret = count ? room_ask(&vol->core, wasm_mark, sector, count) : -EIO;
+	}
+	return min_t(s64, ret, 0);
+}
+
+s64 checkpoint_begin(struct volume *vol)
 {
 	s64 ret = core_ask(&vol->core, wasm_record_begin);
 
@@ -77,25 +108,29 @@ static s64 record_plan(struct volume *vol)
 	return ret < 0 ? ret : core_ask(&vol->core, wasm_record_plan);
 }
 
+s64 checkpoint_write_piece(struct volume *vol, u64 *left)
+{
+	s64 offset, ret, bytes = record_next(vol, &offset, left);
+
+	if (bytes <= 0)
+		return bytes;
+	ret = core_take(&vol->core, vol->sections.bounce, bytes, wasm_record_export);
+	if (ret < 0)
+		return ret;
+	if (ret != bytes)
+		return core_distrust(&vol->core, CORE_RECORD_EXPORT, ret);
+	return cow_file_raw(vol->cow, REQ_OP_WRITE, offset, vol->sections.bounce, bytes) ?: bytes;
+}
+
 static s64 write_pieces(struct volume *vol)
 {
-	u64 left = pieces_max(vol);
-	s64 bytes, offset, ret;
-	int err;
+	u64 left = checkpoint_pieces_max(vol);
+	s64 ret;
 
-	for (;;) {
-		bytes = record_next(vol, &offset, &left);
-		if (bytes <= 0)
-			return bytes;
-		ret = core_take(&vol->core, vol->sections.bounce, bytes, wasm_record_export);
-		if (ret < 0)
-			return ret;
-		if (ret != bytes)
-			return core_distrust(&vol->core, CORE_RECORD_EXPORT, ret);
-		err = cow_file_raw(vol->cow, REQ_OP_WRITE, offset, vol->sections.bounce, bytes);
-		if (err)
-			return err;
-	}
+	do {
+		ret = checkpoint_write_piece(vol, &left);
+	} while (ret > 0);
+	return ret;
 }
 
 /*
@@ -107,44 +142,79 @@ static int remove(struct volume *vol)
 	int err = cow_file_raw(vol->cow, REQ_OP_WRITE | REQ_FUA, 0, vol->clean.open_header,
 			       COW_HEADER_SIZE);
 
-	if (!err)
+	if (!err) {
+		memcpy(vol->clean.clean_header, vol->clean.open_header, COW_HEADER_SIZE);
 		return 0;
-	/* Said of a device that has failed before, too. */
+	}
+	/* Said of a device that has failed before, too, but once. */
+	if (vol->live.stuck)
+		return err;
 	pr_vol_err(vol, "the checkpoint in %s could not be removed, do not reload it: %d",
 		   cow_file_path(vol->cow), err);
 	core_fail(&vol->core, err, "its checkpoint could not be removed; a full backup is needed");
 	return err;
 }
 
-int checkpoint_remove(struct volume *vol)
+int checkpoint_is_there(struct volume *vol)
 {
 	int err;
 
 	mutex_lock(&vol->core.io_lock); /* the bounce buffer */
 	err = cow_file_raw(vol->cow, REQ_OP_READ, 0, vol->sections.bounce, COW_HEADER_SIZE);
-	if (!err && memcmp(vol->sections.bounce, vol->clean.clean_header, COW_HEADER_SIZE))
+	if (!err && memcmp(vol->sections.bounce, vol->clean.clean_header, COW_HEADER_SIZE) &&
+	    memcmp(vol->sections.bounce, vol->clean.older_header, COW_HEADER_SIZE))
 		err = -ESTALE;
 	mutex_unlock(&vol->core.io_lock);
+	return err;
+}
+
+int checkpoint_remove(struct volume *vol)
+{
+	int err = checkpoint_is_there(vol);
+
+	/* As long as the file is pinned its blocks are its own, whether they can be read or not. */
+	if (err && err != -ESTALE && !vol->shutter.shut && cow_file_has_filesystem(vol->cow))
+		err = 0;
 	return err ?: remove(vol);
 }
 
-/* All that the checkpoint speaks of is durable before it is. */
-static s64 write_header(struct volume *vol)
+/* Write the header block with a checkpoint, which is in the bounce buffer. */
+static s64 write_header(struct volume *vol, blk_opf_t flags)
 {
 	s64 ret = core_take(&vol->core, vol->clean.open_header, COW_HEADER_SIZE, wasm_header_encode,
 			    false);
 
-	if (ret >= 0)
-		ret = core_take(&vol->core, vol->sections.bounce, COW_HEADER_SIZE,
-				wasm_record_encode);
 	if (ret < 0)
 		return ret;
+	memcpy(vol->clean.older_header, vol->clean.clean_header, COW_HEADER_SIZE);
 	memcpy(vol->clean.clean_header, vol->sections.bounce, COW_HEADER_SIZE);
-	ret = cow_file_raw(vol->cow, REQ_OP_WRITE | REQ_PREFLUSH | REQ_FUA, 0, vol->sections.bounce,
+	ret = cow_file_raw(vol->cow, REQ_OP_WRITE | REQ_FUA | flags, 0, vol->sections.bounce,
 			   COW_HEADER_SIZE);
 	if (ret)
 		remove(vol); /* it may have been written all the same */
 	return ret;
+}
+
+int checkpoint_write_live(struct volume *vol)
+{
+	s64 ret;
+
+	mutex_lock(&vol->core.io_lock); /* the bounce buffer */
+	ret = core_take(&vol->core, vol->sections.bounce, COW_HEADER_SIZE, wasm_live_encode);
+	if (ret >= 0)
+		ret = write_header(vol, REQ_PREFLUSH);
+	mutex_unlock(&vol->core.io_lock);
+	return min_t(s64, ret, 0);
+}
+
+/* All that the checkpoint speaks of is durable before it is. */
+static s64 write_clean(struct volume *vol)
+{
+	s64 ret = core_take(&vol->core, vol->sections.bounce, COW_HEADER_SIZE, wasm_record_encode);
+
+	if (ret < 0)
+		return ret;
+	return write_header(vol, REQ_PREFLUSH);
 }
 
 int checkpoint_write(struct volume *vol)
@@ -152,13 +222,13 @@ int checkpoint_write(struct volume *vol)
 	s64 ret;
 
 	mutex_lock(&vol->core.io_lock); /* the bounce buffer */
-	ret = begin(vol);
+	ret = checkpoint_begin(vol);
 	if (ret >= 0)
 		ret = record_plan(vol);
 	if (ret >= 0)
 		ret = write_pieces(vol);
 	if (ret >= 0)
-		ret = write_header(vol);
+		ret = write_clean(vol);
 	mutex_unlock(&vol->core.io_lock);
 	return min_t(s64, ret, 0);
 }
@@ -178,7 +248,7 @@ static s64 import_piece(struct volume *vol, size_t bytes)
 
 static s64 read_pieces(struct volume *vol)
 {
-	u64 left = pieces_max(vol);
+	u64 left = checkpoint_pieces_max(vol);
 	s64 bytes, offset, ret = 0;
 
 	while (!ret) {
@@ -193,9 +263,78 @@ static s64 read_pieces(struct volume *vol)
 	return ret;
 }
 
-int checkpoint_read(struct volume *vol)
+static s64 read_map(struct volume *vol)
 {
-	s64 ret = begin(vol);
+	s64 blocks = core_ask(&vol->core, wasm_stat, CORE_STAT_MAP_BLOCKS), block, offset;
+	s64 ret = min_t(s64, blocks, 0);
+
+	for (block = 0; !ret && block < blocks; block++) {
+		offset = core_ask(&vol->core, wasm_map_offset, block);
+		if (offset < 0)
+			return offset;
+		if (offset > (s64)cow_file_bytes(vol->cow) - COW_BLOCK_SIZE)
+			return CORE_REFUSAL_DAMAGED;
+		ret = cow_file_raw(vol->cow, REQ_OP_READ, offset, vol->sections.bounce,
+				   COW_BLOCK_SIZE);
+		if (!ret)
+			ret = core_give(&vol->core, vol->sections.bounce, COW_BLOCK_SIZE,
+					wasm_map_import, block);
+		cond_resched();
+	}
+	return ret;
+}
+
+/* How many blocks it lists: more than its header says, since they were stored later. */
+static s64 recount(struct volume *vol)
+{
+	s64 chunks = core_ask(&vol->core, wasm_stat, CORE_STAT_MASK_CHUNKS), chunk;
+	s64 ret = min_t(s64, chunks, 0);
+
+	for (chunk = 0; ret >= 0 && chunk < chunks; chunk++)
+		ret = core_ask(&vol->core, wasm_map_recount, chunk);
+	return ret < 0 ? ret : core_ask(&vol->core, wasm_stat, CORE_STAT_NR_CHANGED);
+}
+
+/* Any block of a region that the map has may have been written to. Return: as recount(). */
+static s64 recover(struct volume *vol)
+{
+	s64 size = core_ask(&vol->core, wasm_stat, CORE_STAT_REGION_BLOCKS), region = 0, next;
+	s64 end = DIV_ROUND_UP_ULL(core_nr_blocks(&vol->core), max_t(s64, size, 1));
+
+	while (size >= 0 && region < end) {
+		next = room_ask(&vol->core, wasm_map_recover, region);
+		if (next < 0)
+			return next;
+		if (next <= region)
+			return core_distrust(&vol->core, CORE_MAP_RECOVER, next);
+		region = next;
+		cond_resched();
+	}
+	return size < 0 ? size : core_ask(&vol->core, wasm_stat, CORE_STAT_NR_CHANGED);
+}
+
+static s64 accept(struct volume *vol, s64 *added)
+{
+	s64 live = core_ask(&vol->core, wasm_stat, CORE_STAT_LIVE), listed, ret;
+
+	ret = live > 0 ? read_map(vol) : live;
+	if (!ret)
+		ret = core_ask(&vol->core, wasm_record_accept);
+	if (ret || !live)
+		return ret;
+	listed = recount(vol);
+	ret = listed < 0 ? listed : recover(vol);
+	if (ret < 0)
+		return ret;
+	*added = ret - listed;
+	return 0;
+}
+
+int checkpoint_read(struct volume *vol, s64 *added)
+{
+	s64 ret = checkpoint_begin(vol);
+
+	*added = -1;
 
 	if (ret >= 0)
 		ret = cow_file_raw(vol->cow, REQ_OP_READ, 0, vol->sections.bounce, COW_HEADER_SIZE);
@@ -207,7 +346,7 @@ int checkpoint_read(struct volume *vol)
 	if (!ret)
 		ret = read_pieces(vol);
 	if (!ret)
-		ret = core_ask(&vol->core, wasm_record_accept);
+		ret = accept(vol, added);
 	if (!ret)
 		ret = core_take(&vol->core, vol->clean.open_header, COW_HEADER_SIZE,
 				wasm_header_encode, false);

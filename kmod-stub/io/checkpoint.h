@@ -3,7 +3,44 @@
 #ifndef DATTOBD_IO_CHECKPOINT_H
 #define DATTOBD_IO_CHECKPOINT_H
 
+#include <linux/types.h>
+
 struct volume;
+
+/** checkpoint_pieces_max() - More pieces than a checkpoint has. */
+u64 checkpoint_pieces_max(const struct volume *vol);
+
+/**
+ * checkpoint_mark_header() - The header block is an ordinary block of the origin, or some pieces of
+ * such, and will be written raw: it is marked as if somebody else wrote it. Incremental mode.
+ *
+ * Return: 0 or -errno.
+ */
+int checkpoint_mark_header(struct volume *vol);
+
+/** checkpoint_begin() - Begin a checkpoint: it is tied to where the file lies. */
+s64 checkpoint_begin(struct volume *vol);
+
+/**
+ * checkpoint_write_piece() - Write its next piece.
+ * @left: how many there may still be
+ *
+ * Context: core.io_lock. Return: its bytes, 0 at the end, or -errno.
+ */
+s64 checkpoint_write_piece(struct volume *vol, u64 *left);
+
+/**
+ * checkpoint_write_live() - Write the header block with the live checkpoint, durably, and all that
+ * was written before. After an error there is none.
+ */
+int checkpoint_write_live(struct volume *vol);
+
+/**
+ * checkpoint_is_there() - Does the header block on disk hold what was written or read last?
+ *
+ * Return: 0; -%ESTALE if somebody else wrote to it; the error of the disk.
+ */
+int checkpoint_is_there(struct volume *vol);
 
 /**
  * checkpoint_write() - Write a checkpoint to the COW file, and keep the header block without it.
@@ -28,10 +65,11 @@ int checkpoint_remove(struct volume *vol);
 
 /**
  * checkpoint_read() - Load a checkpoint into the device's new core, which proof_learn() has called.
+ * @added: result: blocks that count as changed beside those that it lists; -1 if it is a clean one
  *
  * Context: Process context; nobody else calls the core.
  * Return: 0; an enum core_refusal, positive; -errno.
  */
-int checkpoint_read(struct volume *vol);
+int checkpoint_read(struct volume *vol, s64 *added);
 
 #endif

@@ -3,6 +3,7 @@
 #include "core/room.h"
 #include "cow/map.h"
 #include "io/clean.h"
+#include "io/live.h"
 #include "io/pipeline.h"
 #include "io/proof.h"
 #include "io/reads.h"
@@ -22,14 +23,28 @@ static void set_state(struct volume *vol, enum clean_state state)
 	core_unlock(&vol->core, flags);
 }
 
+/* On an error of the disk the checkpoint is removed, if that can be, and the device fails. */
+static int end_clean(struct volume *vol, bool *live)
+{
+	int err = vol->core.error || vol->live.unwanted ? 1 : live_resume(vol);
+
+	*live = !err;
+	if (!err)
+		return 0;
+	live_forget(vol);
+	return checkpoint_remove(vol) ?: min(err, 0);
+}
+
 void clean_break(struct volume *vol)
 {
 	int err = shutter_prove_now(vol, true); /* fails the device, and with its own words */
+	bool live = false;
 
 	if (!err)
-		err = checkpoint_remove(vol);
+		err = end_clean(vol, &live);
 	if (!err)
-		pr_vol_debug(vol, "the checkpoint is removed: the origin is written to");
+		pr_vol_debug(vol, "the origin is written to: the checkpoint is %s",
+			     live ? "a live one" : "removed");
 	else if (err == -ESTALE)
 		core_fail(&vol->core, err, "its COW file was overwritten elsewhere" FULL_BACKUP);
 	else
@@ -39,15 +54,13 @@ void clean_break(struct volume *vol)
 	shutter_look_soon(vol);
 }
 
-/* Preserve or record what these sectors of the origin hold, before they are written raw. */
+/* Preserve what these sectors of the origin hold, before they are written raw. */
 static int prepare_sectors(struct volume *vol, sector_t sector, sector_t nr_sectors)
 {
 	unsigned long flags;
 	s64 ret, room = 1;
 	u64 number;
 
-	if (!vol->core.snapshot_mode)
-		return min_t(s64, room_ask(&vol->core, wasm_mark, sector, nr_sectors), 0);
 	core_lock(&vol->core, flags);
 	ret = vol->core.error;
 	if (!ret) {
@@ -70,7 +83,7 @@ static int prepare_sectors(struct volume *vol, sector_t sector, sector_t nr_sect
 
 /*
  * The header block is written raw and is an ordinary block of the origin, or some pieces of such:
- * it is preserved or recorded as if somebody else wrote it. Afterwards no copy and no section is on
+ * it is preserved or marked as if somebody else wrote it. Afterwards no copy and no section is on
  * its way.
  */
 static int prepare(struct volume *vol)
@@ -78,14 +91,14 @@ static int prepare(struct volume *vol)
 	u64 offset, sector, count, end = COW_HEADER_SIZE / SECTOR_SIZE;
 	int err;
 
+	if (!vol->core.snapshot_mode)
+		return checkpoint_mark_header(vol);
 	for (offset = 0; offset < end; offset += count) {
 		count = min(cow_file_map(vol->cow, offset, &sector), end - offset);
 		err = count ? prepare_sectors(vol, sector, count) : -EIO;
 		if (err)
 			return err;
 	}
-	if (!vol->core.snapshot_mode)
-		return 0;
 	ring_flush_all(vol->snap->ring);
 	return sections_flush(vol);
 }
@@ -110,14 +123,21 @@ void clean_make(struct volume *vol)
 		return;
 
 	err = proof_check(vol, &vol->shutter.fingerprint);
-	if (err == -ESTALE)
+	if (err == -ESTALE) {
+		shutter_judge(vol, err);
 		core_fail(&vol->core, err, shutter_why_unproved(err));
+	}
 	if (!err)
 		err = cow_writes_begin(&vol->writes) ? 0 : -EIO;
 	if (!err) {
+		vol->live.step = LIVE_IDLE; /* the core makes one at a time */
 		err = prepare(vol) ?: checkpoint_write(vol);
 		cow_writes_end(&vol->writes);
 	}
+	if (!err)
+		live_forget(vol);
+	else if (READ_ONCE(vol->live.on))
+		live_end(vol); /* the header may be written, or not */
 	vol->clean.error = err;
 	set_state(vol, err ? CLEAN_NONE : CLEAN_VALID);
 	if (!err)
@@ -128,11 +148,13 @@ int clean_init(struct clean *clean)
 {
 	clean->open_header = (void *)get_zeroed_page(GFP_KERNEL);
 	clean->clean_header = (void *)get_zeroed_page(GFP_KERNEL);
-	return clean->open_header && clean->clean_header ? 0 : -ENOMEM;
+	clean->older_header = (void *)get_zeroed_page(GFP_KERNEL);
+	return clean->open_header && clean->clean_header && clean->older_header ? 0 : -ENOMEM;
 }
 
 void clean_exit(struct clean *clean)
 {
+	free_page((unsigned long)clean->older_header);
 	free_page((unsigned long)clean->open_header);
 	free_page((unsigned long)clean->clean_header);
 }

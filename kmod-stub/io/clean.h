@@ -7,7 +7,8 @@
  *   none --> valid: by the worker, once every deferred write has gone; those that come are
  *                   deferred
  *   valid --> none: by the worker, for the first deferred write: the header block is written
- *                   without the checkpoint, durably, and only then does the write go
+ *                   without the checkpoint, or with a live one, durably, and only then does the
+ *                   write go
  *   loading --> valid: a reload found a checkpoint that is right; a write that came meanwhile
  *                   passed, and spoils it
  */
@@ -33,13 +34,14 @@ enum clean_state {
  * @error: of the last attempt to write one
  * @open_header: COW_HEADER_SIZE: the header block of a file without a checkpoint
  * @clean_header: the same with the checkpoint
+ * @older_header: what was there before that was written
  * @broken: jiffies, when the last checkpoint was removed; 0 if never
  */
 struct clean {
 	enum clean_state state;
 	bool wanted, spoiled;
 	int error;
-	void *open_header, *clean_header;
+	void *open_header, *clean_header, *older_header;
 	unsigned long broken;
 };
 
@@ -47,9 +49,9 @@ int clean_init(struct clean *clean);
 void clean_exit(struct clean *clean);
 
 /**
- * clean_break() - Remove the checkpoint before a write goes. On a failed device too: the checkpoint
- * must not outlive the writes that nobody tracks any more. If the proof fails, it is void: what it
- * is tied to has changed.
+ * clean_break() - Remove the checkpoint before a write goes, or make a live one of it (io/live.h).
+ * On a failed device it is removed too: it must not outlive the writes that nobody tracks any more.
+ * If the proof fails, it is void: what it is tied to has changed.
  *
  * Context: The worker.
  */

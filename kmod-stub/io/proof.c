@@ -169,24 +169,43 @@ bool proof_is_noted(struct volume *vol, struct bio *bio, sector_t sector, sector
 	return false;
 }
 
+/* What a write that touches block 0 leaves in it. */
+static void overlay(struct volume *vol, struct bio *bio, sector_t sector, sector_t nr_sectors,
+		    void *block)
+{
+	sector_t skip = vol->origin.start + sector - compat_bio_sector(bio);
+	sector_t end = min_t(sector_t, sector + nr_sectors, COW_BLOCK_SECTORS);
+
+	copy_data(bio, skip * SECTOR_SIZE, block + sector * SECTOR_SIZE,
+		  (end - sector) * SECTOR_SIZE);
+}
+
+s64 proof_identity(struct volume *vol, struct bio *bio, sector_t sector, sector_t nr_sectors)
+{
+	void *to = engine_buffer(vol->core.engine, COW_BLOCK_SIZE);
+
+	if (!to)
+		return -ENOTRECOVERABLE;
+	memcpy(to, vol->proof->seen, COW_BLOCK_SIZE);
+	if (bio)
+		overlay(vol, bio, sector, nr_sectors, to);
+	return wasm_live_identity(vol->core.engine);
+}
+
 void proof_note(struct volume *vol, struct bio *bio, sector_t sector, sector_t nr_sectors)
 {
 	struct proof *proof = vol->proof;
 	bool in_log = is_in_log(proof, sector, nr_sectors);
 	struct log_record record;
-	sector_t end, skip;
 
 	if (likely(sector >= COW_BLOCK_SECTORS && !in_log))
 		return;
-	skip = vol->origin.start + sector - compat_bio_sector(bio);
 	WRITE_ONCE(proof->noted, jiffies);
 	if (in_log) {
 		record = record_of(vol, bio, sector, nr_sectors);
 		note_log(vol, &record);
 	} else {
-		end = min_t(sector_t, sector + nr_sectors, COW_BLOCK_SECTORS);
-		copy_data(bio, skip * SECTOR_SIZE, proof->seen + sector * SECTOR_SIZE,
-			  (end - sector) * SECTOR_SIZE);
+		overlay(vol, bio, sector, nr_sectors, proof->seen);
 	}
 }
 
@@ -328,6 +347,20 @@ static int check_once(struct volume *vol, u64 *fingerprint)
 		*fingerprint = proof_stat(vol, CORE_STAT_FINGERPRINT);
 	core_unlock(&vol->core, flags);
 	return err;
+}
+
+bool proof_voids(struct volume *vol)
+{
+	unsigned long flags;
+	s64 ret;
+
+	mutex_lock(&vol->proof->lock);
+	core_lock(&vol->core, flags);
+	ret = engine_write_buffer(vol->core.engine, vol->proof->found, COW_BLOCK_SIZE) ?:
+		      wasm_live_void(vol->core.engine);
+	core_unlock(&vol->core, flags);
+	mutex_unlock(&vol->proof->lock);
+	return ret == 1;
 }
 
 int proof_check(struct volume *vol, u64 *fingerprint)

@@ -31,6 +31,22 @@ int proof_learn(struct volume *vol, u64 *fingerprint);
 void proof_note(struct volume *vol, struct bio *bio, sector_t sector, sector_t nr_sectors);
 
 /**
+ * proof_identity() - Does the core's live checkpoint speak of the superblock as a write leaves it?
+ * @bio: the write, which touches block 0; NULL for what was noted last
+ *
+ * Context: core_lock.
+ * Return: 1; 0 if it does not; -%EOPNOTSUPP if it is no superblock that it could speak of.
+ */
+s64 proof_identity(struct volume *vol, struct bio *bio, sector_t sector, sector_t nr_sectors);
+
+/**
+ * proof_voids() - Does what a look found show that the core's live checkpoint would be refused?
+ *
+ * Context: after proof_check() with an error; nobody else looks.
+ */
+bool proof_voids(struct volume *vol);
+
+/**
  * proof_is_noted() - Was this write noted, a moment ago? Device mapper submits one that wants a
  * flush first a second time, after the flush. To hold it then would be to wait for what it is to
  * write.

@@ -2,6 +2,7 @@
 #include <linux/blkdev.h>
 #include "core/room.h"
 #include "io/deferred.h"
+#include "io/live_writes.h"
 #include "io/reads.h"
 #include "io/release.h"
 #include "io/sender.h"
@@ -10,10 +11,12 @@
 #include "io/volume.h"
 
 /* For what tracker_release() found in the way, other than snapshot reads. */
-static void wait_to_release(struct volume *vol, unsigned int *tries)
+static void wait_to_release(struct volume *vol, struct bio *bio, unsigned int *tries)
 {
 	int err;
 
+	if (live_settle(vol, bio))
+		return;
 	if (READ_ONCE(vol->core.error)) {
 		cow_writes_wait(&vol->writes);
 		return;
@@ -36,7 +39,7 @@ static enum release release(struct volume *vol, struct write *write)
 		return RELEASE_GONE;
 	}
 	while ((release = tracker_release(vol, write->bio, write->older)) == RELEASE_AGAIN)
-		wait_to_release(vol, &tries);
+		wait_to_release(vol, write->bio, &tries);
 	return release;
 }
 

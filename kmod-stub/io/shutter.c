@@ -50,6 +50,13 @@ const char *shutter_why_unproved(int err)
 	}
 }
 
+void shutter_judge(struct volume *vol, int err)
+{
+	bool was_read = err == -ESTALE || err == -EXDEV || err == -EOPNOTSUPP;
+
+	vol->shutter.foreign = was_read && proof_voids(vol);
+}
+
 int shutter_prove_now(struct volume *vol, bool clean)
 {
 	u64 fingerprint = vol->shutter.fingerprint;
@@ -57,6 +64,8 @@ int shutter_prove_now(struct volume *vol, bool clean)
 
 	if (!err && fingerprint != vol->shutter.fingerprint)
 		err = -ESTALE;
+	if (err)
+		shutter_judge(vol, err);
 	if (err)
 		core_fail(&vol->core, err == -EXDEV || err == -EOPNOTSUPP ? -ESTALE : err,
 			  shutter_why_unproved(err));

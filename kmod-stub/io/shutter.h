@@ -22,12 +22,13 @@ struct volume;
 /**
  * struct shutter
  * @shut: under core_lock; from shut to open in the worker only, which alone lets deferred writes go
+ * @foreign: a proof has failed, and no reload would accept the filesystem as it is; the worker's
  * @proved: jiffies, of a write that came while shut; 0 if never
  * @fingerprint: of the filesystem, to which the checkpoint is tied
  * @watch: looks what became of the filesystem
  */
 struct shutter {
-	bool shut;
+	bool shut, foreign;
 	unsigned long proved;
 	u64 fingerprint;
 	struct delayed_work *watch;
@@ -75,6 +76,9 @@ void shutter_look(struct volume *vol);
 
 /** shutter_look_soon() - Let the watch look what became of the filesystem. Context: Any. */
 void shutter_look_soon(struct volume *vol);
+
+/** shutter_judge() - A proof has failed: note whether the filesystem is another by now. */
+void shutter_judge(struct volume *vol, int err);
 
 /** shutter_why_unproved() - What an error of a proof means, in words. */
 const char *shutter_why_unproved(int err);

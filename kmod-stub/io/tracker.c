@@ -12,6 +12,7 @@
 #include "io/cut.h"
 #include "io/deferred.h"
 #include "io/late.h"
+#include "io/live_writes.h"
 #include "io/pace.h"
 #include "io/proof.h"
 #include "io/reads.h"
@@ -44,11 +45,12 @@ static s64 mark_slice(struct volume *vol, const struct bio *bio, u64 sector, u64
 /*
  * Note that the blocks of a write change, those of its next slice. It may go once none is left.
  * @marked: sectors of it that are marked; at first 0
+ * @waits: set if it must wait for the dirty map on disk
  *
  * Return: false if the core needs room first, and nothing failed.
  */
 static bool mark(struct volume *vol, struct bio *bio, sector_t sector, sector_t nr_sectors,
-		 sector_t *marked)
+		 sector_t *marked, bool *waits)
 {
 	u64 at = sector + *marked;
 	u64 count = core_slice(at, nr_sectors - *marked, CORE_SLICE_SECTORS);
@@ -61,21 +63,25 @@ static bool mark(struct volume *vol, struct bio *bio, sector_t sector, sector_t 
 	ret = mark_slice(vol, bio, at, count);
 	if (ret == CORE_STATUS_ROOM)
 		return false;
+	if (ret == CORE_STATUS_REGION) {
+		*waits = true; /* it is marked, all the same */
+		ret = 0;
+	}
 	if (ret < 0)
 		core_fail_locked(&vol->core, ret, "the core could not record a write");
 	*marked = ret < 0 ? nr_sectors : *marked + count;
 	return true;
 }
 
-/* The same of all of a write, unless that takes too long. */
+/* The same of all of a write, unless that takes too long. Return: may it go? */
 static bool mark_short(struct volume *vol, struct bio *bio, sector_t sector, sector_t nr_sectors)
 {
 	sector_t marked = 0;
-	bool done = nr_sectors <= INLINE_SECTORS;
+	bool done = nr_sectors <= INLINE_SECTORS, waits = false;
 
 	while (done && marked < nr_sectors)
-		done = mark(vol, bio, sector, nr_sectors, &marked);
-	return done;
+		done = mark(vol, bio, sector, nr_sectors, &marked, &waits);
+	return done && !waits;
 }
 
 /*
@@ -128,6 +134,12 @@ static void make_patient(struct bio *bio)
 	bio->bi_opf &= ~REQ_NOWAIT;
 }
 
+/* A live checkpoint must not outlive the tracking. Context: core_lock. */
+static bool must_end(const struct volume *vol)
+{
+	return vol->core.error && (vol->live.on || vol->live.switching);
+}
+
 /* A write that comes while a checkpoint is loaded passes, and spoils it. Return: is it deferred? */
 static bool defer_or_spoil(struct volume *vol)
 {
@@ -155,7 +167,7 @@ enum take tracker_take(struct origin *origin, struct bio *bio)
 
 	waits = pace_applies(bio);
 	core_lock(&vol->core, flags);
-	closed = unlikely(vol->clean.state || shutter_is_shut(vol));
+	closed = unlikely(vol->clean.state || shutter_is_shut(vol) || must_end(vol));
 	again = closed && proof_is_noted(vol, bio, sector, nr_sectors);
 	if (closed && !again) {
 		deferred = defer_or_spoil(vol);
@@ -163,8 +175,9 @@ enum take tracker_take(struct origin *origin, struct bio *bio)
 		deferred = !may_go(vol, bio, sector, nr_sectors);
 	} else {
 		if (!vol->core.error && !fail_if_taken(vol, sector, nr_sectors))
-			deferred = !mark_short(vol, bio, sector, nr_sectors);
-		deferred = deferred || meets_cow_write(vol, sector, nr_sectors);
+			deferred = !mark_short(vol, bio, sector, nr_sectors) ||
+				   live_holds(vol, bio, sector, nr_sectors);
+		deferred = deferred || must_end(vol) || meets_cow_write(vol, sector, nr_sectors);
 	}
 	if (deferred) {
 		make_patient(bio);
@@ -191,7 +204,7 @@ enum verdict {
 
 /* Context: core_lock. */
 static enum verdict judge(struct volume *vol, struct bio *bio, sector_t sector, sector_t nr_sectors,
-			  u64 older, sector_t *marked)
+			  u64 older, sector_t *marked, bool *waits)
 {
 	enum verdict verdict = VERDICT_GO;
 	bool blocked = false;
@@ -205,14 +218,18 @@ static enum verdict judge(struct volume *vol, struct bio *bio, sector_t sector, 
 	} else if (vol->core.error || fail_if_taken(vol, sector, nr_sectors)) {
 		blocked = meets_cow_write(vol, sector, nr_sectors);
 	} else if (!vol->core.snapshot_mode) {
-		blocked = !mark(vol, bio, sector, nr_sectors, marked);
+		blocked = !mark(vol, bio, sector, nr_sectors, marked, waits);
 		if (!blocked && *marked < nr_sectors)
 			verdict = VERDICT_NEXT_SLICE;
+		else
+			blocked = blocked || *waits || live_holds(vol, bio, sector, nr_sectors);
 	} else if (bio_op(bio) == REQ_OP_DISCARD) {
 		verdict = VERDICT_SWALLOW;
 	} else if (snapshot_reads_overlap(vol->snap, sector, nr_sectors, older)) {
 		verdict = VERDICT_READS;
 	}
+	if (vol->clean.state != CLEAN_LOADING && must_end(vol))
+		blocked = true; /* this write may be what failed it */
 	return blocked ? VERDICT_BLOCKED : verdict;
 }
 
@@ -225,10 +242,11 @@ enum release tracker_release(struct volume *vol, struct bio *bio, u64 older)
 	sector_t sector = 0, nr_sectors = tracker_range(vol, bio, &sector), marked = 0;
 	enum verdict verdict;
 	unsigned long flags;
+	bool waits = false;
 
 	do {
 		core_lock(&vol->core, flags);
-		verdict = judge(vol, bio, sector, nr_sectors, older, &marked);
+		verdict = judge(vol, bio, sector, nr_sectors, older, &marked, &waits);
 		if (verdict == VERDICT_GO)
 			proof_note(vol, bio, sector, nr_sectors);
 		core_unlock(&vol->core, flags);

@@ -27,6 +27,7 @@
 #include "io/clean.h"
 #include "io/deferred.h"
 #include "io/fill.h"
+#include "io/live.h"
 #include "io/origins.h"
 #include "io/sections.h"
 #include "io/sender.h"
@@ -59,6 +60,7 @@ struct volume {
 	struct sender sender;
 	struct sections sections;
 	struct clean clean;
+	struct live live;
 	struct shutter shutter;
 	struct fill fill;
 	struct proof *proof;

@@ -72,6 +72,7 @@ static bool work_once(struct volume *vol)
 		if (guarded)
 			pipeline_settle(vol);
 	}
+	any |= live_work(vol);
 	clean_make(vol);
 	deferred_pass(&vol->deferred);
 	WRITE_ONCE(vol->worker.ended, asked);
@@ -188,13 +189,21 @@ int worker_clear_clean(struct volume *vol)
 	/* An attempt that its caller gave up may not come true in the middle of a transition. */
 	core_lock(&vol->core, flags);
 	vol->clean.wanted = false;
+	vol->live.unwanted = true; /* a clean one does not become a live one */
 	open = vol->clean.state == CLEAN_NONE && !shutter_is_shut(vol);
 	core_unlock(&vol->core, flags);
-	if (open)
-		return 0;
-	err = change(vol, &vol->worker.look, MAX_SCHEDULE_TIMEOUT);
-	vol->worker.look = false;
-	return err;
+	if (!open) {
+		err = change(vol, &vol->worker.look, MAX_SCHEDULE_TIMEOUT);
+		vol->worker.look = false;
+		if (err)
+			return err;
+	}
+	return worker_end_live(vol);
+}
+
+int worker_end_live(struct volume *vol)
+{
+	return change(vol, &vol->live.unwanted, MAX_SCHEDULE_TIMEOUT);
 }
 
 int worker_init(struct volume *vol)

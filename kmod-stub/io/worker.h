@@ -60,13 +60,20 @@ int worker_drain_deferred(struct volume *vol, long timeout);
 int worker_make_clean(struct volume *vol, long timeout);
 
 /**
- * worker_clear_clean() - Remove the checkpoint, and the wish for one, before the device or its file
- * is changed.
+ * worker_clear_clean() - Remove the checkpoint, clean or live, and the wish for one, before the
+ * device or its file is changed.
  *
  * Context: minor_lock(). May sleep.
  * Return: 0; -%EINTR if the caller was killed; the error of a failed device.
  */
 int worker_clear_clean(struct volume *vol);
+
+/**
+ * worker_end_live() - Remove a live checkpoint, and give up one that is being made.
+ *
+ * Context, errors: as worker_clear_clean().
+ */
+int worker_end_live(struct volume *vol);
 
 /** worker_open_shutter() - It is again: have that proved, if it is not. Context: minor_lock(). */
 void worker_open_shutter(struct volume *vol);

@@ -39,6 +39,7 @@ static unsigned int file_blocks, next_position;
 static u32 place[FILE_SECTORS_MAX]; /* on the disk, by sector of the file */
 static u32 file_at[DISK_SECTORS]; /* sector of the file + 1, by sector of the disk */
 static bool core_misses, core_wants_room; /* until that is loaded, or made */
+static bool core_wants_map; /* no write goes until the dirty map is on disk */
 static u64 fresh[CORE_PLAN_RUNS_MAX]; /* blocks whose copies nobody looked at yet */
 static unsigned int nr_fresh;
 
@@ -254,7 +255,8 @@ static s64 model_mark(u64 block, u64 end, bool unmasked)
 		met("marked in slices");
 	for (; block < end; block++)
 		blocks[block].set |= !unmasked || !blocks[block].masked;
-	return 0;
+	core_wants_map |= one_in(20);
+	return core_wants_map ? CORE_STATUS_REGION : 0;
 }
 
 static bool is_copied(u64 block, u64 end)
@@ -315,6 +317,24 @@ int room_again(struct core *core, unsigned int *tries)
 	core_wants_room = false;
 	met("room wanted");
 	return one_in(500) ? -ENOMEM : 0;
+}
+
+bool live_holds(struct volume *of, struct bio *bio, sector_t sector, sector_t nr_sectors)
+{
+	CHECK(of == &vol && of->core.lock.held && !of->core.snapshot_mode);
+	core_wants_map |= one_in(500);
+	return core_wants_map;
+}
+
+bool live_settle(struct volume *of, struct bio *bio)
+{
+	bool wanted = core_wants_map;
+
+	CHECK(of == &vol && !locks_held);
+	if (wanted)
+		met("map written");
+	core_wants_map = false;
+	return wanted;
 }
 
 void core_fail_locked(struct core *core, int error, const char *what)

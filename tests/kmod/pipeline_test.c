@@ -64,6 +64,8 @@ bool shutter_is_shut(struct volume *of)
 void proof_note(struct volume *of, struct bio *bio, sector_t sector, sector_t nr_sectors)
 {
 	CHECK(vol.core.lock.held && sector + nr_sectors <= vol.core.nr_sectors);
+	CHECK(!core_wants_map || vol.core.snapshot_mode || vol.core.error ||
+	      vol.clean.state == CLEAN_LOADING);
 }
 
 bool proof_is_noted(struct volume *of, struct bio *bio, sector_t sector, sector_t nr_sectors)
@@ -379,7 +381,7 @@ static void run_round(void)
 	paced[0] = false;
 	paced[1] = false;
 	core_misses = false;
-	core_wants_room = false;
+	core_wants_room = core_wants_map = false;
 	fruitless = 0;
 	set_up();
 	set_pace();

@@ -70,6 +70,14 @@ export const scenarios: readonly Scenario[] = [
   { name: 'reboot', fileSystems: both, rootDisk: true, diskMib: [384, SCRATCH_MIB], seconds: 105 },
   { name: 'power-cut', fileSystems: both, rootDisk: true, diskMib: [384, SCRATCH_MIB], seconds: 75 },
   {
+    name: 'crash',
+    fileSystems: ext4,
+    options: ['CRASH_SEED'],
+    rootDisk: true,
+    diskMib: [384, SCRATCH_MIB],
+    seconds: 100,
+  },
+  {
     name: 'update-power-cut',
     fileSystems: both,
     options: ['UPDATE_POWER_CUT_SEED'],

@@ -1,0 +1,111 @@
+// SPDX-License-Identifier: GPL-2.0-only
+#include "io/checkpoint.h"
+#include "io/live_writes.h"
+#include "io/proof.h"
+#include "io/volume.h"
+
+bool live_holds(struct volume *vol, struct bio *bio, sector_t sector, sector_t nr_sectors)
+{
+	if ((!vol->live.on && !vol->live.switching) || sector >= COW_BLOCK_SECTORS)
+		return false;
+	return vol->live.renewing || proof_identity(vol, bio, sector, nr_sectors) != 1;
+}
+
+/* Write what of the map writes wait for. Return: how many blocks, or -errno. */
+static int flush_map(struct volume *vol)
+{
+	s64 blocks = core_ask(&vol->core, wasm_stat, CORE_STAT_MAP_BLOCKS), block = 0;
+	int nr = 0, err = min_t(s64, blocks, 0);
+
+	mutex_lock(&vol->core.io_lock); /* the bounce buffer */
+	while (!err) {
+		block = core_ask(&vol->core, wasm_map_next, block);
+		if (block < 0 || block >= blocks)
+			break;
+		err = live_write_map(vol, REQ_FUA, block, 1);
+		if (!err)
+			err = core_ask(&vol->core, wasm_map_written, block, 1);
+		block++;
+		nr++;
+	}
+	mutex_unlock(&vol->core.io_lock);
+	return err ?: block < 0 ? block : nr;
+}
+
+/*
+ * The same header, with the superblock as it is and as somebody wants to write it. Until it is on
+ * disk nobody else may write that.
+ */
+static int renew(struct volume *vol)
+{
+	unsigned long flags;
+	int err;
+
+	core_lock(&vol->core, flags);
+	err = vol->core.error ?: wasm_live_renew(vol->core.engine);
+	vol->live.renewing = true;
+	core_unlock(&vol->core, flags);
+	if (!err)
+		err = checkpoint_is_there(vol) ?: checkpoint_write_live(vol);
+	core_lock(&vol->core, flags);
+	vol->live.renewing = false;
+	core_unlock(&vol->core, flags);
+	return err;
+}
+
+/* What a write waits for; under core_lock it is only looked at. */
+enum wait {
+	WAIT_NOTHING,
+	WAIT_END, /* the device has failed */
+	WAIT_HEADER,
+	WAIT_NO_HEADER, /* what it writes to block 0 is no superblock that is known */
+};
+
+static enum wait wait_of(struct volume *vol, struct bio *bio)
+{
+	sector_t sector, nr_sectors = origin_range(&vol->origin, vol->core.nr_sectors, bio, &sector);
+	enum wait wait = WAIT_NOTHING;
+	unsigned long flags;
+	s64 same = 1;
+
+	core_lock(&vol->core, flags);
+	if (vol->live.on && vol->core.error)
+		wait = WAIT_END;
+	else if (vol->live.on && nr_sectors && sector < COW_BLOCK_SECTORS)
+		same = proof_identity(vol, bio, sector, nr_sectors);
+	core_unlock(&vol->core, flags);
+	if (same == 1)
+		return wait;
+	return same ? WAIT_NO_HEADER : WAIT_HEADER;
+}
+
+/* A bad sector in the COW file is no reason to end the series: C is whole, in memory. */
+static void give_up(struct volume *vol, s64 err)
+{
+	if (err != -ENOTRECOVERABLE)
+		pr_vol_warn(vol,
+			    "its live checkpoint could not be written, a power cut would need a full backup: %lld",
+			    err);
+	vol->live.failed = jiffies | 1;
+	live_end(vol);
+}
+
+bool live_settle(struct volume *vol, struct bio *bio)
+{
+	enum wait wait = wait_of(vol, bio);
+	int err = 0, nr;
+
+	if (wait == WAIT_END || wait == WAIT_NO_HEADER) {
+		live_end(vol);
+		return true;
+	}
+	if (!cow_writes_begin(&vol->writes))
+		return false;
+	nr = READ_ONCE(vol->live.on) ? flush_map(vol) : 0;
+	if (nr >= 0 && wait == WAIT_HEADER)
+		err = renew(vol);
+	cow_writes_end(&vol->writes);
+	if (nr < 0 || err)
+		give_up(vol, nr < 0 ? nr : err);
+	return nr || wait == WAIT_HEADER;
+}
