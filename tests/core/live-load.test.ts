@@ -143,6 +143,20 @@ for (const engine of ENGINES) {
     all.close();
   });
 
+  test('a superblock that is another one as the load ends is refused', () => {
+    const all = writtenAt([10]);
+    const next = tracked(SMALL, all.file);
+    const { bench } = next;
+    all.file.read = (offset, length) => {
+      // Its last piece.
+      if (offset !== 0) lookAt(bench, superblockWith({ 48: 1 }));
+      return PlainFile.prototype.read.call(all.file, offset, length);
+    };
+    assert.is(next.driver.load(), refusal('DAMAGED'));
+    next.close();
+    all.close();
+  });
+
   // What is listed.
 
   test('what is stored is listed, and each block of the regions that were written to since, and counted', () => {

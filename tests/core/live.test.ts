@@ -13,6 +13,8 @@ const TIB = 1n << 31n;
 const SMALL = 8n * 100_000n;
 /** 3 blocks of a map of the smallest regions. */
 const LARGE = 8n * 20_000_000n;
+/** Blocks of the origin for each of them. */
+const COVERED = 504 * 64 * 256;
 
 /** Offsets in the file at which the pieces of the checkpoint begin that the header names, and its map. */
 const placesOnDisk = (file: PlainFile): { pieces: bigint; map: bigint } => {
@@ -185,33 +187,51 @@ for (const engine of ENGINES) {
     all.close();
   });
 
-  test('the blocks of the map are switched one after the other: those behind are of the map in force', () => {
-    const all = tracked(LARGE);
-    const covered = 504 * 64 * 256;
-    const { bench } = all;
-    all.driver.live();
-    for (const block of [0, covered, 2 * covered]) all.mark(block);
-    all.driver.flushMap();
+  /** A checkpoint that is begun, up to its last piece. */
+  const beginOne = ({ bench, driver }: Tracked): void => {
     assert.is(bench.call('live_begin'), 0n);
-    all.driver.tie();
+    driver.tie();
     assert.ok(bench.call('record_plan') > 0n);
     while (bench.call('record_next') !== 0n) bench.call('record_export');
+  };
+
+  test('the blocks of the map are switched one after the other: those behind are of the map in force', () => {
+    const all = tracked(LARGE);
+    const { bench } = all;
+    all.driver.live();
+    for (const block of [0, COVERED, 2 * COVERED]) all.mark(block);
+    all.driver.flushMap();
+    beginOne(all);
     assert.is(bench.call('live_switch', 0n, 1n), 0n);
     assert.equal(
-      [1, covered + 1, 2 * covered + 1].map((block) => all.mark(block)),
-      [REGION, 1n, 1n],
+      [1, COVERED + 1, 2 * COVERED + 1, 2 * COVERED + 300].map((block) => all.mark(block)),
+      [REGION, 1n, 1n, REGION],
     );
     assert.is(bench.call('map_next', 0n), 3n); // not now
     assert.is(bench.call('map_written', 0n, 1n), errno('EINVAL'));
     assert.is(bench.call('live_switch', 1n, 2n), 0n);
     assert.equal(
-      [covered + 2, 2 * covered + 2].map((block) => all.mark(block)),
-      [1n, 1n],
+      [COVERED + 2, 2 * COVERED + 2, 2 * COVERED + 301].map((block) => all.mark(block)),
+      [1n, 1n, REGION],
     );
     assert.is(bench.call('live_commit'), 0n);
+    assert.is(bench.stat('DIRTY_REGIONS'), 4n);
     assert.is(bench.call('map_next', 0n), 0n);
-    assert.is(bench.call('map_next', 1n), 3n);
-    bench.close();
+    assert.is(bench.call('map_next', 1n), 2n);
+    assert.is(bench.call('map_next', 3n), 3n);
+    all.close();
+  });
+
+  test('what waited for a checkpoint that ended waits for no part of the next one', () => {
+    const all = tracked(LARGE);
+    all.driver.live();
+    assert.is(all.mark(2 * COVERED), REGION);
+    all.driver.drop();
+    beginOne(all);
+    assert.is(all.bench.call('live_switch', 0n, 1n), 0n);
+    assert.is(all.mark(0), REGION);
+    assert.is(all.mark(2 * COVERED), 0n);
+    all.close();
   });
 
   test('after the end of a checkpoint nothing waits, and the next one is as the first', () => {
