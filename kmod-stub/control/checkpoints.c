@@ -7,12 +7,12 @@
  * A checkpoint costs what it takes on disk, and one write of the map for each region that is
  * written to afterwards. So it is worth it after as many new blocks as these, or in time.
  */
-#define BLOCKS_PER_BLOCK 8 /* new ones for each that it takes */
-#define BLOCKS_PER_REGION 16
+#define BLOCKS_PER_BLOCK 32 /* new ones for each that it takes */
+#define BLOCKS_PER_REGION 32
 #define SHORTEST (2 * HZ) /* between two */
-#define SMALL_CHECKPOINT (1024 * 1024) /* written whenever nothing new was for some time */
-#define QUIET_TIME (2 * HZ)
-#define LARGE_INTERVAL (60 * HZ) /* between others that are, and after one that failed */
+#define QUIET_TIME (5 * HZ) /* without a new block: one is made, */
+#define QUIET_BLOCKS 8 /* if that takes no more than these each second since the last */
+#define RETRY (60 * HZ) /* after one that failed */
 
 struct progress {
 	bool on, busy;
@@ -42,10 +42,9 @@ static struct progress progress_of(struct volume *vol)
 static bool is_time(struct live *live, const struct progress *now)
 {
 	unsigned long age = jiffies - live->made, quiet;
-	bool small = now->blocks <= SMALL_CHECKPOINT / COW_BLOCK_SIZE;
 
 	if (!now->on)
-		return !live->failed || time_after(jiffies, live->failed + LARGE_INTERVAL);
+		return !live->failed || time_after(jiffies, live->failed + RETRY);
 	if (now->nr_new != live->seen) {
 		live->seen = now->nr_new;
 		live->changed = jiffies;
@@ -56,7 +55,7 @@ static bool is_time(struct live *live, const struct progress *now)
 	if (now->nr_new >= BLOCKS_PER_BLOCK * now->blocks &&
 	    now->nr_new >= BLOCKS_PER_REGION * now->dirty)
 		return true;
-	if (quiet >= QUIET_TIME && (small || age >= LARGE_INTERVAL))
+	if (quiet >= QUIET_TIME && age >= now->blocks * HZ / QUIET_BLOCKS)
 		return true;
 	return age >= (unsigned long)checkpoint_interval * HZ;
 }

@@ -48,7 +48,6 @@ void live_loaded(struct volume *vol, u64 added)
 	vol->live.made = jiffies;
 }
 
-
 /* A checkpoint that stays would speak of a map that nobody writes any more. */
 void live_end(struct volume *vol)
 {

@@ -63,11 +63,12 @@ enum wait {
 
 static enum wait wait_of(struct volume *vol, struct bio *bio)
 {
-	sector_t sector, nr_sectors = origin_range(&vol->origin, vol->core.nr_sectors, bio, &sector);
 	enum wait wait = WAIT_NOTHING;
+	sector_t sector, nr_sectors;
 	unsigned long flags;
 	s64 same = 1;
 
+	nr_sectors = origin_range(&vol->origin, vol->core.nr_sectors, bio, &sector);
 	core_lock(&vol->core, flags);
 	if (vol->live.on && vol->core.error)
 		wait = WAIT_END;
