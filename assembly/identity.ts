@@ -12,12 +12,17 @@ import { xxh64 } from './xxh64';
 /** A copy, behind the block. */
 const COPY: usize = BUFFER + BLOCK_BYTES;
 const EXT_SUPERBLOCK: usize = 1024;
-const EXT_MAGIC: usize = 56;
-const EXT_MAGIC_VALUE: u16 = 0xef53;
+const MAGIC: usize = 56;
+const MAGIC_VALUE: u16 = 0xef53;
 const FEATURE_COMPAT: usize = 92;
 const HAS_JOURNAL: u32 = 4;
 const FEATURE_INCOMPAT: usize = 96;
 const NEEDS_RECOVERY: u32 = 4;
+
+/** Is the first block of an ext2, ext3 or ext4 in the buffer? */
+export function is_ext(): bool {
+  return load<u16>(BUFFER + EXT_SUPERBLOCK, MAGIC) == MAGIC_VALUE;
+}
 
 /** Zeros in the copy: what changes without a mount or a tool. */
 function forget(offset: usize, bytes: usize): void {
@@ -43,9 +48,8 @@ function has(features: usize, bit: u32): bool {
 
 /** Returns the identity of the superblock in the buffer, as block 0 of the origin; 0 if it is none that is known. */
 export function superblock_identity(): u64 {
-  const superblock = BUFFER + EXT_SUPERBLOCK;
-  if (load<u16>(superblock, EXT_MAGIC) != EXT_MAGIC_VALUE) return 0;
-  memory.copy(COPY, superblock, SECTOR_BYTES);
+  if (!is_ext()) return 0;
+  memory.copy(COPY, BUFFER + EXT_SUPERBLOCK, SECTOR_BYTES);
   forget(12, 8); // s_free_blocks_count_lo, s_free_inodes_count
   forget(136, 64); // s_last_mounted
   if (needs_replay()) forget(232, 4); // s_last_orphan; a journal at rest leaves it alone

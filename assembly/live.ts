@@ -47,7 +47,7 @@ export class Live {
   /** Its slot; -1 if it is in none, as those of older modules are. */
   static slot: i32 = -1;
   static map_offset: u64 = 0;
-  /** Number of its map; no other of this file has it. */
+  /** Number of its map. Each further one of this core has another. */
   static generation: u64 = 0;
   static area_offset: u64 = 0;
   static nr_pieces: u64 = 0;
@@ -227,21 +227,26 @@ export function live_resume(): i64 {
   return 0;
 }
 
-/**
- * Writes the header block with the live checkpoint into the buffer.
- *
- * @returns bytes written, 4096
- */
-export function live_encode(): i64 {
+/** Writes the header block with what both kinds of checkpoint have into the buffer. */
+export function encode_record(version: u32): void {
   header_encode(0);
   store<u64>(BUFFER, RECORD_MAGIC, RECORD_OFFSET_MAGIC);
-  store<u32>(BUFFER, RECORD_VERSION_LIVE, RECORD_OFFSET_VERSION);
+  store<u32>(BUFFER, version, RECORD_OFFSET_VERSION);
   store<u32>(BUFFER, Device.mode, RECORD_OFFSET_MODE);
   store<u64>(BUFFER, Device.nr_sectors, RECORD_OFFSET_NR_SECTORS);
   store<u64>(BUFFER, Live.area_offset, RECORD_OFFSET_AREA_OFFSET);
   store<u64>(BUFFER, Live.nr_pieces, RECORD_OFFSET_NR_PIECES);
   store<u64>(BUFFER, Live.area_sum, RECORD_OFFSET_AREA_SUM);
   store<u64>(BUFFER, Live.extents, RECORD_OFFSET_EXTENTS);
+}
+
+/**
+ * Writes the header block with the live checkpoint into the buffer.
+ *
+ * @returns bytes written, 4096
+ */
+export function live_encode(): i64 {
+  encode_record(RECORD_VERSION_LIVE);
   store<u64>(BUFFER, Live.generation, LIVE_OFFSET_GENERATION);
   store<u64>(BUFFER, Live.map_offset, LIVE_OFFSET_MAP_OFFSET);
   store<u64>(BUFFER, <u64>1 << Regions.shift, LIVE_OFFSET_REGION_BLOCKS);

@@ -14,14 +14,12 @@ import {
   EOPNOTSUPP,
   EXDEV,
 } from './layout';
-import { shows_mounts, superblock_identity } from './identity';
+import { is_ext, shows_mounts, superblock_identity } from './identity';
 import { BUFFER, Device } from './memory';
 import { Record, fold } from './record';
 import { Log, is_log_elsewhere, is_xfs, log_block, log_cycle, log_forget, log_head, log_locate } from './xfs-log';
 import { xxh64 } from './xxh64';
 
-const EXT_MAGIC_OFFSET: usize = 1024 + 56;
-const EXT_MAGIC: u16 = 0xef53;
 /** Superblock and what lies behind it: group descriptors of ext4, headers of XFS's first allocation group. */
 const FIRST_BLOCKS: u64 = 4;
 
@@ -77,7 +75,7 @@ function refuse(errno: i64): void {
 function look_at_superblock(): void {
   Superblock.identity = superblock_identity();
   Superblock.shows_mounts = shows_mounts();
-  if (load<u16>(BUFFER, EXT_MAGIC_OFFSET) == EXT_MAGIC) return want_rest(1);
+  if (is_ext()) return want_rest(1);
   if (!is_xfs()) return refuse(EOPNOTSUPP);
   if (is_log_elsewhere()) return refuse(EXDEV);
   if (!log_locate()) return refuse(EOPNOTSUPP);

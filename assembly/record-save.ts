@@ -8,24 +8,15 @@ import {
   ENOSPC,
   MASK_CHUNK_BYTES,
   MODE_SNAPSHOT,
-  RECORD_MAGIC,
-  RECORD_OFFSET_AREA_OFFSET,
-  RECORD_OFFSET_AREA_SUM,
   RECORD_OFFSET_CHECKSUM,
-  RECORD_OFFSET_EXTENTS,
   RECORD_OFFSET_FILESYSTEM,
-  RECORD_OFFSET_MAGIC,
-  RECORD_OFFSET_MODE,
-  RECORD_OFFSET_NR_PIECES,
-  RECORD_OFFSET_NR_SECTORS,
   RECORD_OFFSET_TAIL_POSITION,
-  RECORD_OFFSET_VERSION,
   RECORD_VERSION,
 } from './layout';
 import { Area, BUFFER, DIRECTORY, DIRECTORY_BYTES, Device, chunks_of } from './memory';
-import { Header, header_encode } from './header';
+import { Header } from './header';
 import { Sections } from './index-sections';
-import { has_slots, next_area, take_record } from './live';
+import { encode_record, has_slots, next_area, take_record } from './live';
 import { copy_chunk, is_empty_chunk } from './mask';
 import {
   Record,
@@ -136,15 +127,7 @@ export function record_export(): i64 {
  */
 export function record_encode(): i64 {
   take_record();
-  header_encode(0);
-  store<u64>(BUFFER, RECORD_MAGIC, RECORD_OFFSET_MAGIC);
-  store<u32>(BUFFER, RECORD_VERSION, RECORD_OFFSET_VERSION);
-  store<u32>(BUFFER, Device.mode, RECORD_OFFSET_MODE);
-  store<u64>(BUFFER, Device.nr_sectors, RECORD_OFFSET_NR_SECTORS);
-  store<u64>(BUFFER, Record.area_offset, RECORD_OFFSET_AREA_OFFSET);
-  store<u64>(BUFFER, Record.nr_pieces, RECORD_OFFSET_NR_PIECES);
-  store<u64>(BUFFER, Record.area_sum, RECORD_OFFSET_AREA_SUM);
-  store<u64>(BUFFER, Record.extents, RECORD_OFFSET_EXTENTS);
+  encode_record(RECORD_VERSION);
   store<u64>(BUFFER, Record.filesystem, RECORD_OFFSET_FILESYSTEM);
   store<u64>(BUFFER, Sections.tail_position, RECORD_OFFSET_TAIL_POSITION);
   store<u64>(BUFFER, xxh64(BUFFER, BUFFER + COW_HEADER_SIZE), RECORD_OFFSET_CHECKSUM);

@@ -4,7 +4,7 @@
 #include "layout.h"
 #include "params.h"
 
-#define BLOCKS_PER_MIB 256
+#define BLOCKS_PER_MIB (1024 * 1024 / COW_BLOCK_SIZE)
 
 #define SNAP_DEVICES_DEFAULT 24
 

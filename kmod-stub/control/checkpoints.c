@@ -43,8 +43,10 @@ static bool is_time(struct live *live, const struct progress *now)
 {
 	unsigned long age = jiffies - live->made, quiet;
 
+	if (live->failed && time_before(jiffies, live->failed + RETRY))
+		return false;
 	if (!now->on)
-		return !live->failed || time_after(jiffies, live->failed + RETRY);
+		return true;
 	if (now->nr_new != live->seen) {
 		live->seen = now->nr_new;
 		live->changed = jiffies;

@@ -155,14 +155,20 @@ static int remove(struct volume *vol)
 	return err;
 }
 
+/* A page that was never filled is no header: zeros may be what a freed block holds. */
+static bool is_header(const void *found, const void *header)
+{
+	return memchr_inv(header, 0, COW_HEADER_SIZE) && !memcmp(found, header, COW_HEADER_SIZE);
+}
+
 int checkpoint_is_there(struct volume *vol)
 {
 	int err;
 
 	mutex_lock(&vol->core.io_lock); /* the bounce buffer */
 	err = cow_file_raw(vol->cow, REQ_OP_READ, 0, vol->sections.bounce, COW_HEADER_SIZE);
-	if (!err && memcmp(vol->sections.bounce, vol->clean.clean_header, COW_HEADER_SIZE) &&
-	    memcmp(vol->sections.bounce, vol->clean.older_header, COW_HEADER_SIZE))
+	if (!err && !is_header(vol->sections.bounce, vol->clean.clean_header) &&
+	    !is_header(vol->sections.bounce, vol->clean.older_header))
 		err = -ESTALE;
 	mutex_unlock(&vol->core.io_lock);
 	return err;
@@ -208,19 +214,20 @@ int checkpoint_write_live(struct volume *vol)
 }
 
 /* All that the checkpoint speaks of is durable before it is. */
-static s64 write_clean(struct volume *vol)
-{
-	s64 ret = core_take(&vol->core, vol->sections.bounce, COW_HEADER_SIZE, wasm_record_encode);
-
-	if (ret < 0)
-		return ret;
-	return write_header(vol, REQ_PREFLUSH);
-}
-
-int checkpoint_write(struct volume *vol)
+static s64 write_clean(struct volume *vol, bool *named)
 {
 	s64 ret;
 
+	*named = true;
+	ret = core_take(&vol->core, vol->sections.bounce, COW_HEADER_SIZE, wasm_record_encode);
+	return ret < 0 ? ret : write_header(vol, REQ_PREFLUSH);
+}
+
+int checkpoint_write(struct volume *vol, bool *named)
+{
+	s64 ret;
+
+	*named = false;
 	mutex_lock(&vol->core.io_lock); /* the bounce buffer */
 	ret = checkpoint_begin(vol);
 	if (ret >= 0)
@@ -228,7 +235,7 @@ int checkpoint_write(struct volume *vol)
 	if (ret >= 0)
 		ret = write_pieces(vol);
 	if (ret >= 0)
-		ret = write_clean(vol);
+		ret = write_clean(vol, named);
 	mutex_unlock(&vol->core.io_lock);
 	return min_t(s64, ret, 0);
 }

@@ -46,12 +46,13 @@ int checkpoint_is_there(struct volume *vol);
  * checkpoint_write() - Write a checkpoint to the COW file, and keep the header block without it.
  *
  * It is tied to what the last whole look of proof_check() found.
+ * @named: result: the header was written, or may be; else a live checkpoint is as it was
  *
  * Context: The worker, every write to the origin is deferred, no copy is on its way, no
  * index section is dirty.
  * Return: 0; -%ENOSPC if the file has no room; -errno. There is no checkpoint then.
  */
-int checkpoint_write(struct volume *vol);
+int checkpoint_write(struct volume *vol, bool *named);
 
 /**
  * checkpoint_remove() - Write the header block without the checkpoint, durably, if the checkpoint

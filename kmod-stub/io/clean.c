@@ -23,16 +23,14 @@ static void set_state(struct volume *vol, enum clean_state state)
 	core_unlock(&vol->core, flags);
 }
 
-/* On an error of the disk the checkpoint is removed, if that can be, and the device fails. */
+/* Where no live checkpoint can be made of it, it is removed: that is no reason to end the series. */
 static int end_clean(struct volume *vol, bool *live)
 {
-	int err = vol->core.error || vol->live.unwanted ? 1 : live_resume(vol);
-
-	*live = !err;
-	if (!err)
+	*live = !vol->core.error && !vol->live.unwanted && !live_resume(vol);
+	if (*live)
 		return 0;
 	live_forget(vol);
-	return checkpoint_remove(vol) ?: min(err, 0);
+	return checkpoint_remove(vol);
 }
 
 void clean_break(struct volume *vol)
@@ -106,7 +104,7 @@ static int prepare(struct volume *vol)
 void clean_make(struct volume *vol)
 {
 	unsigned long flags;
-	bool wanted;
+	bool wanted, named = false;
 	int err;
 
 	if (!READ_ONCE(vol->clean.wanted))
@@ -131,13 +129,13 @@ void clean_make(struct volume *vol)
 		err = cow_writes_begin(&vol->writes) ? 0 : -EIO;
 	if (!err) {
 		vol->live.step = LIVE_IDLE; /* the core makes one at a time */
-		err = prepare(vol) ?: checkpoint_write(vol);
+		err = prepare(vol) ?: checkpoint_write(vol, &named);
 		cow_writes_end(&vol->writes);
 	}
 	if (!err)
 		live_forget(vol);
-	else if (READ_ONCE(vol->live.on))
-		live_end(vol); /* the header may be written, or not */
+	else if (named && vol->live.on)
+		live_end(vol); /* which checkpoint the header names is not known */
 	vol->clean.error = err;
 	set_state(vol, err ? CLEAN_NONE : CLEAN_VALID);
 	if (!err)

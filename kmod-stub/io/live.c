@@ -206,15 +206,18 @@ static int take_effect(struct volume *vol)
 static s64 finish(struct volume *vol)
 {
 	s64 ret = cow_file_flush(vol->cow);
+	bool written;
 
 	if (!ret)
 		ret = switch_map(vol);
 	if (!ret)
 		ret = checkpoint_write_live(vol);
+	written = !ret;
 	if (!ret)
 		ret = take_effect(vol);
-	if (ret && vol->live.switching && vol->live.on)
-		live_end(vol); /* the one before knows less than was let go */
+	/* On disk is one that the core does not keep true, or that knows less than was let go. */
+	if (ret && vol->live.on && (written || vol->live.switching))
+		live_end(vol);
 	else if (ret && vol->live.switching)
 		live_forget(vol); /* no header was written, or it was removed */
 	vol->live.step = LIVE_IDLE;
@@ -258,7 +261,6 @@ bool live_work(struct volume *vol)
 		return false;
 	ret = step_on(vol);
 	cow_writes_end(&vol->writes);
-	vol->live.error = ret;
 	if (!ret)
 		return vol->live.step != LIVE_IDLE;
 	vol->live.step = LIVE_IDLE;

@@ -36,7 +36,6 @@ enum live_step {
  * @wanted, @unwanted: the worker is to make one, to remove it; under core_lock
  * @step, @next, @left: the worker's, of the one that is being made
  * @made: jiffies, when the last one was; @failed: when making one failed last, 0 if never
- * @error: of the last attempt
  * @added: blocks that a reload after a power cut counted as changed because their region was
  * @seen, @changed: the watch's: blocks that were new at its last look, and since when
  */
@@ -46,7 +45,6 @@ struct live {
 	enum live_step step;
 	u64 next, left;
 	unsigned long made, failed;
-	int error;
 	u64 added;
 	u64 seen;
 	unsigned long changed;

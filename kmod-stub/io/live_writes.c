@@ -14,12 +14,15 @@ bool live_holds(struct volume *vol, struct bio *bio, sector_t sector, sector_t n
 /* Write what of the map writes wait for. Return: how many blocks, or -errno. */
 static int flush_map(struct volume *vol)
 {
-	s64 blocks = core_ask(&vol->core, wasm_stat, CORE_STAT_MAP_BLOCKS), block = 0;
+	s64 blocks = core_ask(&vol->core, wasm_stat, CORE_STAT_MAP_BLOCKS), block = 0, from;
 	int nr = 0, err = min_t(s64, blocks, 0);
 
 	mutex_lock(&vol->core.io_lock); /* the bounce buffer */
 	while (!err) {
-		block = core_ask(&vol->core, wasm_map_next, block);
+		from = block;
+		block = core_ask(&vol->core, wasm_map_next, from);
+		if (block >= 0 && block < from)
+			block = core_distrust(&vol->core, CORE_MAP_NEXT, block);
 		if (block < 0 || block >= blocks)
 			break;
 		err = live_write_map(vol, REQ_FUA, block, 1);

@@ -1,4 +1,4 @@
-// Where a COW file in incremental mode has its two dirty maps and the pieces of its two checkpoints, counted anew from the
+// Where a COW file in incremental mode has its two dirty maps and the pieces of its two checkpoints, computed here from the
 // documents (docs/FORMAT.md, A.11).
 
 const BLOCK = 4096n;

@@ -1,4 +1,4 @@
-// What a core must list once it has loaded a checkpoint: told from the file, and from what was written and marked.
+// What a core must list once it has loaded a checkpoint, by the file and by what was written and marked.
 
 import * as assert from 'uvu/assert';
 import { RUNS_MAX } from '../../host/layout.js';

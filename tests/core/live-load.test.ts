@@ -275,7 +275,7 @@ for (const engine of ENGINES) {
     all.close();
   });
 
-  test('a clean checkpoint and the live one before it are told apart, whatever of the header block is torn', () => {
+  test('a clean checkpoint and the live one before it are distinguished, whatever of the header block is torn', () => {
     const all = writtenAt([10]);
     const live = Buffer.from(all.file.read(0, 4096));
     assert.is(all.driver.clean(), 0n);

@@ -212,8 +212,8 @@ export class History {
     if (write.state === 'sent') return this.#endSuperblock();
     if (write.state === 'offered' || this.#isClosed()) return;
     if (!this.#mark({ first: 0, last: 0, discard: false })) return;
-    const told = this.#kind === 'live' || this.#driver.phase === 'switch';
-    write.state = told && this.#driver.identity(write.content) === 0n ? 'offered' : 'sent';
+    const compared = this.#kind === 'live' || this.#driver.phase === 'switch';
+    write.state = compared && this.#driver.identity(write.content) === 0n ? 'offered' : 'sent';
   }
 
   /** If it is on its way it comes to the disk now. */

@@ -1,4 +1,4 @@
-// Superblocks of ext4 in block 0, and what of them only a mount or a tool changes, told anew from docs/CORE.md.
+// Superblocks of ext4 in block 0, and what of them only a mount or a tool changes, computed here from docs/CORE.md.
 
 import { Xxh64 } from '../../host/manifest/hashing.js';
 

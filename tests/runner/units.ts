@@ -25,6 +25,7 @@ const SECONDS: Readonly<Record<string, number>> = {
   'cli/conformance': 100,
   'runner/machines': 50,
   'core/random': 36,
+  'core/live-random': 13,
   'model/model': 30,
   'cli/update-return': 27,
   'cli/update-kill': 24,

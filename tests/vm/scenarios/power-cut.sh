@@ -1,6 +1,6 @@
-# The root filesystem is the origin. What had a snapshot when the power went, or was mounted without the module, is never silently taken
-# up again: the device is there, failed, and the kernel's log says that a full backup is needed. So it is with an incremental of an
-# XFS; that of an ext4 goes on (crash.sh).
+# The root filesystem is the origin. After a power cut with a snapshot, and after a mount without the module, the device is in the failed
+# state, and the kernel's log says that a full backup is needed. The same holds for an incremental of an XFS. An incremental of an ext4
+# goes on (crash.sh).
 . "$PROJECT/tests/vm/guest/lib.sh"
 
 # The initramfs replays no journal: what it is to see must be past it, which a freeze sees to.
