@@ -23,7 +23,7 @@ static void set_state(struct volume *vol, enum clean_state state)
 	core_unlock(&vol->core, flags);
 }
 
-/* Where no live checkpoint can be made of it, it is removed: that is no reason to end the series. */
+/* Where no live checkpoint can be made of it, it is removed: no reason to end the series. */
 static int end_clean(struct volume *vol, bool *live)
 {
 	*live = !vol->core.error && !vol->live.unwanted && !live_resume(vol);
