@@ -4,9 +4,12 @@
 //   ext4   the first sector of the superblock without free blocks and inodes, the list of orphans, the folder of the last mount,
 //          and bytes written: each writing mount counts itself and notes the time, sets needs_recovery, and a replay of the
 //          journal clears that; each tool, and each write of the superblock by itself, notes the time
+//   XFS    the first sector without its counts of inodes and blocks, its checksum, and the number of its last change: mkfs and
+//          tools change the rest. A mount shows in the log (live-log.ts)
 
 import { BLOCK_BYTES, SECTOR_BYTES } from './layout';
 import { BUFFER } from './memory';
+import { is_xfs } from './xfs-log';
 import { xxh64 } from './xxh64';
 
 /** A copy, behind the block. */
@@ -31,10 +34,10 @@ function forget(offset: usize, bytes: usize): void {
 
 /**
  * Is the superblock in the buffer one of which a mount elsewhere, even a read-only one, would change the identity? It replays the
- * journal then, and clears needs_recovery. Without a journal a read-only mount writes nothing.
+ * journal then, and clears needs_recovery. Without a journal a read-only mount writes nothing. Of an XFS the log shows it.
  */
 export function shows_mounts(): bool {
-  return !has(FEATURE_COMPAT, HAS_JOURNAL) || needs_replay();
+  return is_xfs() || !has(FEATURE_COMPAT, HAS_JOURNAL) || needs_replay();
 }
 
 function needs_replay(): bool {
@@ -48,7 +51,19 @@ function has(features: usize, bit: u32): bool {
 
 /** Returns the identity of the superblock in the buffer, as block 0 of the origin; 0 if it is none that is known. */
 export function superblock_identity(): u64 {
-  if (!is_ext()) return 0;
+  if (is_ext()) return identity_of_ext();
+  return is_xfs() ? identity_of_xfs() : 0;
+}
+
+function identity_of_xfs(): u64 {
+  memory.copy(COPY, BUFFER, SECTOR_BYTES);
+  forget(128, 32); // sb_icount, sb_ifree, sb_fdblocks, sb_frextents
+  forget(224, 4); // sb_crc
+  forget(240, 8); // sb_lsn
+  return max<u64>(xxh64(COPY, COPY + SECTOR_BYTES), 1);
+}
+
+function identity_of_ext(): u64 {
   memory.copy(COPY, BUFFER + EXT_SUPERBLOCK, SECTOR_BYTES);
   forget(12, 8); // s_free_blocks_count_lo, s_free_inodes_count
   forget(136, 64); // s_last_mounted

@@ -39,6 +39,7 @@ export {
   live_begin,
   live_switch,
   live_identity,
+  live_log,
   live_renew,
   live_resume,
   live_encode,
@@ -46,4 +47,5 @@ export {
   live_drop,
   live_void,
 } from './live';
+export { live_rest } from './log-writes';
 export { next_changed_section, export_section, changed_runs, scan_index } from './walk';

@@ -71,6 +71,18 @@ export const LIVE_OFFSET_REGION_BLOCKS: u32 = 160;
 export const LIVE_OFFSET_IDENTITY: u32 = 168;
 /** the same as it will be, or is already */
 export const LIVE_OFFSET_IDENTITY_NEXT: u32 = 176;
+/** sectors of the log of an XFS, or 0; then positions in it */
+export const LIVE_OFFSET_LOG_SECTORS: u32 = 184;
+/** its end, at least */
+export const LIVE_OFFSET_LOG_LOW: u32 = 192;
+/** its end, at most */
+export const LIVE_OFFSET_LOG_HIGH: u32 = 200;
+/** end of what our mount stamped */
+export const LIVE_OFFSET_LOG_STAMPS: u32 = 208;
+/** of a record that went from here, or 0 */
+export const LIVE_OFFSET_LOG_MARK: u32 = 216;
+/** its checksum; 0 if it is yet to be written */
+export const LIVE_OFFSET_LOG_MARK_SUM: u32 = 224;
 export const LIVE_BYTES: u32 = 512;
 export const XFS_LOG_MAGIC: u32 = 4276992702;
 
@@ -142,6 +154,14 @@ export const SECTION_READ: u32 = 1;
 export const SECTION_WRITE: u32 = 2;
 /** ask again, there is more to do */
 export const SECTION_AGAIN: u32 = 3;
+/** the superblock, and where the log ends */
+export const PROOF_END: u32 = 0;
+/** all that a record is tied to */
+export const PROOF_WHOLE: u32 = 1;
+/** how far a mount has stamped the log */
+export const PROOF_STAMPS: u32 = 2;
+/** what the live checkpoint that is being loaded is tied to */
+export const PROOF_TIE: u32 = 3;
 /** bad magic */
 export const REFUSAL_BAD_MAGIC: u32 = 1;
 /** not cleanly closed */

@@ -38,8 +38,10 @@ import {
 import { Area, BUFFER, Device, chunks_of, map_bytes, round_up } from './memory';
 import { Header, header_encode } from './header';
 import { superblock_identity } from './identity';
+import { accept_tie, begin_tie, encode_tie, end_tie, has_tie, is_end_tied, load_tie, log_write, no_tie, renew_tie } from './live-log';
 import { Record, area_bytes } from './record';
 import { Regions, are_region_blocks, clear_pending, map_blocks, map_words, set_pending } from './regions';
+import { Log, is_xfs, log_end } from './xfs-log';
 import { xxh64 } from './xxh64';
 
 /** The checkpoint that the header names, or will. */
@@ -61,6 +63,7 @@ export class Live {
   /** As it was written last, and as somebody wants to write it. */
   static last: u64 = 0;
   static offered: u64 = 0;
+  static is_offered: bool = false;
   /** It is being made of a clean one: map_export() clears what it hands out. */
   static resuming: bool = false;
   /** One is being loaded, of whose map so many blocks are. */
@@ -191,20 +194,49 @@ function switch_block(block: u64): void {
 export function live_identity(): i64 {
   const identity = superblock_identity();
   if (!identity) return -EOPNOTSUPP;
-  if (!Regions.active && !Regions.switched) {
+  if (!is_tied()) {
+    if (is_xfs()) {
+      if (begin_tie()) return -EOPNOTSUPP;
+    } else {
+      no_tie();
+    }
     Live.identity = identity;
     Live.identity_next = identity;
   }
+  if (is_xfs() != has_tie()) return -EOPNOTSUPP;
   if (identity != Live.identity && identity != Live.identity_next) {
     Live.offered = identity;
+    Live.is_offered = true;
     return 0;
   }
   Live.last = identity;
   return 1;
 }
 
-/** Lets the checkpoint speak of the superblock as it is and as it was offered last; live_encode() comes next. Returns 0. */
+/**
+ * Looks at a write to the log of an XFS, whose first and last sector are in the buffer, one behind the other.
+ *
+ * @param sector of the log
+ * @param count of sectors
+ * @returns 1: it may go, and is noted; 0: live_renew() first; -EOPNOTSUPP if no live checkpoint can speak of it
+ */
+export function live_log(sector: i64, count: i64): i64 {
+  return log_write(sector, count, is_tied());
+}
+
+/** Is there a live checkpoint, or is one being written? */
+function is_tied(): bool {
+  return Regions.active || Regions.switched != 0;
+}
+
+/**
+ * Lets the checkpoint speak of what was refused last: of the superblock as it is and as it was offered, and of the log.
+ * live_encode() comes next. Returns 0.
+ */
 export function live_renew(): i64 {
+  renew_tie();
+  if (!Live.is_offered) return 0;
+  Live.is_offered = false;
   Live.identity = Live.last;
   Live.identity_next = Live.offered;
   return 0;
@@ -219,6 +251,7 @@ export function live_renew(): i64 {
 export function live_resume(): i64 {
   if (Regions.active || Regions.noting) return -EINVAL;
   if (Live.slot < 0) return -ENOSPC;
+  end_tie();
   begin_map();
   Live.resuming = true;
   Regions.nr_dirty = 0;
@@ -252,6 +285,7 @@ export function live_encode(): i64 {
   store<u64>(BUFFER, <u64>1 << Regions.shift, LIVE_OFFSET_REGION_BLOCKS);
   store<u64>(BUFFER, Live.identity, LIVE_OFFSET_IDENTITY);
   store<u64>(BUFFER, Live.identity_next, LIVE_OFFSET_IDENTITY_NEXT);
+  encode_tie();
   store<u64>(BUFFER, xxh64(BUFFER, BUFFER + LIVE_BYTES), RECORD_OFFSET_CHECKSUM);
   return COW_HEADER_SIZE;
 }
@@ -291,12 +325,13 @@ export function is_identity(identity: u64, shows_mounts: bool, former: u64, next
 }
 
 /**
- * Can the checkpoint not be loaded any more, by what the superblock in the buffer says?
+ * Can the checkpoint not be loaded any more, by what the superblock in the buffer says, or the log, which was looked at last?
  *
  * @returns 1 or 0
  */
 export function live_void(): i64 {
-  return !is_identity(superblock_identity(), true, Live.identity, Live.identity_next);
+  if (!is_identity(superblock_identity(), true, Live.identity, Live.identity_next)) return 1;
+  return is_xfs() && Log.nr_sectors != 0 && !is_end_tied(Log.nr_sectors, log_end());
 }
 
 /** Takes the fields of a live checkpoint from the header block in the buffer. Returns false if they cannot be right. */
@@ -308,6 +343,8 @@ export function live_load(): bool {
   Live.map_offset = load<u64>(BUFFER, LIVE_OFFSET_MAP_OFFSET);
   Live.identity = load<u64>(BUFFER, LIVE_OFFSET_IDENTITY);
   Live.identity_next = load<u64>(BUFFER, LIVE_OFFSET_IDENTITY_NEXT);
+  load_tie();
+  Live.is_offered = false;
   Live.loading = true;
   Live.nr_loaded = 0;
   Regions.nr_dirty = 0;
@@ -320,6 +357,7 @@ export function live_accept(identity: u64, shows_mounts: bool): bool {
   if (Live.nr_loaded != map_blocks()) return false;
   take_record();
   if (Live.slot < 0 || !is_map_in_place()) return false;
+  accept_tie();
   Live.last = identity;
   Live.nr_changed = Header.nr_changed;
   Live.loading = false;

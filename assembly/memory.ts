@@ -10,7 +10,8 @@
 //   CHANGED_GROUPS 552960, DIRTY_GROUPS 561168, STALE_GROUPS 569376  GROUPS_BYTES each (summary.ts)
 //   FLUSH      577584   FLUSH_BYTES                    words of the dirty map that are being written (dirty-map.ts)
 //   PENDING    593712   PENDING_BYTES                  its blocks that are to be written (regions.ts)
-//   CHANGED    593984   4 per leaf                     C, the change bitmap: addresses of its leaves (leaves.ts)
+//   LOG_RECORDS 593984  LOG_RECORDS_BYTES              records that went to the log of an XFS (live-log.ts)
+//   CHANGED    594208   4 per leaf                     C, the change bitmap: addresses of its leaves (leaves.ts)
 //   Area.mask           as much                        M, the mask bitmap
 //   Area.durable, Area.wanted, Area.next  1 bit per smallest region each  the dirty map (regions.ts)
 //   Area.summary        1 bit per section, and one     set where the section has a bit of C
@@ -74,7 +75,9 @@ export const FLUSH_BYTES: usize = <usize>(MAP_BLOCKS_MAX * MAP_BLOCK_WORDS) * 8;
 export const PENDING: usize = FLUSH + FLUSH_BYTES;
 /** One bit per block of the largest dirty map, and some. */
 export const PENDING_BYTES: usize = 272;
-export const CHANGED: usize = PENDING + PENDING_BYTES;
+export const LOG_RECORDS: usize = PENDING + PENDING_BYTES;
+const LOG_RECORDS_BYTES: usize = 224;
+export const CHANGED: usize = LOG_RECORDS + LOG_RECORDS_BYTES;
 
 const PAGE_BYTES: u64 = 65536;
 /** One page short of 4 GiB, so that no address computation wraps. */

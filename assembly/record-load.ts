@@ -46,7 +46,7 @@ import { header_check } from './header';
 import { Sections, trust_sections } from './index-sections';
 import { is_identity, live_accept, live_drop, live_load, take_record } from './live';
 import { chunk_ready, replace_chunk } from './mask';
-import { Superblock } from './proof';
+import { Superblock, is_log_tied } from './proof';
 import { Record, count_pieces, fold, is_directory, piece_bytes, piece_chunk, piece_table, rewind } from './record';
 import { summarize_chunk } from './summary';
 import { xxh64 } from './xxh64';
@@ -137,13 +137,15 @@ export function record_import(): i64 {
 /**
  * Makes what was loaded the state of this core, if all of it was and is what was stored.
  *
- * @returns 0; REFUSAL_DAMAGED; -EINVAL if sections came to memory meanwhile
+ * @returns 0; REFUSAL_DAMAGED; REFUSAL_FOREIGN if it is a live one that does not speak of the log that was looked at last; -EINVAL if
+ *   sections came to memory meanwhile
  */
 export function record_accept(): i64 {
   if (Record.nr_handed != Record.nr_pieces || Record.area_sum != expected_sum) return REFUSAL_DAMAGED;
   if (Sections.nr_resident) return -EINVAL;
   Sections.all_on_file = false;
   Sections.tail_position = Record.tail_position;
+  if (live && !is_log_tied()) return REFUSAL_FOREIGN;
   if (!live) take_record();
   else if (!live_accept(Superblock.identity, Superblock.shows_mounts)) return REFUSAL_DAMAGED;
   return 0;

@@ -91,11 +91,23 @@ export function log_block(sector: u64): u64 {
   return (Log.start + sector) / BLOCK_SECTORS;
 }
 
+/** Returns where a sector of the log lies, whose block is in the buffer. */
+@inline
+export function log_address(sector: u64): usize {
+  return BUFFER + <usize>((Log.start + sector) % BLOCK_SECTORS) * SECTOR_BYTES;
+}
+
 /** Returns the cycle of a sector of the log, whose block is in the buffer. */
 export function log_cycle(sector: u64): u32 {
-  const at = BUFFER + <usize>((Log.start + sector) % BLOCK_SECTORS) * SECTOR_BYTES;
+  const at = log_address(sector);
   const word = be32(at);
   return word == XFS_LOG_MAGIC ? be32(at + 4) : word;
+}
+
+/** Returns the position at which the log ends: cycle * sectors + sector. */
+@inline
+export function log_end(): u64 {
+  return <u64>Log.cycle * Log.nr_sectors + Log.last + 1;
 }
 
 /** Returns the sector that the next record will begin with. */

@@ -105,6 +105,12 @@ export const LIVE_FIELDS: readonly HeaderField[] = [
   { name: 'region_blocks', offset: 160, bytes: 8, doc: 'blocks of a region' },
   { name: 'identity', offset: 168, bytes: 8, doc: 'checksum of what only a mount or a tool changes in the superblock' },
   { name: 'identity_next', offset: 176, bytes: 8, doc: 'the same as it will be, or is already' },
+  { name: 'log_sectors', offset: 184, bytes: 8, doc: 'sectors of the log of an XFS, or 0; then positions in it' },
+  { name: 'log_low', offset: 192, bytes: 8, doc: 'its end, at least' },
+  { name: 'log_high', offset: 200, bytes: 8, doc: 'its end, at most' },
+  { name: 'log_stamps', offset: 208, bytes: 8, doc: 'end of what our mount stamped' },
+  { name: 'log_mark', offset: 216, bytes: 8, doc: 'of a record that went from here, or 0' },
+  { name: 'log_mark_sum', offset: 224, bytes: 8, doc: 'its checksum; 0 if it is yet to be written' },
 ];
 /** Bytes of which a live checkpoint has the checksum. */
 export const LIVE_BYTES = SECTOR_BYTES;
@@ -180,6 +186,14 @@ export const SECTION_REQUESTS = numbered(
   ['READ', 'read it from the file first'],
   ['WRITE', 'write it to the file first'],
   ['AGAIN', 'ask again, there is more to do'],
+);
+
+/** What a look at the origin's filesystem is for. */
+export const PROOFS = numbered(
+  ['END', 'the superblock, and where the log ends'],
+  ['WHOLE', 'all that a record is tied to'],
+  ['STAMPS', 'how far a mount has stamped the log'],
+  ['TIE', 'what the live checkpoint that is being loaded is tied to'],
 );
 
 /** Refusals of `header_check` and of checkpoints; `doc` is the reason in words. */

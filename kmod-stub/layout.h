@@ -59,6 +59,13 @@
 #define CORE_SECTION_WRITE			2	/* write it to the file first */
 #define CORE_SECTION_AGAIN			3	/* ask again, there is more to do */
 
+enum core_proof {
+	CORE_PROOF_END = 0,			/* the superblock, and where the log ends */
+	CORE_PROOF_WHOLE = 1,			/* all that a record is tied to */
+	CORE_PROOF_STAMPS = 2,			/* how far a mount has stamped the log */
+	CORE_PROOF_TIE = 3,			/* what the live checkpoint that is being loaded is tied to */
+};
+
 enum core_refusal {
 	CORE_REFUSAL_BAD_MAGIC = 1,
 	CORE_REFUSAL_NOT_CLEAN = 2,		/* not cleanly closed */
@@ -197,6 +204,8 @@ enum core_export {
 	CORE_LIVE_BEGIN,
 	CORE_LIVE_SWITCH,
 	CORE_LIVE_IDENTITY,
+	CORE_LIVE_REST,
+	CORE_LIVE_LOG,
 	CORE_LIVE_RENEW,
 	CORE_LIVE_RESUME,
 	CORE_LIVE_ENCODE,
@@ -272,6 +281,8 @@ enum core_export {
 	X(LIVE_BEGIN, "live_begin", 0, -MAX_ERRNO)			\
 	X(LIVE_SWITCH, "live_switch", 2, -MAX_ERRNO)			\
 	X(LIVE_IDENTITY, "live_identity", 0, -MAX_ERRNO)		\
+	X(LIVE_REST, "live_rest", 3, -MAX_ERRNO)			\
+	X(LIVE_LOG, "live_log", 2, -MAX_ERRNO)				\
 	X(LIVE_RENEW, "live_renew", 0, -MAX_ERRNO)			\
 	X(LIVE_RESUME, "live_resume", 0, -MAX_ERRNO)			\
 	X(LIVE_ENCODE, "live_encode", 0, -MAX_ERRNO)			\

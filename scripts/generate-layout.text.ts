@@ -78,6 +78,7 @@ export const assemblyLayout = (): string =>
     ...constants('EXPECT_', layout.EXPECTATIONS),
     ...constants('RUN_', layout.RUN_KINDS),
     ...constants('SECTION_', layout.SECTION_REQUESTS),
+    ...constants('PROOF_', layout.PROOFS),
     ...constants('REFUSAL_', layout.REFUSALS),
     ...constants('STAT_', STATS),
   ].join('\n')}\n`;
@@ -203,6 +204,8 @@ export const kernelLayout = (): string =>
     ...defines('CORE_RUN_', layout.RUN_KINDS),
     '',
     ...defines('CORE_SECTION_', layout.SECTION_REQUESTS),
+    '',
+    ...enumeration('core_proof', 'CORE_PROOF_', layout.PROOFS),
     '',
     ...enumeration('core_refusal', 'CORE_REFUSAL_', layout.REFUSALS),
     '',

@@ -299,8 +299,10 @@ static bool switched(struct dattobd_device *dev, struct epoch *epoch, u64 change
 	/* A write that is still deferred was not looked at by the next core. */
 	quiet = wasm_stat(dev->vol.core.engine, CORE_STAT_NR_CHANGED) == changed &&
 		dev->vol.deferred.nr_deferred == dev->vol.deferred.nr_gone && !dev->vol.core.error;
-	if (quiet)
+	if (quiet) {
 		switch_epoch(dev, epoch);
+		noted_rest(&dev->vol); /* its filesystem is frozen */
+	}
 	core_unlock(&dev->vol.core, flags);
 	if (quiet)
 		dev->cache_bytes = 0;

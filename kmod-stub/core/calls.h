@@ -210,9 +210,9 @@ static inline s64 wasm_scan_index(struct engine *engine, u64 first_block, u64 nr
 	return engine_ask(engine, CORE_SCAN_INDEX, first_block, nr_entries, 0, 16384);
 }
 
-static inline s64 wasm_proof_begin(struct engine *engine, u64 whole)
+static inline s64 wasm_proof_begin(struct engine *engine, u64 kind)
 {
-	return engine_ask(engine, CORE_PROOF_BEGIN, whole, 0, 0, 0);
+	return engine_ask(engine, CORE_PROOF_BEGIN, kind, 0, 0, 0);
 }
 
 static inline s64 wasm_proof_next(struct engine *engine)
@@ -333,6 +333,16 @@ static inline s64 wasm_live_switch(struct engine *engine, u64 block, u64 count)
 static inline s64 wasm_live_identity(struct engine *engine)
 {
 	return engine_ask(engine, CORE_LIVE_IDENTITY, 0, 0, 0, 1);
+}
+
+static inline s64 wasm_live_rest(struct engine *engine, u64 sectors, u64 last, u64 cycle)
+{
+	return engine_ask(engine, CORE_LIVE_REST, sectors, last, cycle, 0);
+}
+
+static inline s64 wasm_live_log(struct engine *engine, u64 sector, u64 count)
+{
+	return engine_ask(engine, CORE_LIVE_LOG, sector, count, 0, 1);
 }
 
 static inline s64 wasm_live_renew(struct engine *engine)

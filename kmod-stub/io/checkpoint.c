@@ -7,6 +7,7 @@
 #include "cow/map.h"
 #include "cow/pin.h"
 #include "io/checkpoint.h"
+#include "io/proof.h"
 #include "io/volume.h"
 
 /* Two a chunk, and what says where they lie. */
@@ -324,7 +325,7 @@ static s64 accept(struct volume *vol, s64 *added)
 {
 	s64 live = core_ask(&vol->core, wasm_stat, CORE_STAT_LIVE), listed, ret;
 
-	ret = live > 0 ? read_map(vol) : live;
+	ret = live > 0 ? proof_tie(vol) ?: read_map(vol) : live;
 	if (!ret)
 		ret = core_ask(&vol->core, wasm_record_accept);
 	if (ret || !live)

@@ -108,7 +108,7 @@ static s64 ask_identity(struct volume *vol)
 	if (!ret && !vol->live.on)
 		wasm_regions_set(vol->core.engine, (u64)region_size * MIB / COW_BLOCK_SIZE);
 	if (!ret)
-		ret = proof_identity(vol, NULL, 0, 0);
+		ret = noted_identity(vol, NULL, 0, 0);
 	core_unlock(&vol->core, flags);
 	return ret;
 }
@@ -117,7 +117,10 @@ static s64 begin(struct volume *vol)
 {
 	s64 ret;
 
-	ret = ask_identity(vol);
+	/* Once: then what is written here says how far. */
+	ret = vol->live.on ? 0 : proof_stamps(vol);
+	if (!ret)
+		ret = ask_identity(vol);
 	if (ret == 1)
 		ret = checkpoint_mark_header(vol);
 	if (!ret)
@@ -156,7 +159,7 @@ static s64 switch_first(struct volume *vol, unsigned int count)
 	s64 ret;
 
 	core_lock(&vol->core, flags);
-	ret = vol->core.error ?: proof_identity(vol, NULL, 0, 0);
+	ret = vol->core.error ?: noted_identity(vol, NULL, 0, 0);
 	if (!ret)
 		ret = -ESTALE; /* never: what was let go was in the header */
 	if (ret > 0)
@@ -276,14 +279,14 @@ int live_resume(struct volume *vol)
 	s64 blocks, block, count, ret;
 	unsigned long flags;
 
-	if (vol->core.snapshot_mode || !checkpoint_interval)
-		return 1;
+	if (vol->core.snapshot_mode || !checkpoint_interval || proof_stamps(vol))
+		return vol->core.error ?: 1;
 	core_lock(&vol->core, flags);
 	ret = vol->core.error;
 	if (!ret)
 		wasm_regions_set(vol->core.engine, (u64)region_size * MIB / COW_BLOCK_SIZE);
 	if (!ret)
-		ret = proof_identity(vol, NULL, 0, 0);
+		ret = noted_identity(vol, NULL, 0, 0);
 	if (ret > 0)
 		ret = wasm_live_resume(vol->core.engine);
 	blocks = ret ? ret : wasm_stat(vol->core.engine, CORE_STAT_MAP_BLOCKS);

@@ -1,14 +1,32 @@
 // SPDX-License-Identifier: GPL-2.0-only
 #include "io/checkpoint.h"
 #include "io/live_writes.h"
-#include "io/proof.h"
+#include "io/noted.h"
 #include "io/volume.h"
+
+/* Is it a write of the superblock, or of the log of an XFS? */
+static bool is_spoken_of(struct volume *vol, sector_t sector, sector_t nr_sectors)
+{
+	return sector < COW_BLOCK_SECTORS || noted_touches_log(&vol->noted, sector, nr_sectors);
+}
+
+/* Does the header speak of what such a write leaves? Return: as noted_identity(). */
+static s64 ask_header(struct volume *vol, struct bio *bio, sector_t sector, sector_t nr_sectors)
+{
+	s64 ret = 1;
+
+	if (sector < COW_BLOCK_SECTORS)
+		ret = noted_identity(vol, bio, sector, nr_sectors);
+	if (ret == 1 && noted_touches_log(&vol->noted, sector, nr_sectors))
+		ret = noted_log(vol, bio, sector, nr_sectors);
+	return ret;
+}
 
 bool live_holds(struct volume *vol, struct bio *bio, sector_t sector, sector_t nr_sectors)
 {
-	if ((!vol->live.on && !vol->live.switching) || sector >= COW_BLOCK_SECTORS)
+	if ((!vol->live.on && !vol->live.switching) || !is_spoken_of(vol, sector, nr_sectors))
 		return false;
-	return vol->live.renewing || proof_identity(vol, bio, sector, nr_sectors) != 1;
+	return vol->live.renewing || ask_header(vol, bio, sector, nr_sectors) != 1;
 }
 
 /* Write what of the map writes wait for. Return: how many blocks, or -errno. */
@@ -36,8 +54,8 @@ static int flush_map(struct volume *vol)
 }
 
 /*
- * The same header, with the superblock as it is and as somebody wants to write it. Until it is on
- * disk nobody else may write that.
+ * The same header, with the superblock and the log as they are and as somebody wants to write them.
+ * Until it is on disk nobody else may write these.
  */
 static int renew(struct volume *vol)
 {
@@ -61,7 +79,7 @@ enum wait {
 	WAIT_NOTHING,
 	WAIT_END, /* the device has failed */
 	WAIT_HEADER,
-	WAIT_NO_HEADER, /* what it writes to block 0 is no superblock that is known */
+	WAIT_NO_HEADER, /* no header can speak of what it writes */
 };
 
 static enum wait wait_of(struct volume *vol, struct bio *bio)
@@ -75,8 +93,8 @@ static enum wait wait_of(struct volume *vol, struct bio *bio)
 	core_lock(&vol->core, flags);
 	if (vol->live.on && vol->core.error)
 		wait = WAIT_END;
-	else if (vol->live.on && nr_sectors && sector < COW_BLOCK_SECTORS)
-		same = proof_identity(vol, bio, sector, nr_sectors);
+	else if (vol->live.on && nr_sectors && is_spoken_of(vol, sector, nr_sectors))
+		same = ask_header(vol, bio, sector, nr_sectors);
 	core_unlock(&vol->core, flags);
 	if (same == 1)
 		return wait;

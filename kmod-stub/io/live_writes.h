@@ -9,7 +9,8 @@ struct bio;
 struct volume;
 
 /**
- * live_holds() - Must a write of block 0 wait until the header speaks of what it writes?
+ * live_holds() - Must a write of the superblock or the log wait until the header speaks of what it
+ * writes?
  *
  * Context: core_lock.
  */

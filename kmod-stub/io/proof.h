@@ -23,21 +23,21 @@ void proof_free(struct proof *proof);
 int proof_learn(struct volume *vol, u64 *fingerprint);
 
 /**
- * proof_note() - A write goes to the origin. Its data do not change while it is in flight.
- * @sector, @nr_sectors: the part that lies on the origin, relative to it
+ * proof_stamps() - Let the core find how far a mount has stamped the log, which a live checkpoint
+ * speaks of.
  *
- * Context: core_lock.
+ * Context: Process context. May sleep; the filesystem may be written to.
+ * Return: 0, also if there is no log; -%EOPNOTSUPP if that cannot be found; else as proof_learn().
  */
-void proof_note(struct volume *vol, struct bio *bio, sector_t sector, sector_t nr_sectors);
+int proof_stamps(struct volume *vol);
 
 /**
- * proof_identity() - Does the core's live checkpoint speak of the superblock as a write leaves it?
- * @bio: the write, which touches block 0; NULL for what was noted last
+ * proof_tie() - Let the core look whether the log is the one of which the live checkpoint speaks
+ * that is being loaded. It says so when it is to accept that.
  *
- * Context: core_lock.
- * Return: 1; 0 if it does not; -%EOPNOTSUPP if it is no superblock that it could speak of.
+ * Context: as proof_learn(). Return: as proof_learn().
  */
-s64 proof_identity(struct volume *vol, struct bio *bio, sector_t sector, sector_t nr_sectors);
+int proof_tie(struct volume *vol);
 
 /**
  * proof_voids() - Does what a look found show that the core's live checkpoint would be refused?
@@ -45,16 +45,6 @@ s64 proof_identity(struct volume *vol, struct bio *bio, sector_t sector, sector_
  * Context: after proof_check() with an error; nobody else looks.
  */
 bool proof_voids(struct volume *vol);
-
-/**
- * proof_is_noted() - Was this write noted, a moment ago? Device mapper submits one that wants a
- * flush first a second time, after the flush. To hold it then would be to wait for what it is to
- * write.
- *
- * Only records of an XFS log are known again; they are what is written so and noted.
- * Context: core_lock.
- */
-bool proof_is_noted(struct volume *vol, struct bio *bio, sector_t sector, sector_t nr_sectors);
 
 /**
  * proof_check() - Read what a mount elsewhere would have changed: is it what was written here?

@@ -13,8 +13,8 @@
 #include "io/deferred.h"
 #include "io/late.h"
 #include "io/live_writes.h"
+#include "io/noted.h"
 #include "io/pace.h"
-#include "io/proof.h"
 #include "io/reads.h"
 #include "io/snapshot.h"
 #include "io/tracker.h"
@@ -168,7 +168,7 @@ enum take tracker_take(struct origin *origin, struct bio *bio)
 	waits = pace_applies(bio);
 	core_lock(&vol->core, flags);
 	closed = unlikely(vol->clean.state || shutter_is_shut(vol) || must_end(vol));
-	again = closed && proof_is_noted(vol, bio, sector, nr_sectors);
+	again = closed && noted_again(vol, bio, sector, nr_sectors);
 	if (closed && !again) {
 		deferred = defer_or_spoil(vol);
 	} else if (!vol->core.error && vol->core.snapshot_mode) {
@@ -183,7 +183,7 @@ enum take tracker_take(struct origin *origin, struct bio *bio)
 		make_patient(bio);
 		waits = deferred_add(&vol->deferred, bio) && waits;
 	} else if (!again) {
-		proof_note(vol, bio, sector, nr_sectors);
+		noted_write(vol, bio, sector, nr_sectors);
 	}
 	core_unlock(&vol->core, flags);
 
@@ -248,7 +248,7 @@ enum release tracker_release(struct volume *vol, struct bio *bio, u64 older)
 		core_lock(&vol->core, flags);
 		verdict = judge(vol, bio, sector, nr_sectors, older, &marked, &waits);
 		if (verdict == VERDICT_GO)
-			proof_note(vol, bio, sector, nr_sectors);
+			noted_write(vol, bio, sector, nr_sectors);
 		core_unlock(&vol->core, flags);
 		cond_resched();
 	} while (verdict == VERDICT_NEXT_SLICE);

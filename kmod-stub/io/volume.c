@@ -16,7 +16,9 @@ int volume_init(struct volume *vol, unsigned int minor, struct delayed_work *wat
 	fill_init(&vol->fill);
 	vol->shutter.watch = watch;
 	vol->proof = proof_create();
-	err = vol->proof ? deferred_init(&vol->deferred, &vol->core) : -ENOMEM;
+	err = vol->proof ? noted_init(&vol->noted) : -ENOMEM;
+	if (!err)
+		err = deferred_init(&vol->deferred, &vol->core);
 	if (!err)
 		err = worker_init(vol);
 	if (!err)
@@ -46,6 +48,7 @@ void volume_exit(struct volume *vol)
 	bioset_exit(&vol->read_bios);
 	sections_exit(vol);
 	clean_exit(&vol->clean);
+	noted_exit(&vol->noted);
 	proof_free(vol->proof);
 	cut_free(vol->cut);
 }

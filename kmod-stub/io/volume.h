@@ -28,6 +28,7 @@
 #include "io/deferred.h"
 #include "io/fill.h"
 #include "io/live.h"
+#include "io/noted.h"
 #include "io/origins.h"
 #include "io/sections.h"
 #include "io/sender.h"
@@ -63,6 +64,7 @@ struct volume {
 	struct live live;
 	struct shutter shutter;
 	struct fill fill;
+	struct noted noted;
 	struct proof *proof;
 	struct cut *cut;
 };

@@ -7,10 +7,11 @@ import {
   MASK_CHUNK_BLOCKS,
   REGION_BLOCKS_MIN,
   SLICE_BLOCKS,
+  XFS_LOG_MAGIC,
 } from '../../host/layout.js';
 import { type Bench, INCREMENTAL, type Setup } from './harness.js';
 import { lookAt } from './live-driver.js';
-import { superblockWith } from './live-superblock.js';
+import { readFrom, superblockWith } from './live-superblock.js';
 
 const SLICE = BigInt(SLICE_BLOCKS);
 const CHUNK = BigInt(MASK_CHUNK_BLOCKS);
@@ -30,7 +31,7 @@ export const maskEachOther = (bench: Bench, first: bigint, count: bigint): void 
 export const tie = (bench: Bench): void => {
   bench.call('record_begin');
   bench.call('record_extent', 3n, 8000n, 4000n);
-  lookAt(bench, superblockWith());
+  lookAt(bench, 'WHOLE', readFrom(superblockWith()));
 };
 
 /** Blocks of the map, as many at once as one call takes. */
@@ -118,6 +119,7 @@ const loadLive = (bench: Bench, header: Buffer, pieces: readonly Buffer[], map: 
     bench.buffer().set(bytes);
     assert.is(bench.call('map_import', block), 0n);
   });
+  lookAt(bench, 'TIE', readFrom(superblockWith({ 48: 1 })));
   assert.is(bench.call('record_accept'), 0n);
   for (let chunk = 0n; chunk < bench.stat('MASK_CHUNKS'); chunk++) bench.call('map_recount', chunk);
   const regions = bench.stat('NR_BLOCKS') / bench.stat('REGION_BLOCKS');
@@ -161,6 +163,22 @@ export const liveCheckpoints = (opened: Opened, size: number): void => {
   bench.buffer().set(superblockWith({ 48: 1 }));
   assert.is(bench.call('live_void'), 0n);
   assert.is(bench.call('live_drop'), 0n);
+};
+
+/** Records of the log of an XFS, of which the oldest comes last. */
+export const logRecords = (opened: Opened): void => {
+  const bench = opened({ mode: INCREMENTAL });
+  const sectors = 2 ** 22;
+  const last = 5000;
+  assert.is(bench.call('live_rest', sectors, last, 3), 0n);
+  const header = Buffer.alloc(1024);
+  header.writeUInt32BE(XFS_LOG_MAGIC, 0);
+  header.writeUInt32BE(3, 4);
+  header.writeUInt32BE(512, 12);
+  for (const number of [2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 1]) {
+    bench.buffer().set(header);
+    assert.is(bench.call('live_log', last + 2 * number, 2), 1n);
+  }
 };
 
 /** A clean checkpoint that becomes a live one. */

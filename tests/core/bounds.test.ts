@@ -16,7 +16,7 @@ import {
   SECTION_BYTES,
   SLICE_BLOCKS,
 } from '../../host/layout.js';
-import { eachOther, liveCheckpoints, markEachOther, maskEachOther, resumed, tie } from './bounds-live.js';
+import { eachOther, liveCheckpoints, logRecords, markEachOther, maskEachOther, resumed, tie } from './bounds-live.js';
 import { type Costs, countingCore, countingEngine } from './counting.js';
 import { Bench, errno, INCREMENTAL, READ, SECTION_BLOCKS, type Setup, WRITE } from './harness.js';
 
@@ -217,6 +217,8 @@ test('live checkpoints, with the smallest and the largest regions', () => {
 });
 
 test('a live checkpoint that a clean one becomes', () => resumed(opened));
+
+test('records of a log', () => logRecords(opened));
 
 test('what is left', () => {
   const bench = opened();

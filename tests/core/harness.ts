@@ -12,6 +12,7 @@ import {
   EXPECTATIONS,
   MODES,
   type Named,
+  PROOFS,
   REFUSALS,
   RUN_BYTES,
   RUN_KINDS,
@@ -96,6 +97,8 @@ const valueIn = (table: readonly Named[], name: string): bigint => {
 
 export const errno = (name: string): bigint => -valueIn(CORE_ERRNOS, name);
 export const refusal = (name: string): bigint => valueIn(REFUSALS, name);
+export type ProofKind = 'END' | 'WHOLE' | 'STAMPS' | 'TIE';
+export const proofKind = (kind: ProofKind): bigint => valueIn(PROOFS, kind);
 export const expectation = (name: string): bigint => valueIn(EXPECTATIONS, name);
 export const SNAPSHOT = valueIn(MODES, 'SNAPSHOT');
 export const INCREMENTAL = valueIn(MODES, 'INCREMENTAL');

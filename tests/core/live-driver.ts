@@ -3,7 +3,7 @@
 
 import * as assert from 'uvu/assert';
 import { COW_HEADER_SIZE, MAP_BLOCKS_MAX, STATUS_REGION } from '../../host/layout.js';
-import { type Bench, errno, ROOM } from './harness.js';
+import { type Bench, errno, type ProofKind, proofKind, ROOM } from './harness.js';
 
 export const REGION = BigInt(STATUS_REGION);
 const BLOCK = 4096;
@@ -42,12 +42,13 @@ export class PlainFile implements CowFile {
 /** What is done while other writes come: between these steps they are marked, but for the last two. */
 export type Phase = 'idle' | 'pieces' | 'switch' | 'map' | 'clean' | 'resume';
 
-/** Looks at a filesystem of which block 0 is known, and the others are zeros. */
-export const lookAt = (bench: Bench, superblock: Buffer): void => {
-  assert.is(bench.call('proof_begin', 1n), 0n);
-  for (let block: bigint; (block = bench.call('proof_next')) >= 0n; ) {
-    if (block) bench.buffer().fill(0, 0, BLOCK);
-    else bench.buffer().set(superblock);
+/** Looks at a filesystem. `read`: a block of it. Returns what proof_next() says at last. */
+export const lookAt = (bench: Bench, kind: ProofKind, read: (block: number) => Buffer): bigint => {
+  assert.is(bench.call('proof_begin', proofKind(kind)), 0n);
+  for (let block: bigint; ; ) {
+    block = bench.call('proof_next');
+    if (block < 0n) return block;
+    bench.buffer().set(read(Number(block)));
     assert.is(bench.call('proof_block', BLOCK), 0n);
   }
 };
@@ -60,12 +61,18 @@ export class Driver {
   /** Comes between two steps: anything else may happen there. */
   readonly between: (phase: Phase) => void;
   phase: Phase = 'idle';
+  /** What a read of any other block of the origin answers. */
+  other: (block: number) => Buffer = () => Buffer.alloc(BLOCK);
 
   constructor(bench: Bench, file: CowFile, superblock: () => Buffer, between: (phase: Phase) => void = () => {}) {
     this.bench = bench;
     this.file = file;
     this.superblock = superblock;
     this.between = between;
+  }
+
+  look(kind: ProofKind): bigint {
+    return lookAt(this.bench, kind, (block) => (block ? this.other(block) : this.superblock()));
   }
 
   #step(): void {
@@ -203,7 +210,7 @@ export class Driver {
   /** Makes a clean checkpoint. Returns 0, or why there is no room. */
   clean(): bigint {
     return this.#in('clean', () => {
-      lookAt(this.bench, this.superblock());
+      this.look('WHOLE');
       const planned = this.#storePieces();
       if (planned < 0n) return planned;
       this.#writeHeader('record_encode');
@@ -232,7 +239,7 @@ export class Driver {
   load(): bigint {
     const { bench, file } = this;
     this.tie();
-    lookAt(bench, this.superblock());
+    this.look('WHOLE');
     bench.buffer().set(file.read(0, COW_HEADER_SIZE));
     const checked = bench.call('record_check');
     if (checked !== 0n) return checked;
@@ -243,6 +250,7 @@ export class Driver {
       if (imported !== 0n) return imported;
     }
     const live = bench.stat('LIVE');
+    if (live) this.look('TIE');
     for (let block = 0n; live && block < bench.stat('MAP_BLOCKS'); block++) {
       bench.buffer().set(file.read(Number(bench.call('map_offset', block)), BLOCK));
       const imported = bench.call('map_import', block);

@@ -7,7 +7,7 @@ import { Bench, ENGINES, errno, refusal, SNAPSHOT } from './harness.js';
 import { Driver, lookAt, PlainFile, REGION } from './live-driver.js';
 import { mapBlocks } from './live-layout.js';
 import { dirtyOnDisk, listed } from './live-listing.js';
-import { superblockWith } from './live-superblock.js';
+import { readFrom, superblockWith } from './live-superblock.js';
 import { copyOf, loads, Tracked, written } from './live-tracked.js';
 
 const SMALL = 8n * 100_000n + 3n;
@@ -123,7 +123,7 @@ for (const engine of ENGINES) {
     };
     assert.is(take(0n), errno('EINVAL'));
     driver.tie();
-    lookAt(bench, superblockWith());
+    lookAt(bench, 'WHOLE', readFrom(superblockWith()));
     bench.buffer().set(all.file.read(0, 4096));
     assert.is(bench.call('record_check'), 0n);
     assert.is(bench.call('map_offset', 2n), all.bench.call('map_offset', 2n));
@@ -135,6 +135,8 @@ for (const engine of ENGINES) {
     assert.is(take(0n), 0n);
     assert.is(take(0n), errno('EINVAL'));
     assert.is(take(1n), 0n);
+    assert.is(bench.call('record_accept'), refusal('FOREIGN'));
+    lookAt(bench, 'TIE', readFrom(superblockWith()));
     assert.is(bench.call('record_accept'), refusal('DAMAGED'));
     assert.is(take(2n), 0n);
     assert.is(bench.call('record_accept'), 0n);
@@ -146,10 +148,9 @@ for (const engine of ENGINES) {
   test('a superblock that is another one as the load ends is refused', () => {
     const all = writtenAt([10]);
     const next = tracked(SMALL, all.file);
-    const { bench } = next;
     all.file.read = (offset, length) => {
       // Its last piece.
-      if (offset !== 0) lookAt(bench, superblockWith({ 48: 1 }));
+      if (offset !== 0) next.superblock = superblockWith({ 48: 1 });
       return PlainFile.prototype.read.call(all.file, offset, length);
     };
     assert.is(next.driver.load(), refusal('DAMAGED'));

@@ -8,6 +8,7 @@ import * as assert from 'uvu/assert';
 import { PROOF_BLOCKS_MAX } from '../../host/layout.js';
 import { Bench, ENGINES, errno, INCREMENTAL } from './harness.js';
 import { compareEnds, type Look, look, type Read } from './log-end.js';
+import { type Geometry, xfsSuperblock } from './xfs-superblock.js';
 
 const MAGIC = 0xfeedbabe;
 const BLOCK = 4096;
@@ -19,29 +20,6 @@ const numbers =
     seed = (Math.imul(seed, 1103515245) + 12345) >>> 0;
     return Math.floor((seed / 2 ** 32) * below);
   };
-
-interface Geometry {
-  /** first block of the log: allocation group, block in it */
-  readonly group: number;
-  readonly within: number;
-  readonly logBlocks: number;
-  readonly blockShift?: number;
-  readonly groupBlocks?: number;
-  readonly groupShift?: number;
-}
-
-/** The first block of an XFS. */
-const superblock = ({ group, within, logBlocks, blockShift = 12, groupBlocks = 5000, groupShift = 13 }: Geometry) => {
-  const block = Buffer.alloc(BLOCK);
-  block.write('XFSB', 0, 'latin1');
-  block.writeUInt32BE(2 ** blockShift, 4);
-  block.writeBigUInt64BE((BigInt(group) << BigInt(groupShift)) + BigInt(within), 48);
-  block.writeUInt32BE(groupBlocks, 84);
-  block.writeUInt32BE(logBlocks, 96);
-  block.writeUInt8(blockShift, 120);
-  block.writeUInt8(groupShift, 124);
-  return block;
-};
 
 /** A log, by sector: the cycle of each, and whether a mount stamped it. */
 class FakeLog {
@@ -159,14 +137,14 @@ for (const engine of ENGINES) {
     };
     refused(Buffer.alloc(BLOCK), 'EOPNOTSUPP');
     refused(Buffer.alloc(BLOCK, 0xff), 'EOPNOTSUPP');
-    refused(superblock({ group: 0, within: 0, logBlocks: 2560 }), 'EXDEV');
+    refused(xfsSuperblock({ group: 0, within: 0, logBlocks: 2560 }), 'EXDEV');
     const sound: Geometry = { group: 1, within: 700, logBlocks: 2560 };
-    assert.is(look(bench, new FakeLog(superblock(sound), 45600, 20480).read).end, errno('ENODATA'));
-    refused(superblock({ ...sound, within: 8000, group: 30 }), 'EOPNOTSUPP'); // past the end
-    refused(superblock({ ...sound, logBlocks: 100000 }), 'EOPNOTSUPP');
-    refused(superblock({ ...sound, logBlocks: 10 }), 'EOPNOTSUPP');
-    refused(superblock({ ...sound, blockShift: 8 }), 'EOPNOTSUPP');
-    refused(superblock({ ...sound, groupShift: 40 }), 'EOPNOTSUPP');
+    assert.is(look(bench, new FakeLog(xfsSuperblock(sound), 45600, 20480).read).end, errno('ENODATA'));
+    refused(xfsSuperblock({ ...sound, within: 8000, group: 30 }), 'EOPNOTSUPP'); // past the end
+    refused(xfsSuperblock({ ...sound, logBlocks: 100000 }), 'EOPNOTSUPP');
+    refused(xfsSuperblock({ ...sound, logBlocks: 10 }), 'EOPNOTSUPP');
+    refused(xfsSuperblock({ ...sound, blockShift: 8 }), 'EOPNOTSUPP');
+    refused(xfsSuperblock({ ...sound, groupShift: 40 }), 'EOPNOTSUPP');
     bench.close();
   });
 
@@ -189,7 +167,7 @@ for (const engine of ENGINES) {
     for (const within of [700, 701]) {
       const sectors = 64 * 8;
       const start = (5000 + within) * 8;
-      const log = new FakeLog(superblock({ group: 1, within, logBlocks: 64 }), start, sectors);
+      const log = new FakeLog(xfsSuperblock({ group: 1, within, logBlocks: 64 }), start, sectors);
       const found = (): Look => {
         const seen = look(bench, log.read);
         assert.is(seen.end, errno('ENODATA'));
@@ -218,7 +196,7 @@ for (const engine of ENGINES) {
   test('a fingerprint changes with a record, with the stamps of a mount alone, and with a move of the log', () => {
     const bench = opened();
     const at = (within: number): FakeLog =>
-      new FakeLog(superblock({ group: 1, within, logBlocks: 64 }), (5000 + within) * 8, 512);
+      new FakeLog(xfsSuperblock({ group: 1, within, logBlocks: 64 }), (5000 + within) * 8, 512);
     const log = at(700);
     const sum = (of = log): bigint => look(bench, of.read, { whole: true }).fingerprint;
     const [head, cycle] = log.record(...log.record(0, 7, 509), 3); // wraps
@@ -238,7 +216,7 @@ for (const engine of ENGINES) {
     const size = 8n * 1000000n;
     const bench = opened(size);
     const sectors = 2 ** 22;
-    const log = new FakeLog(superblock({ group: 0, within: 700, logBlocks: 2 ** 19 }), 5600, sectors);
+    const log = new FakeLog(xfsSuperblock({ group: 0, within: 700, logBlocks: 2 ** 19 }), 5600, sectors);
     const next = numbers(5);
     let most = 0;
     for (let round = 0; round < 200; round++) {
@@ -257,7 +235,7 @@ for (const engine of ENGINES) {
     const bench = opened();
     const next = numbers(11);
     for (let round = 0; round < 400; round++) {
-      const first = superblock({ group: next(3), within: next(3000), logBlocks: 64 + next(300) });
+      const first = xfsSuperblock({ group: next(3), within: next(3000), logBlocks: 64 + next(300) });
       for (let i = next(4); i > 0; i--) first[next(130)] = next(256);
       const read: Read = (block) => {
         if (block === 0) return first;

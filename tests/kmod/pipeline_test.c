@@ -61,14 +61,14 @@ bool shutter_is_shut(struct volume *of)
 	return false;
 }
 
-void proof_note(struct volume *of, struct bio *bio, sector_t sector, sector_t nr_sectors)
+void noted_write(struct volume *of, struct bio *bio, sector_t sector, sector_t nr_sectors)
 {
 	CHECK(vol.core.lock.held && sector + nr_sectors <= vol.core.nr_sectors);
 	CHECK(!core_wants_map || vol.core.snapshot_mode || vol.core.error ||
 	      vol.clean.state == CLEAN_LOADING);
 }
 
-bool proof_is_noted(struct volume *of, struct bio *bio, sector_t sector, sector_t nr_sectors)
+bool noted_again(struct volume *of, struct bio *bio, sector_t sector, sector_t nr_sectors)
 {
 	return false;
 }

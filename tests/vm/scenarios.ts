@@ -71,7 +71,7 @@ export const scenarios: readonly Scenario[] = [
   { name: 'power-cut', fileSystems: both, rootDisk: true, diskMib: [384, SCRATCH_MIB], seconds: 75 },
   {
     name: 'crash',
-    fileSystems: ext4,
+    fileSystems: both,
     options: ['CRASH_SEED'],
     rootDisk: true,
     diskMib: [384, SCRATCH_MIB],

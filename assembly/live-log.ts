@@ -1,0 +1,240 @@
+// What a live checkpoint says of the log of an XFS, so that a mount elsewhere after a power cut is seen (docs/CORE.md, "Live
+// checkpoints"). The log's own rules are in log-writes.ts.
+//
+// After a power cut the log ends at or behind the 8th last record, and a mount elsewhere would have left stamps behind the end,
+// or have written over a record that went from here. Tools work on a log that an unmount has ended, and leave it as it is: then no
+// checkpoint speaks of it.
+
+import {
+  EOPNOTSUPP,
+  LIVE_OFFSET_LOG_HIGH,
+  LIVE_OFFSET_LOG_LOW,
+  LIVE_OFFSET_LOG_MARK,
+  LIVE_OFFSET_LOG_MARK_SUM,
+  LIVE_OFFSET_LOG_SECTORS,
+  LIVE_OFFSET_LOG_STAMPS,
+  XFS_LOG_MAGIC,
+} from './layout';
+import {
+  MAY_BE_LAST,
+  Passed,
+  STAMPS_MAX,
+  Write,
+  be32,
+  forget_passed,
+  is_ahead_of_old,
+  is_stamp,
+  low_with,
+  parse,
+  pass,
+  position_of,
+  sum_at,
+  sum_of,
+  tail_with,
+} from './log-writes';
+import { BUFFER } from './memory';
+
+/** What the header says. */
+class Tie {
+  static nr_sectors: u64 = 0;
+  static low: u64 = 0;
+  static high: u64 = 0;
+  static stamps: u64 = 0;
+  static mark: u64 = 0;
+  static mark_sum: u64 = 0;
+}
+
+/** What it is to say for the write that was refused last. */
+class Offer {
+  static is_one: bool = false;
+  static low: u64 = 0;
+  static high: u64 = 0;
+  static stamps: u64 = 0;
+  static mark: u64 = 0;
+  static mark_sum: u64 = 0;
+}
+
+/** The log is the one of which the header speaks. */
+export function accept_tie(): void {
+  Passed.stamps = Tie.stamps;
+}
+
+/** Does the header speak of the write at hand? */
+function is_covered(): bool {
+  const expected = Tie.mark != 0 && !Tie.mark_sum;
+  if (Write.is_stamp) return expected && Write.position >= Tie.mark && Write.end <= Tie.stamps;
+  if (Write.sum & MAY_BE_LAST) return Tie.high == Write.from;
+  return Write.position >= Tie.low && Write.end <= Tie.high && !(expected && Write.is_record);
+}
+
+/** Until its first record comes the stamps may become fewer: the header says how far they may reach. */
+function offer_stamps(): bool {
+  if (Passed.stamping || Write.position < Tie.low) return false;
+  Offer.low = Tie.low;
+  Offer.high = Tie.high;
+  Offer.stamps = Write.position + STAMPS_MAX;
+  Offer.mark = Write.position;
+  Offer.mark_sum = 0;
+  return true;
+}
+
+/** Is the first record behind the stamps perhaps not on disk yet? */
+function is_first_in_flight(low: u64): bool {
+  return Passed.first != 0 && low <= Passed.first;
+}
+
+function offer_record(): bool {
+  const more = u64(Write.is_record);
+  const low = low_with(more);
+  Offer.stamps = Passed.stamps;
+  if (is_first_in_flight(low)) {
+    Offer.low = low;
+    Offer.mark = Passed.first;
+    Offer.mark_sum = Write.from == Passed.first ? Write.sum : Tie.mark == Passed.first ? Tie.mark_sum : 0;
+    Offer.high = min(Passed.first + STAMPS_MAX, Passed.stamps);
+  } else {
+    Offer.low = min(low, Write.from - 1);
+    Offer.mark = Write.from;
+    Offer.mark_sum = Write.sum;
+    Offer.high = high_of(Write.end, tail_with(more));
+  }
+  if (!Offer.mark_sum || Write.end > Offer.high) return false;
+  // Such a record is not spoken of: if it is on disk the checkpoint is refused.
+  if (Write.sum & MAY_BE_LAST) Offer.high = Write.from;
+  return true;
+}
+
+/** How far the log may grow so that a mount elsewhere is seen still. */
+function high_of(end: u64, tail: u64): u64 {
+  return min(end + STAMPS_MAX - 1, tail + Passed.nr_sectors - 1);
+}
+
+/**
+ * Looks at a write to the log, whose first and last sector are in the buffer, one behind the other.
+ *
+ * @param sector of the log
+ * @param count of sectors
+ * @param tied whether there is a live checkpoint, or one is being written
+ * @returns 1: it may go, and is noted; 0: live_renew() first; -EOPNOTSUPP if no live checkpoint can speak of it
+ */
+export function log_write(sector: u64, count: u64, tied: bool): i64 {
+  const known = Passed.nr_sectors != 0 && parse(sector, count);
+  if (tied && (!known || !Passed.stamps)) return -EOPNOTSUPP;
+  if (!known) {
+    forget_passed();
+    return 1;
+  }
+  if (tied && !is_covered()) {
+    Offer.is_one = Write.is_stamp ? offer_stamps() : offer_record();
+    return Offer.is_one ? 0 : -EOPNOTSUPP;
+  }
+  pass();
+  return 1;
+}
+
+/** Lets the header speak of the write that was refused last. */
+export function renew_tie(): void {
+  if (!Offer.is_one) return;
+  Offer.is_one = false;
+  Tie.low = Offer.low;
+  Tie.high = Offer.high;
+  Tie.stamps = Offer.stamps;
+  Tie.mark = Offer.mark;
+  Tie.mark_sum = Offer.mark_sum;
+}
+
+/** Does the header speak of a log? */
+export function has_tie(): bool {
+  return Tie.nr_sectors != 0;
+}
+
+/** There is no log of which the header is to speak. */
+export function no_tie(): void {
+  Tie.nr_sectors = 0;
+  Tie.low = 0;
+  Tie.high = 0;
+  Tie.stamps = 0;
+  Tie.mark = 0;
+  Tie.mark_sum = 0;
+  Offer.is_one = false;
+}
+
+/**
+ * A header is to speak of the log as it is now.
+ *
+ * @returns 0; -EOPNOTSUPP if none can
+ */
+export function begin_tie(): i64 {
+  no_tie();
+  if (!Passed.nr_sectors || !Passed.stamps || Passed.stamping) return -EOPNOTSUPP;
+  Tie.nr_sectors = Passed.nr_sectors;
+  Tie.low = low_with(0);
+  Tie.stamps = Passed.stamps;
+  if (is_first_in_flight(Tie.low)) {
+    Tie.mark = Passed.first;
+    Tie.mark_sum = Passed.nr ? sum_of(0) : 0;
+    Tie.high = Passed.nr ? min(Passed.first + STAMPS_MAX, Passed.stamps) : Passed.first;
+    if (Passed.nr && position_of(0) != Passed.first) return -EOPNOTSUPP;
+  } else if (Passed.nr) {
+    Tie.mark = position_of(Passed.nr - 1);
+    Tie.low = min(Tie.low, Tie.mark - 1);
+    Tie.mark_sum = sum_of(Passed.nr - 1);
+    Tie.high = high_of(Passed.end, tail_with(0));
+  } else {
+    Tie.high = Passed.base;
+  }
+  return Passed.end <= Tie.high && !(Tie.mark_sum & MAY_BE_LAST) ? 0 : -EOPNOTSUPP;
+}
+
+/** The log is as an unmount has left it: no checkpoint speaks of it until a record is written. */
+export function end_tie(): void {
+  if (Tie.nr_sectors) Tie.high = Tie.low - 1;
+}
+
+/** Writes what the header says of the log into the buffer. */
+export function encode_tie(): void {
+  store<u64>(BUFFER, Tie.nr_sectors, LIVE_OFFSET_LOG_SECTORS);
+  store<u64>(BUFFER, Tie.low, LIVE_OFFSET_LOG_LOW);
+  store<u64>(BUFFER, Tie.high, LIVE_OFFSET_LOG_HIGH);
+  store<u64>(BUFFER, Tie.stamps, LIVE_OFFSET_LOG_STAMPS);
+  store<u64>(BUFFER, Tie.mark, LIVE_OFFSET_LOG_MARK);
+  store<u64>(BUFFER, Tie.mark_sum, LIVE_OFFSET_LOG_MARK_SUM);
+}
+
+/** Takes the same from there. */
+export function load_tie(): void {
+  Tie.nr_sectors = load<u64>(BUFFER, LIVE_OFFSET_LOG_SECTORS);
+  Tie.low = load<u64>(BUFFER, LIVE_OFFSET_LOG_LOW);
+  Tie.high = load<u64>(BUFFER, LIVE_OFFSET_LOG_HIGH);
+  Tie.stamps = load<u64>(BUFFER, LIVE_OFFSET_LOG_STAMPS);
+  Tie.mark = load<u64>(BUFFER, LIVE_OFFSET_LOG_MARK);
+  Tie.mark_sum = load<u64>(BUFFER, LIVE_OFFSET_LOG_MARK_SUM);
+  Offer.is_one = false;
+}
+
+/** May a log of so many sectors that ends there be the one of which the header speaks? */
+export function is_end_tied(sectors: u64, end: u64): bool {
+  return sectors == Tie.nr_sectors && end >= Tie.low && end <= Tie.high;
+}
+
+/** The sector that a mount elsewhere would have stamped; the log ends at `end`. */
+export function stamp_wanted(end: u64): u64 {
+  return max(end, Tie.stamps);
+}
+
+/** The sector that tells whether a record is ours; 0 if none is needed to tell. */
+export function mark_wanted(): u64 {
+  return Tie.mark;
+}
+
+/**
+ * Is the sector at the mark, which is in memory there, as it may be? It has our record; or none, if that did not reach the disk, or
+ * was never written.
+ */
+export function is_mark(at: usize): bool {
+  if (!is_ahead_of_old(at, Tie.mark, Tie.nr_sectors)) return true;
+  if (!Tie.mark_sum) return false;
+  // Only where the mark is the first record behind our stamps do both lie at the same place: a mount elsewhere may have stamped the same.
+  if (is_stamp(at, Tie.mark, Tie.nr_sectors)) return Tie.low < Tie.mark;
+  return be32(at) == XFS_LOG_MAGIC && sum_at(at) == Tie.mark_sum;
+}
