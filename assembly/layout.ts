@@ -224,7 +224,7 @@ export const STAT_LOG_CYCLE: u32 = 20;
 export const STAT_FINGERPRINT: u32 = 21;
 /** blocks of a dirty map */
 export const STAT_MAP_BLOCKS: u32 = 22;
-/** regions that are set in it */
+/** regions that are set in the one on disk, at most */
 export const STAT_DIRTY_REGIONS: u32 = 23;
 /** blocks of a region */
 export const STAT_REGION_BLOCKS: u32 = 24;

@@ -145,6 +145,7 @@ export function live_switch(block: i64, count: i64): i64 {
     begin_map();
     take_record();
     Live.nr_changed = Header.nr_changed;
+    Regions.nr_former = Regions.nr_dirty;
     Regions.nr_dirty = 0;
   }
   for (let end = <u64>block + count; <u64>block < end; block++) switch_block(block);

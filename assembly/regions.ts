@@ -26,12 +26,20 @@ export class Regions {
   static nr_pending: u32 = 0;
   /** Regions wanted; while blocks of the map are switched, in those that are. */
   static nr_dirty: u64 = 0;
+  /** The same before the first of them was switched. */
+  static nr_former: u64 = 0;
 }
 
 /** Does anything depend on which regions are written to? */
 @inline
 export function watches_regions(): bool {
   return Regions.active || Regions.noting;
+}
+
+/** Regions that the map on disk has, at most. While it is switched that may be either of two maps. */
+export function dirty_regions(): u64 {
+  if (!Regions.active) return 0;
+  return Regions.switched ? max(Regions.nr_former, Regions.nr_dirty) : Regions.nr_dirty;
 }
 
 /** Number of regions. */

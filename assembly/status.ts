@@ -37,7 +37,7 @@ import { Header } from './header';
 import { Sections } from './index-sections';
 import { Live } from './live';
 import { Record, area_bytes } from './record';
-import { Regions, map_blocks } from './regions';
+import { Regions, dirty_regions, map_blocks } from './regions';
 import { Log } from './xfs-log';
 
 /**
@@ -72,7 +72,7 @@ export function stat(field: i64): i64 {
     case STAT_LOG_CYCLE: return Log.cycle;
     case STAT_FINGERPRINT: return Record.filesystem;
     case STAT_MAP_BLOCKS: return map_blocks();
-    case STAT_DIRTY_REGIONS: return Regions.active ? Regions.nr_dirty : 0;
+    case STAT_DIRTY_REGIONS: return dirty_regions();
     case STAT_REGION_BLOCKS: return <u64>1 << Regions.shift;
     case STAT_NEW_BLOCKS: return Header.nr_changed - Live.nr_changed;
     case STAT_AREA_BYTES: return Live.nr_pieces ? area_bytes(Live.nr_pieces) : 0;

@@ -132,7 +132,7 @@ enum core_stat {
 	CORE_STAT_LOG_CYCLE = 20,		/* the cycle in that sector */
 	CORE_STAT_FINGERPRINT = 21,		/* checksum of what a mount elsewhere would change */
 	CORE_STAT_MAP_BLOCKS = 22,		/* blocks of a dirty map */
-	CORE_STAT_DIRTY_REGIONS = 23,		/* regions that are set in it */
+	CORE_STAT_DIRTY_REGIONS = 23,		/* regions that are set in the one on disk, at most */
 	CORE_STAT_REGION_BLOCKS = 24,		/* blocks of a region */
 	CORE_STAT_NEW_BLOCKS = 25,		/* blocks changed since the checkpoint */
 	CORE_STAT_AREA_BYTES = 26,		/* bytes that the checkpoint takes */

@@ -406,6 +406,9 @@ static inline s64 wasm_stat(struct engine *engine, enum core_stat field)
 	case CORE_STAT_MASK_CHUNKS:
 		most = engine_nr_chunks(engine);
 		break;
+	case CORE_STAT_REGION_BLOCKS:
+		most = 16384;
+		break;
 	default:
 		break;
 	}

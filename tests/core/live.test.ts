@@ -203,6 +203,7 @@ for (const engine of ENGINES) {
     all.driver.flushMap();
     beginOne(all);
     assert.is(bench.call('live_switch', 0n, 1n), 0n);
+    assert.is(bench.stat('DIRTY_REGIONS'), 3n); // those of the map in force
     assert.equal(
       [1, COVERED + 1, 2 * COVERED + 1, 2 * COVERED + 300].map((block) => all.mark(block)),
       [REGION, 1n, 1n, REGION],
@@ -214,6 +215,7 @@ for (const engine of ENGINES) {
       [COVERED + 2, 2 * COVERED + 2, 2 * COVERED + 301].map((block) => all.mark(block)),
       [1n, 1n, REGION],
     );
+    assert.is(bench.stat('DIRTY_REGIONS'), 4n); // of either
     assert.is(bench.call('live_commit'), 0n);
     assert.is(bench.stat('DIRTY_REGIONS'), 4n);
     assert.is(bench.call('map_next', 0n), 0n);
