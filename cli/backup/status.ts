@@ -7,7 +7,7 @@ import type { Success } from '../../host/config/record.js';
 import type { BackupStatus, Verdict } from '../../host/config/status.js';
 import { backupStatus } from '../../host/config/status.js';
 import { oneLine } from '../terminal/printable.js';
-import { humanBytes } from '../terminal/status-table.js';
+import { ageText, humanBytes } from '../terminal/status-table.js';
 import type { Streams } from '../terminal/terminal.js';
 import { printJson } from '../terminal/terminal.js';
 
@@ -22,15 +22,6 @@ const EXIT: Readonly<Record<Verdict, number>> = { good: 0, bad: 1, unknown: 2 };
 const worst = (statuses: readonly BackupStatus[]): Verdict =>
   (['bad', 'unknown'] as const).find((verdict) => statuses.some((status) => status.verdict === verdict)) ??
   (statuses.length === 0 ? 'unknown' : 'good');
-
-const HOUR = 3600;
-const DAY = 24 * HOUR;
-
-const ageText = (seconds: number): string => {
-  if (seconds < 120) return `${seconds} s`;
-  if (seconds < 2 * HOUR) return `${Math.floor(seconds / 60)} min`;
-  return seconds < 2 * DAY ? `${Math.floor(seconds / HOUR)} h` : `${Math.floor(seconds / DAY)} days`;
-};
 
 const runSeconds = ({ began, ended }: Success): number => (ended.getTime() - began.getTime()) / 1000;
 

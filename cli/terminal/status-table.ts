@@ -21,6 +21,16 @@ export const humanBytes = (bytes: bigint): string => {
   return `${Number.isInteger(value) ? value : value.toFixed(1)} ${UNITS[unit]}`;
 };
 
+const HOUR = 3600;
+const DAY = 24 * HOUR;
+
+/** An age of whole seconds, in a unit that keeps the number small. */
+export const ageText = (seconds: number): string => {
+  if (seconds < 120) return `${seconds} s`;
+  if (seconds < 2 * HOUR) return `${Math.floor(seconds / 60)} min`;
+  return seconds < 2 * DAY ? `${Math.floor(seconds / HOUR)} h` : `${Math.floor(seconds / DAY)} days`;
+};
+
 const HEADINGS = ['minor', 'origin', 'state', 'snapshot', 'changed blocks', 'COW size', 'cache', 'COW file'];
 
 const cells = (device: DeviceStatus): string[] => [
