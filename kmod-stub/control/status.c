@@ -72,6 +72,50 @@ static void show_counters(struct seq_file *m, struct dattobd_device *dev)
 	}
 }
 
+/* What a reload would go on from if the machine crashed at this moment. */
+struct checkpoint {
+	const char *kind; /* NULL on a failed device */
+	bool live; /* then also: */
+	unsigned long age; /* seconds */
+	u64 bytes, dirty_regions, region_blocks;
+};
+
+static struct checkpoint checkpoint_of(struct volume *vol)
+{
+	struct checkpoint now = { .kind = "none" };
+	unsigned long flags;
+
+	core_lock(&vol->core, flags);
+	now.live = !vol->core.error && vol->live.on;
+	if (now.live) {
+		now.kind = "live";
+		now.age = (jiffies - vol->live.made) / HZ;
+		now.bytes = core_stat(&vol->core, CORE_STAT_AREA_BYTES);
+		now.dirty_regions = core_stat(&vol->core, CORE_STAT_DIRTY_REGIONS);
+		now.region_blocks = core_stat(&vol->core, CORE_STAT_REGION_BLOCKS);
+	} else if (vol->clean.state == CLEAN_VALID) {
+		now.kind = "clean";
+	}
+	if (vol->core.error)
+		now.kind = NULL;
+	core_unlock(&vol->core, flags);
+	core_print(&vol->core);
+	return now;
+}
+
+static void show_checkpoint(struct seq_file *m, const struct checkpoint *now)
+{
+	if (!now->kind)
+		return;
+	seq_printf(m, "\t\t\t\"checkpoint\": \"%s\",\n", now->kind);
+	if (!now->live)
+		return;
+	seq_printf(m, "\t\t\t\"checkpoint_age_seconds\": %lu,\n", now->age);
+	seq_printf(m, "\t\t\t\"checkpoint_bytes\": %llu,\n", now->bytes);
+	seq_printf(m, "\t\t\t\"dirty_regions\": %llu,\n", now->dirty_regions);
+	seq_printf(m, "\t\t\t\"region_bytes\": %llu,\n", now->region_blocks * COW_BLOCK_SIZE);
+}
+
 static void show_auto_grow(struct seq_file *m, const struct auto_grow *auto_grow)
 {
 	seq_puts(m, "\t\t\t\"auto_expand\": {\n");
@@ -84,7 +128,8 @@ static void show_device(struct seq_file *m, struct dattobd_device *dev)
 {
 	enum dattobd_state state = device_state(dev);
 	bool verified = device_is_verified(state);
-	int error = READ_ONCE(dev->vol.core.error);
+	struct checkpoint checkpoint;
+	int error;
 
 	seq_puts(m, "\t\t{\n");
 	seq_printf(m, "\t\t\t\"minor\": %u,\n", dev->vol.core.minor);
@@ -95,8 +140,11 @@ static void show_device(struct seq_file *m, struct dattobd_device *dev)
 		show_counters(m, dev);
 	if (verified && READ_ONCE(dev->has_frozen))
 		seq_printf(m, "\t\t\t\"last_freeze_ms\": %llu,\n", READ_ONCE(dev->last_freeze_ms));
+	checkpoint = checkpoint_of(&dev->vol);
+	show_checkpoint(m, &checkpoint);
 	if (dev->auto_grow.configured)
 		show_auto_grow(m, &dev->auto_grow);
+	error = READ_ONCE(dev->vol.core.error); /* the core may have failed as it was read */
 	if (error)
 		seq_printf(m, "\t\t\t\"error\": %d,\n", error);
 	seq_printf(m, "\t\t\t\"state\": %u\n", state);

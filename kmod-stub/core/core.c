@@ -81,7 +81,7 @@ void core_end(struct core *core)
 	core_unlock(core, flags);
 }
 
-static u64 stat(struct core *core, enum core_stat field)
+u64 core_stat(struct core *core, enum core_stat field)
 {
 	s64 ret = wasm_stat(core->engine, field);
 
@@ -98,10 +98,10 @@ void core_counters(struct core *core, struct core_counters *counters)
 
 	core_lock(core, flags);
 	if (core->error != -ENOTRECOVERABLE) {
-		now.fsize = stat(core, CORE_STAT_FSIZE);
+		now.fsize = core_stat(core, CORE_STAT_FSIZE);
 		now.seqid = wasm_value(core->engine, CORE_STAT_SEQID);
 		now.version = wasm_value(core->engine, CORE_STAT_VERSION);
-		now.nr_changed = stat(core, CORE_STAT_NR_CHANGED);
+		now.nr_changed = core_stat(core, CORE_STAT_NR_CHANGED);
 	}
 	/* A core that trapped says nothing any more. */
 	if (core->error != -ENOTRECOVERABLE)

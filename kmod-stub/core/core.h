@@ -92,6 +92,14 @@ void core_end(struct core *core);
 
 void core_counters(struct core *core, struct core_counters *counters);
 
+/**
+ * core_stat() - A field of the core's state, for which wasm_stat() is right.
+ *
+ * Context: core_lock; core_print() afterwards. Return: its value; 0 after an error, which has
+ * failed the device.
+ */
+u64 core_stat(struct core *core, enum core_stat field);
+
 /** core_nr_blocks() - Blocks of the origin, a partial last one included. */
 static inline u64 core_nr_blocks(const struct core *core)
 {

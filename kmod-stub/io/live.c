@@ -197,9 +197,9 @@ static int take_effect(struct volume *vol)
 	ret = vol->core.error ?: wasm_live_commit(vol->core.engine);
 	/* A device that failed meanwhile must remove it. */
 	vol->live.on = true;
+	vol->live.made = jiffies;
 	vol->live.switching = false;
 	core_unlock(&vol->core, flags);
-	vol->live.made = jiffies;
 	vol->live.changed = jiffies;
 	vol->live.seen = 0;
 	return ret;

@@ -35,7 +35,8 @@ enum live_step {
  * @stuck: it could not be removed: that is tried again; the worker's
  * @wanted, @unwanted: the worker is to make one, to remove it; under core_lock
  * @step, @next, @left: the worker's, of the one that is being made
- * @made: jiffies, when the last one was; @failed: when making one failed last, 0 if never
+ * @made: jiffies, when the last one was, set with @on
+ * @failed: when making one failed last, 0 if never
  * @added: blocks that a reload after a power cut counted as changed because their region was
  * @seen, @changed: the watch's: blocks that were new at its last look, and since when
  */

@@ -3,23 +3,31 @@
 make_origin
 size=$(blockdev --getsize64 $ORIGIN)
 
-# is_proc TEXT: /proc/datto-info is exactly that, with counter and time as they are: a filesystem writes when it likes
+# is_proc TEXT: /proc/datto-info is exactly that, with counters and times as they are: a filesystem writes when it likes
 is_proc() {
-	local got wanted
+	local got wanted key
 	got=$(cat $PROC; echo .)
 	wanted=$(printf %b "$1."; echo)
-	wanted=${wanted/@counter@/$(sed -n 's/.*"nr_changed_blocks": \([0-9]*\),/\1/p' <<<"$got")}
-	wanted=${wanted/@time@/$(sed -n 's/.*"last_freeze_ms": \([0-9]*\),/\1/p' <<<"$got")}
+	for key in nr_changed_blocks last_freeze_ms checkpoint_age_seconds checkpoint_bytes dirty_regions; do
+		wanted=${wanted/@$key@/$(sed -n "s/.*\"$key\": \([0-9]*\),/\1/p" <<<"$got")}
+	done
 	[ "$got" = "$wanted" ] || die "$PROC is '$got', expected '$wanted'"
 }
 nothing='{\n\t"version": "0.12.1",\n\t"devices": [\n\n\t]\n}\n'
 
-# device MINOR COW FALLOCATE SIZE SEQ_ID STATE: one device as /proc shows it, uuid and counter as they are
+# device MINOR COW FALLOCATE SIZE SEQ_ID STATE [LIVE]: one device as /proc shows it, uuid and counters as they are
 device() {
+	local key checkpoint='"none",\n'
+	if [ $# = 7 ]; then
+		checkpoint='"live",\n'
+		for key in checkpoint_age_seconds checkpoint_bytes dirty_regions; do checkpoint+="\\t\\t\\t\"$key\": @$key@,\\n"; done
+		checkpoint+='\t\t\t"region_bytes": 4194304,\n'
+	fi
 	printf '\\t\\t{\\n\\t\\t\\t"minor": %s,\\n\\t\\t\\t"cow_file": "%s",\\n\\t\\t\\t"block_device": "%s",\\n' "$1" "$2" $ORIGIN
 	printf '\\t\\t\\t"max_cache": 314572800,\\n\\t\\t\\t"fallocate": %s,\\n\\t\\t\\t"cow_size_current": %s,\\n' "$3" "$4"
 	printf '\\t\\t\\t"seq_id": %s,\\n\\t\\t\\t"uuid": "%s",\\n\\t\\t\\t"version": 1,\\n' "$5" "$uuid"
-	printf '\\t\\t\\t"nr_changed_blocks": @counter@,\\n\\t\\t\\t"last_freeze_ms": @time@,\\n\\t\\t\\t"state": %s\\n\\t\\t}' "$6"
+	printf '\\t\\t\\t"nr_changed_blocks": @nr_changed_blocks@,\\n\\t\\t\\t"last_freeze_ms": @last_freeze_ms@,\\n'
+	printf '\\t\\t\\t"checkpoint": %s\\t\\t\\t"state": %s\\n\\t\\t}' "$checkpoint" "$6"
 }
 devices() { printf '{\\n\\t"version": "0.12.1",\\n\\t"devices": [\\n%s\\n\\t]\\n}\\n' "$1"; }
 
@@ -61,12 +69,17 @@ same "C7 read-only" "$(cat /sys/block/datto0/ro)" 1
 refused "Operation not permitted" dd if=/dev/zero of=/dev/datto0 bs=4k count=1 conv=notrunc
 same "C8 block size" "$(blockdev --getss --getpbsz /dev/datto0 | tr '\n' ' ')" "$(blockdev --getss --getpbsz $ORIGIN | tr '\n' ' ')"
 
+echo 0 >$parameters/checkpoint_interval	# so that none is made while that is compared
 dbdctl transition-to-incremental 0
 sync
 [ ! -e /dev/datto0 ] || die "C5 the snapshot's node is still there"
 index=$((4096 + 32768 * ((size / 4096 + 4095) / 4096)))
 is_proc "$(devices "$(device 0 /cow $((ten_percent >> 20 << 20)) $index 1 2)")"
 same "A7.11 file size" "$(stat -c %s $MOUNT/cow)" $index
+echo 300 >$parameters/checkpoint_interval
+is_live() { [ "$(field 0 checkpoint)" = live ]; }
+until_true 20 "a live checkpoint" is_live
+is_proc "$(devices "$(device 0 /cow $((ten_percent >> 20 << 20)) $index 1 2 live)")"
 
 mkdir $MOUNT/folder
 ln -s folder $MOUNT/link
