@@ -131,7 +131,7 @@ export const makeProgram = (streams: Streams): Command => {
   for (const command of SUB_COMMANDS) addSubCommand(program, command, driver);
   program
     .command('status')
-    .description('show the devices, the meaning of their states, and what to do next')
+    .description('show the devices, the meaning of their states, what to do next, and what a crash would cost')
     .argument('[minor]', 'show this device only')
     .option('--json', 'print JSON: the keys of /proc/datto-info, and explanations')
     .action((text: string | undefined, { json }: { json?: boolean }) => {

@@ -16,7 +16,7 @@ export type { BlockRun, Piece } from './cow/runs.js';
 export type { DeviceInfo, ReloadOptions, SetupOptions } from './driver/driver.js';
 export { Driver } from './driver/driver.js';
 export type { Explanation } from './driver/explain.js';
-export { explainDevice } from './driver/explain.js';
+export { crashCost, explainDevice } from './driver/explain.js';
 export type { DeviceStatus, DriverStatus } from './driver/status.js';
 export { describeState, parseStatus, readStatus } from './driver/status.js';
 export type { RefusalCode } from './errors.js';

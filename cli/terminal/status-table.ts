@@ -1,6 +1,6 @@
 /** The driver's status as a table and as JSON. */
 
-import { explainDevice } from '../../host/driver/explain.js';
+import { crashCost, explainDevice } from '../../host/driver/explain.js';
 import type { DeviceStatus, DriverStatus } from '../../host/driver/status.js';
 import { describeState } from '../../host/driver/status.js';
 import { deviceErrorText } from '../../host/errors.js';
@@ -44,12 +44,39 @@ const cells = (device: DeviceStatus): string[] => [
   printable(device.cowFile),
 ];
 
-/** The meaning of each device's state, and the next step. */
+const checkpointText = (device: DeviceStatus): string => {
+  if (device.checkpoint === 'none') return 'There is no live checkpoint.';
+  if (device.checkpoint === 'clean') return 'Nothing was written since the checkpoint.';
+  const { checkpointAgeSeconds = 0n, checkpointBytes = 0n, dirtyRegions, regionBytes = 0n } = device;
+  const age = ageText(Number(checkpointAgeSeconds));
+  const regions = `${dirtyRegions} dirty ${dirtyRegions === 1n ? 'region' : 'regions'} of ${humanBytes(regionBytes)}`;
+  return `The live checkpoint is ${age} old and takes ${humanBytes(checkpointBytes)}, with ${regions}.`;
+};
+
+const costText = (cost: bigint | 'full'): string => {
+  if (cost === 'full') return 'a full backup would be needed';
+  return cost === 0n ? 'nothing would be copied again' : `up to ${humanBytes(cost)} would be copied again`;
+};
+
+/** What there would be after a crash, and what it would cost; undefined if the driver does not show it. */
+const crashText = (device: DeviceStatus): string | undefined => {
+  const cost = crashCost(device);
+  return cost === undefined ? undefined : `${checkpointText(device)} After a crash now ${costText(cost)}.`;
+};
+
+const crashKeys = (device: DeviceStatus): { crash_bytes?: bigint | undefined; crash?: string | undefined } => {
+  const cost = crashCost(device);
+  return { crash_bytes: cost === 'full' ? undefined : cost, crash: crashText(device) };
+};
+
+/** The meaning of each device's state, the next step, and what a crash would cost. */
 const explanations = (devices: readonly DeviceStatus[]): string =>
   devices
     .map((device) => {
       const { meaning, next } = explainDevice(device);
-      return `\nminor ${device.minor}: ${meaning}\n${' '.repeat(`minor ${device.minor}: `.length)}${next}\n`;
+      const head = `minor ${device.minor}: `;
+      const lines = [meaning, next, crashText(device)].filter((line) => line !== undefined);
+      return `\n${head}${lines.join(`\n${' '.repeat(head.length)}`)}\n`;
     })
     .join('');
 
@@ -67,7 +94,7 @@ export const statusTable = ({ devices }: DriverStatus): string => {
   return `${lines.join('\n')}\n${explanations(devices)}`;
 };
 
-/** The keys of /proc/datto-info, and texts: state, error, meaning and next step. */
+/** The keys of /proc/datto-info, and texts: state, error, meaning, next step and cost of a crash. */
 export const statusJson = ({ version, devices }: DriverStatus): string => {
   const rows = devices.map((device) => ({
     minor: device.minor,
@@ -81,6 +108,11 @@ export const statusJson = ({ version, devices }: DriverStatus): string => {
     version: device.version,
     nr_changed_blocks: device.nrChangedBlocks,
     last_freeze_ms: device.lastFreezeMs,
+    checkpoint: device.checkpoint,
+    checkpoint_age_seconds: device.checkpointAgeSeconds,
+    checkpoint_bytes: device.checkpointBytes,
+    dirty_regions: device.dirtyRegions,
+    region_bytes: device.regionBytes,
     auto_expand: device.autoExpand && {
       step_size_mib: device.autoExpand.stepSizeMib,
       reserved_space_mib: device.autoExpand.reservedSpaceMib,
@@ -90,6 +122,7 @@ export const statusJson = ({ version, devices }: DriverStatus): string => {
     state: device.state,
     state_text: STATES[device.state]?.doc,
     ...explainDevice(device),
+    ...crashKeys(device),
   }));
   return `${JSON.stringify({ version, devices: rows }, jsonInteger, 2)}\n`;
 };

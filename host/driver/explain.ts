@@ -47,6 +47,18 @@ const ADVICE: Readonly<Record<number, string>> = {
   131: 'This is a bug: save the kernel log (dmesg), and report it.',
 };
 
+/**
+ * Returns what a crash of the machine at this moment would cost.
+ *
+ * @returns the bytes that a reload would count as changed beyond those that are, at most; 'full' if the next backup would have to
+ *   be a full one; undefined if the driver does not show it, as for a failed device
+ */
+export const crashCost = ({ checkpoint, dirtyRegions, regionBytes }: DeviceStatus): bigint | 'full' | undefined => {
+  if (checkpoint === 'none') return 'full';
+  if (checkpoint === 'clean') return 0n;
+  return dirtyRegions === undefined || regionBytes === undefined ? undefined : dirtyRegions * regionBytes;
+};
+
 const explainFailure = ({ minor, state, error = 0 }: DeviceStatus): Explanation => {
   const lost =
     (state & STATE_BIT_SNAPSHOT) !== 0 ? 'Its snapshot cannot be read any more' : 'Changes are not tracked any more';

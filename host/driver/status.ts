@@ -23,6 +23,15 @@ export interface DeviceStatus {
   readonly nrChangedBlocks?: bigint;
   /** How long the last set-up or transition stopped writers, in ms: the filesystem wrote back, and was frozen. */
   readonly lastFreezeMs?: bigint;
+  /** What a reload would go on from if the machine crashed now: live, clean or none. The fields below are those of a live one. */
+  readonly checkpoint?: string;
+  readonly checkpointAgeSeconds?: bigint;
+  /** What it takes in the COW file. */
+  readonly checkpointBytes?: bigint;
+  /** Regions of the volume that were written to since. */
+  readonly dirtyRegions?: bigint;
+  /** Size of a region. */
+  readonly regionBytes?: bigint;
   readonly autoExpand?: { readonly stepSizeMib: bigint; readonly reservedSpaceMib: bigint };
   /** Negative errno. */
   readonly error?: number;
@@ -86,6 +95,11 @@ const toDevice = (values: ReadonlyMap<string, string>): DeviceStatus => {
     version: integer('version'),
     nrChangedBlocks: integer('nr_changed_blocks'),
     lastFreezeMs: integer('last_freeze_ms'),
+    checkpoint: values.get('checkpoint'),
+    checkpointAgeSeconds: integer('checkpoint_age_seconds'),
+    checkpointBytes: integer('checkpoint_bytes'),
+    dirtyRegions: integer('dirty_regions'),
+    regionBytes: integer('region_bytes'),
     autoExpand:
       step === undefined ? undefined : { stepSizeMib: step, reservedSpaceMib: BigInt(need('reserved_space_mib')) },
     error: values.has('error') ? Number(need('error')) : undefined,

@@ -214,6 +214,37 @@ test('status --json has the keys of /proc, and words', () => {
   assert.match(`${next}`, /^`dbdctl destroy 3`; the next backup must be a full one\. Copy sooner next time/);
 });
 
+test('status shows the keys of a live checkpoint, and what a crash would cost', () => {
+  const figures = {
+    ...{ checkpoint: 'live', checkpoint_age_seconds: 12, checkpoint_bytes: 69632 },
+    ...{ dirty_regions: 3, region_bytes: 4194304 },
+  };
+  const lines = Object.entries(figures).map(([key, value]) => `\t\t\t"${key}": ${JSON.stringify(value)},\n`);
+  writeFileSync(
+    at('status'),
+    STATUS.replace('\t\t\t"error": -27,\n', lines.join('')).replace('"state": 3', '"state": 2'),
+  );
+  const crash =
+    'The live checkpoint is 12 s old and takes 68 KiB, with 3 dirty regions of 4 MiB. ' +
+    'After a crash now up to 12 MiB would be copied again.';
+  const fakes = { FAKE_STATUS: at('status') };
+  assert.ok(dbdctl(['status'], fakes).stdout.endsWith(`\n         ${crash}\n`));
+  const { devices } = JSON.parse(dbdctl(['status', '--json'], fakes).stdout) as {
+    devices: Array<Record<string, unknown>>;
+  };
+  const [{ meaning, next, ...rest } = {}] = devices;
+  const original = (JSON.parse(STATUS) as { devices: Array<Record<string, unknown>> }).devices[0];
+  const { error, ...others } = original ?? {};
+  assert.equal(rest, {
+    ...others,
+    ...figures,
+    state: 2,
+    state_text: 'active incremental',
+    crash_bytes: 12582912,
+    crash,
+  });
+});
+
 test('status tells of each state what it means and what to do next', () => {
   const told = [0, 1, 2, 3, 4, 5].map((state) => {
     writeFileSync(at('status'), STATUS.replace('\t\t\t"error": -27,\n', '').replace('"state": 3', `"state": ${state}`));

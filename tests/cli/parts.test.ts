@@ -3,7 +3,7 @@ import * as assert from 'uvu/assert';
 import { type DigitsError, parseDigits, U32_MAX, U64_MAX } from '../../cli/terminal/digits.js';
 import { printable, printableBytes } from '../../cli/terminal/printable.js';
 import { Progress } from '../../cli/terminal/progress.js';
-import { humanBytes, statusJson, statusTable } from '../../cli/terminal/status-table.js';
+import { ageText, humanBytes, statusJson, statusTable } from '../../cli/terminal/status-table.js';
 import { errorLine } from '../../cli/terminal/terminal.js';
 import { explainDevice } from '../../host/driver/explain.js';
 import { RefusalError } from '../../host/errors.js';
@@ -38,6 +38,12 @@ test('humanBytes() takes the largest unit', () => {
   assert.is(humanBytes(2n ** 54n), '16384 TiB');
 });
 
+test('ageText() takes a unit that keeps the number small', () => {
+  assert.equal([0, 119, 120, 7199, 7200, 172799, 172800].map(ageText), [
+    ...['0 s', '119 s', '2 min', '119 min', '2 h', '47 h', '2 days'],
+  ]);
+});
+
 const UNVERIFIED = { minor: 12, cowFile: '/c', blockDevice: '/dev/sda1', maxCache: 1n, state: 4 };
 
 test('statusTable() puts a dash for what a device does not show', () => {
@@ -49,6 +55,41 @@ test('statusTable() shows a path on one line', () => {
   const cowFile = '/a\n99  /dev/sdb\u001b[2J';
   const table = statusTable({ version: '0.12.1', devices: [{ ...UNVERIFIED, cowFile }] });
   assert.match(table, /1 B +\/a\\x0a99 {2}\/dev\/sdb\\x1b\[2J$/m);
+});
+
+const LIVE = { checkpoint: 'live', checkpointAgeSeconds: 250n, checkpointBytes: 69632n, regionBytes: 4194304n };
+
+test('statusTable() and statusJson() show what a crash would cost', () => {
+  const rows = [
+    [
+      { checkpoint: 'none' },
+      undefined,
+      /^There is no live checkpoint\. After a crash now a full backup would be needed\.$/,
+    ],
+    [
+      { checkpoint: 'clean' },
+      0,
+      /^Nothing was written since the checkpoint\. After a crash now nothing would be copied again\.$/,
+    ],
+    [
+      { ...LIVE, dirtyRegions: 0n },
+      0,
+      / 0 dirty regions of 4 MiB\. After a crash now nothing would be copied again\.$/,
+    ],
+    [{ ...LIVE, dirtyRegions: 1n }, 4194304, / 1 dirty region of 4 MiB\. After a crash now up to 4 MiB would/],
+    [
+      { ...LIVE, dirtyRegions: 307n },
+      1287651328,
+      /^The live checkpoint is 4 min old and takes 68 KiB, with 307 dirty .* up to 1\.2 GiB would be copied again\.$/,
+    ],
+  ] as const;
+  for (const [shown, bytes, words] of rows) {
+    const status = { version: '0.12.1', devices: [{ ...UNVERIFIED, ...shown }] };
+    const [device] = JSON.parse(statusJson(status)).devices;
+    assert.equal([device.checkpoint, device.crash_bytes], [shown.checkpoint, bytes]);
+    assert.match(device.crash, words);
+    assert.is(statusTable(status).split('\n').at(-2), `          ${device.crash}`);
+  }
 });
 
 test('names are shown so that they are taken for nothing else, and can be told from each other', () => {

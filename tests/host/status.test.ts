@@ -1,5 +1,6 @@
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
+import { crashCost } from '../../host/driver/explain.js';
 import { describeState, parseStatus, readStatus } from '../../host/driver/status.js';
 
 const device = (lines: string[]): string => `\t\t{\n${lines.map((line) => `\t\t\t${line}\n`).join('')}\t\t}`;
@@ -23,6 +24,19 @@ const ACTIVE = device([
   '\t"reserved_space_mib": 1',
   '},',
   '"state": 3',
+]);
+
+const LIVE = device([
+  '"minor": 5,',
+  '"cow_file": "/c",',
+  '"block_device": "/dev/loop0",',
+  '"max_cache": 1,',
+  '"checkpoint": "live",',
+  '"checkpoint_age_seconds": 18446744073709551615,',
+  '"checkpoint_bytes": 69632,',
+  '"dirty_regions": 3,',
+  '"region_bytes": 4194304,',
+  '"state": 2',
 ]);
 
 const failed = (path: string): string =>
@@ -61,6 +75,33 @@ test('parseStatus() reads several devices, and leaves out what a device does not
   const { devices } = parseStatus(file([ACTIVE, failed('/x')]));
   assert.is(devices.length, 2);
   assert.equal(devices[1], { minor: 4, cowFile: '/x', blockDevice: '/dev/sdb', maxCache: 1n, error: -27, state: 2 });
+});
+
+test('parseStatus() reads what is shown of a checkpoint', () => {
+  const named = (kind: string): string =>
+    LIVE.replace('"live"', `"${kind}"`).replace(/\t*"(checkpoint_|dirty|region).*\n/g, '');
+  const { devices } = parseStatus(file([LIVE, named('clean'), named('none')]));
+  const common = { minor: 5, cowFile: '/c', blockDevice: '/dev/loop0', maxCache: 1n, state: 2 };
+  const figures = {
+    checkpointAgeSeconds: 18446744073709551615n,
+    checkpointBytes: 69632n,
+    dirtyRegions: 3n,
+    regionBytes: 4194304n,
+  };
+  assert.equal(devices, [
+    { ...common, checkpoint: 'live', ...figures },
+    { ...common, checkpoint: 'clean' },
+    { ...common, checkpoint: 'none' },
+  ]);
+  const costs: ReadonlyArray<bigint | 'full' | undefined> = [12582912n, 0n, 'full'];
+  assert.equal(devices.map(crashCost), costs);
+});
+
+test('crashCost() knows nothing where the driver shows nothing', () => {
+  const { devices } = parseStatus(file([ACTIVE, failed('/x')]));
+  assert.equal(devices.map(crashCost), [undefined, undefined]);
+  const unknown = parseStatus(file([LIVE.replace('"live"', '"other"').replace(/\t*"dirty.*\n/, '')]));
+  assert.equal(unknown.devices.map(crashCost), [undefined]);
 });
 
 test('parseStatus() reads a status without devices', () => {

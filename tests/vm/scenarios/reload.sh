@@ -80,6 +80,7 @@ umount $MOUNT
 dbdctl destroy 0
 dbdctl reload-incremental $ORIGIN /cow1 0
 state "reloaded after destroy" 4
+same "reloaded after destroy: checkpoint" "$(field 0 checkpoint)" clean
 write_raw() { dd if=/dev/zero of=$ORIGIN bs=512 count=1 oflag=direct conv=notrunc status=none; }
 
 # bad WHAT ERROR STATE COMMAND...: reload succeeds, the device has failed for this reason
@@ -93,6 +94,7 @@ bad() {
 }
 dbdctl reload-incremental $ORIGIN /cow1 1
 same "tracked already" "$(field 1 error)" -114
+same "failed: checkpoint" "$(field 1 checkpoint)" ""
 dbdctl destroy 1
 dbdctl destroy 0
 bad "missing" -2 4 reload-incremental $ORIGIN /nothing 0
@@ -108,6 +110,7 @@ dbdctl reload-incremental $ORIGIN /cow1 0
 head -c 1M $ORIGIN >$SCRATCH/head
 dd if=$SCRATCH/head of=$ORIGIN bs=512 count=1 oflag=direct conv=notrunc,fsync status=none
 state "written to" 4
+[ "$FS" = xfs ] || same "written to: checkpoint" "$(field 0 checkpoint)" live
 copy_device $ORIGIN $SCRATCH/crashed	# as if the power had failed here
 loop=$(losetup --find --show $SCRATCH/crashed)
 dbdctl reload-incremental "$loop" /cow1 1
@@ -143,20 +146,42 @@ dbdctl destroy 0
 
 # The power fails soon after a freeze, which leaves a superblock of ext4 that differs in little. A mount elsewhere replays the journal, or the
 # log, be it read-only: what it wrote so nobody has seen.
-live() { dmesg | matches "datto: minor 0: a live checkpoint is written"; }
+live() { [ "$(field 0 checkpoint)" = live ]; }
+dirty() {
+	noise /mnt/third/dirty-$SECONDS 1
+	sync
+	[ "$(field 0 dirty_regions)" -gt 0 ]
+}
+# figures MINOR: what is shown of its live checkpoint can be right, and dbdctl shows it too
+figures() {
+	local age bytes regions
+	same "minor $1: checkpoint, size of a region" "$(field "$1" checkpoint) $(field "$1" region_bytes)" "live 4194304"
+	age=$(field "$1" checkpoint_age_seconds) bytes=$(field "$1" checkpoint_bytes) regions=$(field "$1" dirty_regions)
+	[ "$age" -le $SECONDS ] || die "minor $1: the checkpoint is $age s old"
+	[ "$bytes" -gt 0 ] && [ $((bytes % 4096)) = 0 ] || die "minor $1: the checkpoint takes $bytes bytes"
+	[ "$regions" -le 80 ] || die "minor $1: $regions regions are dirty, of 80"
+	dbdctl_tool status "$1" | matches "live checkpoint is .* old.* dirty region.* After a crash now .* would be copied again" ||
+		die "minor $1: dbdctl status does not show the live checkpoint"
+}
 truncate -s 320M $SCRATCH/third
 third=$(losetup --find --show --direct-io=on $SCRATCH/third)
 (ORIGIN=$third MOUNT=/mnt/third make_origin >/dev/null)
-dmesg -C
 dbdctl setup-snapshot -f 8 "$third" /mnt/third/cow 0
+same "snapshot mode: checkpoint" "$(field 0 checkpoint)$(field 0 dirty_regions)" none
+dbdctl_tool status 0 | matches "no live checkpoint. After a crash now a full backup would be needed" || die "dbdctl does not name the cost"
 dbdctl transition-to-incremental 0
 until_true 20 "a live checkpoint" live
+figures 0
+echo 0 >/sys/module/dattobd/parameters/checkpoint_interval	# no further one: regions stay dirty
+until_true 20 "dirty regions" dirty
 noise /mnt/third/some 1
 sync
 fsfreeze --freeze /mnt/third
 fsfreeze --unfreeze /mnt/third
 noise /mnt/third/more 1
 cp --reflink=always $SCRATCH/third $SCRATCH/crashed
+cost=$(($(field 0 dirty_regions) * $(field 0 region_bytes)))
+figures 0
 none=noload
 how=ro
 [ "$FS" = ext4 ] || none=norecovery how=nouuid,ro
@@ -169,8 +194,16 @@ elsewhere() {
 	"${@:3}" "$loop"
 	dbdctl reload-incremental "$loop" /cow 1
 	same "$1" "$(field 1 error)" "$2"
+	[ "$2" ] || costs
 	dbdctl destroy 1
 	losetup -d "$loop"
+}
+costs() {
+	local added
+	figures 1
+	added=$(dmesg | sed -n 's/.*minor 1: goes on tracking.*crash: \([0-9]*\) blocks more.*/\1/p' | tail -1)
+	[ $((added * 4096)) -le $cost ] || die "$added blocks were added, and $cost bytes announced"
+	step "a crash added $added blocks; announced were $cost bytes"
 }
 mounts() {
 	mount -o "$1" "$2" /mnt/elsewhere
@@ -185,6 +218,7 @@ if [ "$FS" = xfs ]; then
 	elsewhere "after a repair without the log" -116 xfs_repair -L
 	elsewhere "after a new filesystem" -2 mkfs.xfs -qf
 fi
+echo 300 >/sys/module/dattobd/parameters/checkpoint_interval
 dbdctl destroy 0
 umount /mnt/third
 losetup -d "$third"
