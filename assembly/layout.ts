@@ -234,3 +234,5 @@ export const STAT_NEW_BLOCKS: u32 = 25;
 export const STAT_AREA_BYTES: u32 = 26;
 /** whether a live checkpoint is in force, or being loaded */
 export const STAT_LIVE: u32 = 27;
+/** whether a crash now would leave a live checkpoint that can be loaded */
+export const STAT_WOULD_LOAD: u32 = 28;

@@ -143,6 +143,11 @@ export function renew_tie(): void {
   Tie.mark_sum = Offer.mark_sum;
 }
 
+/** Does the header speak of the log as it is now, if there is one? */
+export function is_log_spoken_of(): bool {
+  return !Tie.nr_sectors || (Passed.end <= Tie.high && (!Tie.mark || Tie.mark_sum != 0));
+}
+
 /** Does the header speak of a log? */
 export function has_tie(): bool {
   return Tie.nr_sectors != 0;

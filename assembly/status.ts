@@ -30,12 +30,14 @@ import {
   STAT_UUID_HIGH,
   STAT_UUID_LOW,
   STAT_VERSION,
+  STAT_WOULD_LOAD,
 } from './layout';
 import { Area, Device, chunks_of } from './memory';
 import { room } from './commit';
 import { Header } from './header';
 import { Sections } from './index-sections';
 import { Live } from './live';
+import { is_log_spoken_of } from './live-log';
 import { Record, area_bytes } from './record';
 import { Regions, dirty_regions, map_blocks } from './regions';
 import { Log } from './xfs-log';
@@ -47,7 +49,7 @@ import { Log } from './xfs-log';
  * @returns its value; -EINVAL for an unknown field
  */
 export function stat(field: i64): i64 {
-  if (<u64>field > STAT_LIVE) return -EINVAL;
+  if (<u64>field > STAT_WOULD_LOAD) return -EINVAL;
   switch (<u32>field) {
     case STAT_NR_BLOCKS: return Device.nr_blocks;
     case STAT_NR_SECTIONS: return Device.nr_sections;
@@ -77,6 +79,7 @@ export function stat(field: i64): i64 {
     case STAT_NEW_BLOCKS: return Header.nr_changed - Live.nr_changed;
     case STAT_AREA_BYTES: return Live.nr_pieces ? area_bytes(Live.nr_pieces) : 0;
     case STAT_LIVE: return Regions.active || Live.loading;
+    case STAT_WOULD_LOAD: return Regions.active && is_log_spoken_of();
     default: return -EINVAL;
   }
 }

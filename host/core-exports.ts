@@ -66,6 +66,7 @@ export const STATS = stats(
   ['NEW_BLOCKS', 'blocks', 'blocks changed since the checkpoint'],
   ['AREA_BYTES', 'positive', 'bytes that the checkpoint takes'],
   ['LIVE', 1, 'whether a live checkpoint is in force, or being loaded'],
+  ['WOULD_LOAD', 1, 'whether a crash now would leave a live checkpoint that can be loaded'],
 );
 
 type Status = 'MISS' | 'ROOM' | 'REGION';

@@ -137,6 +137,7 @@ enum core_stat {
 	CORE_STAT_NEW_BLOCKS = 25,		/* blocks changed since the checkpoint */
 	CORE_STAT_AREA_BYTES = 26,		/* bytes that the checkpoint takes */
 	CORE_STAT_LIVE = 27,			/* whether a live checkpoint is in force, or being loaded */
+	CORE_STAT_WOULD_LOAD = 28,		/* whether a crash now would leave a live checkpoint that can be loaded */
 };
 
 enum core_export {

@@ -86,7 +86,8 @@ static struct checkpoint checkpoint_of(struct volume *vol)
 	unsigned long flags;
 
 	core_lock(&vol->core, flags);
-	now.live = !vol->core.error && vol->live.on;
+	/* After a mount of an XFS, until its first record is written, it could not be loaded. */
+	now.live = !vol->core.error && vol->live.on && core_stat(&vol->core, CORE_STAT_WOULD_LOAD);
 	if (now.live) {
 		now.kind = "live";
 		now.age = (jiffies - vol->live.made) / HZ;

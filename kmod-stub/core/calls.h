@@ -401,6 +401,7 @@ static inline s64 wasm_stat(struct engine *engine, enum core_stat field)
 		break;
 	case CORE_STAT_MODE:
 	case CORE_STAT_LIVE:
+	case CORE_STAT_WOULD_LOAD:
 		most = 1;
 		break;
 	case CORE_STAT_MASK_CHUNKS:

@@ -182,7 +182,7 @@ void noted_take(struct volume *vol, const void *block)
 	vol->noted.when = jiffies;
 }
 
-static u64 core_stat(struct volume *vol, enum core_stat field)
+static u64 log_stat(struct volume *vol, enum core_stat field)
 {
 	return wasm_value(vol->core.engine, field);
 }
@@ -191,10 +191,10 @@ void noted_take_log(struct volume *vol, bool known)
 {
 	struct noted *noted = &vol->noted;
 
-	noted->log_start = core_stat(vol, CORE_STAT_LOG_START);
-	noted->log_end = noted->log_start + core_stat(vol, CORE_STAT_LOG_SECTORS);
-	noted->log_last = core_stat(vol, CORE_STAT_LOG_LAST);
-	noted->log_cycle = core_stat(vol, CORE_STAT_LOG_CYCLE);
+	noted->log_start = log_stat(vol, CORE_STAT_LOG_START);
+	noted->log_end = noted->log_start + log_stat(vol, CORE_STAT_LOG_SECTORS);
+	noted->log_last = log_stat(vol, CORE_STAT_LOG_LAST);
+	noted->log_cycle = log_stat(vol, CORE_STAT_LOG_CYCLE);
 	noted->log_known = known;
 	noted_rest(vol);
 }
@@ -212,11 +212,11 @@ bool noted_differs(struct volume *vol)
 {
 	const struct noted *noted = &vol->noted;
 
-	if (noted->log_start != core_stat(vol, CORE_STAT_LOG_START) ||
-	    noted->log_end - noted->log_start != core_stat(vol, CORE_STAT_LOG_SECTORS))
+	if (noted->log_start != log_stat(vol, CORE_STAT_LOG_START) ||
+	    noted->log_end - noted->log_start != log_stat(vol, CORE_STAT_LOG_SECTORS))
 		noted_take_log(vol, false); /* another filesystem was made here */
 	if (!noted->log_known)
 		return false;
-	return noted->log_last != core_stat(vol, CORE_STAT_LOG_LAST) ||
-	       noted->log_cycle != core_stat(vol, CORE_STAT_LOG_CYCLE);
+	return noted->log_last != log_stat(vol, CORE_STAT_LOG_LAST) ||
+	       noted->log_cycle != log_stat(vol, CORE_STAT_LOG_CYCLE);
 }
