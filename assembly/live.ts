@@ -190,9 +190,12 @@ function switch_block(block: u64): void {
  * Compares the superblock that is in the buffer, as block 0 of the origin, with what the live checkpoint says of it. Before there
  * is one, it is what it will say.
  *
- * @returns 1: it is one of these, and may be written; 0: live_renew() first; -EOPNOTSUPP if it is of no filesystem that is known
+ * A write must leave the next one that it speaks of. Were it to leave the former one, a mount elsewhere might make the next one of it.
+ *
+ * @param goes whether it is to be written; else it was
+ * @returns 1: the checkpoint speaks of it; 0: live_renew() first; -EOPNOTSUPP if it is of no filesystem that is known
  */
-export function live_identity(): i64 {
+export function live_identity(goes: i64): i64 {
   const identity = superblock_identity();
   if (!identity) return -EOPNOTSUPP;
   if (!is_tied()) {
@@ -205,7 +208,7 @@ export function live_identity(): i64 {
     Live.identity_next = identity;
   }
   if (is_xfs() != has_tie()) return -EOPNOTSUPP;
-  if (identity != Live.identity && identity != Live.identity_next) {
+  if (identity != Live.identity_next && (goes || identity != Live.identity)) {
     Live.offered = identity;
     Live.is_offered = true;
     return 0;

@@ -164,7 +164,7 @@ export const CORE_EXPORTS = [
   exported('map_recount', 'chunk', 'blocks'),
   exported('live_begin', '', 0),
   exported('live_switch', 'block count', 0),
-  exported('live_identity', '', 1),
+  exported('live_identity', 'goes', 1),
   exported('live_rest', 'sectors last cycle', 0),
   exported('live_log', 'sector count', 1),
   exported('live_renew', '', 0),

@@ -281,7 +281,7 @@ enum core_export {
 	X(MAP_RECOUNT, "map_recount", 1, -MAX_ERRNO)			\
 	X(LIVE_BEGIN, "live_begin", 0, -MAX_ERRNO)			\
 	X(LIVE_SWITCH, "live_switch", 2, -MAX_ERRNO)			\
-	X(LIVE_IDENTITY, "live_identity", 0, -MAX_ERRNO)		\
+	X(LIVE_IDENTITY, "live_identity", 1, -MAX_ERRNO)		\
 	X(LIVE_REST, "live_rest", 3, -MAX_ERRNO)			\
 	X(LIVE_LOG, "live_log", 2, -MAX_ERRNO)				\
 	X(LIVE_RENEW, "live_renew", 0, -MAX_ERRNO)			\

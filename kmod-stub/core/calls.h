@@ -330,9 +330,9 @@ static inline s64 wasm_live_switch(struct engine *engine, u64 block, u64 count)
 	return engine_ask(engine, CORE_LIVE_SWITCH, block, count, 0, 0);
 }
 
-static inline s64 wasm_live_identity(struct engine *engine)
+static inline s64 wasm_live_identity(struct engine *engine, u64 goes)
 {
-	return engine_ask(engine, CORE_LIVE_IDENTITY, 0, 0, 0, 1);
+	return engine_ask(engine, CORE_LIVE_IDENTITY, goes, 0, 0, 1);
 }
 
 static inline s64 wasm_live_rest(struct engine *engine, u64 sectors, u64 last, u64 cycle)

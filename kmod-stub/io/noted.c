@@ -140,7 +140,7 @@ s64 noted_identity(struct volume *vol, struct bio *bio, sector_t sector, sector_
 	memcpy(to, vol->noted.seen, COW_BLOCK_SIZE);
 	if (bio)
 		overlay(vol, bio, sector, nr_sectors, to);
-	return wasm_live_identity(vol->core.engine);
+	return wasm_live_identity(vol->core.engine, bio != NULL);
 }
 
 s64 noted_log(struct volume *vol, struct bio *bio, sector_t sector, sector_t nr_sectors)

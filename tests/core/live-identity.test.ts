@@ -65,7 +65,7 @@ for (const engine of ENGINES) {
     mayBe(true, false, false, false, false);
     all.driver.renew();
     mayBe(true, true, false, false, false);
-    assert.is(all.driver.identity(superblockWith()), 1n); // it was not written after all
+    assert.is(all.driver.identity(superblockWith(), false), 1n); // it was not written after all
     assert.is(all.driver.identity(states[1]!), 0n);
     all.driver.renew();
     mayBe(true, false, true, false, false);
@@ -93,6 +93,25 @@ for (const engine of ENGINES) {
       assert.is(loads(engine, SIZE, all.file, mounted), 0n);
       all.close();
     }
+  });
+
+  test('what it was before it must not be again without a new header: a mount elsewhere might make the next of it', () => {
+    const all = new Tracked(engine, SIZE);
+    const inUse = superblockWith({ 96: 4 });
+    const atRest = superblockWith({ 96: 0 }); // of the same second: frozen, or as a read-only mount leaves it
+    all.superblock = inUse;
+    assert.is(all.driver.live(), 0n);
+    assert.is(all.driver.identity(atRest), 0n);
+    all.driver.renew();
+    assert.is(all.driver.identity(atRest), 1n);
+    assert.is(all.driver.identity(inUse), 0n);
+    all.driver.renew();
+    assert.is(all.driver.identity(inUse), 1n);
+    assert.equal(
+      [inUse, atRest].map((state) => loads(engine, SIZE, all.file, state)),
+      [0n, refusal('FOREIGN')],
+    );
+    all.close();
   });
 
   test('live_void(): the superblock in the buffer is neither', () => {

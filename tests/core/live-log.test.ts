@@ -129,7 +129,7 @@ const history = (engine: Engine, seed: number): Outcome => {
   if (mounted && random(2)) writeSome(random, mounted, 40);
   const { driver } = origin.all;
   assert.is(driver.look('STAMPS'), errno('ENODATA'));
-  if (origin.all.driver.identity(SUPERBLOCK) !== 1n || driver.live() !== 0n)
+  if (origin.all.driver.identity(SUPERBLOCK, false) !== 1n || driver.live() !== 0n)
     assert.unreachable(`${seed}: no checkpoint`);
 
   for (let cuts = 1 + random(3); cuts > 0 && !origin.given; cuts--) {
