@@ -22,8 +22,10 @@ import {
   Write,
   be32,
   forget_passed,
+  is_again,
   is_ahead_of_old,
   is_stamp,
+  kept_sum,
   low_with,
   parse,
   pass,
@@ -59,17 +61,29 @@ export function accept_tie(): void {
   Passed.stamps = Tie.stamps;
 }
 
-/** Does the header speak of the write at hand? */
+/** Would a header with these fields speak of the write at hand? */
+function covers(low: u64, high: u64, stamps: u64, mark: u64, mark_sum: u64): bool {
+  const expected = mark != 0 && !mark_sum;
+  if (Write.is_stamp) return expected && Write.position >= mark && Write.end <= stamps;
+  if (Write.sum & MAY_BE_LAST) return high == Write.from;
+  // The record at the mark may have to be on disk: the log ends behind it then, at least.
+  const first = mark ? min(low, mark) : low;
+  return Write.position >= first && Write.end <= high && !(expected && Write.is_record);
+}
+
 function is_covered(): bool {
-  const expected = Tie.mark != 0 && !Tie.mark_sum;
-  if (Write.is_stamp) return expected && Write.position >= Tie.mark && Write.end <= Tie.stamps;
-  if (Write.sum & MAY_BE_LAST) return Tie.high == Write.from;
-  return Write.position >= Tie.low && Write.end <= Tie.high && !(expected && Write.is_record);
+  return covers(Tie.low, Tie.high, Tie.stamps, Tie.mark, Tie.mark_sum);
+}
+
+/** Is there a header to offer that speaks of the write at hand? It goes once that is on disk. */
+function is_offered(): bool {
+  const is_one = Write.is_stamp ? offer_stamps() : offer_record();
+  return is_one && covers(Offer.low, Offer.high, Offer.stamps, Offer.mark, Offer.mark_sum);
 }
 
 /** Until its first record comes the stamps may become fewer: the header says how far they may reach. */
 function offer_stamps(): bool {
-  if (Passed.stamping || Write.position < Tie.low) return false;
+  if ((Passed.stamping && Write.position >= Passed.base) || Write.position < Tie.low) return false;
   Offer.low = Tie.low;
   Offer.high = Tie.high;
   Offer.stamps = Write.position + STAMPS_MAX;
@@ -78,25 +92,41 @@ function offer_stamps(): bool {
   return true;
 }
 
-/** Is the first record behind the stamps perhaps not on disk yet? */
-function is_first_in_flight(low: u64): bool {
-  return Passed.first != 0 && low <= Passed.first;
+/**
+ * The record that must be on disk, as long as it may not be: the first one behind our stamps, since a mount elsewhere would stamp
+ * the same; or the one behind a record that an unmount may have written. 0 if there is none.
+ */
+function anchor_at(low: u64): u64 {
+  const anchor = max(Passed.first, Passed.ended);
+  return low <= anchor ? anchor : 0;
+}
+
+/** Behind an unmount's record that one must be there; behind stamps, if they are. */
+function low_of(low: u64, anchor: u64): u64 {
+  return anchor == Passed.ended ? anchor + 1 : low;
+}
+
+/** How far the log may grow behind that record. */
+function high_behind(anchor: u64, tail: u64): u64 {
+  const stamps = anchor == Passed.ended ? tail + Passed.nr_sectors - 1 : Passed.stamps;
+  return min(anchor + STAMPS_MAX, stamps);
 }
 
 function offer_record(): bool {
   const more = u64(Write.is_record);
   const low = low_with(more);
+  const anchor = anchor_at(low);
   Offer.stamps = Passed.stamps;
-  if (is_first_in_flight(low)) {
-    Offer.low = low;
-    Offer.mark = Passed.first;
-    Offer.mark_sum = Write.from == Passed.first ? Write.sum : Tie.mark == Passed.first ? Tie.mark_sum : 0;
-    Offer.high = min(Passed.first + STAMPS_MAX, Passed.stamps);
+  if (anchor) {
+    Offer.low = low_of(low, anchor);
+    Offer.mark = anchor;
+    Offer.mark_sum = Write.from == anchor ? Write.sum : kept_sum(anchor);
+    Offer.high = high_behind(anchor, tail_with(more));
   } else {
     Offer.low = min(low, Write.from - 1);
     Offer.mark = Write.from;
     Offer.mark_sum = Write.sum;
-    Offer.high = high_of(Write.end, tail_with(more));
+    Offer.high = high_of(max(Passed.end, Write.end), tail_with(more));
   }
   if (!Offer.mark_sum || Write.end > Offer.high) return false;
   // Such a record is not spoken of: if it is on disk the checkpoint is refused.
@@ -104,9 +134,13 @@ function offer_record(): bool {
   return true;
 }
 
-/** How far the log may grow so that a mount elsewhere is seen still. */
+/**
+ * How far the log may grow so that a mount elsewhere is seen still: its stamps end at the tail, at the latest, and must reach further
+ * than ours. Returns 0 if they might not.
+ */
 function high_of(end: u64, tail: u64): u64 {
-  return min(end + STAMPS_MAX - 1, tail + Passed.nr_sectors - 1);
+  const tail_end = tail + Passed.nr_sectors;
+  return tail_end > Passed.stamps ? min(end + STAMPS_MAX - 1, tail_end - 1) : 0;
 }
 
 /**
@@ -124,8 +158,9 @@ export function log_write(sector: u64, count: u64, tied: bool): i64 {
     forget_passed();
     return 1;
   }
+  if (tied && is_again()) return 1;
   if (tied && !is_covered()) {
-    Offer.is_one = Write.is_stamp ? offer_stamps() : offer_record();
+    Offer.is_one = is_offered();
     return Offer.is_one ? 0 : -EOPNOTSUPP;
   }
   pass();
@@ -172,18 +207,21 @@ export function no_tie(): void {
 export function begin_tie(): i64 {
   no_tie();
   if (!Passed.nr_sectors || !Passed.stamps || Passed.stamping) return -EOPNOTSUPP;
+  const low = low_with(0);
+  const anchor = anchor_at(low);
   Tie.nr_sectors = Passed.nr_sectors;
-  Tie.low = low_with(0);
   Tie.stamps = Passed.stamps;
-  if (is_first_in_flight(Tie.low)) {
-    Tie.mark = Passed.first;
-    Tie.mark_sum = Passed.nr ? sum_of(0) : 0;
-    Tie.high = Passed.nr ? min(Passed.first + STAMPS_MAX, Passed.stamps) : Passed.first;
-    if (Passed.nr && position_of(0) != Passed.first) return -EOPNOTSUPP;
+  Tie.low = low;
+  if (anchor) {
+    Tie.low = low_of(low, anchor);
+    Tie.mark = anchor;
+    Tie.mark_sum = kept_sum(anchor);
+    Tie.high = Passed.nr ? high_behind(anchor, tail_with(0)) : anchor;
+    if (Passed.nr && !Tie.mark_sum) return -EOPNOTSUPP;
   } else if (Passed.nr) {
     Tie.mark = position_of(Passed.nr - 1);
-    Tie.low = min(Tie.low, Tie.mark - 1);
     Tie.mark_sum = sum_of(Passed.nr - 1);
+    Tie.low = min(low, Tie.mark - 1);
     Tie.high = high_of(Passed.end, tail_with(0));
   } else {
     Tie.high = Passed.base;
@@ -237,9 +275,9 @@ export function mark_wanted(): u64 {
  * was never written.
  */
 export function is_mark(at: usize): bool {
-  if (!is_ahead_of_old(at, Tie.mark, Tie.nr_sectors)) return true;
+  if (!is_ahead_of_old(at, Tie.mark, Tie.nr_sectors)) return Tie.low <= Tie.mark;
   if (!Tie.mark_sum) return false;
-  // Only where the mark is the first record behind our stamps do both lie at the same place: a mount elsewhere may have stamped the same.
+  // Where it is the first record behind our stamps low is the same: then a mount elsewhere may have stamped this sector, as ours has.
   if (is_stamp(at, Tie.mark, Tie.nr_sectors)) return Tie.low < Tie.mark;
   return be32(at) == XFS_LOG_MAGIC && sum_at(at) == Tie.mark_sum;
 }

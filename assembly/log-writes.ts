@@ -39,6 +39,8 @@ export class Passed {
   static nr: u64 = 0;
   /** At which position its tail was, at least. */
   static base_tail: u64 = 0;
+  /** Where the last record ended that an unmount may have written. */
+  static ended: u64 = 0;
   /** Position behind the stamps; 0 if that is not known. */
   static stamps: u64 = 0;
   /** Position of the first of them, as long as a mount elsewhere might stamp the same; else 0. */
@@ -74,6 +76,7 @@ export function forget_passed(): void {
   Passed.stamps = 0;
   Passed.first = 0;
   Passed.nr = 0;
+  Passed.ended = 0;
   Passed.stamping = false;
 }
 
@@ -99,7 +102,7 @@ export function live_rest(sectors: i64, last: i64, cycle: i64): i64 {
 /** The stamps were looked for, while the log may have grown: they end there. */
 export function take_stamps(stamps: u64): void {
   Passed.stamps = stamps;
-  Passed.first = stamps == Passed.base + STAMPS_MAX ? Passed.base : 0;
+  if (!Passed.first && stamps == Passed.base + STAMPS_MAX) Passed.first = Passed.base;
 }
 
 /** Was the sector whose first words are there written in the cycle of its position, or stamped before that? */
@@ -141,12 +144,21 @@ export function parse(sector: u64, count: u64): bool {
   const cycle = begins ? be32(BUFFER + HEADER_CYCLE) : be32(BUFFER);
   Write.position = (cycle + u64(Write.is_stamp)) * sectors + sector;
   Write.end = Write.position + count;
-  if (Write.is_stamp) return is_stamp(last, Write.end - 1, sectors) && is_in_reach(STAMPS_MAX);
+  if (Write.is_stamp) return count <= STAMPS_MAX && is_stamp(last, Write.end - 1, sectors) && is_in_reach(STAMPS_MAX);
   if (count > RECORD_SECTORS_MAX) return false;
   Write.from = Write.position;
   Write.sum = sum_at(BUFFER);
   if (Write.is_record) return is_in_reach(IN_FLIGHT * RECORD_SECTORS_MAX);
-  return !sector && is_rest();
+  if (is_rest()) return !sector || Write.end <= Passed.end;
+  // Its first part is yet to come.
+  Write.sum = 0;
+  return !sector && is_in_reach(RECORD_SECTORS_MAX);
+}
+
+/** Did the write at hand go before, or the record of which it is a part? Drivers below split records, and submit them once more. */
+export function is_again(): bool {
+  if (Write.is_stamp || Write.end > Passed.end) return false;
+  return !Write.is_record || kept_sum(Write.position) == Write.sum;
 }
 
 /** Is a record kept that may go on there? It is the last one before. */
@@ -185,13 +197,15 @@ export function sum_at(at: usize): u64 {
 /** The write at hand goes. */
 export function pass(): void {
   if (Write.is_stamp) {
-    if (!Passed.stamping) begin_stamps();
+    // They may come in any order.
+    if (!Passed.stamping || Write.position < Passed.base) begin_stamps();
     Passed.stamps = max(Passed.stamps, Write.end);
     Passed.base_tail = Passed.stamps - Passed.nr_sectors;
     return;
   }
   Passed.stamping = false;
   Passed.end = max(Passed.end, Write.end);
+  if (Write.sum & MAY_BE_LAST) Passed.ended = max(Passed.ended, Write.end);
   if (Write.is_record) keep_record();
 }
 
@@ -214,6 +228,7 @@ function begin_stamps(): void {
   Passed.end = Write.position;
   Passed.first = Write.position;
   Passed.nr = 0;
+  Passed.ended = 0;
 }
 
 /** Position and sum of a record that is kept. */
@@ -225,4 +240,12 @@ export function position_of(number: u64): u64 {
 @inline
 export function sum_of(number: u64): u64 {
   return load<u64>(entry(number), 16);
+}
+
+/** The sum of the record that begins there; 0 if it is not kept. */
+export function kept_sum(position: u64): u64 {
+  for (let number = oldest(); number < Passed.nr; number++) {
+    if (position_of(number) == position) return sum_of(number);
+  }
+  return 0;
 }

@@ -22,12 +22,13 @@ import {
 } from './layout';
 import { is_ext, shows_mounts, superblock_identity } from './identity';
 import { is_end_tied, is_mark, mark_wanted, stamp_wanted } from './live-log';
-import { Passed, STAMPS_MAX, is_ahead_of_old, is_stamp, take_stamps } from './log-writes';
+import { Passed, STAMPS_MAX, is_ahead_of_old, take_stamps } from './log-writes';
 import { BUFFER, Device } from './memory';
 import { Record, fold } from './record';
 import {
   Log,
   is_log_elsewhere,
+  is_log_of_version_2,
   is_xfs,
   log_address,
   log_block,
@@ -112,6 +113,7 @@ function look_at_superblock(): void {
   if (!is_xfs()) return refuse(EOPNOTSUPP);
   if (is_log_elsewhere()) return refuse(EXDEV);
   if (!log_locate()) return refuse(EOPNOTSUPP);
+  if (Proof.kind >= PROOF_STAMPS && !is_log_of_version_2()) return refuse(EOPNOTSUPP);
   if (Proof.kind == PROOF_STAMPS) return look_for_stamps();
   want(LOG_END, log_block(Log.nr_sectors - 1));
 }
@@ -165,8 +167,8 @@ function look_at_tie(): void {
 }
 
 function look_at_stamp(): void {
-  const position = stamp_wanted(log_end());
-  if (is_stamp(position_address(position), position, Log.nr_sectors)) return finish();
+  // Not even a record of ours may be there: with gaps in the log it could be another's.
+  if (is_ahead(stamp_wanted(log_end()))) return finish();
   const mark = mark_wanted();
   if (mark) return want(MARK, position_block(mark));
   Proof.tied = true;

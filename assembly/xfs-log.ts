@@ -17,6 +17,8 @@ const SB_BLOCK_SIZE: usize = 4;
 const SB_LOG_START: usize = 48;
 const SB_AG_BLOCKS: usize = 84;
 const SB_LOG_BLOCKS: usize = 96;
+const SB_VERSION: usize = 100;
+const VERSION_LOG_2: u32 = 0x400;
 const SB_BLOCK_SHIFT: usize = 120;
 const SB_AG_BLOCK_SHIFT: usize = 124;
 
@@ -59,6 +61,11 @@ export function is_xfs(): bool {
 /** Is the log of the XFS in the buffer on a device of its own? */
 export function is_log_elsewhere(): bool {
   return be64(BUFFER + SB_LOG_START) == 0;
+}
+
+/** Is the log of the XFS in the buffer of version 2? A mount stamps less of the first one. */
+export function is_log_of_version_2(): bool {
+  return (be32(BUFFER + SB_VERSION) >> 16 & VERSION_LOG_2) != 0;
 }
 
 /**

@@ -57,15 +57,24 @@ static int flush_map(struct volume *vol)
  * The same header, with the superblock and the log as they are and as somebody wants to write them.
  * Until it is on disk nobody else may write these.
  */
-static int renew(struct volume *vol)
+static int renew(struct volume *vol, struct bio *bio)
 {
+	sector_t sector, nr_sectors;
 	unsigned long flags;
-	int err;
+	s64 err;
 
+	nr_sectors = origin_range(&vol->origin, vol->core.nr_sectors, bio, &sector);
 	core_lock(&vol->core, flags);
-	err = vol->core.error ?: wasm_live_renew(vol->core.engine);
-	vol->live.renewing = true;
+	err = vol->core.error;
+	/* Once more: another write may have been refused meanwhile. */
+	if (!err)
+		err = ask_header(vol, bio, sector, nr_sectors);
+	if (!err)
+		err = wasm_live_renew(vol->core.engine);
+	vol->live.renewing = !err;
 	core_unlock(&vol->core, flags);
+	if (err == 1)
+		return 0; /* it may go by now */
 	if (!err)
 		err = checkpoint_is_there(vol) ?: checkpoint_write_live(vol);
 	core_lock(&vol->core, flags);
@@ -125,7 +134,7 @@ bool live_settle(struct volume *vol, struct bio *bio)
 		return false;
 	nr = READ_ONCE(vol->live.on) ? flush_map(vol) : 0;
 	if (nr >= 0 && wait == WAIT_HEADER)
-		err = renew(vol);
+		err = renew(vol, bio);
 	cow_writes_end(&vol->writes);
 	if (nr < 0 || err)
 		give_up(vol, nr < 0 ? nr : err);

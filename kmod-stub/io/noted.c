@@ -73,12 +73,32 @@ static bool is_newer(const struct volume *vol, u64 last, u32 cycle)
 					   (s32)(cycle - noted->log_cycle) > 0;
 }
 
+/*
+ * A mount stamps what lies behind the end. After a power cut it may find that sooner than the core
+ * does, which takes no record apart: before one of which a part is missing.
+ */
+static void note_stamps(struct volume *vol, struct bio *bio, sector_t sector)
+{
+	struct noted *noted = &vol->noted;
+	u64 nr_sectors = noted->log_end - noted->log_start, first = sector - noted->log_start;
+	u64 last = first ? first - 1 : nr_sectors - 1;
+	__be32 words[2];
+	u32 cycle;
+
+	copy_sector(vol, bio, sector, words, sizeof(words));
+	if (!noted->log_known || be32_to_cpu(words[0]) != XFS_LOG_MAGIC)
+		return;
+	cycle = be32_to_cpu(words[1]) + (first ? 1 : 0);
+	if (cycle > noted->log_cycle || (cycle == noted->log_cycle && last >= noted->log_last))
+		return;
+	noted->log_last = last;
+	noted->log_cycle = cycle;
+}
+
 static void note_log(struct volume *vol, const struct log_record *record)
 {
 	struct noted *noted = &vol->noted;
 
-	if (record->cycle == XFS_LOG_MAGIC)
-		return; /* a mount stamps what lies behind the end */
 	noted->records[noted->nr_records++ % NOTED_RECORDS] = *record;
 	if (!record->cycle) {
 		noted->log_known = false;
@@ -140,7 +160,7 @@ s64 noted_identity(struct volume *vol, struct bio *bio, sector_t sector, sector_
 	memcpy(to, vol->noted.seen, COW_BLOCK_SIZE);
 	if (bio)
 		overlay(vol, bio, sector, nr_sectors, to);
-	return wasm_live_identity(vol->core.engine, bio != NULL);
+	return wasm_live_identity(vol->core.engine, bio ? 1 : 0);
 }
 
 s64 noted_log(struct volume *vol, struct bio *bio, sector_t sector, sector_t nr_sectors)
@@ -170,7 +190,10 @@ void noted_write(struct volume *vol, struct bio *bio, sector_t sector, sector_t 
 		noted_log(vol, bio, sector, nr_sectors);
 	if (noted_in_log(noted, sector, nr_sectors)) {
 		record = record_of(vol, bio, sector, nr_sectors);
-		note_log(vol, &record);
+		if (record.cycle == XFS_LOG_MAGIC)
+			note_stamps(vol, bio, sector);
+		else
+			note_log(vol, &record);
 	} else if (sector < COW_BLOCK_SECTORS) {
 		overlay(vol, bio, sector, nr_sectors, noted->seen);
 	}

@@ -7,6 +7,7 @@ import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { PROOF_BLOCKS_MAX } from '../../host/layout.js';
 import { Bench, ENGINES, errno, INCREMENTAL } from './harness.js';
+import { lookAt } from './live-driver.js';
 import { compareEnds, type Look, look, type Read } from './log-end.js';
 import { type Geometry, xfsSuperblock } from './xfs-superblock.js';
 
@@ -145,6 +146,22 @@ for (const engine of ENGINES) {
     refused(xfsSuperblock({ ...sound, logBlocks: 10 }), 'EOPNOTSUPP');
     refused(xfsSuperblock({ ...sound, blockShift: 8 }), 'EOPNOTSUPP');
     refused(xfsSuperblock({ ...sound, groupShift: 40 }), 'EOPNOTSUPP');
+    bench.close();
+  });
+
+  test('of a log of version 1 no live checkpoint speaks', () => {
+    const bench = opened();
+    for (const [logVersion, end] of [
+      [1, 'EOPNOTSUPP'],
+      [2, 'ENODATA'],
+    ] as const) {
+      const log = new FakeLog(xfsSuperblock({ group: 1, within: 700, logBlocks: 2560, logVersion }), 45600, 20480);
+      log.cycles.fill(2, 0, 700);
+      log.cycles.fill(1, 700);
+      assert.is(bench.call('live_rest', 20480, 699, 2), 0n);
+      assert.is(lookAt(bench, 'STAMPS', log.read), errno(end));
+      assert.is(look(bench, log.read).end, errno('ENODATA'));
+    }
     bench.close();
   });
 

@@ -129,21 +129,31 @@ export class Mounted {
   stamp(): void {
     const { sectors } = this.journal;
     const end = this.end + Math.min(STAMPS, this.tail + sectors - this.end);
+    const pieces: Piece[] = [];
     for (let position = this.end; position < end; ) {
       const left = Math.min(end - position, sectors - (position % sectors));
       const count = Math.min(left, this.#random(2) ? 2048 : 4096);
       const stamps = new Map<number, Buffer>();
       for (let at = position; at < position + count; at++)
         stamps.set(at, header(Math.floor(at / sectors) - 1, 0, this.tail, sectors, 0));
-      this.#submit([{ sectors: stamps, position, count }]);
+      pieces.push({ sectors: stamps, position, count });
       position += count;
     }
+    if (!this.#random(3)) pieces.reverse();
+    for (const piece of pieces) this.#submit([piece]);
     if (this.#random(3)) this.#settle();
-    this.tail = this.end;
+    // Something that was begun before may hold the tail back.
+    if (this.#random(3)) this.tail = this.end;
   }
 
   #submit(pieces: readonly Piece[]): void {
-    for (const piece of pieces) this.ask(piece);
+    for (const piece of pieces) {
+      this.ask(piece);
+      // A driver below has split it, and submits the rest; or all of it once more.
+      const skip = [0, 2][this.#random(20)];
+      if (skip !== undefined && piece.count > skip)
+        this.ask({ ...piece, position: piece.position + skip, count: piece.count - skip });
+    }
     this.#inFlight.push(pieces);
     this.#inFlight.sort(([one], [other]) => (one?.position ?? 0) - (other?.position ?? 0));
   }
@@ -199,11 +209,12 @@ export class Mounted {
     this.#submit(first);
   }
 
-  /** What an unmount does last. */
-  unmount(): void {
+  /** What an unmount does last. Returns where the log ends then. */
+  unmount(): number {
     this.rest();
     this.#submit(this.#record(2, 1));
     this.rest();
+    return this.end;
   }
 
   /** Nothing is in flight any more, as in a frozen filesystem. */
@@ -224,6 +235,12 @@ export class Mounted {
     while (end < this.end && this.journal.has(end)) end++;
     const torn = this.records.find(({ position, count }) => position < end && position + count > end);
     return torn && this.#random(2) ? torn.position : end;
+  }
+
+  /** Is something of a record on disk, behind where the log ends? */
+  hasBehind(end: number): boolean {
+    for (let at = end; at < this.end; at++) if (this.journal.has(at)) return true;
+    return false;
   }
 
   /** Is the first record since the mount on disk, all of it? */

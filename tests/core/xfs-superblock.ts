@@ -10,6 +10,7 @@ export interface Geometry {
   readonly blockShift?: number;
   readonly groupBlocks?: number;
   readonly groupShift?: number;
+  readonly logVersion?: 1 | 2;
 }
 
 export const xfsSuperblock = ({
@@ -19,6 +20,7 @@ export const xfsSuperblock = ({
   blockShift = 12,
   groupBlocks = 5000,
   groupShift = 13,
+  logVersion = 2,
 }: Geometry): Buffer => {
   const block = Buffer.alloc(BLOCK);
   block.write('XFSB', 0, 'latin1');
@@ -26,6 +28,7 @@ export const xfsSuperblock = ({
   block.writeBigUInt64BE((BigInt(group) << BigInt(groupShift)) + BigInt(within), 48);
   block.writeUInt32BE(groupBlocks, 84);
   block.writeUInt32BE(logBlocks, 96);
+  block.writeUInt16BE(logVersion === 2 ? 0x0400 : 0, 100);
   block.writeUInt8(blockShift, 120);
   block.writeUInt8(groupShift, 124);
   return block;

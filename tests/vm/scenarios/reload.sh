@@ -217,6 +217,21 @@ if [ "$FS" = xfs ]; then
 	elsewhere "after a check that finds the log in use" "" refused "valuable metadata changes in a log" xfs_repair
 	elsewhere "after a repair without the log" -116 xfs_repair -L
 	elsewhere "after a new filesystem" -2 mkfs.xfs -qf
+	# The last record is torn: a mount finds the end of the log before it, and the core behind what is left of it.
+	cp --reflink=always $SCRATCH/crashed $SCRATCH/now
+	loop=$(losetup --find --show $SCRATCH/now)
+	read -r log sectors head < <(xfs_logprint -t "$loop" | awk '/daddr:/ { start = $3; n = $5 } /log tail:/ { print start, n, $5 }')
+	dd if="$loop" of="$loop" bs=512 count=1 skip=$((log + (head + 9000) % sectors)) seek=$((log + head - 1)) conv=notrunc,fsync status=none
+	dbdctl reload-incremental "$loop" /cow 1
+	same "torn" "$(field 1 error)" ""
+	mount -o nouuid "$loop" /mnt/elsewhere
+	noise /mnt/elsewhere/torn 1
+	sync -f /mnt/elsewhere
+	same "torn, and mounted" "$(field 1 error) $(field 1 state)" " 2"
+	umount /mnt/elsewhere
+	dbdctl destroy 1
+	losetup -d "$loop"
+	step "a record that the power cut has torn: tracking goes on"
 fi
 echo 300 >/sys/module/dattobd/parameters/checkpoint_interval
 dbdctl destroy 0
