@@ -3,8 +3,8 @@
  *
  * Exit status: 0 the image is the volume, as of this run; 3 it was found to differ; 4 the administrator must decide;
  * 5 (EIO) blocks could not be copied; 16 (EBUSY) another run is in progress, or the snapshot is open; 19 (ENODEV) no
- * driver; 22 (EINVAL) wrong command line, configuration or volume; 28 (ENOSPC) no space; else the errno of the call that
- * failed.
+ * driver; 22 (EINVAL) wrong command line, configuration or volume; 28 (ENOSPC) no space; 125 (ECANCELED) a hook failed;
+ * else the errno of the call that failed.
  */
 
 import { Command, CommanderError } from 'commander';

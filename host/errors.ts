@@ -106,6 +106,8 @@ export type RefusalCode =
   | 'WHOLE_COPY_NEEDED'
   /** A required file is a link, not a regular file, or owned by another user. */
   | 'FILE_UNSAFE'
+  /** A hook failed or took too long, and no snapshot was taken. */
+  | 'HOOK_FAILED'
   /** A configuration file is wrong. */
   | 'CONFIG_WRONG'
   /** There is no such configuration. */
@@ -140,7 +142,7 @@ export class SystemError extends Error {
 }
 
 export const { EAGAIN, EBUSY, ENOBUFS, EINTR, EINVAL, EIO, ENODEV, ENOSPC, ENOSYS, ENOTDIR, ENOTTY } = constants.errno;
-export const { EEXIST, ELOOP, EMLINK, EPERM, ENXIO, ERANGE, EOPNOTSUPP, ENOENT, EXDEV } = constants.errno;
+export const { ECANCELED, EEXIST, ELOOP, EMLINK, EPERM, ENXIO, ERANGE, EOPNOTSUPP, ENOENT, EXDEV } = constants.errno;
 
 /**
  * Text of an errno, as strerror(3) gives it in the C locale.

@@ -14,6 +14,7 @@ const KEYS = [
     'How long a run may take, such as `20h` (default: `infinity`). The next run resumes one that was stopped.',
   ],
   ['`metrics`', 'A file for the textfile collector of node_exporter: a name that ends with `.prom`. See METRICS.'],
+  ['`before`, `after`, `hook-limit`', 'What the options of these names take. See HOOKS.'],
   ['`manifest`, `whole`, `restart`', '`yes` or `no`, as the options of these names. `whole = no` is `--no-whole`.'],
   [
     '`verify`, `sample`, `keep-previous`, `minor`, `cow-folder`, `cow-size`, `checkpoint`',
@@ -87,6 +88,11 @@ export const manual: ToolManual = {
     ['22', 'The command line or a configuration is wrong, or the volume cannot be backed up now: it must be mounted.'],
     ['28', 'No space is left: in the folder for the copy, or on the volume for the COW file.'],
     [
+      '125',
+      'A hook failed or took too long: before the snapshot, and none was taken; or after it, and the image is right all the ' +
+        'same. A line on standard error names the case.',
+    ],
+    [
       'other',
       'The errno of a file that could not be opened, read or written, or of the driver; 255 for a larger errno.',
     ],
@@ -104,6 +110,63 @@ export const manual: ToolManual = {
           'key, a key that is there twice or a wrong value is refused as a whole.',
         'The units in `systemd/` of the source run each configured backup on its schedule. A generator of systemd reads the ' +
           'files at boot and at `systemctl daemon-reload`.',
+      ],
+    },
+    {
+      title: 'HOOKS',
+      blocks: [
+        'Hooks are commands around the instant of the snapshot: to make a database consistent, and to let it go on. They run ' +
+          'right before the snapshot is taken and right after, before anything is copied. The snapshot of an interrupted backup ' +
+          'has had its hooks.',
+        {
+          terms: [
+            [
+              '`--before`',
+              'If it fails or takes longer than `--hook-limit`, no snapshot is taken, and the exit status is 125.',
+            ],
+            [
+              '`--after`',
+              'Runs once whenever `--before` was started, or there is none: also if it failed, if the snapshot could not be ' +
+                'taken, or if `datto-backup` was killed. If it fails, the backup is made, and the exit status is 125.',
+            ],
+            [
+              '`/etc/dattobd/hooks.d/`',
+              'Each program in this folder runs for all backups, with the argument `before` or `after`. Names have letters, ' +
+                'digits, `-` and `_`; others are left out. They run in the order of their names before the snapshot, and then ' +
+                '`--before`; after it `--after`, and then they in the opposite order. `DATTO_HOOKS` names another folder.',
+            ],
+          ],
+        },
+        'A command is an absolute path of a program and its arguments, separated by spaces. No shell reads it: quotes, `$` and `>` ' +
+          'have no meaning. Only in `/bin/sh -c LINE`, and the same with `/bin/bash` or `/bin/dash`, all that follows is the line ' +
+          'of a shell.',
+        'The program must belong to root, and nobody else may be able to write to it or to a folder that leads to it. This is ' +
+          'checked before anything is done, also by `--dry-run`.',
+        'Standard input is empty; what a hook prints goes to standard error. The environment has:',
+        {
+          terms: [
+            ['`DATTO_HOOK`', '`before` or `after`.'],
+            ['`DATTO_VOLUME`, `DATTO_FOLDER`', 'The block device, and the folder for its images.'],
+            [
+              '`DATTO_OUTCOME`',
+              'After the snapshot: `taken`; `failed` if it was not taken; `killed` if `datto-backup` ended, and it is not known.',
+            ],
+          ],
+        },
+        'A hook that takes longer than its limit gets SIGTERM with all that it started, and 5 s later SIGKILL. In a service, ' +
+          'hooks have the limits of `datto-backup@.service`: `runuser`(1) works, `sudo`(8) does not, and sockets are those of this ' +
+          'machine.',
+        {
+          example: [
+            '#!/bin/sh',
+            '# /etc/dattobd/hooks.d/mysql',
+            '[ "$DATTO_VOLUME" = /dev/sda1 ] || exit 0',
+            'case $1 in',
+            'before) mysql -e "SET GLOBAL read_only = ON; FLUSH TABLES" ;;',
+            'after) mysql -e "SET GLOBAL read_only = OFF" ;;',
+            'esac',
+          ],
+        },
       ],
     },
     {
@@ -155,6 +218,7 @@ export const manual: ToolManual = {
         '`/etc/datto/dla/reload_backup-<filesystem id>` announces the volume to the driver at boot, before it is mounted, where the boot hooks ' +
           'are installed. It is written after each transition, and removed with the device; `DATTO_SCRIPTS` names another folder.',
         '`/etc/dattobd/backup.d/` has the configured backups. `DATTO_CONFIG` names another folder.',
+        '`/etc/dattobd/hooks.d/` has programs that run around each snapshot, see HOOKS.',
         '`/var/lib/dattobd/backup/<name>.json` records the last run of each, and the last that succeeded. `DATTO_STATE` names another ' +
           'folder than `/var/lib/dattobd`.',
         '`/etc/dattobd/on-failure` is a program of the administrator. The units run it with the name of a backup that failed.',

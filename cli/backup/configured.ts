@@ -26,8 +26,10 @@ interface ConfiguredOptions extends RunOptions {
 }
 
 /** Why a run that came to its end is no success. */
-const shortfall = ({ differingBlocks, failedBlocks }: BackupResult): string =>
-  failedBlocks > 0 ? `${failedBlocks} errors` : differingBlocks > 0 ? `${differingBlocks} blocks differ` : '';
+const shortfall = ({ differingBlocks, failedBlocks, failedHooks }: BackupResult): string => {
+  if (failedBlocks > 0) return `${failedBlocks} errors`;
+  return differingBlocks > 0 ? `${differingBlocks} blocks differ` : failedHooks.join('; ');
+};
 
 const run = (name: string, options: ConfiguredOptions, streams: Streams): number => {
   const settings = requireSettings(readConfig(name));

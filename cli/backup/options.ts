@@ -1,9 +1,11 @@
 /** The options of a backup, and the request that they make. */
 import type { Command } from 'commander';
 import { Option } from 'commander';
+import { HOOK_SECONDS } from '../../host/backup/hooks.js';
 import type { BackupRequest } from '../../host/backup/request.js';
+import { hookFolder } from '../../host/config/config.js';
 import { MIB_BYTES } from '../../host/layout.js';
-import { addCheckpoint, count } from '../terminal/options.js';
+import { addCheckpoint, count, hookCommand, timeLimit } from '../terminal/options.js';
 
 /** Options of each run, however the rest is configured. */
 export interface RunOptions {
@@ -12,6 +14,9 @@ export interface RunOptions {
   readonly progress?: boolean;
   readonly whole?: boolean;
   readonly restart?: boolean;
+  readonly before?: string;
+  readonly after?: string;
+  readonly hookLimit?: number;
 }
 
 export interface Options extends RunOptions {
@@ -33,7 +38,24 @@ export const addRunOptions = (command: Command): Command =>
     .option('--no-progress', 'do not show progress on a terminal')
     .option('--whole', 'make a full copy even if an incremental backup is possible')
     .option('--no-whole', 'exit with status 4 if a full copy is needed')
-    .option('--restart', "destroy the folder's device if it has failed, and start a new series with a full backup");
+    .option('--restart', "destroy the folder's device if it has failed, and start a new series with a full backup")
+    .addOption(
+      new Option(
+        '--before <command>',
+        'run a program before the snapshot is taken; if it fails, none is taken (see HOOKS)',
+      ).argParser(hookCommand),
+    )
+    .addOption(
+      new Option(
+        '--after <command>',
+        'run a program once the snapshot is taken, or could not be (see HOOKS)',
+      ).argParser(hookCommand),
+    )
+    .addOption(
+      new Option('--hook-limit <time>', `how long each hook may take: 10s, 2min (default: ${HOOK_SECONDS}s)`).argParser(
+        timeLimit,
+      ),
+    );
 
 /** Adds what a configuration has as keys of the same names. */
 export const addRequestOptions = (command: Command): Command =>
@@ -71,12 +93,21 @@ export const addRequestOptions = (command: Command): Command =>
     'note',
   );
 
+/** What one run adds to any request. */
+const ofRun = ({ whole, restart, before, after, hookLimit }: RunOptions): Partial<BackupRequest> => ({
+  hookFolder: hookFolder(),
+  ...(whole === undefined ? {} : { whole }),
+  ...(restart === undefined ? {} : { restart }),
+  ...(before === undefined ? {} : { before }),
+  ...(after === undefined ? {} : { after }),
+  ...(hookLimit === undefined ? {} : { hookSeconds: hookLimit }),
+});
+
 /** The request of a command line. */
 export const requestOf = ([volume = '', folder = '']: readonly string[], options: Options): BackupRequest => ({
   volume,
   folder,
-  ...(options.whole === undefined ? {} : { whole: options.whole }),
-  restart: options.restart === true,
+  ...ofRun(options),
   keepPrevious: options.keepPrevious,
   verify: options.verify,
   sample: options.sample,
@@ -88,8 +119,7 @@ export const requestOf = ([volume = '', folder = '']: readonly string[], options
 });
 
 /** A configured request, with what the command line of one run adds. */
-export const requestWith = (configured: BackupRequest, { whole, restart }: RunOptions): BackupRequest => ({
+export const requestWith = (configured: BackupRequest, options: RunOptions): BackupRequest => ({
   ...configured,
-  ...(whole === undefined ? {} : { whole }),
-  ...(restart === undefined ? {} : { restart }),
+  ...ofRun(options),
 });

@@ -61,6 +61,7 @@ export const resultJson = (result: BackupResult, troubles: Troubles): unknown =>
   differing_blocks: result.differingBlocks,
   previous: result.previous,
   root: result.root,
+  failed_hooks: result.failedHooks,
   ...troubles,
 });
 

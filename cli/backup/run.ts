@@ -3,7 +3,7 @@ import { endBackups, planBackup, runBackup } from '../../host/backup/backup.js';
 import type { BackupRequest, BackupResult } from '../../host/backup/request.js';
 import { Driver } from '../../host/driver/driver.js';
 import type { RefusalCode } from '../../host/errors.js';
-import { EBUSY, EINVAL, EIO, ENODEV, ENOENT, ENOSPC, errnoOf, RefusalError } from '../../host/errors.js';
+import { EBUSY, ECANCELED, EINVAL, EIO, ENODEV, ENOENT, ENOSPC, errnoOf, RefusalError } from '../../host/errors.js';
 import { nativeSyscalls } from '../../host/system/syscalls.js';
 import { oneLine } from '../terminal/printable.js';
 import { Progress } from '../terminal/progress.js';
@@ -28,6 +28,7 @@ const STATUS: Partial<Record<RefusalCode, number>> = {
   NO_DRIVER: ENODEV,
   NO_SPACE: ENOSPC,
   CONFIG_MISSING: ENOENT,
+  HOOK_FAILED: ECANCELED,
 };
 
 export const exitStatus = (error: unknown): number =>
@@ -72,7 +73,8 @@ export const backUp = (request: BackupRequest, options: RunOptions, streams: Str
   const result = runBackup(request, { syscalls, driver: new Driver(syscalls) }, events);
   progress.clear();
   const isFull = troubles.failures.every(({ errno }) => errno === ENOSPC);
-  const different = result.differingBlocks > 0 ? DIFFERENT : 0;
+  const hooks = result.failedHooks.length > 0 ? ECANCELED : 0;
+  const different = result.differingBlocks > 0 ? DIFFERENT : hooks;
   return {
     status: result.failedBlocks === 0 ? different : isFull ? ENOSPC : EIO,
     result,

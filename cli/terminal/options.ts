@@ -4,6 +4,8 @@
  */
 import type { Command } from 'commander';
 import { InvalidArgumentError, Option } from 'commander';
+import { COMMAND_EXPECTED, commandWords } from '../../host/backup/hook-command.js';
+import { secondsOf, TIME_EXPECTED } from '../../host/config/units.js';
 import { DigitsError, parseDigits, U32_MAX } from './digits.js';
 
 const digits = (text: string, max: bigint): number => {
@@ -52,13 +54,24 @@ export const size = (text: string): number => {
   throw new InvalidArgumentError('expected bytes, a multiple of 512, or a number with K, M, G or T');
 };
 
-const SECONDS: Readonly<Record<string, number>> = { s: 1, min: 60, h: 3600, d: 86_400 };
-
 /** A time, in seconds. */
 export const duration = (text: string): number => {
-  const [, number, unit = ''] = /^(\d{1,9})(s|min|h|d)$/.exec(text) ?? [];
-  if (number !== undefined) return Number(number) * (SECONDS[unit] ?? 0);
-  throw new InvalidArgumentError('expected a number and s, min, h or d, such as 26h');
+  const seconds = secondsOf(text);
+  if (seconds !== undefined) return seconds;
+  throw new InvalidArgumentError(`expected ${TIME_EXPECTED}`);
+};
+
+/** A time of at least a second, in seconds. */
+export const timeLimit = (text: string): number => {
+  const seconds = duration(text);
+  if (seconds > 0) return seconds;
+  throw new InvalidArgumentError(`expected ${TIME_EXPECTED}, above 0`);
+};
+
+/** A command of a hook. */
+export const hookCommand = (text: string): string => {
+  if (commandWords(text) !== undefined) return text;
+  throw new InvalidArgumentError(`expected ${COMMAND_EXPECTED}`);
 };
 
 /** A value of an option that may be repeated, added to those before it. */

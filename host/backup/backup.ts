@@ -6,6 +6,7 @@ import { requireFolder, requireVolume } from './checks.js';
 import { closedCowFiles } from './cow-files.js';
 import type { Names } from './folder.js';
 import { namesIn, newMemory, readMemory, requireOwnFiles, withLock } from './folder.js';
+import { hooksOf } from './hooks.js';
 import { keepReloadScript } from './reload-script.js';
 import type { BackupContext, BackupEvents, BackupPlan, BackupRequest, BackupResult } from './request.js';
 import type { Place } from './run.js';
@@ -39,6 +40,7 @@ const place = (volume: Volume, names: Names): Place => {
 export const planBackup = (request: BackupRequest, context: BackupContext): BackupPlan => {
   const volume = lookAtVolume(request.volume, context.syscalls);
   requireFolder(request.folder, volume);
+  hooksOf(request);
   return new Run(request, context, {}, place(volume, namesIn(request.folder))).plan();
 };
 
@@ -56,6 +58,8 @@ export const runBackup = (request: BackupRequest, context: BackupContext, given:
   const volume = lookAtVolume(request.volume, context.syscalls);
   requireFolder(request.folder, volume);
   const names = namesIn(request.folder);
+  // A hook that must not be run is an error before anything is changed.
+  hooksOf(request);
   return withLock(names, context.syscalls, () => {
     const attempt = (): BackupResult => new Run(request, context, events, place(volume, names)).run();
     try {

@@ -32,6 +32,14 @@ export interface BackupRequest {
   readonly checkpointBytes?: number;
   /** @deprecated the old name of checkpointBytes */
   readonly noteBytes?: number;
+  /** Command that runs before a snapshot is taken: an absolute path and arguments. If it fails, none is taken. */
+  readonly before?: string;
+  /** Command that runs once the snapshot was taken, or could not be. */
+  readonly after?: string;
+  /** Seconds that each command may take; 30 if left out. */
+  readonly hookSeconds?: number;
+  /** Folder of programs that run before and after the snapshot, with `before` or `after` as their argument. */
+  readonly hookFolder?: string;
 }
 
 export type BackupKind = 'whole' | 'incremental';
@@ -96,6 +104,8 @@ export interface BackupResult extends CopyOutcome {
   readonly reason?: string;
   /** Number of the snapshot of an interrupted backup that was finished first. */
   readonly finished?: bigint;
+  /** Hooks that failed after the snapshot was taken, in words. */
+  readonly failedHooks: readonly string[];
 }
 
 /** True if the image is the snapshot. */

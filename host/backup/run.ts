@@ -15,6 +15,7 @@ import { copySnapshot } from './copy-snapshot.js';
 import { closedCowFiles, cowParent, cowPath } from './cow-files.js';
 import type { Memory, Names } from './folder.js';
 import { removeWithCompanions, swapIn, writeMemory } from './folder.js';
+import { aroundSnapshot, hooksOf } from './hooks.js';
 import type { Lists } from './links.js';
 import { afterRollback, listsOf, reasonForFull } from './links.js';
 import { keepReloadScript } from './reload-script.js';
@@ -51,6 +52,8 @@ export class Run {
   #justClosed: string | undefined;
   /** It is no dry run. */
   #mayChange = false;
+  /** Hooks that failed after the snapshot, in words. */
+  readonly #failedHooks: string[] = [];
 
   constructor(request: BackupRequest, context: BackupContext, events: BackupEvents, place: Place) {
     [this.#request, this.#context, this.#events] = [request, context, events];
@@ -92,8 +95,7 @@ export class Run {
     const folder = cowParent(this.#request.cowFolder, this.#mountPoint);
     if (!device) this.#tracking.requireFree(this.#request.minor);
     this.#events.onPlan?.(plan);
-    const snapshot = this.#takeSnapshot(device, folder);
-    const time = new Date();
+    const { snapshot, time } = this.#takeSnapshot(device, folder);
     const outcome = this.#copy(snapshot, plan.kind === 'whole');
     const { reason } = plan;
     return this.#result(snapshot, outcome, time, {
@@ -113,7 +115,8 @@ export class Run {
     more: Pick<BackupResult, 'reason' | 'finished'>,
   ): BackupResult {
     const { minor } = device;
-    return { ...outcome, image: this.#names.image, minor, volumeBytes: this.#volume.bytes, time, ...more };
+    const place = { image: this.#names.image, minor, volumeBytes: this.#volume.bytes };
+    return { ...outcome, ...place, time, failedHooks: this.#failedHooks, ...more };
   }
 
   #imageState(): ImageState | undefined {
@@ -245,19 +248,25 @@ export class Run {
     return copy !== undefined && copy.series === uuid && copy.sequence === `${seqId}` && existsSync(this.#names.fresh);
   }
 
-  /** Starts a series, or its next snapshot. */
-  #takeSnapshot(device: DeviceStatus | undefined, folder: string): DeviceStatus {
+  /** Starts a series, or its next snapshot, between the hooks. */
+  #takeSnapshot(device: DeviceStatus | undefined, folder: string): { snapshot: DeviceStatus; time: Date } {
     const cowFile = this.#newCowFile(folder, device);
-    if (device) {
-      this.#tracking.toSnapshot(device.minor, cowFile, this.#request.cowMib ?? 0);
-      this.#justClosed = join(this.#mountPoint, device.cowFile);
-    } else this.#setUp(cowFile);
+    const take = (): Date => {
+      if (device) this.#tracking.toSnapshot(device.minor, cowFile, this.#request.cowMib ?? 0);
+      else this.#setUp(cowFile);
+      return new Date();
+    };
+    const time = aroundSnapshot(hooksOf(this.#request), this.#context.syscalls, take, (text) => {
+      this.#failedHooks.push(text);
+      this.#events.onNotice?.(text);
+    });
+    if (device) this.#justClosed = join(this.#mountPoint, device.cowFile);
     this.#keepScript();
     const snapshot = this.#device();
     if (!snapshot)
       throw new RefusalError('DEVICE_FAILED', `cannot back up ${this.#volume.path}: its device has disappeared`);
     this.#events.onStep?.(`snapshot ${snapshot.seqId} of series ${snapshot.uuid} is /dev/datto${snapshot.minor}`);
-    return snapshot;
+    return { snapshot, time };
   }
 
   /** Without space, removes COW files of ended series: their lists are of no use any more. */

@@ -13,6 +13,9 @@ import { nearest } from './nearest.js';
 /** The folder of the files; the variable sets another. */
 export const configFolder = (): string => process.env.DATTO_CONFIG ?? '/etc/dattobd/backup.d';
 
+/** The folder of programs that run around each snapshot; the variable sets another. */
+export const hookFolder = (): string => process.env.DATTO_HOOKS ?? '/etc/dattobd/hooks.d';
+
 const SUFFIX = '.conf';
 /** It is part of the names of units and files. */
 const NAME = /^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$/;

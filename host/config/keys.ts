@@ -1,7 +1,9 @@
 /** The keys of a backup's configuration. Those that datto-backup has as long options have the same words. */
+import { COMMAND_EXPECTED, commandWords } from '../backup/hook-command.js';
 import type { BackupRequest } from '../backup/request.js';
 import { MIB_BYTES } from '../layout.js';
 import { nearest } from './nearest.js';
+import { secondsOf, TIME_EXPECTED } from './units.js';
 
 /** What a configuration says. */
 export interface Settings {
@@ -63,6 +65,14 @@ const span: Read<string> = (text) =>
     ? { value: text }
     : { expected: 'a time span of systemd.time(7), such as 20h or infinity' };
 
+const command: Read<string> = (text) =>
+  commandWords(text) === undefined ? { expected: COMMAND_EXPECTED } : { value: text };
+
+const hookTime: Read<number> = (text) => {
+  const value = secondsOf(text);
+  return value === undefined || value === 0 ? { expected: `${TIME_EXPECTED}, above 0` } : { value };
+};
+
 export interface Key {
   readonly name: string;
   readonly isRequired: boolean;
@@ -112,6 +122,9 @@ export const KEYS: readonly Key[] = [
   part('cow-folder', 'cowFolder', path),
   part('cow-size', 'cowMib', count),
   key('checkpoint', count, ({ request }, value) => void (request.checkpointBytes = value * MIB_BYTES)),
+  part('before', 'before', command),
+  part('after', 'after', command),
+  part('hook-limit', 'hookSeconds', hookTime),
 ];
 
 /** Words that other backup programs have, and this version has nothing for. */
@@ -119,5 +132,5 @@ export const NOT_HERE: Readonly<Record<string, string>> = {
   ...{ group: 'groups of volumes', volumes: 'groups of volumes' },
   ...{ target: 'targets other than a folder', targets: 'targets other than a folder' },
   ...{ keep: 'retention of older images', retention: 'retention of older images' },
-  ...{ before: 'hooks', after: 'hooks', rate: 'a limit of the rate', name: 'names other than that of the file' },
+  ...{ rate: 'a limit of the rate', name: 'names other than that of the file' },
 };

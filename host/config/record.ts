@@ -5,6 +5,7 @@
 import { mkdirSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import type { BackupKind, BackupRequest, BackupResult } from '../backup/request.js';
+import { isGood } from '../backup/request.js';
 import { EEXIST, errnoOf, RefusalError, withErrno } from '../errors.js';
 import { readOwn, replaceFile, requireOwnFolder } from '../system/safe-files.js';
 import { fromSummedJson, isCount, isRecord, toSummedJson } from '../system/summed-json.js';
@@ -178,15 +179,16 @@ export class RunRecord {
    * Records the end of the run.
    *
    * @param message why it failed
-   * @param result of a run that succeeded
+   * @param result of a run that came to its end
    * @throws RefusalError FILE_UNSAFE; SystemError
    */
   finish(status: number, message: string, result?: BackupResult): BackupRecord {
     const { volume, folder, verify = 'copied' } = this.#request;
     const last = { began: this.#began, ended: new Date(), status, message };
     const { success: earlier } = this.#before;
+    // The image of a run whose hook failed after the snapshot is good all the same.
     const success = result &&
-      status === 0 && {
+      isGood(result) && {
         ...{ volume, folder, began: last.began, ended: last.ended, time: result.time, kind: result.kind },
         ...{ copiedBytes: result.copiedBytes, comparedBlocks: result.comparedBlocks, verify },
         ...{ series: result.series, sequence: result.sequence },

@@ -52,6 +52,14 @@ export interface Syscalls {
   lock(fd: number, subject: string, kind: 'exclusive' | 'shared'): boolean;
 
   /**
+   * pipe2(2): both ends are closed when another program is executed.
+   *
+   * @param subject what it is for, in the error
+   * @returns descriptors: to read from, and to write to
+   */
+  pipe(subject: string): readonly [read: number, write: number];
+
+  /**
    * Makes a context of the kernel's asynchronous I/O (io_setup(2)).
    *
    * @param depth operations in flight at most
@@ -102,6 +110,7 @@ const IO_CALLS: Readonly<Record<string, { setup: number; destroy: number; geteve
   x64: { setup: 206, destroy: 207, getevents: 208, submit: 209 },
   arm64: { setup: 0, destroy: 1, getevents: 4, submit: 2 },
 };
+const O_CLOEXEC = 0x80000;
 const FICLONE = 0x40049409;
 const FALLOC_FL_KEEP_SIZE = 1;
 const FALLOC_FL_PUNCH_HOLE = 2;
@@ -112,6 +121,7 @@ interface CLibrary {
   /** Where the argument is a number, not a pointer. */
   ioctl_int(fd: number, request: number, argument: number): number;
   flock(fd: number, operation: number): number;
+  pipe2(ends: Buffer, flags: number): number;
   madvise(memory: Buffer, bytes: number, advice: number): number;
   posix_fadvise(fd: number, offset: number, bytes: number, advice: number): number;
   lseek(fd: number, offset: number, whence: number): number | bigint;
@@ -132,6 +142,7 @@ const loadLibrary = (): CLibrary => {
     ioctl: library.func('int ioctl(int fd, unsigned long request, void *argument)') as CLibrary['ioctl'],
     ioctl_int: library.func('int ioctl(int fd, unsigned long request, long argument)') as CLibrary['ioctl_int'],
     flock: library.func('int flock(int fd, int operation)') as CLibrary['flock'],
+    pipe2: library.func('int pipe2(void *ends, int flags)') as CLibrary['pipe2'],
     madvise: library.func('int madvise(void *memory, size_t bytes, int advice)') as CLibrary['madvise'],
     posix_fadvise: library.func(
       'int posix_fadvise(int fd, int64_t offset, int64_t bytes, int advice)',
@@ -183,6 +194,11 @@ export const nativeSyscalls = (): Syscalls => {
     lock(fd, subject, kind) {
       if (c().flock(fd, (kind === 'shared' ? LOCK_SH : LOCK_EX) | LOCK_NB) === 0) return true;
       return c().errno() === EAGAIN ? false : fail('lock', subject);
+    },
+    pipe(subject) {
+      const ends = Buffer.alloc(8);
+      if (c().pipe2(ends, O_CLOEXEC) < 0) fail('make a pipe for', subject);
+      return [ends.readInt32LE(0), ends.readInt32LE(4)];
     },
     ioSetup(depth, subject) {
       const number = IO_CALLS[process.arch]?.setup;

@@ -41,6 +41,7 @@ const common = (preloaded: readonly string[]): Record<string, string | undefined
   DATTO_SCRIPTS: at('scripts'),
   DATTO_CONFIG: at('etc/backup.d'),
   DATTO_STATE: at('state'),
+  DATTO_HOOKS: at('etc/hooks.d'),
 });
 const preloadedFor = (fakes: Fakes): string[] =>
   fakes.FAKE_MACHINE === undefined ? libraries : [statefulDriver, ...libraries];

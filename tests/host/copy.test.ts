@@ -27,6 +27,7 @@ const quiet: Syscalls = {
   punchHole: () => undefined,
   adviseDontNeed: () => undefined,
   lock: () => true,
+  pipe: () => [0, 0],
   ioSetup: () => 0n,
   ioSubmit: () => 0,
   ioGetEvents: () => 0,

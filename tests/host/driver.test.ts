@@ -31,6 +31,7 @@ const fakeKernel = (answer: (argument: Buffer) => void = () => undefined): { sys
       nextData: fail,
       punchHole: fail,
       adviseDontNeed: fail,
+      pipe: fail,
       ioSetup: fail,
       ioSubmit: fail,
       ioGetEvents: fail,

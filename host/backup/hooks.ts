@@ -1,0 +1,118 @@
+/** Commands of the administrator that run right before and right after a snapshot is taken. */
+import { readdirSync } from 'node:fs';
+import { join } from 'node:path';
+import { ENOENT, errnoOf, RefusalError, withErrno } from '../errors.js';
+import { requireOwnFolder } from '../system/safe-files.js';
+import type { Syscalls } from '../system/syscalls.js';
+import { requireCommand } from './hook-command.js';
+import type { Hook, HookOutcome } from './hook-guard.js';
+import { HookGuard, hookFailure } from './hook-guard.js';
+import type { BackupRequest } from './request.js';
+
+/** Seconds that a hook may take; a service that is stopped has 90 to end in. */
+export const HOOK_SECONDS = 30;
+
+/** As run-parts(8): what an editor or a package manager leaves has a dot or a tilde in its name. */
+const NAME = /^[A-Za-z0-9_-]+$/;
+
+/** What the request says of hooks. */
+export type HookRequest = Pick<BackupRequest, 'volume' | 'folder' | 'before' | 'after' | 'hookFolder' | 'hookSeconds'>;
+
+/** The hooks of a request, in the order in which they begin. */
+export interface Hooks {
+  readonly hooks: readonly Hook[];
+  readonly seconds: number;
+  readonly variables: Readonly<Record<string, string>>;
+}
+
+/** The programs of a folder, in the order of their names. */
+const programsIn = (folder: string): string[] => {
+  requireOwnFolder(folder);
+  try {
+    const names = withErrno('read', folder, () => readdirSync(folder));
+    return names.filter((name) => NAME.test(name)).sort();
+  } catch (error) {
+    if (errnoOf(error) === ENOENT) return [];
+    throw error;
+  }
+};
+
+/** A program of the folder runs on both sides, and gets the side as its argument. */
+const hooksIn = (folder: string): Hook[] =>
+  programsIn(folder).map((name) => {
+    const [program = ''] = requireCommand(join(folder, name));
+    return { before: [program, 'before'], after: [program, 'after'] };
+  });
+
+/**
+ * The hooks that a request has: those of the folder, then its own.
+ *
+ * @throws RefusalError CONFIG_WRONG, FILE_UNSAFE if one of them must not be run; SystemError
+ */
+export const hooksOf = (request: HookRequest): Hooks => {
+  const { before, after, hookFolder, hookSeconds = HOOK_SECONDS } = request;
+  const own = { before: requireCommand(before), after: requireCommand(after) };
+  const hasOwn = own.before.length + own.after.length > 0;
+  return {
+    hooks: [...(hookFolder === undefined ? [] : hooksIn(hookFolder)), ...(hasOwn ? [own] : [])],
+    seconds: hookSeconds,
+    variables: { DATTO_VOLUME: request.volume, DATTO_FOLDER: request.folder },
+  };
+};
+
+/** Hooks that were begun, and must be ended. */
+class Begun {
+  readonly #hooks: Hooks;
+  readonly #guards: Array<{ readonly guard: HookGuard; readonly hook: Hook }> = [];
+
+  constructor(hooks: Hooks) {
+    this.#hooks = hooks;
+  }
+
+  /** Runs the commands for before the snapshot. Throws a RefusalError HOOK_FAILED, or a SystemError. */
+  begin(syscalls: Syscalls): void {
+    const { hooks, seconds, variables } = this.#hooks;
+    for (const hook of hooks) {
+      const guard = new HookGuard(hook, seconds, variables, this.#guards.at(-1)?.guard, syscalls);
+      this.#guards.push({ guard, hook });
+      const why = hookFailure(guard.status(), seconds);
+      if (why === undefined) continue;
+      const what = `the hook ${hook.before[0]} ${why}; no snapshot was taken`;
+      throw new RefusalError('HOOK_FAILED', `cannot back up ${variables.DATTO_VOLUME}: ${what}`);
+    }
+  }
+
+  /** Runs the commands for after the snapshot, the last hook first. Returns what went wrong. */
+  end(outcome: HookOutcome): string[] {
+    return this.#guards.reverse().flatMap(({ guard, hook }) => {
+      const why = hookFailure(guard.end(outcome), this.#hooks.seconds);
+      return why === undefined ? [] : [`the hook ${hook.after[0] ?? hook.before[0]} ${why}, after the snapshot`];
+    });
+  }
+}
+
+/**
+ * Takes a snapshot between the commands of the hooks. For each hook whose first command was started the second one runs, in the
+ * opposite order, also if `take` fails or this process is killed.
+ *
+ * @param take takes the snapshot
+ * @param onFailure called with what went wrong after it
+ * @throws RefusalError HOOK_FAILED if a hook forbids the snapshot; what `take` throws
+ */
+export const aroundSnapshot = <T>(
+  hooks: Hooks,
+  syscalls: Syscalls,
+  take: () => T,
+  onFailure: (text: string) => void,
+): T => {
+  const begun = new Begun(hooks);
+  let outcome: HookOutcome = 'failed';
+  try {
+    begun.begin(syscalls);
+    const taken = take();
+    outcome = 'taken';
+    return taken;
+  } finally {
+    for (const text of begun.end(outcome)) onFailure(text);
+  }
+};
