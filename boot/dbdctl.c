@@ -4,6 +4,8 @@
  *
  *	dbdctl reload-snapshot|reload-incremental [-c CACHE_BYTES] BLOCK_DEVICE COW_FILE MINOR
  *
+ * CACHE_BYTES may be followed by K, M, G or T, for KiB to TiB, as in the dbdctl of the system.
+ *
  * Says nothing and ends with 0 if the driver did it; else says why and ends with 255.
  */
 #include <ctype.h>
@@ -38,6 +40,28 @@ static int number(const char *text, unsigned long max, unsigned long *value)
 	return !errno && *value <= max;
 }
 
+/* Digits, and perhaps K, M, G, T or KiB, MiB, GiB, TiB after them. Returns 0 if the text is anything else. */
+static int size(const char *text, unsigned long max, unsigned long *value)
+{
+	static const char letters[] = "KMGT";
+	size_t length = strspn(text, "0123456789");
+	const char *letter = text[length] ? strchr(letters, text[length]) : NULL;
+	char digits[32];
+	unsigned int shift;
+
+	if (!letter)
+		return number(text, max, value);
+	if (length >= sizeof(digits) || (text[length + 1] && strcmp(text + length + 1, "iB")))
+		return 0;
+	memcpy(digits, text, length);
+	digits[length] = 0;
+	shift = 10 * (letter - letters + 1);
+	if (!number(digits, max >> shift, value))
+		return 0;
+	*value <<= shift;
+	return 1;
+}
+
 int main(int argc, char **argv)
 {
 	unsigned long cache = 0, minor;
@@ -55,7 +79,7 @@ int main(int argc, char **argv)
 	argc--;
 	argv++;
 	while ((option = getopt(argc, argv, "c:")) != -1) {
-		if (option != 'c' || !number(optarg, LONG_MAX, &cache))
+		if (option != 'c' || !size(optarg, LONG_MAX, &cache))
 			return usage();
 	}
 	if (argc - optind != 3 || !number(argv[optind + 2], UINT_MAX, &minor))

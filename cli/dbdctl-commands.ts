@@ -1,5 +1,6 @@
 /** The sub-commands of dbdctl as a table: arguments, and the one ioctl of each. */
 import type { Driver } from '../host/driver/driver.js';
+import { MIB_BYTES } from '../host/layout.js';
 import { U32_MAX, U64_MAX, ULONG_MAX } from './terminal/digits.js';
 
 /** How an argument is read: as text, or as digits up to a bound. */
@@ -8,7 +9,12 @@ export type Reading = 'text' | bigint;
 export interface Parameter {
   readonly name: string;
   readonly reading: Reading;
+  /** Of a size: bytes of what digits alone count. */
+  readonly unit?: bigint;
 }
+
+const BYTE = 1n;
+const MIB = BigInt(MIB_BYTES);
 
 export interface Option extends Parameter {
   readonly flag: string;
@@ -32,13 +38,26 @@ export interface SubCommand {
 const MINOR: Parameter = { name: 'minor', reading: U32_MAX };
 const BLOCK_DEVICE: Parameter = { name: 'block device', reading: 'text' };
 const COW_FILE: Parameter = { name: 'cow file', reading: 'text' };
-const CACHE: Option = { flag: '-c', name: 'cache size', reading: ULONG_MAX, doc: 'limit of the index cache, in bytes' };
-const FALLOCATE: Option = { flag: '-f', name: 'fallocate', reading: ULONG_MAX, doc: 'size of the COW file, in MiB' };
+const CACHE: Option = {
+  flag: '-c',
+  name: 'cache size',
+  reading: ULONG_MAX,
+  unit: BYTE,
+  doc: 'limit of the index cache, in bytes or as 64M',
+};
+const FALLOCATE: Option = {
+  flag: '-f',
+  name: 'fallocate',
+  reading: ULONG_MAX,
+  unit: MIB,
+  doc: 'size of the COW file, in MiB or as 4G',
+};
 const RESERVED: Option = {
   flag: '-r',
   name: 'reserved space',
   reading: U64_MAX,
-  doc: 'space of the filesystem to leave free, in MiB',
+  unit: MIB,
+  doc: 'space of the filesystem to leave free, in MiB or as 4G',
 };
 
 const minorOf = (args: Arguments): number => Number(args.number('minor'));
@@ -102,16 +121,16 @@ export const SUB_COMMANDS: readonly SubCommand[] = [
   },
   {
     name: 'expand-cow-file',
-    doc: 'add space to the COW file, in MiB',
+    doc: 'add space to the COW file, in MiB or as 4G',
     options: [],
-    parameters: [{ name: 'size', reading: U64_MAX }, MINOR],
+    parameters: [{ name: 'size', reading: U64_MAX, unit: MIB }, MINOR],
     run: (driver, args) => driver.expandCowFile(minorOf(args), args.number('size')),
   },
   {
     name: 'reconfigure-auto-expand',
-    doc: 'let the COW file grow by itself, in steps of so many MiB; 0 turns this off',
+    doc: 'let the COW file grow by itself, in steps of so many MiB, or as 4G; 0 turns this off',
     options: [RESERVED],
-    parameters: [{ name: 'step size', reading: U64_MAX }, MINOR],
+    parameters: [{ name: 'step size', reading: U64_MAX, unit: MIB }, MINOR],
     run: (driver, args) =>
       driver.reconfigureAutoExpand(minorOf(args), args.number('step size'), args.number('reserved space')),
   },
@@ -133,7 +152,7 @@ export const usage = (): string =>
     '',
     'Give the path of a COW file as an absolute path.',
     'The cache size is in bytes, fallocate is in megabytes (MiB).',
-    'Sizes of expand-cow-file and reconfigure-auto-expand are in megabytes (MiB).',
+    'Sizes of expand-cow-file and reconfigure-auto-expand are in megabytes (MiB). K, M, G or T after a size: KiB to TiB.',
     'An option that is left out stands for the default of the driver.',
     '',
   ].join('\n');

@@ -8,9 +8,9 @@ import { type Request, reasonText, whyRefused } from '../host/driver/why-refused
 import { EINVAL, errnoText, RefusalError, SystemError } from '../host/errors.js';
 import { CONTROL_NODE } from '../host/layout.js';
 import { nativeSyscalls } from '../host/system/syscalls.js';
-import type { Arguments, Reading, SubCommand } from './dbdctl-commands.js';
+import type { Arguments, Parameter, SubCommand } from './dbdctl-commands.js';
 import { SUB_COMMANDS, synopsis, usage } from './dbdctl-commands.js';
-import { DigitsError, parseDigits, U32_MAX } from './terminal/digits.js';
+import { DigitsError, parseDigits, parseSize, U32_MAX } from './terminal/digits.js';
 import { oneLine } from './terminal/printable.js';
 import { statusJson, statusTable } from './terminal/status-table.js';
 import type { Streams } from './terminal/terminal.js';
@@ -40,8 +40,10 @@ class RefusedRequest extends Error {
   }
 }
 
-const read = (text: string, reading: Reading): string | bigint =>
-  reading === 'text' ? text : parseDigits(text, reading);
+const read = (text: string, { reading, unit }: Parameter): string | bigint => {
+  if (reading === 'text') return text;
+  return unit === undefined ? parseDigits(text, reading) : parseSize(text, reading, unit);
+};
 
 /** The message of getopt(3), which scripts may look for. */
 const optionMessage = ({ name }: SubCommand, error: CommanderError): string | undefined => {
@@ -60,7 +62,7 @@ const readArguments = (
 ): Arguments => {
   if (texts.length !== command.parameters.length) throw new UsageError(command.name, EINVAL);
   const values = new Map<string, string | bigint>(options);
-  command.parameters.forEach(({ name, reading }, index) => values.set(name, read(texts[index] ?? '', reading)));
+  command.parameters.forEach((parameter, index) => values.set(parameter.name, read(texts[index] ?? '', parameter)));
   return {
     text: (name) => String(values.get(name) ?? ''),
     number: (name) => BigInt(values.get(name) ?? 0n),
@@ -104,9 +106,11 @@ const addSubCommand = (program: Command, command: SubCommand, driver: Driver): v
     .helpOption('--help', 'display help');
   // Without options, a word that begins with a dash is an argument too.
   if (command.options.length === 0) sub.allowUnknownOption();
-  for (const { flag, name, reading, doc } of command.options) {
+  for (const option of command.options) {
+    const { flag, name, doc } = option;
     sub.option(`${flag} <${name.replaceAll(' ', '-')}>`, doc, (text: string) => {
-      if (reading !== 'text') options.set(name, parseDigits(text, reading));
+      const value = read(text, option);
+      if (typeof value === 'bigint') options.set(name, value);
       return text;
     });
   }

@@ -16,7 +16,6 @@ import { imageStatus, rollbackImage } from '../host/image/rollback.js';
 import type { ImageState } from '../host/image/state.js';
 import type { UpdatePlan, UpdateRequest, UpdateResult } from '../host/image/update-image.js';
 import { updateImage } from '../host/image/update-image.js';
-import { MIB_BYTES } from '../host/layout.js';
 import { nativeSyscalls } from '../host/system/syscalls.js';
 import { addCheckpoint, count, depth, rate, repeated } from './terminal/options.js';
 import { oneLine } from './terminal/printable.js';
@@ -41,6 +40,7 @@ interface Options {
   readonly verify?: boolean;
   readonly sample: number;
   readonly manifest?: boolean;
+  /** Bytes. */
   readonly checkpoint?: number;
   readonly direct?: boolean;
   readonly depth: number;
@@ -57,7 +57,10 @@ export const makeProgram = (streams: Streams): Command => {
     .argument('[image file]', 'image of the previous snapshot, a file or a block device')
     .option('-n, --dry-run', 'check everything, show what would be copied and estimate the time, write nothing')
     .addOption(
-      new Option('--rate <MiB/s>', 'with --dry-run: estimate from this rate, do not read a sample').argParser(rate),
+      new Option(
+        '--rate <size>',
+        'with --dry-run: estimate from this rate in MiB per second, or as 500K; do not read a sample',
+      ).argParser(rate),
     )
     .option('--json', 'print one JSON object on standard output')
     .option('--progress', 'show progress even without a terminal')
@@ -159,7 +162,7 @@ const requestOf = (paths: readonly string[], options: Options): UpdateRequest =>
     direct: options.direct === true,
     depth: options.depth,
     ...(options.rate === undefined ? {} : { rate: options.rate }),
-    ...(checkpoint === undefined ? {} : { checkpointBytes: checkpoint * MIB_BYTES }),
+    ...(checkpoint === undefined ? {} : { checkpointBytes: checkpoint }),
   };
 };
 

@@ -18,7 +18,7 @@ const KEYS = [
   ['`manifest`, `whole`, `restart`', '`yes` or `no`, as the options of these names. `whole = no` is `--no-whole`.'],
   [
     '`verify`, `sample`, `keep-previous`, `minor`, `cow-folder`, `cow-size`, `checkpoint`',
-    'What the options of these names take.',
+    'What the options of these names take: `cow-size = 4G`.',
   ],
 ] as const;
 

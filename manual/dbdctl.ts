@@ -20,7 +20,8 @@ export const manual: ToolManual = {
       'next one form a link of a series, and `update-img`(8) brings an image from one snapshot of a series to the ' +
       'next.',
     'The block device must be mounted, with ext2, ext3, ext4 or xfs.',
-    'All numbers are decimal digits. The cache size is in bytes, all other sizes are in MiB (1048576 bytes).',
+    'All numbers are decimal digits. The cache size is in bytes, all other sizes are in MiB (1048576 bytes). A size may have K, ' +
+      'M, G or T after its digits, or KiB, MiB, GiB or TiB: `4G` is 4096 MiB. It is rounded up to whole MiB.',
   ],
   commands: {
     'setup-snapshot': [
@@ -149,8 +150,8 @@ export const manual: ToolManual = {
           'GiB stays free:',
         {
           example: [
-            'dbdctl setup-snapshot -c 104857600 -f 2048 /dev/sda1 /data/.datto0 0',
-            'dbdctl reconfigure-auto-expand -r 1024 512 0',
+            'dbdctl setup-snapshot -c 100M -f 2G /dev/sda1 /data/.datto0 0',
+            'dbdctl reconfigure-auto-expand -r 1G 512 0',
           ],
         },
         'Resume an incremental after a reboot, before its volume is mounted:',

@@ -4,8 +4,7 @@ import { Option } from 'commander';
 import { HOOK_SECONDS } from '../../host/backup/hooks.js';
 import type { BackupRequest } from '../../host/backup/request.js';
 import { hookFolder } from '../../host/config/config.js';
-import { MIB_BYTES } from '../../host/layout.js';
-import { addCheckpoint, count, hookCommand, timeLimit } from '../terminal/options.js';
+import { addCheckpoint, count, hookCommand, mib, timeLimit } from '../terminal/options.js';
 
 /** Options of each run, however the rest is configured. */
 export interface RunOptions {
@@ -26,7 +25,9 @@ export interface Options extends RunOptions {
   readonly manifest?: boolean;
   readonly minor?: number;
   readonly cowFolder?: string;
+  /** MiB. */
   readonly cowSize: number;
+  /** Bytes. */
   readonly checkpoint?: number;
 }
 
@@ -86,8 +87,8 @@ export const addRequestOptions = (command: Command): Command =>
       )
       .option('--cow-folder <folder>', 'folder for COW files, on the volume (default: the root of the volume)')
       .addOption(
-        new Option('--cow-size <MiB>', 'size of the COW file in MiB; 0 for a tenth of the volume')
-          .argParser(count)
+        new Option('--cow-size <size>', 'size of the COW file in MiB, or as 4G; 0 for a tenth of the volume')
+          .argParser(mib)
           .default(0),
       ),
     'note',
@@ -115,7 +116,7 @@ export const requestOf = ([volume = '', folder = '']: readonly string[], options
   ...(options.minor === undefined ? {} : { minor: options.minor }),
   ...(options.cowFolder === undefined ? {} : { cowFolder: options.cowFolder }),
   cowMib: options.cowSize,
-  ...(options.checkpoint === undefined ? {} : { checkpointBytes: options.checkpoint * MIB_BYTES }),
+  ...(options.checkpoint === undefined ? {} : { checkpointBytes: options.checkpoint }),
 });
 
 /** A configured request, with what the command line of one run adds. */

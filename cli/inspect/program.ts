@@ -56,7 +56,9 @@ const addLists = (program: Command, streams: Streams, setStatus: SetStatus): voi
     .action((a, b, options) => runDiff(a, b, options, streams));
   addList(add(program, 'stat', 'show how much changed, the lengths of the runs, and the estimated time of an update'))
     .argument(...COW)
-    .addOption(new Option('--rate <MiB/s>', 'rate of your disks, for the estimate').argParser(rate))
+    .addOption(
+      new Option('--rate <size>', 'rate of your disks in MiB per second, or as 500K, for the estimate').argParser(rate),
+    )
     .action((path, options) => runStat(path, options, streams));
 };
 

@@ -5,7 +5,8 @@
 import type { Command } from 'commander';
 import { InvalidArgumentError, Option } from 'commander';
 import { COMMAND_EXPECTED, commandWords } from '../../host/backup/hook-command.js';
-import { secondsOf, TIME_EXPECTED } from '../../host/config/units.js';
+import { bytesOf, SUFFIX_EXPECTED, secondsOf, TIME_EXPECTED, unitsOf } from '../../host/config/units.js';
+import { MIB_BYTES, SECTOR_BYTES } from '../../host/layout.js';
 import { DigitsError, parseDigits, U32_MAX } from './digits.js';
 
 const digits = (text: string, max: bigint): number => {
@@ -37,21 +38,35 @@ export const depth = within(1, 256);
 /** A picture has 2^order cells on a side. */
 export const order = within(1, 10);
 
-/** MiB per second. */
-export const rate = (text: string): number => {
-  const value = /^[0-9.]+$/.test(text) ? Number(text) : NaN;
-  if (value > 0 && Number.isFinite(value)) return value;
-  throw new InvalidArgumentError('expected a number above 0');
-};
+const MIB = BigInt(MIB_BYTES);
 
-const UNITS: Readonly<Record<string, number>> = { '': 1, K: 2 ** 10, M: 2 ** 20, G: 2 ** 30, T: 2 ** 40 };
+/** MiB per second: a number of them, which may be a fraction, or a size. */
+export const rate = (text: string): number => {
+  const bytes = bytesOf(text, MIB);
+  const value = bytes === undefined ? (/^[0-9.]+$/.test(text) ? Number(text) : NaN) : Number(bytes) / MIB_BYTES;
+  if (value > 0 && Number.isFinite(value)) return value;
+  throw new InvalidArgumentError(`expected a number of MiB above 0, ${SUFFIX_EXPECTED}`);
+};
 
 /** Bytes, or KiB, MiB, GiB, TiB by a letter: whole sectors. */
 export const size = (text: string): number => {
-  const [, number, unit = ''] = /^(\d+)([KMGT]?)(?:iB)?$/.exec(text) ?? [];
-  const bytes = Number(number ?? NaN) * (UNITS[unit] ?? NaN);
-  if (Number.isSafeInteger(bytes) && bytes % 512 === 0) return bytes;
+  const bytes = Number(bytesOf(text, 1n) ?? NaN);
+  if (Number.isSafeInteger(bytes) && bytes % SECTOR_BYTES === 0) return bytes;
   throw new InvalidArgumentError('expected bytes, a multiple of 512, or a number with K, M, G or T');
+};
+
+/** A size in bytes; digits alone are MiB. */
+export const mibBytes = (text: string): number => {
+  const bytes = Number(bytesOf(text, MIB) ?? NaN);
+  if (Number.isSafeInteger(bytes)) return bytes;
+  throw new InvalidArgumentError(`expected digits for MiB, ${SUFFIX_EXPECTED}`);
+};
+
+/** A size in MiB, rounded up; digits alone are MiB. */
+export const mib = (text: string): number => {
+  const value = unitsOf(text, MIB);
+  if (value !== undefined && value <= U32_MAX) return Number(value);
+  throw new InvalidArgumentError(`expected digits for MiB, at most ${U32_MAX}, ${SUFFIX_EXPECTED}`);
 };
 
 /** A time, in seconds. */
@@ -78,22 +93,22 @@ export const hookCommand = (text: string): string => {
 export const repeated = (value: string, values: readonly string[] = []): string[] => [...values, value];
 
 /**
- * Adds --checkpoint.
+ * Adds --checkpoint, in bytes.
  *
  * @param oldName of the same option, without dashes: it still works, and no help shows it
  */
 export const addCheckpoint = (command: Command, oldName: string): Command => {
   const readOld = (text: string): number => {
-    const value = count(text);
+    const value = mibBytes(text);
     command.setOptionValue('checkpoint', value);
     return value;
   };
   return command
     .addOption(
       new Option(
-        '--checkpoint <MiB>',
-        'sync and record progress every so many MiB (default: 64, at most once a second)',
-      ).argParser(count),
+        '--checkpoint <size>',
+        'sync and record progress every so many MiB, or as 4G (default: 64, at most once a second)',
+      ).argParser(mibBytes),
     )
-    .addOption(new Option(`--${oldName} <MiB>`).argParser(readOld).hideHelp());
+    .addOption(new Option(`--${oldName} <size>`).argParser(readOld).hideHelp());
 };

@@ -3,7 +3,7 @@ import { COMMAND_EXPECTED, commandWords } from '../backup/hook-command.js';
 import type { BackupRequest } from '../backup/request.js';
 import { MIB_BYTES } from '../layout.js';
 import { nearest } from './nearest.js';
-import { secondsOf, TIME_EXPECTED } from './units.js';
+import { bytesOf, SUFFIX_EXPECTED, secondsOf, TIME_EXPECTED, unitsOf } from './units.js';
 
 /** What a configuration says. */
 export interface Settings {
@@ -27,6 +27,18 @@ const U32_MAX = 0xffffffff;
 const count: Read<number> = (text) => {
   const value = /^\d{1,10}$/.test(text) ? Number(text) : NaN;
   return value <= U32_MAX ? { value } : { expected: `digits, at most ${U32_MAX}` };
+};
+
+const SIZE_EXPECTED = `digits for MiB, ${SUFFIX_EXPECTED}`;
+
+const mib: Read<number> = (text) => {
+  const value = Number(unitsOf(text, BigInt(MIB_BYTES)) ?? NaN);
+  return value <= U32_MAX ? { value } : { expected: SIZE_EXPECTED };
+};
+
+const mibBytes: Read<number> = (text) => {
+  const value = Number(bytesOf(text, BigInt(MIB_BYTES)) ?? NaN);
+  return Number.isSafeInteger(value) ? { value } : { expected: SIZE_EXPECTED };
 };
 
 const path: Read<string> = (text) => {
@@ -120,8 +132,8 @@ export const KEYS: readonly Key[] = [
   part('restart', 'restart', isOn),
   part('minor', 'minor', count),
   part('cow-folder', 'cowFolder', path),
-  part('cow-size', 'cowMib', count),
-  key('checkpoint', count, ({ request }, value) => void (request.checkpointBytes = value * MIB_BYTES)),
+  part('cow-size', 'cowMib', mib),
+  part('checkpoint', 'checkpointBytes', mibBytes),
   part('before', 'before', command),
   part('after', 'after', command),
   part('hook-limit', 'hookSeconds', hookTime),

@@ -10,3 +10,26 @@ export const secondsOf = (text: string): number | undefined => {
   const [, number, unit = ''] = /^(\d{1,9})(s|min|h|d)$/.exec(text) ?? [];
   return number === undefined ? undefined : Number(number) * (SECONDS[unit] ?? 0);
 };
+
+const FACTORS: Readonly<Record<string, bigint>> = { K: 2n ** 10n, M: 2n ** 20n, G: 2n ** 30n, T: 2n ** 40n };
+
+/** What a size may be, in words that follow "expected digits". */
+export const SUFFIX_EXPECTED = 'or digits with K, M, G or T, such as 4G or 4GiB';
+
+/**
+ * A size in bytes: digits, and K, M, G, T or KiB, MiB, GiB, TiB after them.
+ *
+ * @param plain bytes of one, where there are digits only
+ * @returns undefined if the text is none
+ */
+export const bytesOf = (text: string, plain: bigint): bigint | undefined => {
+  const [, number, letter] = /^([0-9]+)(?:([KMGT])(?:iB)?)?$/.exec(text) ?? [];
+  if (number === undefined) return undefined;
+  return BigInt(number) * (letter === undefined ? plain : (FACTORS[letter] ?? 0n));
+};
+
+/** A size in units, rounded up to a whole one; digits alone are units. Undefined if the text is none. */
+export const unitsOf = (text: string, unit: bigint): bigint | undefined => {
+  const bytes = bytesOf(text, unit);
+  return bytes === undefined ? undefined : (bytes + unit - 1n) / unit;
+};

@@ -154,6 +154,10 @@ test('dbdctl of an initramfs ends with 255 and one line for whatever goes wrong'
     ['reload-snapshot', '/dev/x', '/cow', '-1'],
     ['reload-snapshot', '/dev/x', '/cow', '4294967296'],
     ['reload-incremental', '-c', '1k', '/dev/x', '/cow', '0'],
+    ...['K', '1KB', '1Ki', '1iB', '8388608T', '9'.repeat(40)].map((size) => [
+      ...['reload-incremental', '-c', size, '/dev/x', '/cow', '0'],
+    ]),
+    ['reload-incremental', '/dev/x', '/cow', '1K'],
     ['reload-incremental', '-x', '/dev/x', '/cow', '0'],
     ['reload-incremental', '/dev/x', '/cow', ''],
   ];
@@ -166,11 +170,12 @@ test('dbdctl of an initramfs ends with 255 and one line for whatever goes wrong'
 });
 
 test('dbdctl of an initramfs says why the driver could not do it', () => {
-  for (const command of ['reload-snapshot', 'reload-incremental']) {
-    const { status, stderr } = run(command, '-c', '4096', '/dev/does-not-exist', '/cow', '0');
-    assert.is(status, 255);
-    assert.match(stderr, new RegExp(`^dbdctl: ${command} of /dev/does-not-exist failed, dmesg may say more: .*\n$`));
-  }
+  for (const command of ['reload-snapshot', 'reload-incremental'])
+    for (const size of ['4096', '64M', '8388607TiB']) {
+      const { status, stderr } = run(command, '-c', size, '/dev/does-not-exist', '/cow', '0');
+      assert.is(status, 255);
+      assert.match(stderr, new RegExp(`^dbdctl: ${command} of /dev/does-not-exist failed, dmesg may say more: .*\n$`));
+    }
 });
 
 test.run();

@@ -63,7 +63,7 @@ test('a wrong command line is status 2 and one line that says what was expected'
     [['info', '--blocks', '1', '--image', BASE, INC], /cannot be used with/],
     [['map', '--order', '11', INC], /is invalid, expected 1 to 10$/],
     [['map', '--color', 'green', INC], /Allowed choices are auto, always, never/],
-    [['stat', '--rate', '0', INC], /is invalid, expected a number above 0$/],
+    [['stat', '--rate', '0', INC], /is invalid, expected a number of MiB above 0, or digits with K, M, G or T, /],
     [['extract', BASE, SNAP, OUT], /unknown command 'extract'; hint: datto-inspect --help/],
   ];
   for (const [args, line] of lines) {

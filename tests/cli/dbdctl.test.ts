@@ -38,6 +38,11 @@ const CALLS: ReadonlyArray<readonly [args: string, ioctl: string]> = [
   ['reconfigure-auto-expand 5 7', '11 5 0 7'],
   ['reconfigure-auto-expand -r 6 5 7', '11 5 6 7'],
   ['destroy 010', '4 10'],
+  ['setup-snapshot -c 64M -f 4G /dev/sdb1 /mnt/.cow 3', '1 /dev/sdb1 /mnt/.cow 4096 67108864 3'],
+  ['setup-snapshot -c 1K -f 1025KiB /dev/sdb1 /mnt/.cow 3', '1 /dev/sdb1 /mnt/.cow 2 1024 3'],
+  ['reload-incremental -c 1GiB /dev/sdb1 .cow 3', '3 /dev/sdb1 .cow 1073741824 3'],
+  ['expand-cow-file 1T 7', '10 1048576 7'],
+  ['reconfigure-auto-expand -r 1G 512M 7', '11 512 1024 7'],
   ['destroy 08', '4 8'],
 ];
 
@@ -123,6 +128,12 @@ test('what is not digits is no number', () => {
     assertUsageError(['setup-snapshot', '-f', text, '/dev/sdb1', '/c', '1'], 'Success');
     assertUsageError(['reconfigure-auto-expand', '-r', text, '1', '1'], 'Success');
   }
+  // A size has a unit, and no other; a minor has none.
+  for (const text of ['G', '1 G', '1g', '1GB', '1Gi', '1.5G', '-1G', '1P']) {
+    assertUsageError(['expand-cow-file', text, '1'], 'Success');
+    assertUsageError(['setup-snapshot', '-f', text, '/dev/sdb1', '/c', '1'], 'Success');
+  }
+  assertUsageError(['destroy', '1K'], 'Success');
   // Not silently 0
   assertUsageError(['reconfigure-auto-expand', 'x', '1'], 'Success');
 });
@@ -135,6 +146,8 @@ test('a number beyond its range is refused, never cut', () => {
   assertUsageError(['setup-snapshot', '-f', '9223372036854775807', '/dev/sdb1', '/c', '1'], reason);
   assertUsageError(['expand-cow-file', '18446744073709551616', '1'], reason);
   assertUsageError(['reconfigure-auto-expand', '18446744073709551616', '1'], reason);
+  assertUsageError(['reconfigure', '-c', '8388608T', '1'], reason);
+  assertUsageError(['expand-cow-file', '17592186044416T', '1'], reason);
   assertUsageError(['reconfigure-auto-expand', '-r', '99999999999999999999999', '1', '1'], reason);
 });
 

@@ -205,7 +205,7 @@ test('zsh completes sub-commands, options and devices, and tells what they are',
   assert.ok(commands.includes('(-h --help)--help[display help]'));
   assert.ok(completeInZsh('dbdctl', 'destroy', '').includes('1:minor:_datto_minors'));
   const setup = completeInZsh('dbdctl', 'setup-snapshot', '');
-  assert.ok(setup.includes('-c[limit of the index cache, in bytes]:cache-size: '));
+  assert.ok(setup.includes('-c[limit of the index cache, in bytes or as 64M]:cache-size: '));
   assert.ok(setup.includes('*:file:_files'));
   assert.ok(
     completeInZsh('update-img', '').includes(

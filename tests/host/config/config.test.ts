@@ -45,8 +45,10 @@ const flaws: ReadonlyArray<readonly [line: string, flaw: RegExp]> = [
   ['verify = a\u0000l', /control character/],
   ['cow-folder = /caf\ufffd', /not valid UTF-8/],
   ['cow-folder = files', /expected an absolute path, such as \/backup\/data$/],
-  ['cow-size = 1G', /expected digits, at most 4294967295$/],
+  ['cow-size = 1g', /expected digits for MiB, or digits with K, M, G or T, such as 4G or 4GiB$/],
   ['cow-size = 4294967296', /expected digits/],
+  ['checkpoint = 1GB', /expected digits/],
+  ['sample = 1K', /expected digits, at most 4294967295$/],
   ['cow-size = -1', /expected digits/],
   ['restart = true', /expected yes or no$/],
   ['schedule = %i', /a calendar event of systemd\.time\(7\)/],
@@ -147,6 +149,12 @@ test('what is written as key = value is read as it was meant', () => {
       assert.equal(settings?.request, { volume: `/${a}`, folder: `/${b}`, cowMib: size, restart });
     }),
   );
+});
+
+test('a size is in MiB, or in the unit that it has', () => {
+  const { settings } = parseConfig(`${GOOD}cow-size = 4G\ncheckpoint = 64KiB\n`);
+  assert.equal([settings?.request.cowMib, settings?.request.checkpointBytes], [4096, 65536]);
+  assert.is(parseConfig(`${GOOD}checkpoint = 64\n`).settings?.request.checkpointBytes, 64 * 2 ** 20);
 });
 
 // Files.
