@@ -129,6 +129,7 @@ const resultJson = (result: UpdateResult, troubles: Troubles, dryRun: boolean): 
   changed_blocks: result.changedBlocks,
   changed_bytes: result.changedBytes,
   copied_bytes: result.copiedBytes,
+  copy_seconds: result.copySeconds,
   punched_bytes: result.punchedBytes,
   failed_blocks: result.failedBlocks,
   direct: result.direct,

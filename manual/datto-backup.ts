@@ -61,6 +61,10 @@ export const manual: ToolManual = {
       'the folder can clone files (xfs, btrfs). If it cannot, a notice on standard error says that nothing is kept. ' +
       '`--keep-previous undo` then keeps an undo log, which costs one more read and write of the changed blocks. ' +
       '`--keep-previous nothing` silences the notice.',
+    'The last line that a run prints is its summary: blocks copied, time and rate of the copy, the part of the volume that they ' +
+      'are, and the time of the run. Zeros that a full copy leaves out are not counted. `--json` has them as `copied_blocks`, ' +
+      '`copy_seconds`, `copied_bytes_per_second`, `copied_ratio` and `duration_seconds`, and `status --json` those of the last ' +
+      'run that succeeded.',
     'A run makes a full copy, and prints the reason, if the list of changes is lost: the power failed, the machine ' +
       'restarted or the module was unloaded (unless the volume was reloaded before it was mounted, see FILES), ' +
       'something else wrote the image or the volume, or the volume was resized. A device that failed for such a reason ' +

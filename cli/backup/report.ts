@@ -8,6 +8,7 @@ import { oneLine } from '../terminal/printable.js';
 import type { Progress } from '../terminal/progress.js';
 import { humanBytes } from '../terminal/status-table.js';
 import type { Streams } from '../terminal/terminal.js';
+import { figuresJson, summaryLine } from './figures.js';
 
 export const note = (text: string): string => `datto-backup: ${oneLine(text)}\n`;
 
@@ -54,7 +55,9 @@ export const resultJson = (result: BackupResult, troubles: Troubles): unknown =>
   series: result.series,
   sequence: result.sequence,
   time: result.time.toISOString(),
+  duration_seconds: result.seconds,
   copied_bytes: result.copiedBytes,
+  ...figuresJson(result),
   punched_bytes: result.punchedBytes,
   failed_blocks: result.failedBlocks,
   compared_blocks: result.comparedBlocks,
@@ -75,6 +78,7 @@ export const resultLines = (result: BackupResult, volume: string): string => {
   const lines = [`${image} is ${volume} as of ${time.toISOString()}, snapshot ${sequence} of series ${series}`, counts];
   if (result.previous !== undefined) lines.push(`previous image kept: ${result.previous}`);
   if (result.root !== undefined) lines.push(`root ${result.root}`);
+  lines.push(summaryLine(result));
   return `${lines.map(oneLine).join('\n')}\n`;
 };
 

@@ -10,6 +10,7 @@ import { oneLine } from '../terminal/printable.js';
 import { ageText, humanBytes } from '../terminal/status-table.js';
 import type { Streams } from '../terminal/terminal.js';
 import { printJson } from '../terminal/terminal.js';
+import { figuresJson, figureTexts, secondsText } from './figures.js';
 
 export interface StatusOptions {
   readonly maxAge?: number;
@@ -33,7 +34,7 @@ const COMPARED = {
 
 const successLines = (success: Success, age: number): Array<[string, string]> => {
   const kind = success.kind === 'whole' ? 'full' : 'incremental';
-  const took = `in ${Math.round(runSeconds(success))} s`;
+  const took = [`in ${secondsText(runSeconds(success))}`, ...figureTexts(success)].join(', ');
   return [
     [
       'last backup',
@@ -75,6 +76,8 @@ const jsonOf = (status: BackupStatus): unknown => {
       kind: success.kind,
       duration_seconds: runSeconds(success),
       copied_bytes: success.copiedBytes,
+      ...figuresJson(success),
+      volume_bytes: success.volumeBytes ?? null,
       compared_blocks: success.comparedBlocks,
       verify: success.verify,
       verified: success.verify === 'nothing' ? null : success.ended,

@@ -1,6 +1,7 @@
 /** Backs a volume up into a folder: a full copy the first time, then what changed; from wherever the last run ended. */
 import { RefusalError } from '../errors.js';
 import { readState } from '../image/state.js';
+import { secondsSince } from '../system/clock.js';
 import { removeFile } from '../system/safe-files.js';
 import { requireFolder, requireVolume } from './checks.js';
 import { closedCowFiles } from './cow-files.js';
@@ -8,7 +9,7 @@ import type { Names } from './folder.js';
 import { namesIn, newMemory, readMemory, requireOwnFiles, withLock } from './folder.js';
 import { hooksOf } from './hooks.js';
 import { keepReloadScript } from './reload-script.js';
-import type { BackupContext, BackupEvents, BackupPlan, BackupRequest, BackupResult } from './request.js';
+import type { BackupContext, BackupEvents, BackupPlan, BackupRequest, BackupResult, RunResult } from './request.js';
 import type { Place } from './run.js';
 import { Run } from './run.js';
 import { Tracking } from './tracking.js';
@@ -54,6 +55,8 @@ export const planBackup = (request: BackupRequest, context: BackupContext): Back
  * @throws RefusalError; SystemError if something cannot be opened, read or written, or with the driver's errno
  */
 export const runBackup = (request: BackupRequest, context: BackupContext, given: BackupEvents = {}): BackupResult => {
+  const began = performance.now();
+  const timed = (result: RunResult): BackupResult => ({ ...result, seconds: secondsSince(began) });
   const events = noticeOnce(given);
   const volume = lookAtVolume(request.volume, context.syscalls);
   requireFolder(request.folder, volume);
@@ -61,7 +64,7 @@ export const runBackup = (request: BackupRequest, context: BackupContext, given:
   // A hook that must not be run is an error before anything is changed.
   hooksOf(request);
   return withLock(names, context.syscalls, () => {
-    const attempt = (): BackupResult => new Run(request, context, events, place(volume, names)).run();
+    const attempt = (): BackupResult => timed(new Run(request, context, events, place(volume, names)).run());
     try {
       return attempt();
     } catch (error) {

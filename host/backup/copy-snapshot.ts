@@ -6,6 +6,7 @@ import { buildManifest } from '../image/image-manifest.js';
 import { imageFiles, readState, writeState } from '../image/state.js';
 import { updateImage } from '../image/update-image.js';
 import { BLOCK_BYTES } from '../layout.js';
+import { secondsSince } from '../system/clock.js';
 import { OpenFile } from '../system/files.js';
 import { createOwn, NewFile, openOwn } from '../system/safe-files.js';
 import type { Syscalls } from '../system/syscalls.js';
@@ -122,9 +123,12 @@ const copyAll = (job: CopyJob): CopyOutcome => {
   const source = OpenFile.open(snapshotNode(device.minor), 'r');
   let [differingBlocks, comparedBlocks] = [0, 0];
   let copiedBytes: number;
+  let copySeconds: number;
   try {
     events.onStep?.(`copying the volume to ${names.fresh}`);
+    const began = performance.now();
     copiedBytes = fillFresh(job, source);
+    copySeconds = secondsSince(began);
     if (request.verify !== 'nothing') {
       events.onStep?.('comparing the copy with the snapshot');
       const image = openOwn(names.fresh, 'r');
@@ -146,6 +150,7 @@ const copyAll = (job: CopyJob): CopyOutcome => {
     series,
     sequence,
     copiedBytes,
+    copySeconds,
     punchedBytes: 0,
     failedBlocks: 0,
     comparedBlocks,
@@ -232,7 +237,7 @@ const copyChanges = (job: CopyJob): CopyOutcome => {
       onDifference: (run, listed) => events.onDifference?.(run, listed),
     },
   );
-  const { copiedBytes, punchedBytes, failedBlocks, verified, previous, root } = result;
+  const { copiedBytes, copySeconds, punchedBytes, failedBlocks, verified, previous, root } = result;
   let comparedBlocks = verified ? verified.changedBlocks + verified.sampledBlocks : 0;
   let differingBlocks = verified?.differingBlocks ?? 0;
   if (verify === 'all' && failedBlocks === 0 && differingBlocks === 0) {
@@ -245,6 +250,7 @@ const copyChanges = (job: CopyJob): CopyOutcome => {
     series,
     sequence,
     copiedBytes,
+    copySeconds,
     punchedBytes,
     failedBlocks,
     comparedBlocks,

@@ -82,6 +82,8 @@ export interface CopyOutcome {
   readonly series: string;
   readonly sequence: bigint;
   readonly copiedBytes: number;
+  /** Seconds that the copy took, without the comparison; a full copy that was resumed counts from there. */
+  readonly copySeconds: number;
   /** Of these, zeros that became holes of the image; a full copy leaves them out. */
   readonly punchedBytes: number;
   /** Blocks that could not be copied; if there are any, the image is no snapshot. */
@@ -99,6 +101,8 @@ export interface BackupResult extends CopyOutcome {
   readonly image: string;
   readonly minor: number;
   readonly volumeBytes: number;
+  /** Seconds that the run took, with all that it finished first. */
+  readonly seconds: number;
   /** When the snapshot had been taken. */
   readonly time: Date;
   readonly reason?: string;
@@ -107,6 +111,9 @@ export interface BackupResult extends CopyOutcome {
   /** Hooks that failed after the snapshot was taken, in words. */
   readonly failedHooks: readonly string[];
 }
+
+/** The result of a run that does not know its whole time. */
+export type RunResult = Omit<BackupResult, 'seconds'>;
 
 /** True if the image is the snapshot. */
 export const isGood = ({ failedBlocks, differingBlocks }: CopyOutcome): boolean =>

@@ -19,7 +19,7 @@ import { aroundSnapshot, hooksOf } from './hooks.js';
 import type { Lists } from './links.js';
 import { afterRollback, listsOf, reasonForFull } from './links.js';
 import { keepReloadScript } from './reload-script.js';
-import type { BackupContext, BackupEvents, BackupPlan, BackupRequest, BackupResult, CopyOutcome } from './request.js';
+import type { BackupContext, BackupEvents, BackupPlan, BackupRequest, CopyOutcome, RunResult } from './request.js';
 import { isGood } from './request.js';
 import { isLost, isSnapshot, requireHealthy, Tracking } from './tracking.js';
 import type { Volume } from './volume.js';
@@ -73,7 +73,7 @@ export class Run {
     return plan;
   }
 
-  run(): BackupResult {
+  run(): RunResult {
     this.#mayChange = true;
     this.#recover();
     // The image is written in place: check it before a snapshot is taken for it.
@@ -112,8 +112,8 @@ export class Run {
     device: DeviceStatus,
     outcome: CopyOutcome,
     time: Date,
-    more: Pick<BackupResult, 'reason' | 'finished'>,
-  ): BackupResult {
+    more: Pick<RunResult, 'reason' | 'finished'>,
+  ): RunResult {
     const { minor } = device;
     const place = { image: this.#names.image, minor, volumeBytes: this.#volume.bytes };
     return { ...outcome, ...place, time, failedHooks: this.#failedHooks, ...more };
@@ -223,7 +223,7 @@ export class Run {
    *
    * @returns undefined if there was none to finish
    */
-  #finishInterrupted(device: DeviceStatus | undefined): BackupResult | undefined {
+  #finishInterrupted(device: DeviceStatus | undefined): RunResult | undefined {
     if (!device || !isSnapshot(device)) return undefined;
     const { seqId: sequence = 0n } = device;
     const time = new Date();

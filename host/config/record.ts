@@ -21,6 +21,9 @@ export interface Success {
   readonly time: Date;
   readonly kind: BackupKind;
   readonly copiedBytes: number;
+  /** As in the result of the run; a record of an earlier version of the tools has neither. */
+  readonly copySeconds?: number;
+  readonly volumeBytes?: number;
   readonly comparedBlocks: number;
   readonly verify: NonNullable<BackupRequest['verify']>;
   readonly series: string;
@@ -59,9 +62,16 @@ const fieldsOf = (value: unknown, what: string) => {
     if (field === undefined) throw new SyntaxError(`no ${key} of ${what}`);
     return field;
   };
+  const have = <T>(key: string, read: (key: string) => T): Readonly<Record<string, T>> =>
+    value[key] === undefined ? {} : { [key]: read(key) };
   const text = (key: string): string => need(key, (field) => (typeof field === 'string' ? field : undefined));
   return {
     text,
+    /** A field that may be missing, as an object. */
+    have,
+    /** A time in seconds. */
+    amount: (key: string): number =>
+      need(key, (field) => (typeof field === 'number' && Number.isFinite(field) && field >= 0 ? field : undefined)),
     count: (key: string): number => need(key, (field) => (isCount(field) ? field : undefined)),
     date: (key: string): Date =>
       need(key, (field) => {
@@ -76,7 +86,7 @@ const fieldsOf = (value: unknown, what: string) => {
 };
 
 const successFrom = (value: unknown): Success => {
-  const { text, count, date, oneOf, number } = fieldsOf(value, 'success');
+  const { text, count, amount, date, oneOf, number, have } = fieldsOf(value, 'success');
   return {
     volume: text('volume'),
     folder: text('folder'),
@@ -85,6 +95,8 @@ const successFrom = (value: unknown): Success => {
     time: date('time'),
     kind: oneOf('kind', 'whole', 'incremental'),
     copiedBytes: count('copiedBytes'),
+    ...have('copySeconds', amount),
+    ...have('volumeBytes', count),
     comparedBlocks: count('comparedBlocks'),
     verify: oneOf('verify', 'copied', 'all', 'nothing'),
     series: text('series'),
@@ -191,6 +203,7 @@ export class RunRecord {
       isGood(result) && {
         ...{ volume, folder, began: last.began, ended: last.ended, time: result.time, kind: result.kind },
         ...{ copiedBytes: result.copiedBytes, comparedBlocks: result.comparedBlocks, verify },
+        ...{ copySeconds: result.copySeconds, volumeBytes: result.volumeBytes },
         ...{ series: result.series, sequence: result.sequence },
       };
     const newest = success || earlier;

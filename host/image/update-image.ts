@@ -13,6 +13,7 @@ import type { DeviceInfo, Driver } from '../driver/driver.js';
 import { RefusalError, SystemError } from '../errors.js';
 import { BLOCK_BYTES, SECTOR_BYTES } from '../layout.js';
 import type { Manifest } from '../manifest/manifest.js';
+import { secondsSince } from '../system/clock.js';
 import { OpenFile } from '../system/files.js';
 import { lookAtOwn } from '../system/safe-files.js';
 import type { Syscalls } from '../system/syscalls.js';
@@ -217,7 +218,8 @@ const copy = (
   job: Job,
   manifest: Manifest | undefined,
   previous: Previous | undefined,
-): CopyResult & { readonly direct: boolean; readonly cursor: number } => {
+): CopyResult & Pick<UpdateResult, 'direct' | 'cursor' | 'copySeconds'> => {
+  const began = performance.now();
   const { request, events, syscalls, snapshot, image, bytes, changes, plan, decision, files } = job;
   let skipped = 0;
   for (const piece of decision.cursor > 0 ? changes.pieces() : []) {
@@ -254,7 +256,8 @@ const copy = (
     if (direct) closeDirect(direct);
   }
   image.sync();
-  return { ...result, direct: direct?.files.target !== undefined, cursor };
+  const copySeconds = secondsSince(began);
+  return { ...result, direct: direct?.files.target !== undefined, cursor, copySeconds };
 };
 
 /** Compares the image, read from the disk, with the snapshot. */
@@ -340,7 +343,7 @@ const run = (job: Job): UpdateResult => {
 const dryRun = (job: Job): UpdateResult => {
   const { request, events, syscalls, snapshot, changes, plan } = job;
   const direct = request.direct === true;
-  const nothing = { ...plan, copiedBytes: 0, punchedBytes: 0, failedBlocks: 0, direct };
+  const nothing = { ...plan, copiedBytes: 0, copySeconds: 0, punchedBytes: 0, failedBlocks: 0, direct };
   try {
     const estimate = estimateCopy(snapshot, () => changes.pieces(plan.cursor), request.rate, syscalls);
     return { ...nothing, estimate };

@@ -76,6 +76,8 @@ export interface Verification {
 
 export interface UpdateResult extends UpdatePlan {
   readonly copiedBytes: number;
+  /** Seconds that the copy took, with the sync at its end. */
+  readonly copySeconds: number;
   /** Of these, bytes that became holes of the image. */
   readonly punchedBytes: number;
   /** Blocks that could not be copied; the image is not a snapshot until they are. */

@@ -93,6 +93,14 @@ test('a run that succeeded is good, with what it did', () => {
     verified,
     duration_seconds: took,
   } = found.last_success!;
+  const {
+    copied_blocks: blocks,
+    copy_seconds: copying,
+    copied_ratio: ratio,
+    volume_bytes: bytes,
+  } = found.last_success!;
+  assert.equal([blocks, bytes, ratio], [Number(copied) / 4096, 4 * 2 ** 20, Number(copied) / (4 * 2 ** 20)]);
+  assert.ok(Number(copying) > 0);
   assert.ok(Number(age) < 60 && Number(took) < 60);
   assert.equal([kind, verify, typeof verified], ['whole', 'copied', 'string']);
   assert.ok(Number(copied) > 0);
@@ -100,10 +108,20 @@ test('a run that succeeded is good, with what it did', () => {
   assert.equal(found.last_run?.status, 0);
   const { stdout } = status();
   assert.match(stdout, /^data: good\n {2}volume +\/dev\/fake-origin\n/);
+  assert.match(stdout, /\n {2}last backup +\S+Z, \d+ s ago: full, .* in \S+ s, \S+ MiB\/s, 50 % of the volume\n/);
   assert.match(stdout, /\n {2}verified +\S+Z: what was copied/);
   writeVolume([4]);
   run();
   assert.is(shown().last_success?.kind, 'incremental');
+});
+
+test('a record of an earlier version of the tools has no time of the copy, and is as good', () => {
+  backUp();
+  changeRecord({ success: { copySeconds: undefined, volumeBytes: undefined } });
+  const { exit, last_success: success } = shown('--max-age', '1h');
+  assert.equal([exit, success?.copy_seconds, success?.copied_ratio, success?.volume_bytes], [0, null, null, null]);
+  changeRecord({ success: { copySeconds: -1 } });
+  assertShown(2, 'unknown', /no copySeconds of success/, '--max-age', '1h');
 });
 
 test('a backup that nobody compared is not called verified', () => {

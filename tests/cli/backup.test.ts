@@ -33,6 +33,8 @@ interface Json {
   readonly finished?: number;
   readonly sequence: number;
   readonly copied_bytes: number;
+  readonly copied_blocks: number;
+  readonly copied_ratio: number;
   readonly compared_blocks: number;
   readonly previous?: string;
   readonly root?: string;
@@ -50,6 +52,7 @@ test('the first run copies everything, sparse, and leaves the volume tracked', (
   assert.match(stdout, /^full copy of 4 MiB: there is no image yet\n/);
   assert.match(stdout, /volume\.img is \/dev\/fake-origin as of [^\n]*Z, snapshot 1 of series/);
   assert.ok(statSync(IMAGE).blocks * 512 < 3 * 2 ** 20);
+  assert.match(stdout, /\n512 blocks copied in \S+ s, \S+ MiB\/s, 50 % of the volume; the run took \S+ s\n$/);
   assert.is(device()?.sequence, 1);
 });
 
@@ -57,8 +60,9 @@ test('later runs copy what changed, with a new COW file each time', () => {
   const names = new Set([device()?.cow]);
   for (const sequence of [2, 3, 4]) {
     writeVolume([3, 4, 700 + sequence]);
-    const { kind, copied_bytes, compared_blocks, previous, notices } = backUpJson();
+    const { kind, copied_bytes, copied_blocks, copied_ratio, compared_blocks, previous, notices } = backUpJson();
     assert.equal([kind, copied_bytes, previous], ['incremental', 3 * BLOCK, undefined]);
+    assert.equal([copied_blocks, copied_ratio], [3, 3 / 1024]);
     assert.is(notices.length, 1);
     assert.match(notices[0] ?? '', /cannot be cloned, so the previous image is not kept; hint: --keep-previous undo /);
     assert.is(compared_blocks, 3 + 1000);
