@@ -17,13 +17,14 @@ import { oneLine } from './terminal/printable.js';
 import { Progress } from './terminal/progress.js';
 import type { Streams } from './terminal/terminal.js';
 import { printJson, reportFailure, usageLine } from './terminal/terminal.js';
+import type { VerbosityOptions } from './terminal/verbosity.js';
+import { addVerbosity, voiceOf } from './terminal/verbosity.js';
 import { PACKAGE_VERSION } from './terminal/version.js';
 
 const DIFFERENT = 3;
 
-interface Common {
+interface Common extends VerbosityOptions {
   readonly json?: boolean;
-  readonly progress?: boolean;
 }
 
 interface CompareOptions extends Common {
@@ -45,7 +46,8 @@ const blocksOf = ({ start, count: blocks }: BlockRun): string =>
 const compare = (snapshot: string, image: string, options: CompareOptions, streams: Streams): number => {
   const { cow, all = false, sample, json = false } = options;
   const seed = options.seed ?? Date.now() % 2 ** 32;
-  const progress = new Progress(streams, options.progress);
+  const { say, detail, progress: shows } = voiceOf('datto-verify', options, streams);
+  const progress = new Progress(streams, shows);
   const differences: Array<BlockRun & { readonly listed: boolean | undefined }> = [];
   const result = compareImage(
     { snapshot, image, all, sample, seed, ...(cow === undefined ? {} : { cowFile: cow }) },
@@ -61,12 +63,13 @@ const compare = (snapshot: string, image: string, options: CompareOptions, strea
   );
   progress.clear();
   const { comparedBlocks, differingBlocks, sampledBlocks } = result;
+  detail(`${comparedBlocks} blocks compared`);
   if (json) {
     const counts = { compared_blocks: comparedBlocks, sampled_blocks: sampledBlocks };
     printJson({ ...counts, differing_blocks: differingBlocks, seed, differences }, streams);
   } else {
     const chosen = sampledBlocks > 0 ? `, ${sampledBlocks} of them chosen by seed ${seed}` : '';
-    streams.out(`${comparedBlocks} blocks compared${chosen}: ${differingBlocks} differ\n`);
+    say(`${comparedBlocks} blocks compared${chosen}: ${differingBlocks} differ\n`);
   }
   return differingBlocks === 0 ? 0 : DIFFERENT;
 };
@@ -77,13 +80,18 @@ const places = ({ state, manifest }: ManifestOptions): { stateFile?: string; man
 });
 
 const make = (image: string, options: ManifestOptions, streams: Streams): number => {
-  const progress = new Progress(streams, options.progress);
+  const { say, detail, progress: shows } = voiceOf('datto-verify', options, streams);
+  const progress = new Progress(streams, shows);
   const made = makeManifest({ image, ...places(options) }, nativeSyscalls(), (done, total) =>
     progress.update(done, total),
   );
   progress.clear();
+  detail(`${made.blocks} blocks read`);
   if (options.json) printJson(made, streams);
-  else streams.out(`${oneLine(made.path)}: ${made.blocks} blocks\nroot ${made.root}\n`);
+  else {
+    say(`${oneLine(made.path)}: ${made.blocks} blocks\n`);
+    streams.out(`root ${made.root}\n`);
+  }
   return 0;
 };
 
@@ -112,7 +120,8 @@ const findingLine = (finding: Finding): string => {
 };
 
 const scrub = (image: string, options: ManifestOptions, streams: Streams): number => {
-  const progress = new Progress(streams, options.progress);
+  const { say, detail, progress: shows } = voiceOf('datto-verify', options, streams);
+  const progress = new Progress(streams, shows);
   const findings: Finding[] = [];
   const result = scrubImage({ image, fast: options.fast === true, ...places(options) }, nativeSyscalls(), {
     onProgress: (done, total) => progress.update(done, total),
@@ -124,18 +133,19 @@ const scrub = (image: string, options: ManifestOptions, streams: Streams): numbe
   });
   progress.clear();
   const { blocks, rottenBlocks, manifestFlaws, root, header } = result;
+  detail(`${blocks} blocks read`);
   if (options.json) {
     const of = header && { series: header.series.toString('hex'), sequence: header.sequence };
     printJson({ blocks, rotten_blocks: rottenBlocks, manifest_flaws: manifestFlaws, root, ...of, findings }, streams);
   } else {
-    streams.out(`${blocks} blocks read: ${rottenBlocks} rotten; ${manifestFlaws} flaws in the manifest\n`);
+    say(`${blocks} blocks read: ${rottenBlocks} rotten; ${manifestFlaws} flaws in the manifest\n`);
     if (root !== undefined) streams.out(`root ${root}\n`);
   }
   return rottenBlocks + manifestFlaws === 0 ? 0 : DIFFERENT;
 };
 
 const addCommon = (command: Command): Command =>
-  command
+  addVerbosity(command)
     .option('--json', 'print one JSON object on standard output')
     .option('--progress', 'show progress even without a terminal')
     .option('--no-progress', 'do not show progress on a terminal')

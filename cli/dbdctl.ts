@@ -15,6 +15,8 @@ import { oneLine } from './terminal/printable.js';
 import { statusJson, statusTable } from './terminal/status-table.js';
 import type { Streams } from './terminal/terminal.js';
 import { errorLine } from './terminal/terminal.js';
+import type { VerbosityOptions } from './terminal/verbosity.js';
+import { addVerbosity, voiceOf } from './terminal/verbosity.js';
 import { PACKAGE_VERSION } from './terminal/version.js';
 
 export const FAILURE = 255;
@@ -97,7 +99,7 @@ const withReasons = ({ name, parameters }: SubCommand, args: Arguments, run: () 
   }
 };
 
-const addSubCommand = (program: Command, command: SubCommand, driver: Driver): void => {
+const addSubCommand = (program: Command, command: SubCommand, driver: Driver, streams: Streams): void => {
   const options = new Map<string, bigint>();
   const sub = program
     .command(command.name)
@@ -114,10 +116,13 @@ const addSubCommand = (program: Command, command: SubCommand, driver: Driver): v
       return text;
     });
   }
-  sub.usage(synopsis(command));
-  sub.action((texts: string[]) => {
+  addVerbosity(sub).usage(synopsis(command));
+  sub.action((texts: string[], verbosity: VerbosityOptions) => {
     const args = withUsageErrors(command, () => readArguments(command, texts, options));
+    const { detail } = voiceOf('dbdctl', verbosity, streams);
+    detail(`${command.name} of minor ${args.number('minor')}`);
     withReasons(command, args, () => command.run(driver, args));
+    detail(`the driver has completed ${command.name}`);
   });
 };
 
@@ -132,7 +137,7 @@ export const makeProgram = (streams: Streams): Command => {
     .configureHelp({ subcommandTerm: (command) => command.name() })
     .exitOverride()
     .configureOutput({ writeOut: streams.out, writeErr: () => undefined });
-  for (const command of SUB_COMMANDS) addSubCommand(program, command, driver);
+  for (const command of SUB_COMMANDS) addSubCommand(program, command, driver, streams);
   program
     .command('status')
     .description('show the devices, the meaning of their states, what to do next, and what a crash would cost')

@@ -22,12 +22,13 @@ import { oneLine } from './terminal/printable.js';
 import { Progress } from './terminal/progress.js';
 import type { Streams } from './terminal/terminal.js';
 import { parseCommandLine, printJson, reportFailure } from './terminal/terminal.js';
+import type { VerbosityOptions, Voice } from './terminal/verbosity.js';
+import { addVerbosity, voiceOf } from './terminal/verbosity.js';
 import { PACKAGE_VERSION } from './terminal/version.js';
 
-interface Options {
+interface Options extends VerbosityOptions {
   readonly dryRun?: boolean;
   readonly json?: boolean;
-  readonly progress?: boolean;
   readonly fsync?: boolean;
   /** False by --no-safety-clone. */
   readonly safetyClone: boolean;
@@ -80,7 +81,7 @@ export const makeProgram = (streams: Streams): Command => {
     .option('--verify', 'compare the image with the snapshot: changed blocks and a sample of the others')
     .addOption(new Option('--sample <blocks>', 'number of other blocks to compare').argParser(count).default(1000))
     .option('--manifest', 'create a manifest if the image has none (see datto-verify)');
-  return addCheckpoint(program, 'cursor')
+  return addVerbosity(addCheckpoint(program, 'cursor'))
     .version(PACKAGE_VERSION, '-V, --version', 'print version')
     .helpOption('-h, --help', 'display help')
     .allowExcessArguments()
@@ -101,15 +102,16 @@ const differenceLine = ({ start, count: blocks }: BlockRun, listed: boolean): st
   return note(`${where} from the snapshot, though ${listed ? 'copied' : 'not listed as changed'}`);
 };
 
-const announce = (plan: UpdatePlan, image: string, options: Options, streams: Streams): void => {
+const announce = (plan: UpdatePlan, image: string, options: Options, streams: Streams, voice: Voice): void => {
   if (plan.action === 'resume') {
     const where = `from snapshot ${plan.from} to ${plan.to} was interrupted; resuming at offset ${plan.cursor}`;
     streams.err(note(`the last update of ${image} ${where}`));
   }
+  voice.detail(`from snapshot ${plan.from} to ${plan.to} of series ${plan.series}, ${plan.changedBytes} bytes`);
   if (options.json) return;
-  streams.out(`snapshot is ${plan.snapshotBlocks} blocks large\n`);
-  if (options.dryRun) streams.out(`${plan.changedBlocks} blocks to copy, ${plan.changedBytes} bytes\n`);
-  else streams.out('copying blocks\n');
+  const print = options.dryRun ? streams.out : voice.say;
+  print(`snapshot is ${plan.snapshotBlocks} blocks large\n`);
+  print(options.dryRun ? `${plan.changedBlocks} blocks to copy, ${plan.changedBytes} bytes\n` : 'copying blocks\n');
 };
 
 interface Troubles {
@@ -171,13 +173,14 @@ const update = (paths: readonly string[], options: Options, streams: Streams): n
   const request = requestOf(paths, options);
   const { dryRun = false, json = false } = options;
   const syscalls = nativeSyscalls();
-  const progress = new Progress(streams, options.progress);
+  const voice = voiceOf('update-img', options, streams);
+  const progress = new Progress(streams, voice.progress);
   const troubles: Troubles = { failures: [], differences: [], notices: [] };
   const result = updateImage(
     request,
     { syscalls, driver: new Driver(syscalls) },
     {
-      onPlan: (plan) => announce(plan, request.image, options, streams),
+      onPlan: (plan) => announce(plan, request.image, options, streams, voice),
       onProgress: (done, plan) => progress.update(done, plan.changedBytes),
       onFailure: (failure) => {
         progress.clear();
@@ -201,21 +204,25 @@ const update = (paths: readonly string[], options: Options, streams: Streams): n
   );
   progress.clear();
   const { changedBlocks, failedBlocks, verified, root, estimate } = result;
+  const { copiedBytes, copySeconds, punchedBytes } = result;
+  if (!dryRun)
+    voice.detail(`${copiedBytes} bytes copied in ${copySeconds.toFixed(3)} s, ${punchedBytes} of them as holes`);
   if (json) printJson(resultJson(result, troubles, dryRun), streams);
   else if (dryRun) {
     if (estimate) streams.out(`about ${estimate.seconds.toFixed(2)} s: ${estimate.basis}\n`);
   } else {
-    streams.out(`copying complete: ${changedBlocks} blocks changed, ${failedBlocks} errors\n`);
+    voice.say(`copying complete: ${changedBlocks} blocks changed, ${failedBlocks} errors\n`);
     if (verified) {
       const { changedBlocks: changed, sampledBlocks, differingBlocks } = verified;
-      streams.out(`compared ${changed} changed blocks and ${sampledBlocks} others: ${differingBlocks} differ\n`);
+      voice.say(`compared ${changed} changed blocks and ${sampledBlocks} others: ${differingBlocks} differ\n`);
     }
     if (root !== undefined && (options.manifest || options.verify)) streams.out(`root ${root}\n`);
   }
   return failedBlocks === 0 && (verified?.differingBlocks ?? 0) === 0 ? 0 : EIO;
 };
 
-const rollback = (image: string, { json, state, adopt }: Options, streams: Streams): number => {
+const rollback = (image: string, options: Options, streams: Streams): number => {
+  const { json, state, adopt } = options;
   const place = state === undefined ? {} : { stateFile: state };
   const request = { image, adopt: adopt === true, ...place };
   const onNotice = (text: string): void => streams.err(note(text));
@@ -223,7 +230,7 @@ const rollback = (image: string, { json, state, adopt }: Options, streams: Strea
   if (json) printJson({ series, sequence, blocks }, streams);
   else {
     const count = blocks === undefined ? '' : `: ${blocks} blocks restored`;
-    streams.out(`${oneLine(image)} is snapshot ${sequence} again${count}\n`);
+    voiceOf('update-img', options, streams).say(`${oneLine(image)} is snapshot ${sequence} again${count}\n`);
   }
   return 0;
 };

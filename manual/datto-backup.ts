@@ -42,6 +42,7 @@ export const manual: ToolManual = {
         'must not be older. Without it, its timer must be active, where systemd runs. It is `bad` if something is known ' +
         'to be wrong: a run failed, was killed or did not take place, or the image was changed. Else it is `unknown`: it ' +
         'never ran, its file is wrong, its folder is not there.',
+      'With `--quiet` the exit status is all that it gives.',
       'The exit status is 0 if all are good, 1 if one is bad, and 2 if one is unknown or none is configured. Run it as ' +
         'root: other users cannot look at images.',
     ],
@@ -61,6 +62,9 @@ export const manual: ToolManual = {
       'the folder can clone files (xfs, btrfs). If it cannot, a notice on standard error says that nothing is kept. ' +
       '`--keep-previous undo` then keeps an undo log, which costs one more read and write of the changed blocks. ' +
       '`--keep-previous nothing` silences the notice.',
+    'With `--quiet` a run prints neither its steps nor its result, and no progress unless `--progress` is given. Errors, notices, ' +
+      'the object of `--json` and the plan of `--dry-run` are printed all the same. With `--verbose` standard error has ' +
+      'further details, each with the seconds since the start.',
     'The last line that a run prints is its summary: blocks copied, time and rate of the copy, the part of the volume that they ' +
       'are, and the time of the run. Zeros that a full copy leaves out are not counted. `--json` has them as `copied_blocks`, ' +
       '`copy_seconds`, `copied_bytes_per_second`, `copied_ratio` and `duration_seconds`, and `status --json` those of the last ' +

@@ -10,6 +10,7 @@ export const manual: ToolManual = {
       'a tree of SHA-256 digests. The root hash of the tree identifies the content of the image: keep it elsewhere to ' +
       'detect that image and manifest were changed together. The tree is that of dm-verity, so `veritysetup verify` ' +
       'reads it too. `update-img`(8) keeps a manifest up to date.',
+    'With `--quiet` only errors, what differs or has rotted, and root hashes are printed.',
   ],
   commands: {
     compare: [

@@ -73,7 +73,7 @@ export const manual: ToolManual = {
     help: [],
   },
   exits: [
-    ['0', 'Success. Only `status` and `help` print anything.'],
+    ['0', 'Success. Only `status` and `help` print anything, and `--verbose` on standard error.'],
     [
       '255',
       'Failure: the driver refused or failed, it is not loaded, or the command line is wrong. A line on ' +

@@ -13,6 +13,7 @@ export const manual: ToolManual = {
     'A small state file beside the image records which snapshot it is. Without a state file, on first use, the image ' +
       'is trusted to be the previous snapshot. From then on an image of another series or snapshot is refused, and so is ' +
       'one that something else wrote since.',
+    'With `--quiet` only errors, notices, the root of a manifest and what `--json`, `--dry-run` or `--status` requests are printed.',
     'To finish an interrupted update, repeat the command: it resumes at the last checkpoint. If its snapshot no longer ' +
       'exists, restore the previous image with `--rollback`, or pass the COW files of all snapshots since with `--also`.',
   ],

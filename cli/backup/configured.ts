@@ -2,7 +2,14 @@
 import type { Command } from 'commander';
 import { Option } from 'commander';
 import type { BackupResult } from '../../host/backup/request.js';
-import { configFolder, configNames, findingLine, readConfig, requireSettings } from '../../host/config/config.js';
+import {
+  configFolder,
+  configNames,
+  configPath,
+  findingLine,
+  readConfig,
+  requireSettings,
+} from '../../host/config/config.js';
 import { writeMetrics } from '../../host/config/metrics.js';
 import { RunRecord } from '../../host/config/record.js';
 import { requireCalendar } from '../../host/config/timer.js';
@@ -11,6 +18,8 @@ import { duration } from '../terminal/options.js';
 import { oneLine } from '../terminal/printable.js';
 import type { Streams } from '../terminal/terminal.js';
 import { errorLine, printJson } from '../terminal/terminal.js';
+import type { VerbosityOptions } from '../terminal/verbosity.js';
+import { addVerbosity, voiceOf } from '../terminal/verbosity.js';
 import type { RunOptions } from './options.js';
 import { addRunOptions, requestWith } from './options.js';
 import type { Outcome } from './run.js';
@@ -77,15 +86,23 @@ const flawsOf = (name: string): string[] => {
   }
 };
 
-const check = (chosen: string | undefined, json: boolean, streams: Streams): number => {
+interface CheckOptions extends VerbosityOptions {
+  readonly json?: boolean;
+}
+
+const check = (chosen: string | undefined, options: CheckOptions, streams: Streams): number => {
+  const { say, detail } = voiceOf('datto-backup', options, streams);
   const names = chosen === undefined ? configNames() : [chosen];
-  const checked = names.map((name) => ({ name, flaws: flawsOf(name) }));
+  const checked = names.map((name) => {
+    detail(`reading ${configPath(name)}`);
+    return { name, flaws: flawsOf(name) };
+  });
   const isGood = checked.every(({ flaws }) => flaws.length === 0);
   for (const { flaws } of checked) for (const flaw of flaws) streams.err(`datto-backup: ${oneLine(flaw)}\n`);
-  if (json) printJson({ folder: configFolder(), configs: checked }, streams);
+  if (options.json) printJson({ folder: configFolder(), configs: checked }, streams);
   else {
-    if (names.length === 0) streams.out(`no backups are configured in ${oneLine(configFolder())}\n`);
-    for (const { name, flaws } of checked) if (flaws.length === 0) streams.out(`${oneLine(name)}: good\n`);
+    if (names.length === 0) say(`no backups are configured in ${oneLine(configFolder())}\n`);
+    for (const { name, flaws } of checked) if (flaws.length === 0) say(`${oneLine(name)}: good\n`);
   }
   return isGood ? 0 : EINVAL;
 };
@@ -97,23 +114,20 @@ export const addConfigured = (program: Command, streams: Streams, choose: Choose
     .option('--metrics <file>', 'write metrics for the textfile collector of node_exporter')
     .allowExcessArguments(false)
     .action((name: string, options: ConfiguredOptions) => choose(() => run(name, options, streams)));
-  program
-    .command('check-config')
+  addVerbosity(program.command('check-config'))
     .description('check the files that configure backups, without making any')
     .argument('[name]', 'check this one only')
     .option('--json', 'print one JSON object on standard output')
     .allowExcessArguments(false)
-    .action((name: string | undefined, { json }: { json?: boolean }) =>
-      choose(() => check(name, json === true, streams)),
-    );
-  program
-    .command('end')
+    .action((name: string | undefined, options: CheckOptions) => choose(() => check(name, options, streams)));
+  addVerbosity(program.command('end'))
     .description('end the tracking of a configured backup; its images stay')
     .argument('<name>', 'name of the file, without .conf')
     .allowExcessArguments(false)
-    .action((name: string) => choose(() => endTracking(requireSettings(readConfig(name)).request, streams)));
-  program
-    .command('status')
+    .action((name: string, options: VerbosityOptions) =>
+      choose(() => endTracking(requireSettings(readConfig(name)).request, options, streams)),
+    );
+  addVerbosity(program.command('status'))
     .description('show whether the configured backups are as they should be, for monitoring')
     .argument('[name]', 'show this one only')
     .addOption(new Option('--max-age <time>', 'a backup that is older is not good: 26h, 90min, 2d').argParser(duration))

@@ -5,12 +5,13 @@ import { HOOK_SECONDS } from '../../host/backup/hooks.js';
 import type { BackupRequest } from '../../host/backup/request.js';
 import { hookFolder } from '../../host/config/config.js';
 import { addCheckpoint, count, hookCommand, mib, timeLimit } from '../terminal/options.js';
+import type { VerbosityOptions } from '../terminal/verbosity.js';
+import { addVerbosity } from '../terminal/verbosity.js';
 
 /** Options of each run, however the rest is configured. */
-export interface RunOptions {
+export interface RunOptions extends VerbosityOptions {
   readonly dryRun?: boolean;
   readonly json?: boolean;
-  readonly progress?: boolean;
   readonly whole?: boolean;
   readonly restart?: boolean;
   readonly before?: string;
@@ -32,7 +33,7 @@ export interface Options extends RunOptions {
 }
 
 export const addRunOptions = (command: Command): Command =>
-  command
+  addVerbosity(command)
     .option('-n, --dry-run', 'show what would be done, change nothing')
     .option('--json', 'print one JSON object on standard output')
     .option('--progress', 'show progress even without a terminal')

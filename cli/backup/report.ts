@@ -8,6 +8,7 @@ import { oneLine } from '../terminal/printable.js';
 import type { Progress } from '../terminal/progress.js';
 import { humanBytes } from '../terminal/status-table.js';
 import type { Streams } from '../terminal/terminal.js';
+import type { Voice } from '../terminal/verbosity.js';
 import { figuresJson, summaryLine } from './figures.js';
 
 export const note = (text: string): string => `datto-backup: ${oneLine(text)}\n`;
@@ -82,18 +83,28 @@ export const resultLines = (result: BackupResult, volume: string): string => {
   return `${lines.map(oneLine).join('\n')}\n`;
 };
 
-export const eventsFor = (streams: Streams, json: boolean, progress: Progress, troubles: Troubles): BackupEvents => {
+export const eventsFor = (
+  streams: Streams,
+  voice: Voice,
+  json: boolean,
+  progress: Progress,
+  troubles: Troubles,
+): BackupEvents => {
   const warn = (text: string): void => {
     progress.clear();
     streams.err(text);
   };
   const print = (text: string): void => {
     progress.clear();
-    if (!json) streams.out(text);
+    if (!json) voice.say(text);
   };
   return {
     onPlan: (plan) => print(planLine(plan)),
     onStep: (text) => print(`${oneLine(text)}\n`),
+    onDetail: (text) => {
+      progress.clear();
+      voice.detail(text);
+    },
     onProgress: (done, total) => progress.update(done, total),
     onNotice: (text) => {
       troubles.notices.push(text);

@@ -9,6 +9,8 @@ import { oneLine } from '../terminal/printable.js';
 import { Progress } from '../terminal/progress.js';
 import type { Streams } from '../terminal/terminal.js';
 import { printJson } from '../terminal/terminal.js';
+import type { VerbosityOptions } from '../terminal/verbosity.js';
+import { voiceOf } from '../terminal/verbosity.js';
 import type { RunOptions } from './options.js';
 import type { Troubles } from './report.js';
 import { eventsFor, planJson, planLine, resultJson, resultLines } from './report.js';
@@ -47,11 +49,11 @@ export const showPlan = (request: BackupRequest, { json }: RunOptions, streams: 
 };
 
 /** Ends the backups of a volume into a folder. */
-export const endTracking = ({ volume, folder }: BackupRequest, streams: Streams): number => {
+export const endTracking = ({ volume, folder }: BackupRequest, options: VerbosityOptions, streams: Streams): number => {
   const syscalls = nativeSyscalls();
   const minor = endBackups({ volume, folder }, { syscalls, driver: new Driver(syscalls) });
   const what = minor === undefined ? `nothing tracks ${volume}` : `minor ${minor} is destroyed`;
-  streams.out(`${oneLine(`${what}; the images in ${folder} stay`)}\n`);
+  voiceOf('datto-backup', options, streams).say(`${oneLine(`${what}; the images in ${folder} stay`)}\n`);
   return 0;
 };
 
@@ -67,9 +69,10 @@ export interface Outcome {
 /** Makes a backup. Throws what runBackup() throws. */
 export const backUp = (request: BackupRequest, options: RunOptions, streams: Streams): Outcome => {
   const syscalls = nativeSyscalls();
-  const progress = new Progress(streams, options.progress);
+  const voice = voiceOf('datto-backup', options, streams);
+  const progress = new Progress(streams, voice.progress);
   const troubles: Troubles = { failures: [], differences: [], notices: [] };
-  const events = eventsFor(streams, options.json === true, progress, troubles);
+  const events = eventsFor(streams, voice, options.json === true, progress, troubles);
   const result = runBackup(request, { syscalls, driver: new Driver(syscalls) }, events);
   progress.clear();
   const isFull = troubles.failures.every(({ errno }) => errno === ENOSPC);
@@ -80,7 +83,7 @@ export const backUp = (request: BackupRequest, options: RunOptions, streams: Str
     result,
     print: () => {
       if (options.json) printJson(resultJson(result, troubles), streams);
-      else streams.out(resultLines(result, request.volume));
+      else voice.say(resultLines(result, request.volume));
     },
     notice: (text) => events.onNotice?.(text),
   };

@@ -2,17 +2,20 @@
  * datto-backup status. Exit status: 0 all are good; 1 one is known to be wrong; 2 one is not known to be right, or none is
  * configured.
  */
-import { configFolder, configNames } from '../../host/config/config.js';
+import { configFolder, configNames, configPath } from '../../host/config/config.js';
 import type { Success } from '../../host/config/record.js';
+import { recordPath } from '../../host/config/record.js';
 import type { BackupStatus, Verdict } from '../../host/config/status.js';
 import { backupStatus } from '../../host/config/status.js';
 import { oneLine } from '../terminal/printable.js';
 import { ageText, humanBytes } from '../terminal/status-table.js';
 import type { Streams } from '../terminal/terminal.js';
 import { printJson } from '../terminal/terminal.js';
+import type { VerbosityOptions } from '../terminal/verbosity.js';
+import { voiceOf } from '../terminal/verbosity.js';
 import { figuresJson, figureTexts, secondsText } from './figures.js';
 
-export interface StatusOptions {
+export interface StatusOptions extends VerbosityOptions {
   readonly maxAge?: number;
   readonly json?: boolean;
 }
@@ -90,12 +93,17 @@ const jsonOf = (status: BackupStatus): unknown => {
 };
 
 /** Prints the status of one backup, or of all. */
-export const showStatus = (chosen: string | undefined, { maxAge, json }: StatusOptions, streams: Streams): number => {
+export const showStatus = (chosen: string | undefined, options: StatusOptions, streams: Streams): number => {
+  const { maxAge, json } = options;
+  const { say, detail } = voiceOf('datto-backup', options, streams);
   const names = chosen === undefined ? configNames() : [chosen];
-  const statuses = names.map((name) => backupStatus(name, maxAge));
+  const statuses = names.map((name) => {
+    detail(`reading ${configPath(name)} and ${recordPath(name)}`);
+    return backupStatus(name, maxAge);
+  });
   const verdict = worst(statuses);
   if (json) printJson({ verdict, backups: statuses.map(jsonOf) }, streams);
-  else if (names.length === 0) streams.out(`no backups are configured in ${oneLine(configFolder())}\n`);
-  else for (const status of statuses) streams.out(`${linesOf(status).join('\n')}\n`);
+  else if (names.length === 0) say(`no backups are configured in ${oneLine(configFolder())}\n`);
+  else for (const status of statuses) say(`${linesOf(status).join('\n')}\n`);
   return EXIT[verdict];
 };

@@ -73,7 +73,7 @@ export const runMap = (path: string, options: MapOptions, streams: Streams): voi
       );
       return;
     }
-    noteAssumption(cow, streams);
+    noteAssumption(cow, options, streams);
     if (!picture) streams.out(heatMapText(map, useColour(options)));
     streams.out(`${title}\n`);
   });

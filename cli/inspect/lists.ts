@@ -97,7 +97,7 @@ export const runBlocks = (
       return;
     }
     cow.requireList(listOptions(options));
-    noteAssumption(cow, streams);
+    noteAssumption(cow, options, streams);
     for (const { start, count } of cow.changedRuns(listOptions(options))) {
       if (options.json) streams.out(`{"start":${start},"count":${count}}\n`);
       else streams.out(`${start}-${start + count - 1} ${count}\n`);

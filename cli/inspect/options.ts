@@ -6,8 +6,9 @@ import { originOfImage } from '../../host/inspect/origin-size.js';
 import { BLOCK_SECTORS, SECTOR_BYTES } from '../../host/layout.js';
 import { nativeSyscalls } from '../../host/system/syscalls.js';
 import type { Streams } from '../terminal/terminal.js';
+import type { VerbosityOptions } from '../terminal/verbosity.js';
 
-export interface CommonOptions {
+export interface CommonOptions extends VerbosityOptions {
   readonly json?: boolean;
   readonly blocks?: number;
   readonly originSize?: number;
@@ -37,7 +38,8 @@ export const listOptions = ({ allowUnclean = false }: CommonOptions): { readonly
 });
 
 /** Prints what had to be assumed on standard error, where standard output has data only. */
-export const noteAssumption = ({ answer }: InspectedCow, streams: Streams): void => {
+export const noteAssumption = ({ answer }: InspectedCow, { quiet }: CommonOptions, streams: Streams): void => {
+  if (quiet === true) return;
   const assumed = assumption(answer);
   if (assumed !== undefined) streams.err(`datto-inspect: note: ${assumed}\n`);
 };

@@ -2,6 +2,8 @@
 import { Command, Option } from 'commander';
 import { largeCount, order, rate, size } from '../terminal/options.js';
 import type { Streams } from '../terminal/terminal.js';
+import type { Voice } from '../terminal/verbosity.js';
+import { addVerbosity, voiceOf } from '../terminal/verbosity.js';
 import { PACKAGE_VERSION } from '../terminal/version.js';
 import { runFiles, runMap } from './images.js';
 import { runBlocks, runCheck, runDiff, runInfo, runStat } from './lists.js';
@@ -13,7 +15,9 @@ const COW = ['<cow file>', 'a .datto file'] as const;
 const JSON_DOC = 'print JSON on standard output';
 
 const add = (program: Command, name: string, doc: string): Command =>
-  program.command(name).description(doc).helpOption('-h, --help', 'display help').option('--json', JSON_DOC);
+  addVerbosity(
+    program.command(name).description(doc).helpOption('-h, --help', 'display help').option('--json', JSON_DOC),
+  );
 
 const addSize = (command: Command): Command =>
   command
@@ -86,6 +90,7 @@ const addImages = (program: Command, streams: Streams): void => {
  * @param setStatus takes the exit status where it is not 0
  */
 export const inspectProgram = (streams: Streams, setStatus: SetStatus = () => undefined): Command => {
+  let voice: Voice | undefined;
   const program = new Command('datto-inspect')
     .description('Look into .datto COW files: on any machine, without privileges, without the driver.')
     .version(PACKAGE_VERSION, '-V, --version', 'print version')
@@ -97,6 +102,11 @@ export const inspectProgram = (streams: Streams, setStatus: SetStatus = () => un
       '\nExit status: 0, 1 for an error, 2 for a wrong command line, 3 if check found violations.' +
         "\n'datto-inspect <sub-command> --help' shows the arguments and options of a sub-command.",
     )
+    .hook('preAction', (_program, command) => {
+      voice = voiceOf('datto-inspect', command.opts(), streams);
+      voice.detail(`${command.name()} of ${command.args.join(' and ')}`);
+    })
+    .hook('postAction', (_program, command) => voice?.detail(`${command.name()} is complete`))
     .exitOverride()
     .configureOutput({ writeOut: streams.out, writeErr: () => undefined });
   addLists(program, streams, setStatus);

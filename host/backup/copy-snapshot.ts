@@ -216,6 +216,7 @@ const copyChanges = (job: CopyJob): CopyOutcome => {
   const { verify, sample = 1000 } = request;
   const checkpointBytes = checkpointBytesOf(request);
   events.onStep?.(`copying the changed blocks to ${names.image}`);
+  for (const list of [cowFile, ...also]) events.onDetail?.(`${list} lists changed blocks`);
   const result = updateImage(
     {
       snapshot: snapshotNode(device.minor),

@@ -63,16 +63,18 @@ export const hooksOf = (request: HookRequest): Hooks => {
 /** Hooks that were begun, and must be ended. */
 class Begun {
   readonly #hooks: Hooks;
+  readonly #onDetail: (text: string) => void;
   readonly #guards: Array<{ readonly guard: HookGuard; readonly hook: Hook }> = [];
 
-  constructor(hooks: Hooks) {
-    this.#hooks = hooks;
+  constructor(hooks: Hooks, onDetail: (text: string) => void) {
+    [this.#hooks, this.#onDetail] = [hooks, onDetail];
   }
 
   /** Runs the commands for before the snapshot. Throws a RefusalError HOOK_FAILED, or a SystemError. */
   begin(syscalls: Syscalls): void {
     const { hooks, seconds, variables } = this.#hooks;
     for (const hook of hooks) {
+      if (hook.before.length > 0) this.#onDetail(`running the hook ${hook.before.join(' ')}`);
       const guard = new HookGuard(hook, seconds, variables, this.#guards.at(-1)?.guard, syscalls);
       this.#guards.push({ guard, hook });
       const why = hookFailure(guard.status(), seconds);
@@ -85,6 +87,7 @@ class Begun {
   /** Runs the commands for after the snapshot, the last hook first. Returns what went wrong. */
   end(outcome: HookOutcome): string[] {
     return this.#guards.reverse().flatMap(({ guard, hook }) => {
+      if (hook.after.length > 0) this.#onDetail(`running the hook ${hook.after.join(' ')}`);
       const why = hookFailure(guard.end(outcome), this.#hooks.seconds);
       return why === undefined ? [] : [`the hook ${hook.after[0] ?? hook.before[0]} ${why}, after the snapshot`];
     });
@@ -97,6 +100,7 @@ class Begun {
  *
  * @param take takes the snapshot
  * @param onFailure called with what went wrong after it
+ * @param onDetail called with what runs now
  * @throws RefusalError HOOK_FAILED if a hook forbids the snapshot; what `take` throws
  */
 export const aroundSnapshot = <T>(
@@ -104,13 +108,15 @@ export const aroundSnapshot = <T>(
   syscalls: Syscalls,
   take: () => T,
   onFailure: (text: string) => void,
+  onDetail: (text: string) => void = () => undefined,
 ): T => {
-  const begun = new Begun(hooks);
+  const begun = new Begun(hooks, onDetail);
   let outcome: HookOutcome = 'failed';
   try {
     begun.begin(syscalls);
     const taken = take();
     outcome = 'taken';
+    onDetail('the snapshot is taken');
     return taken;
   } finally {
     for (const text of begun.end(outcome)) onFailure(text);

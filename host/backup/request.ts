@@ -65,6 +65,8 @@ export interface BackupEvents {
   readonly onProgress?: (doneBytes: number, totalBytes: number) => void;
   /** Something that the user should know; the backup continues. */
   readonly onNotice?: (text: string) => void;
+  /** What only somebody who looks for a fault wants to know. */
+  readonly onDetail?: (text: string) => void;
   readonly onFailure?: (failure: CopyFailure) => void;
   /** Blocks of the image that differ from the snapshot. `listed`: they were copied just now. */
   readonly onDifference?: (run: BlockRun, listed: boolean) => void;

@@ -256,10 +256,12 @@ export class Run {
       else this.#setUp(cowFile);
       return new Date();
     };
-    const time = aroundSnapshot(hooksOf(this.#request), this.#context.syscalls, take, (text) => {
+    const failed = (text: string): void => {
       this.#failedHooks.push(text);
       this.#events.onNotice?.(text);
-    });
+    };
+    const detail = (text: string): void => this.#events.onDetail?.(text);
+    const time = aroundSnapshot(hooksOf(this.#request), this.#context.syscalls, take, failed, detail);
     if (device) this.#justClosed = join(this.#mountPoint, device.cowFile);
     this.#keepScript();
     const snapshot = this.#device();

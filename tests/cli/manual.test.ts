@@ -184,7 +184,15 @@ test('bash completes sub-commands, and options after a dash', () => {
     'reconfigure-auto-expand',
   ]);
   assert.equal(completeInBash('dbdctl', '--v'), ['--version']);
-  assert.equal(completeInBash('dbdctl', 'setup-snapshot', '-'), ['-c', '-f', '--help']);
+  assert.equal(completeInBash('dbdctl', 'setup-snapshot', '-'), [
+    '-c',
+    '-f',
+    '-q',
+    '--quiet',
+    '-v',
+    '--verbose',
+    '--help',
+  ]);
   assert.equal(completeInBash('dbdctl', 'setup-snapshot', '/de'), []);
   assert.ok(completeInBash('update-img', '--').includes('--dry-run'));
 });

@@ -91,7 +91,7 @@ test('what is left out has its default; spaces, tabs, comments and a last line w
 });
 
 test('every long option of a backup is a key, but for those that are about one run; each key is in the example', async () => {
-  const ABOUT_RUN = ['dry-run', 'json', 'progress', 'no-progress', 'no-whole', 'version', 'help'];
+  const ABOUT_RUN = ['dry-run', 'json', 'progress', 'no-progress', 'quiet', 'verbose', 'no-whole', 'version', 'help'];
   const options = optionsOf(await toolProgram('datto-backup')).map(({ long }) => long?.replace(/^--/, '') ?? '');
   const names = KEYS.map(({ name }) => name);
   for (const option of options) assert.is(names.includes(option), !ABOUT_RUN.includes(option), option);
