@@ -60,7 +60,7 @@ export const makeProgram = (streams: Streams): Command => {
     .addOption(
       new Option(
         '--rate <size>',
-        'with --dry-run: estimate from this rate in MiB per second, or as 500K; do not read a sample',
+        'copy and compare at most so many MiB per second, or as 500K; with --dry-run: estimate from this rate',
       ).argParser(rate),
     )
     .option('--json', 'print one JSON object on standard output')

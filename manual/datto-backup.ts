@@ -14,6 +14,7 @@ const KEYS = [
     'How long a run may take, such as `20h` (default: `infinity`). The next run resumes one that was stopped.',
   ],
   ['`metrics`', 'A file for the textfile collector of node_exporter: a name that ends with `.prom`. See METRICS.'],
+  ['`rate`', 'What the option of this name takes: `50M`, or digits for MiB.'],
   ['`before`, `after`, `hook-limit`', 'What the options of these names take. See HOOKS.'],
   ['`manifest`, `whole`, `restart`', '`yes` or `no`, as the options of these names. `whole = no` is `--no-whole`.'],
   [
@@ -69,6 +70,8 @@ export const manual: ToolManual = {
       'are, and the time of the run. Zeros that a full copy leaves out are not counted. `--json` has them as `copied_blocks`, ' +
       '`copy_seconds`, `copied_bytes_per_second`, `copied_ratio` and `duration_seconds`, and `status --json` those of the last ' +
       'run that succeeded.',
+    '`--rate` spreads reads of the snapshot evenly, also within a second. It holds for the copy and for the comparison. A snapshot ' +
+      'that exists longer needs more space in the COW file.',
     'A run makes a full copy, and prints the reason, if the list of changes is lost: the power failed, the machine ' +
       'restarted or the module was unloaded (unless the volume was reloaded before it was mounted, see FILES), ' +
       'something else wrote the image or the volume, or the volume was resized. A device that failed for such a reason ' +

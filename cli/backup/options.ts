@@ -4,7 +4,7 @@ import { Option } from 'commander';
 import { HOOK_SECONDS } from '../../host/backup/hooks.js';
 import type { BackupRequest } from '../../host/backup/request.js';
 import { hookFolder } from '../../host/config/config.js';
-import { addCheckpoint, count, hookCommand, mib, timeLimit } from '../terminal/options.js';
+import { addCheckpoint, count, hookCommand, mib, rate, timeLimit } from '../terminal/options.js';
 import type { VerbosityOptions } from '../terminal/verbosity.js';
 import { addVerbosity } from '../terminal/verbosity.js';
 
@@ -14,6 +14,7 @@ export interface RunOptions extends VerbosityOptions {
   readonly json?: boolean;
   readonly whole?: boolean;
   readonly restart?: boolean;
+  readonly rate?: number;
   readonly before?: string;
   readonly after?: string;
   readonly hookLimit?: number;
@@ -41,6 +42,9 @@ export const addRunOptions = (command: Command): Command =>
     .option('--whole', 'make a full copy even if an incremental backup is possible')
     .option('--no-whole', 'exit with status 4 if a full copy is needed')
     .option('--restart', "destroy the folder's device if it has failed, and start a new series with a full backup")
+    .addOption(
+      new Option('--rate <size>', 'copy and compare at most so many MiB per second, or as 500K').argParser(rate),
+    )
     .addOption(
       new Option(
         '--before <command>',
@@ -96,10 +100,11 @@ export const addRequestOptions = (command: Command): Command =>
   );
 
 /** What one run adds to any request. */
-const ofRun = ({ whole, restart, before, after, hookLimit }: RunOptions): Partial<BackupRequest> => ({
+const ofRun = ({ whole, restart, rate: most, before, after, hookLimit }: RunOptions): Partial<BackupRequest> => ({
   hookFolder: hookFolder(),
   ...(whole === undefined ? {} : { whole }),
   ...(restart === undefined ? {} : { restart }),
+  ...(most === undefined ? {} : { rate: most }),
   ...(before === undefined ? {} : { before }),
   ...(after === undefined ? {} : { after }),
   ...(hookLimit === undefined ? {} : { hookSeconds: hookLimit }),

@@ -5,7 +5,15 @@
 import type { Command } from 'commander';
 import { InvalidArgumentError, Option } from 'commander';
 import { COMMAND_EXPECTED, commandWords } from '../../host/backup/hook-command.js';
-import { bytesOf, SUFFIX_EXPECTED, secondsOf, TIME_EXPECTED, unitsOf } from '../../host/config/units.js';
+import {
+  bytesOf,
+  RATE_EXPECTED,
+  rateOf,
+  SUFFIX_EXPECTED,
+  secondsOf,
+  TIME_EXPECTED,
+  unitsOf,
+} from '../../host/config/units.js';
 import { MIB_BYTES, SECTOR_BYTES } from '../../host/layout.js';
 import { DigitsError, parseDigits, U32_MAX } from './digits.js';
 
@@ -42,10 +50,9 @@ const MIB = BigInt(MIB_BYTES);
 
 /** MiB per second: a number of them, which may be a fraction, or a size. */
 export const rate = (text: string): number => {
-  const bytes = bytesOf(text, MIB);
-  const value = bytes === undefined ? (/^[0-9.]+$/.test(text) ? Number(text) : NaN) : Number(bytes) / MIB_BYTES;
-  if (value > 0 && Number.isFinite(value)) return value;
-  throw new InvalidArgumentError(`expected a number of MiB above 0, ${SUFFIX_EXPECTED}`);
+  const value = rateOf(text);
+  if (value !== undefined) return value;
+  throw new InvalidArgumentError(`expected ${RATE_EXPECTED}`);
 };
 
 /** Bytes, or KiB, MiB, GiB, TiB by a letter: whole sectors. */

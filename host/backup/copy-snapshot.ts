@@ -1,5 +1,6 @@
 /** One snapshot into the image: all of it beside the image, which it then replaces, or what changed. */
 import { existsSync } from 'node:fs';
+import { paceOf } from '../copy/pace.js';
 import type { DeviceStatus } from '../driver/status.js';
 import { ENOSPC, RefusalError, SystemError } from '../errors.js';
 import { buildManifest } from '../image/image-manifest.js';
@@ -82,6 +83,7 @@ const fillFresh = (job: CopyJob, source: OpenFile): number => {
       checkpointBytes: checkpointBytesOf(request),
       onCheckpoint: checkpoint,
       onProgress: (done) => events.onProgress?.(done, bytes),
+      pace: paceOf(request.rate).pace,
     });
   } catch (error) {
     if (error instanceof SystemError && error.errno === ENOSPC) {
@@ -136,7 +138,15 @@ const copyAll = (job: CopyJob): CopyOutcome => {
         events.onDifference?.(run, true);
       try {
         const progress = (done: number): void => events.onProgress?.(done, bytes);
-        differingBlocks = compareFull(source, image, bytes, context.syscalls, compared, progress);
+        differingBlocks = compareFull(
+          source,
+          image,
+          bytes,
+          context.syscalls,
+          compared,
+          progress,
+          paceOf(request.rate).pace,
+        );
         comparedBlocks = Math.ceil(bytes / BLOCK_BYTES);
       } finally {
         image.close();
@@ -167,7 +177,7 @@ const copyAll = (job: CopyJob): CopyOutcome => {
 
 /** Compares all of an updated image. If it differs, its state becomes DIFFERS. */
 const verifyAll = (job: CopyJob): number => {
-  const { names, bytes, context, events, device } = job;
+  const { names, bytes, context, request, events, device } = job;
   events.onStep?.('comparing the whole image with the snapshot');
   const [source, image] = [OpenFile.open(snapshotNode(device.minor), 'r'), openOwn(names.image, 'r')];
   try {
@@ -179,6 +189,7 @@ const verifyAll = (job: CopyJob): number => {
       context.syscalls,
       (run) => events.onDifference?.(run, false),
       progress,
+      paceOf(request.rate).pace,
     );
     const file = `${names.image}.datto-state`;
     const state = readState(file);
@@ -227,6 +238,7 @@ const copyChanges = (job: CopyJob): CopyOutcome => {
       dryRun: false,
       keepPrevious: keepsPrevious(job),
       manifest: request.manifest === true,
+      ...(request.rate === undefined ? {} : { rate: request.rate }),
       ...(verify === 'nothing' ? {} : { verifySample: sample }),
       ...(checkpointBytes === undefined ? {} : { checkpointBytes }),
     },

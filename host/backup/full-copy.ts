@@ -4,6 +4,7 @@ import { ftruncateSync } from 'node:fs';
 import { Checkpoints } from '../copy/checkpoints.js';
 import { compareRuns } from '../copy/compare.js';
 import { HOLE_BYTES, WINDOW_BYTES, ZEROS } from '../copy/copy.js';
+import type { Pace } from '../copy/pace.js';
 import type { BlockRun } from '../cow/runs.js';
 import { PIECE_BYTES } from '../cow/runs.js';
 import { withErrno } from '../errors.js';
@@ -13,13 +14,15 @@ import type { Syscalls } from '../system/syscalls.js';
 
 export interface FullCopyOptions {
   readonly syscalls: Syscalls;
-  /** Where to resume, in bytes, a multiple of PIECE_BYTES. */
+  /** Where to resume, in bytes, a multiple of BLOCK_BYTES. */
   readonly cursor: number;
   /** Bytes from one checkpoint to the next; if undefined, as usual. */
   readonly checkpointBytes: number | undefined;
   /** What is before the offset is on disk. */
   readonly onCheckpoint: (cursor: number) => void;
   readonly onProgress: (doneBytes: number) => void;
+  /** Limits the rate. */
+  readonly pace: Pace | undefined;
 }
 
 /** Writes what is not zeros. Returns the bytes written. */
@@ -49,22 +52,24 @@ const writeSparse = (target: OpenFile, data: Buffer, offset: number): number => 
  * @throws SystemError at the first byte that cannot be read or written
  */
 export const copyFull = (source: OpenFile, target: OpenFile, bytes: number, options: FullCopyOptions): number => {
-  const { syscalls, cursor } = options;
+  const { syscalls, cursor, pace } = options;
   withErrno('resize', target.path, () => {
     // What is behind the cursor may be incomplete.
     ftruncateSync(target.fd, cursor);
     ftruncateSync(target.fd, bytes);
   });
-  const buffer = Buffer.alloc(PIECE_BYTES);
+  const buffer = Buffer.alloc(pace?.chunkBytes ?? PIECE_BYTES);
   const checkpoints = new Checkpoints(options.checkpointBytes, cursor);
   let advised = cursor;
   let written = 0;
-  for (let at = cursor; at < bytes; at += PIECE_BYTES) {
-    if (advised - at < WINDOW_BYTES / 2) {
+  for (let at = cursor; at < bytes; at += buffer.length) {
+    // With a limit of the rate nothing is read ahead: that would be a burst.
+    if (!pace && advised - at < WINDOW_BYTES / 2) {
       syscalls.adviseWillNeed(source.fd, advised, WINDOW_BYTES);
       advised += WINDOW_BYTES;
     }
-    const data = buffer.subarray(0, Math.min(PIECE_BYTES, bytes - at));
+    const data = buffer.subarray(0, Math.min(buffer.length, bytes - at));
+    pace?.take(data.length);
     source.readFull(data, at);
     written += writeSparse(target, data, at);
     const end = at + data.length;
@@ -91,8 +96,9 @@ export const compareFull = (
   syscalls: Syscalls,
   onDifference: (run: BlockRun) => void,
   onProgress: (doneBytes: number) => void,
+  pace: Pace | undefined,
 ): number => {
   syscalls.adviseDontNeed(image.fd);
   const all = [{ start: 0, count: Math.ceil(bytes / BLOCK_BYTES) }];
-  return compareRuns(snapshot, image, all, bytes, onDifference, onProgress);
+  return compareRuns(snapshot, image, all, bytes, onDifference, onProgress, pace);
 };

@@ -32,6 +32,8 @@ export interface BackupRequest {
   readonly checkpointBytes?: number;
   /** @deprecated the old name of checkpointBytes */
   readonly noteBytes?: number;
+  /** Most MiB per second to copy or to compare. */
+  readonly rate?: number;
   /** Command that runs before a snapshot is taken: an absolute path and arguments. If it fails, none is taken. */
   readonly before?: string;
   /** Command that runs once the snapshot was taken, or could not be. */

@@ -3,7 +3,7 @@ import { COMMAND_EXPECTED, commandWords } from '../backup/hook-command.js';
 import type { BackupRequest } from '../backup/request.js';
 import { MIB_BYTES } from '../layout.js';
 import { nearest } from './nearest.js';
-import { bytesOf, SUFFIX_EXPECTED, secondsOf, TIME_EXPECTED, unitsOf } from './units.js';
+import { bytesOf, RATE_EXPECTED, rateOf, SUFFIX_EXPECTED, secondsOf, TIME_EXPECTED, unitsOf } from './units.js';
 
 /** What a configuration says. */
 export interface Settings {
@@ -39,6 +39,11 @@ const mib: Read<number> = (text) => {
 const mibBytes: Read<number> = (text) => {
   const value = Number(bytesOf(text, BigInt(MIB_BYTES)) ?? NaN);
   return Number.isSafeInteger(value) ? { value } : { expected: SIZE_EXPECTED };
+};
+
+const rate: Read<number> = (text) => {
+  const value = rateOf(text);
+  return value === undefined ? { expected: RATE_EXPECTED } : { value };
 };
 
 const path: Read<string> = (text) => {
@@ -134,6 +139,7 @@ export const KEYS: readonly Key[] = [
   part('cow-folder', 'cowFolder', path),
   part('cow-size', 'cowMib', mib),
   part('checkpoint', 'checkpointBytes', mibBytes),
+  part('rate', 'rate', rate),
   part('before', 'before', command),
   part('after', 'after', command),
   part('hook-limit', 'hookSeconds', hookTime),
@@ -144,5 +150,5 @@ export const NOT_HERE: Readonly<Record<string, string>> = {
   ...{ group: 'groups of volumes', volumes: 'groups of volumes' },
   ...{ target: 'targets other than a folder', targets: 'targets other than a folder' },
   ...{ keep: 'retention of older images', retention: 'retention of older images' },
-  ...{ rate: 'a limit of the rate', name: 'names other than that of the file' },
+  name: 'names other than that of the file',
 };

@@ -28,6 +28,18 @@ export const bytesOf = (text: string, plain: bigint): bigint | undefined => {
   return BigInt(number) * (letter === undefined ? plain : (FACTORS[letter] ?? 0n));
 };
 
+const MIB = 2 ** 20;
+
+/** What a rate must be, in words. */
+export const RATE_EXPECTED = `a number of MiB above 0, ${SUFFIX_EXPECTED}`;
+
+/** MiB per second: a number of them, which may be a fraction, or a size. Undefined if the text is none. */
+export const rateOf = (text: string): number | undefined => {
+  const bytes = bytesOf(text, BigInt(MIB));
+  const rate = bytes === undefined ? (/^[0-9.]+$/.test(text) ? Number(text) : NaN) : Number(bytes) / MIB;
+  return rate > 0 && Number.isFinite(rate) ? rate : undefined;
+};
+
 /** A size in units, rounded up to a whole one; digits alone are units. Undefined if the text is none. */
 export const unitsOf = (text: string, unit: bigint): bigint | undefined => {
   const bytes = bytesOf(text, unit);

@@ -4,6 +4,7 @@ import type { BlockRun } from '../cow/runs.js';
 import { PIECE_BYTES, toPieces } from '../cow/runs.js';
 import { BLOCK_BYTES } from '../layout.js';
 import type { OpenFile } from '../system/files.js';
+import type { Pace } from './pace.js';
 
 /**
  * A reproducible sequence of numbers.
@@ -63,6 +64,7 @@ export const sampleSize = (listedBlocks: number, nrBlocks: number, asked: number
  *
  * @param bytes size of the snapshot
  * @param onDifference called for each run of blocks that differ, ascending
+ * @param pace limits the rate
  * @returns blocks that differ
  * @throws SystemError if one of them cannot be read
  */
@@ -73,6 +75,7 @@ export const compareRuns = (
   bytes: number,
   onDifference: (run: BlockRun) => void,
   onProgress: (bytes: number) => void = () => undefined,
+  pace?: Pace,
 ): number => {
   const left = Buffer.alloc(PIECE_BYTES);
   const right = Buffer.alloc(PIECE_BYTES);
@@ -88,7 +91,8 @@ export const compareRuns = (
     if (open) onDifference(open);
     open = { start: block, count: 1 };
   };
-  for (const piece of toPieces(runs, bytes)) {
+  const pieces = toPieces(runs, bytes);
+  for (const piece of pace ? pace.paced(pieces) : pieces) {
     const [wanted, found] = [left.subarray(0, piece.bytes), right.subarray(0, piece.bytes)];
     snapshot.readFull(wanted, piece.offset);
     image.readFull(found, piece.offset);

@@ -197,7 +197,15 @@ export const copyPiecesDirect = (
 ): CopyResult => {
   const copying = new Copying(source, target, options);
   const pipeline = new Pipeline(copying, direct);
-  for (const piece of pieces) while (!pipeline.begin(piece)) pipeline.advance();
-  while (!pipeline.isEmpty) pipeline.advance();
+  const finish = (): void => {
+    while (!pipeline.isEmpty) pipeline.advance();
+  };
+  const { pace } = options;
+  for (const piece of pace ? pace.chunks(pieces) : pieces) {
+    // What was read must not wait for its write while this process sleeps.
+    pace?.take(piece.bytes, finish);
+    while (!pipeline.begin(piece)) pipeline.advance();
+  }
+  finish();
   return copying.result();
 };

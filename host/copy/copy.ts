@@ -5,6 +5,7 @@ import { EOPNOTSUPP, SystemError } from '../errors.js';
 import { BLOCK_BYTES } from '../layout.js';
 import type { OpenFile } from '../system/files.js';
 import type { Syscalls } from '../system/syscalls.js';
+import type { Pace } from './pace.js';
 
 /** Consecutive bytes that could not be copied. */
 export interface CopyFailure extends Piece {
@@ -22,6 +23,8 @@ export interface CopyOptions {
   readonly onProgress: (bytes: number, end: number, failedBlocks: number) => void;
   /** Called with everything that was written or punched, and where; valid until it returns. */
   readonly onData?: (data: Buffer, offset: number) => void;
+  /** Limits the rate. */
+  readonly pace?: Pace;
 }
 
 export interface CopyResult {
@@ -226,7 +229,9 @@ export const copyPieces = (
   options: CopyOptions,
 ): CopyResult => {
   const copying = new Copying(source, target, options);
-  for (const piece of readAhead(pieces, source, options.syscalls)) {
+  const { pace } = options;
+  // With a limit of the rate nothing is read ahead: that would be a burst.
+  for (const piece of pace ? pace.paced(pieces) : readAhead(pieces, source, options.syscalls)) {
     copying.copy(piece);
     copying.ended(piece);
   }

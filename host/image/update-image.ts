@@ -7,8 +7,10 @@ import { copyPieces } from '../copy/copy.js';
 import type { DirectCopy } from '../copy/copy-direct.js';
 import { closeDirect, copyPiecesDirect, openDirect } from '../copy/copy-direct.js';
 import { estimateCopy } from '../copy/estimate-copy.js';
+import { paceOf } from '../copy/pace.js';
 import { ChangeList } from '../cow/change-list.js';
 import { CowFile } from '../cow/cow-file.js';
+import type { BlockRun } from '../cow/runs.js';
 import type { DeviceInfo, Driver } from '../driver/driver.js';
 import { RefusalError, SystemError } from '../errors.js';
 import { BLOCK_BYTES, SECTOR_BYTES } from '../layout.js';
@@ -231,6 +233,7 @@ const copy = (
   const options: CopyOptions = {
     syscalls,
     punchHoles: image.stat().isFile(),
+    ...paceOf(request.rate),
     onFailure: (failure) => events.onFailure?.(failure),
     ...(manifest ? { onData: (data: Buffer, offset: number) => manifest.put(data, offset) } : {}),
     onProgress: (done, end, failed) => {
@@ -262,18 +265,21 @@ const copy = (
 
 /** Compares the image, read from the disk, with the snapshot. */
 const verify = (job: Job, sample: number): { verified: Verification; unlisted: number; firstListed?: number } => {
-  const { syscalls, snapshot, image, bytes, changes, plan, events } = job;
+  const { request, syscalls, snapshot, image, bytes, changes, plan, events } = job;
+  const { pace } = paceOf(request.rate);
   syscalls.adviseDontNeed(image.fd);
   let firstListed: number | undefined;
-  const listed = compareRuns(snapshot, image, changes.runs(), bytes, (run) => {
+  const differs = (run: BlockRun): void => {
     firstListed ??= run.start * BLOCK_BYTES;
     events.onDifference?.(run, true);
-  });
+  };
+  const listed = compareRuns(snapshot, image, changes.runs(), bytes, differs, undefined, pace);
   const random = randomNumbers(Date.now());
   const { changedBlocks, snapshotBlocks } = plan;
   const sampledBlocks = sampleSize(changedBlocks, snapshotBlocks, sample);
   const chosen = sampleUnlisted(changes.runs(), changedBlocks, snapshotBlocks, sampledBlocks, random);
-  const unlisted = compareRuns(snapshot, image, chosen, bytes, (run) => events.onDifference?.(run, false));
+  const strays = (run: BlockRun): void => events.onDifference?.(run, false);
+  const unlisted = compareRuns(snapshot, image, chosen, bytes, strays, undefined, pace);
   const verified = { changedBlocks, sampledBlocks, differingBlocks: listed + unlisted };
   return { verified, unlisted, ...(firstListed === undefined ? {} : { firstListed }) };
 };

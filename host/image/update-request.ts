@@ -35,7 +35,7 @@ export interface UpdateRequest {
   readonly direct?: boolean;
   /** Reads, and writes past the page cache, in flight; 128 if left out. */
   readonly depth?: number;
-  /** With dryRun: MiB per second for the estimate; if left out, it is measured. */
+  /** Most MiB per second to copy or to compare. With dryRun: for the estimate; if left out, it is measured. */
   readonly rate?: number;
   /** Sync and record progress every so many bytes; if left out, every 64 MiB, at most once a second. */
   readonly checkpointBytes?: number;

@@ -360,4 +360,15 @@ test('a device that was not taken up after a reboot, or failed while it noted ch
   }
 });
 
+test('with a limit of the rate all is copied, compared and counted as without', () => {
+  makeMachine();
+  const full = backUpJson(['--verify', 'all', '--rate', '64']);
+  assert.equal([full.kind, full.compared_blocks], ['whole', 1024]);
+  assertGood();
+  writeVolume([3, 4, 5, 800]);
+  const { kind, copied_bytes } = backUpJson(['--rate', '1M']);
+  assert.equal([kind, copied_bytes], ['incremental', 4 * BLOCK]);
+  assertGood();
+});
+
 test.run();

@@ -29,6 +29,14 @@ test('--direct copies what is listed and nothing else', () => {
   }
 });
 
+test('with a limit of the rate the same is copied, past the page cache or through it', () => {
+  for (const options of [['--direct'], ['--direct', '--fsync'], ['--fsync'], []]) {
+    const scene = makeScene(SCENE);
+    assert.is(update({}, ['--rate', '2M', ...options]).status, 0);
+    assert.ok(readFileSync(IMAGE).equals(expected(scene, LISTED)), options.join(' '));
+  }
+});
+
 test('--direct copies all of it though every transfer be short', () => {
   const scene = makeScene(SCENE);
   assert.is(update({ FAKE_SHORT: '1' }, ['--direct']).status, 0);

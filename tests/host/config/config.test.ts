@@ -47,6 +47,7 @@ const flaws: ReadonlyArray<readonly [line: string, flaw: RegExp]> = [
   ['cow-folder = files', /expected an absolute path, such as \/backup\/data$/],
   ['cow-size = 1g', /expected digits for MiB, or digits with K, M, G or T, such as 4G or 4GiB$/],
   ['cow-size = 4294967296', /expected digits/],
+  ['rate = 0', /'rate' is '0', expected a number of MiB above 0, or digits with K, M, G or T/],
   ['checkpoint = 1GB', /expected digits/],
   ['sample = 1K', /expected digits, at most 4294967295$/],
   ['cow-size = -1', /expected digits/],
@@ -152,8 +153,9 @@ test('what is written as key = value is read as it was meant', () => {
 });
 
 test('a size is in MiB, or in the unit that it has', () => {
-  const { settings } = parseConfig(`${GOOD}cow-size = 4G\ncheckpoint = 64KiB\n`);
-  assert.equal([settings?.request.cowMib, settings?.request.checkpointBytes], [4096, 65536]);
+  const { settings } = parseConfig(`${GOOD}cow-size = 4G\ncheckpoint = 64KiB\nrate = 512K\n`);
+  const { cowMib, checkpointBytes, rate } = settings?.request ?? {};
+  assert.equal([cowMib, checkpointBytes, rate], [4096, 65536, 0.5]);
   assert.is(parseConfig(`${GOOD}checkpoint = 64\n`).settings?.request.checkpointBytes, 64 * 2 ** 20);
 });
 
