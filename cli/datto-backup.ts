@@ -14,6 +14,7 @@ import { addConfigured } from './backup/configured.js';
 import type { Options } from './backup/options.js';
 import { addRequestOptions, addRunOptions, requestOf } from './backup/options.js';
 import { backUp, exitStatus, showPlan } from './backup/run.js';
+import { withProgressValue } from './terminal/progress.js';
 import type { Streams } from './terminal/terminal.js';
 import { parseCommandLine, reportFailure, usageLine } from './terminal/terminal.js';
 import { PACKAGE_VERSION } from './terminal/version.js';
@@ -68,10 +69,11 @@ const parseSubCommand = (program: Command, argv: readonly string[], streams: Str
 /**
  * Runs datto-backup.
  *
- * @param argv arguments without the program
+ * @param words arguments without the program
  * @returns the exit status
  */
-export const dattoBackup = (argv: readonly string[], streams: Streams): number => {
+export const dattoBackup = (words: readonly string[], streams: Streams): number => {
+  const argv = withProgressValue(words);
   let chosen: (() => number) | undefined;
   const program = makeProgram(streams, (run) => {
     chosen = run;

@@ -14,7 +14,7 @@ import type { Finding } from '../host/manifest/scrub.js';
 import { nativeSyscalls } from '../host/system/syscalls.js';
 import { count } from './terminal/options.js';
 import { oneLine } from './terminal/printable.js';
-import { Progress } from './terminal/progress.js';
+import { addProgress, Progress, withProgressValue } from './terminal/progress.js';
 import type { Streams } from './terminal/terminal.js';
 import { printJson, reportFailure, usageLine } from './terminal/terminal.js';
 import type { VerbosityOptions } from './terminal/verbosity.js';
@@ -145,10 +145,8 @@ const scrub = (image: string, options: ManifestOptions, streams: Streams): numbe
 };
 
 const addCommon = (command: Command): Command =>
-  addVerbosity(command)
+  addProgress(addVerbosity(command))
     .option('--json', 'print one JSON object on standard output')
-    .option('--progress', 'show progress even without a terminal')
-    .option('--no-progress', 'do not show progress on a terminal')
     .helpOption('-h, --help', 'display help');
 
 const addPlaces = (command: Command): Command =>
@@ -204,7 +202,7 @@ export const dattoVerify = (argv: readonly string[], streams: Streams): number =
   });
   try {
     if (argv.length === 0) throw new CommanderError(EINVAL, 'usage', 'no sub-command');
-    program.parse(argv, { from: 'user' });
+    program.parse(withProgressValue(argv), { from: 'user' });
     return status;
   } catch (error) {
     if (error instanceof CommanderError) {

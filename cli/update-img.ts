@@ -19,7 +19,7 @@ import { updateImage } from '../host/image/update-image.js';
 import { nativeSyscalls } from '../host/system/syscalls.js';
 import { addCheckpoint, count, depth, rate, repeated } from './terminal/options.js';
 import { oneLine } from './terminal/printable.js';
-import { Progress } from './terminal/progress.js';
+import { addProgress, Progress, withProgressValue } from './terminal/progress.js';
 import type { Streams } from './terminal/terminal.js';
 import { parseCommandLine, printJson, reportFailure } from './terminal/terminal.js';
 import type { VerbosityOptions, Voice } from './terminal/verbosity.js';
@@ -64,8 +64,6 @@ export const makeProgram = (streams: Streams): Command => {
       ).argParser(rate),
     )
     .option('--json', 'print one JSON object on standard output')
-    .option('--progress', 'show progress even without a terminal')
-    .option('--no-progress', 'do not show progress on a terminal')
     .option('--fsync', 'sync each piece before the next one is read (default: sync once, at the end)')
     .option('--direct', 'write long pieces past the page cache too (reads always bypass it)')
     .addOption(
@@ -81,7 +79,7 @@ export const makeProgram = (streams: Streams): Command => {
     .option('--verify', 'compare the image with the snapshot: changed blocks and a sample of the others')
     .addOption(new Option('--sample <blocks>', 'number of other blocks to compare').argParser(count).default(1000))
     .option('--manifest', 'create a manifest if the image has none (see datto-verify)');
-  return addVerbosity(addCheckpoint(program, 'cursor'))
+  return addProgress(addVerbosity(addCheckpoint(program, 'cursor')))
     .version(PACKAGE_VERSION, '-V, --version', 'print version')
     .helpOption('-h, --help', 'display help')
     .allowExcessArguments()
@@ -279,7 +277,7 @@ export const updateImg = (argv: readonly string[], streams: Streams): number => 
       ? undefined
       : `${program.args.length} arguments, expected ${expected}`;
   };
-  const done = parseCommandLine(program, argv, streams, wrong);
+  const done = parseCommandLine(program, withProgressValue(argv), streams, wrong);
   if (done !== undefined) return done;
   const options = program.opts<Options>();
   try {

@@ -181,6 +181,30 @@ export const manual: ToolManual = {
       ],
     },
     {
+      title: 'PROGRESS',
+      blocks: [
+        'With `--progress json`, standard error has one JSON object a line. `update-img`(8) and `datto-verify`(1) print them too. Other ' +
+          'lines, such as errors, begin with the name of the tool, or are printed by hooks. The word after `--progress` is its ' +
+          'value only if it is `json`.',
+        {
+          terms: [
+            ['`event`', '`step` or `progress`. Later versions may have others.'],
+            ['`text`', 'Of `step`: the step that begins now, in words. Only `datto-backup` has this event.'],
+            [
+              '`done_bytes`, `total_bytes`',
+              'Of `progress`: how far the copy, or the comparison, has come. It is printed at most once a second, and at the ' +
+                'end of each.',
+            ],
+            [
+              '`bytes_per_second`, `seconds_left`',
+              'Of the last half minute, and the estimate from it; null if not known yet.',
+            ],
+          ],
+        },
+        { example: ['{"event":"step","text":"comparing the copy with the snapshot"}'] },
+      ],
+    },
+    {
       title: 'METRICS',
       blocks: [
         '`run` writes them to the file of `--metrics`, or of the key `metrics`, at its end, by renaming a new file. Each has the ' +

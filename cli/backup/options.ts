@@ -5,6 +5,7 @@ import { HOOK_SECONDS } from '../../host/backup/hooks.js';
 import type { BackupRequest } from '../../host/backup/request.js';
 import { hookFolder } from '../../host/config/config.js';
 import { addCheckpoint, count, hookCommand, mib, rate, timeLimit } from '../terminal/options.js';
+import { addProgress } from '../terminal/progress.js';
 import type { VerbosityOptions } from '../terminal/verbosity.js';
 import { addVerbosity } from '../terminal/verbosity.js';
 
@@ -34,11 +35,9 @@ export interface Options extends RunOptions {
 }
 
 export const addRunOptions = (command: Command): Command =>
-  addVerbosity(command)
+  addProgress(addVerbosity(command))
     .option('-n, --dry-run', 'show what would be done, change nothing')
     .option('--json', 'print one JSON object on standard output')
-    .option('--progress', 'show progress even without a terminal')
-    .option('--no-progress', 'do not show progress on a terminal')
     .option('--whole', 'make a full copy even if an incremental backup is possible')
     .option('--no-whole', 'exit with status 4 if a full copy is needed')
     .option('--restart', "destroy the folder's device if it has failed, and start a new series with a full backup")

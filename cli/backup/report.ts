@@ -100,7 +100,10 @@ export const eventsFor = (
   };
   return {
     onPlan: (plan) => print(planLine(plan)),
-    onStep: (text) => print(`${oneLine(text)}\n`),
+    onStep: (text) => {
+      progress.step(text);
+      print(`${oneLine(text)}\n`);
+    },
     onDetail: (text) => {
       progress.clear();
       voice.detail(text);

@@ -3,12 +3,13 @@ import type { Command } from 'commander';
 import { Option } from 'commander';
 import { secondsSince } from '../../host/system/clock.js';
 import { oneLine } from './printable.js';
+import type { ProgressKind, ProgressOption } from './progress.js';
 import type { Streams } from './terminal.js';
 
 export interface VerbosityOptions {
   readonly quiet?: boolean;
   readonly verbose?: boolean;
-  readonly progress?: boolean;
+  readonly progress?: ProgressOption;
 }
 
 /** Adds --quiet and --verbose. */
@@ -24,7 +25,7 @@ export interface Voice {
   /** A detail, without an end of line. */
   readonly detail: (text: string) => void;
   /** Whether progress is shown, as Progress has it. */
-  readonly progress: boolean | undefined;
+  readonly progress: ProgressKind;
 }
 
 export const voiceOf = (
@@ -40,6 +41,6 @@ export const voiceOf = (
     detail: (text) => {
       if (verbose === true) streams.err(`${tool}: ${secondsSince(began).toFixed(2)} s: ${oneLine(text)}\n`);
     },
-    progress: progress ?? (quiet === true ? false : undefined),
+    progress: progress === 'always' ? true : (progress ?? (quiet === true ? false : undefined)),
   };
 };

@@ -3,6 +3,7 @@ import { copyFileSync, rmSync, writeFileSync } from 'node:fs';
 import type { Command } from 'commander';
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
+import type { ProgressKind } from '../../cli/terminal/progress.js';
 import { voiceOf } from '../../cli/terminal/verbosity.js';
 import { tools } from '../../scripts/build-cli.js';
 import { commandsOf, optionsOf, toolProgram } from '../../scripts/tool-programs.js';
@@ -44,7 +45,7 @@ test('each tool and each sub-command has both options, which exclude each other'
 test('voiceOf() is silent, or has details with seconds, each on one line', () => {
   const printed: string[] = [];
   const streams = { out: (text: string) => printed.push(`out ${text}`), err: (text: string) => printed.push(text) };
-  const speak = (options: Parameters<typeof voiceOf>[1]): boolean | undefined => {
+  const speak = (options: Parameters<typeof voiceOf>[1]): ProgressKind => {
     const { say, detail, progress } = voiceOf('tool', options, streams);
     say('text\n');
     detail('a\nb');
@@ -53,6 +54,8 @@ test('voiceOf() is silent, or has details with seconds, each on one line', () =>
   assert.equal([speak({}), printed.splice(0)], [undefined, ['out text\n']]);
   assert.equal([speak({ quiet: true }), printed.splice(0)], [false, []]);
   assert.equal([speak({ quiet: true, progress: true }), printed.splice(0)], [true, []]);
+  assert.equal([speak({ quiet: true, progress: 'json' }), speak({ progress: 'always' })], ['json', true]);
+  printed.splice(0);
   assert.is(speak({ verbose: true, progress: false }), false);
   assert.match(printed.join(''), /^out text\ntool: \d+\.\d\d s: a\\x0ab\n$/);
 });
