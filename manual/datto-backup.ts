@@ -212,14 +212,22 @@ export const manual: ToolManual = {
         {
           terms: [
             ['`dattobd_backup_last_success_timestamp_seconds`', 'Time of the snapshot that the image is.'],
-            ['`dattobd_backup_duration_seconds`, `dattobd_backup_copied_bytes`', 'Of the last run that succeeded.'],
-            ['`dattobd_backup_status`', 'Exit status of the last run.'],
             [
-              '`dattobd_device_state`, `dattobd_changed_blocks`, `dattobd_cow_size_bytes`',
-              'Of the device that tracks the volume, as in `/proc/datto-info`.',
+              '`dattobd_backup_duration_seconds`, `dattobd_backup_copy_duration_seconds`, `dattobd_backup_copied_bytes`, ' +
+                '`dattobd_backup_copied_blocks`, `dattobd_backup_compared_blocks`, `dattobd_backup_volume_bytes`',
+              'Of the last run that succeeded.',
+            ],
+            [
+              '`dattobd_backup_status`, `dattobd_backup_last_run_timestamp_seconds`',
+              'Of the last run: exit status, end.',
+            ],
+            [
+              '`dattobd_device_state`, `dattobd_device_error`, `dattobd_changed_blocks`, `dattobd_cow_size_bytes`',
+              'Of the device that tracks the volume, as in `/proc/datto-info`, at the end of the run.',
             ],
           ],
         },
+        '`docs/monitoring` of the source has alert rules for Prometheus and a dashboard for Grafana that use them.',
       ],
     },
     {

@@ -1,5 +1,6 @@
 /** Metrics of a backup as text for the textfile collector of node_exporter. */
 import { chmodSync, writeFileSync } from 'node:fs';
+import { figuresOf } from '../backup/figures.js';
 import type { DeviceStatus } from '../driver/status.js';
 import { readStatus } from '../driver/status.js';
 import { SystemError, withErrno } from '../errors.js';
@@ -35,7 +36,28 @@ const ofRuns = ({ last, success }: BackupRecord): Metric[] => [
     help: 'Bytes that the last run that succeeded copied.',
     value: success?.copiedBytes,
   },
+  {
+    name: 'dattobd_backup_copied_blocks',
+    help: `The same in blocks of ${BLOCK_BYTES} bytes.`,
+    value: success && figuresOf(success).copiedBlocks,
+  },
+  {
+    name: 'dattobd_backup_copy_duration_seconds',
+    help: 'Duration of its copy, without the comparison.',
+    value: success?.copySeconds,
+  },
+  {
+    name: 'dattobd_backup_compared_blocks',
+    help: 'Blocks that it compared with the snapshot.',
+    value: success?.comparedBlocks,
+  },
+  { name: 'dattobd_backup_volume_bytes', help: 'Size of the volume at that run.', value: success?.volumeBytes },
   { name: 'dattobd_backup_status', help: 'Exit status of the last run, 0 if it succeeded.', value: last?.status },
+  {
+    name: 'dattobd_backup_last_run_timestamp_seconds',
+    help: 'Time at which the last run ended, also if it failed.',
+    value: last && seconds(last.ended),
+  },
 ];
 
 const ofDevice = (device: DeviceStatus | undefined): Metric[] => [
@@ -43,6 +65,11 @@ const ofDevice = (device: DeviceStatus | undefined): Metric[] => [
     name: 'dattobd_device_state',
     help: 'State of the device that tracks the volume, as in /proc/datto-info.',
     value: device?.state,
+  },
+  {
+    name: 'dattobd_device_error',
+    help: 'Error of that device, a negative errno, 0 if it has none.',
+    value: device && (device.error ?? 0),
   },
   {
     name: 'dattobd_changed_blocks',

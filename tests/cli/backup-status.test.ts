@@ -291,13 +291,22 @@ test('metrics are written by rename, for others to read, and keep the last succe
       'dattobd_backup_last_success_timestamp_seconds',
       'dattobd_backup_duration_seconds',
       'dattobd_backup_copied_bytes',
+      'dattobd_backup_copied_blocks',
+      'dattobd_backup_copy_duration_seconds',
+      'dattobd_backup_compared_blocks',
+      'dattobd_backup_volume_bytes',
       'dattobd_backup_status',
+      'dattobd_backup_last_run_timestamp_seconds',
       'dattobd_device_state',
+      'dattobd_device_error',
       'dattobd_changed_blocks',
     ],
   );
   assert.ok([...first.values()].every((value) => Number.isFinite(value)));
-  assert.is(first.get('dattobd_backup_status'), 0);
+  const figures = ['status', 'volume_bytes', 'copied_bytes', 'copied_blocks'].map((name) =>
+    first.get(`dattobd_backup_${name}`),
+  );
+  assert.equal([...figures, first.get('dattobd_device_error')], [0, 4 * 2 ** 20, 2 * 2 ** 20, 512, 0]);
   writeFileSync(machine('mounts'), '');
   assert.is(run().status, 22);
   const second = values();
