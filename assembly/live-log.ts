@@ -20,7 +20,6 @@ import {
   Passed,
   STAMPS_MAX,
   Write,
-  be32,
   forget_passed,
   is_again,
   is_ahead_of_old,
@@ -35,6 +34,7 @@ import {
   tail_with,
 } from './log-writes';
 import { BUFFER } from './memory';
+import { be32 } from './xfs-log';
 
 /** What the header says. */
 class Tie {
@@ -231,7 +231,9 @@ export function begin_tie(): i64 {
 
 /** The log is as an unmount has left it: no checkpoint speaks of it until a record is written. */
 export function end_tie(): void {
-  if (Tie.nr_sectors) Tie.high = Tie.low - 1;
+  if (!Tie.nr_sectors) return;
+  Tie.high = Tie.low - 1;
+  Passed.ended = Passed.end;
 }
 
 /** Writes what the header says of the log into the buffer. */
@@ -265,7 +267,7 @@ export function stamp_wanted(end: u64): u64 {
   return max(end, Tie.stamps);
 }
 
-/** The sector that tells whether a record is ours; 0 if none is needed to tell. */
+/** The sector that shows whether a record is ours; 0 if no record went yet. */
 export function mark_wanted(): u64 {
   return Tie.mark;
 }

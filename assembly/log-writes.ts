@@ -6,6 +6,7 @@
 
 import { SECTOR_BYTES, XFS_LOG_MAGIC } from './layout';
 import { BUFFER, LOG_RECORDS } from './memory';
+import { be32 } from './xfs-log';
 
 /** Sectors that a mount stamps, and that are in flight, at most. */
 export const STAMPS_MAX: u64 = 4096;
@@ -61,11 +62,6 @@ export class Write {
 }
 
 @inline
-export function be32(at: usize): u64 {
-  return bswap<u32>(load<u32>(at));
-}
-
-@inline
 function entry(number: u64): usize {
   return LOG_RECORDS + <usize>(number % KEPT) * ENTRY;
 }
@@ -112,7 +108,7 @@ export function is_ahead_of_old(at: usize, position: u64, sectors: u64): bool {
 
 export function is_stamp(at: usize, position: u64, sectors: u64): bool {
   if (be32(at) != XFS_LOG_MAGIC || be32(at + HEADER_LENGTH)) return false;
-  return be32(at + HEADER_CYCLE) + 1 == position / sectors;
+  return <u64>be32(at + HEADER_CYCLE) + 1 == position / sectors;
 }
 
 @inline
@@ -141,7 +137,7 @@ export function parse(sector: u64, count: u64): bool {
   const begins = be32(BUFFER) == XFS_LOG_MAGIC;
   Write.is_record = begins && be32(BUFFER + HEADER_LENGTH) != 0;
   Write.is_stamp = begins && !Write.is_record;
-  const cycle = begins ? be32(BUFFER + HEADER_CYCLE) : be32(BUFFER);
+  const cycle = <u64>(begins ? be32(BUFFER + HEADER_CYCLE) : be32(BUFFER));
   Write.position = (cycle + u64(Write.is_stamp)) * sectors + sector;
   Write.end = Write.position + count;
   if (Write.is_stamp) return count <= STAMPS_MAX && is_stamp(last, Write.end - 1, sectors) && is_in_reach(STAMPS_MAX);
@@ -186,7 +182,7 @@ function is_in_reach(distance: u64): bool {
 
 /** The tail in the header at hand, as a position. */
 function header_tail(): u64 {
-  return be32(BUFFER + HEADER_TAIL) * Passed.nr_sectors + be32(BUFFER + HEADER_TAIL + 4);
+  return <u64>be32(BUFFER + HEADER_TAIL) * Passed.nr_sectors + be32(BUFFER + HEADER_TAIL + 4);
 }
 
 @inline

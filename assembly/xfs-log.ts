@@ -36,7 +36,7 @@ export class Log {
 }
 
 @inline
-function be32(at: usize): u32 {
+export function be32(at: usize): u32 {
   return bswap<u32>(load<u32>(at));
 }
 

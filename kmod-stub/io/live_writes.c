@@ -127,6 +127,7 @@ bool live_settle(struct volume *vol, struct bio *bio)
 	int err = 0, nr;
 
 	if (wait == WAIT_END || wait == WAIT_NO_HEADER) {
+		vol->live.failed = jiffies | 1; /* the next one would end so, too, for a while */
 		live_end(vol);
 		return true;
 	}

@@ -196,5 +196,31 @@ for (const engine of ENGINES.filter(({ name }) => !ENGINE || name === ENGINE)) {
     if (process.env.HISTORIES) console.log(`seeds ${SEED} to ${SEED + HISTORIES - 1}: ${JSON.stringify(sum)}`);
   });
 
+  test('a log that an unmount has ended is not taken until the record behind it is on disk', () => {
+    const journal = new Journal(SECTORS, randomFrom(1));
+    const end = SECTORS + 5000;
+    journal.fill(end);
+    const origin = new Origin(engine, journal);
+    const loads = (): bigint => {
+      const next = new Origin(engine, journal, origin.all.file as FileOn);
+      const result = next.load();
+      next.close();
+      return result;
+    };
+    origin.rest(end);
+    assert.is(origin.all.driver.clean(), 0n);
+    assert.is(loads(), 0n);
+    assert.is(origin.all.driver.look('STAMPS'), errno('ENODATA'));
+    assert.is(origin.all.driver.resume(), 0n);
+    assert.is(loads(), refusal('FOREIGN'));
+    // As where a mount that was read-only becomes writable: it stamps nothing.
+    const mounted = new Mounted(journal, end, end, origin.ask);
+    mounted.write(16);
+    assert.is(loads(), refusal('FOREIGN'));
+    mounted.rest();
+    assert.is(loads(), 0n);
+    origin.close();
+  });
+
   test.run();
 }

@@ -145,7 +145,7 @@ state "sealed again" 4
 dbdctl destroy 0
 
 # The power fails soon after a freeze, which leaves a superblock of ext4 that differs in little. A mount elsewhere replays the journal, or the
-# log, be it read-only: what it wrote so nobody has seen.
+# log, also a read-only one. Nobody has seen what it wrote.
 live() { [ "$(field 0 checkpoint)" = live ]; }
 dirty() {
 	noise /mnt/third/dirty-$SECONDS 1
