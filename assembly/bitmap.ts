@@ -2,6 +2,7 @@
 
 import {
   BLOCK_SECTORS,
+  COPIED_WAITS,
   COW_VERSION_CHANGED_BLOCKS,
   EINVAL,
   SECTION_ENTRIES,
@@ -144,7 +145,8 @@ export function mark(sector: i64, nr_sectors: i64): i64 {
  *
  * @param sector first sector of the range
  * @param nr_sectors its length; what lies past the end of the origin is ignored
- * @returns 1 or 0; 1 for a range that touches no block; -EINVAL if they are more than a slice
+ * @returns 1 or 0; 1 for a range that touches no block; COPIED_WAITS if they are, and a write to them must wait for the dirty map;
+ *          -EINVAL if they are more than a slice
  */
 export function is_copied(sector: i64, nr_sectors: i64): i64 {
   const end = Device.nr_sectors;
@@ -152,6 +154,7 @@ export function is_copied(sector: i64, nr_sectors: i64): i64 {
   const first = <u64>sector / BLOCK_SECTORS;
   const last = (<u64>sector + min<u64>(nr_sectors, end - sector) - 1) / BLOCK_SECTORS;
   if (last - first >= SLICE_BLOCKS) return -EINVAL;
-  if (first >> 6 != last >> 6) return are_copied(first, last);
-  return !(bits_between(first, last) & ~changed_word(first));
+  const copied =
+    first >> 6 != last >> 6 ? are_copied(first, last) : !(bits_between(first, last) & ~changed_word(first));
+  return copied && waits_for_regions(first, last) ? COPIED_WAITS : i64(copied);
 }

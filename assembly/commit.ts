@@ -6,6 +6,7 @@ import { bits_between } from './bits';
 import { can_set_changed, changed_word, count_changed, set_changed } from './bitmap';
 import { Header } from './header';
 import { Sections, entry_at, section_changed, section_entries } from './index-sections';
+import { note_regions, watches_regions } from './regions';
 
 /** Blocks that may still be stored: the last one may end past fsize (docs/FORMAT.md, A7.4). */
 @inline
@@ -79,7 +80,8 @@ function commit_entries(first: u64, count: u64): i64 {
 }
 
 /**
- * Commits the copying of blocks: each gets the next position, its index entry and its bit of C. No entry is ever replaced.
+ * Commits the copying of blocks: each gets the next position, its index entry and its bit of C. No entry is ever replaced. Where a
+ * live checkpoint depends on it, their regions are wanted in the dirty map: see is_copied().
  *
  * @param block first block
  * @param count number of blocks
@@ -104,6 +106,7 @@ export function commit_copy(block: i64, count: i64): i64 {
     if (committed <= 0) break;
     done += committed;
   }
+  if (done && watches_regions()) note_regions(block, block + done - 1);
   count_changed(done);
   return done ? <i64>done : -EINVAL;
 }

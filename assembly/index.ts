@@ -33,7 +33,7 @@ export {
   record_encode,
 } from './record-save';
 export { record_check, record_import, record_accept } from './record-load';
-export { regions_set } from './regions';
+export { regions_keep, regions_set } from './regions';
 export { map_next, map_offset, map_export, map_written, map_import, map_recover, map_recount } from './dirty-map';
 export {
   live_begin,

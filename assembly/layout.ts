@@ -60,6 +60,8 @@ export const RECORD_OFFSET_FILESYSTEM: u32 = 120;
 export const RECORD_OFFSET_TAIL_POSITION: u32 = 128;
 /** XXH64 of the header block, with zeros here */
 export const RECORD_OFFSET_CHECKSUM: u32 = 136;
+/** snapshot mode: place of live checkpoints in the file, or 0 */
+export const RECORD_OFFSET_SLOTS_OFFSET: u32 = 144;
 export const RECORD_VERSION_LIVE: u32 = 3;
 /** number of the dirty map, which its sectors repeat in their checksums */
 export const LIVE_OFFSET_GENERATION: u32 = 144;
@@ -111,6 +113,7 @@ export const MASK_CHUNK_BLOCKS: u32 = 262144;
 export const STATUS_MISS: i64 = -4096;
 export const STATUS_ROOM: i64 = -4097;
 export const STATUS_REGION: i64 = -4098;
+export const COPIED_WAITS: i64 = 2;
 /** a block was marked without being copied */
 export const EIO: i64 = 5;
 /** memory cannot grow */
@@ -178,6 +181,8 @@ export const REFUSAL_FOREIGN: u32 = 6;
 export const REFUSAL_DAMAGED: u32 = 7;
 /** record of an older version */
 export const REFUSAL_OUTDATED: u32 = 8;
+/** the snapshot was lost in a crash */
+export const REFUSAL_CRASHED: u32 = 9;
 /** blocks tracked */
 export const STAT_NR_BLOCKS: u32 = 0;
 /** sections of the index */
@@ -236,3 +241,7 @@ export const STAT_AREA_BYTES: u32 = 26;
 export const STAT_LIVE: u32 = 27;
 /** whether a crash now would leave a live checkpoint that can be loaded */
 export const STAT_WOULD_LOAD: u32 = 28;
+/** bytes of the COW file that incremental mode needs */
+export const STAT_NEEDED_BYTES: u32 = 29;
+/** bytes that the place of live checkpoints takes */
+export const STAT_SLOTS_BYTES: u32 = 30;

@@ -1,12 +1,8 @@
 // The live checkpoint: it stays true while the origin is written to, since the dirty map says which regions may have changed
 // since (docs/FORMAT.md, A.11).
 //
-// In incremental mode the index has its place in the file, and is not kept there. That place is divided:
-//
-//   map 0, map 1     two dirty maps, in turn, each with room for the smallest regions
-//   slot 0, slot 1   the pieces of two checkpoints, in turn
-//
-// The header names one map and one slot. What is made goes to the others first, so that at each moment one checkpoint is whole.
+// The header names one map and one slot (slots.ts). What is made goes to the others first, so that at each moment one checkpoint
+// is whole.
 
 import {
   BLOCK_BYTES,
@@ -22,7 +18,6 @@ import {
   LIVE_OFFSET_REGION_BLOCKS,
   MAP_BLOCKS_MAX,
   MAP_BLOCK_WORDS,
-  MODE_INCREMENTAL,
   RECORD_OFFSET_AREA_OFFSET,
   RECORD_OFFSET_AREA_SUM,
   RECORD_OFFSET_CHECKSUM,
@@ -35,12 +30,13 @@ import {
   RECORD_MAGIC,
   RECORD_VERSION_LIVE,
 } from './layout';
-import { Area, BUFFER, Device, chunks_of, map_bytes, round_up } from './memory';
+import { Area, BUFFER, Device } from './memory';
 import { Header, header_encode } from './header';
 import { superblock_identity } from './identity';
 import { accept_tie, begin_tie, encode_tie, end_tie, has_tie, is_end_tied, load_tie, log_write, no_tie, renew_tie } from './live-log';
 import { Record, area_bytes } from './record';
-import { Regions, are_region_blocks, clear_pending, map_blocks, map_words, set_pending } from './regions';
+import { Regions, are_region_blocks, begin_next, clear_pending, map_blocks, map_words, set_pending } from './regions';
+import { has_slots, map_place, slot_place, take_slots } from './slots';
 import { Log, is_xfs, log_end } from './xfs-log';
 import { xxh64 } from './xxh64';
 
@@ -71,35 +67,15 @@ export class Live {
   static nr_loaded: u64 = 0;
 }
 
-/** Bytes that a map takes, at most. */
-function map_space(): u64 {
-  return round_up(map_bytes(Device.nr_sectors), MAP_BLOCK_WORDS * 8) / (MAP_BLOCK_WORDS * 8) * BLOCK_BYTES;
-}
-
-/** Bytes that the pieces of a checkpoint take, at most. */
-function slot_space(): u64 {
-  return area_bytes(2 * chunks_of(Device.nr_blocks) + 1);
-}
-
-function slot_offset(slot: u64): u64 {
-  return COW_HEADER_SIZE + 2 * map_space() + slot * slot_space();
-}
-
-/** Is there room for two checkpoints and maps in the file? A file is too short where its origin has grown, or has no section. */
-export function has_slots(): bool {
-  const file = Header.fsize / BLOCK_BYTES * BLOCK_BYTES;
-  return Device.mode == MODE_INCREMENTAL && slot_offset(2) <= min<u64>(Device.data_offset, file);
-}
-
 /** Where the pieces of the next checkpoint go. */
 export function next_area(): u64 {
-  return slot_offset(Live.slot == 0 ? 1 : 0);
+  return slot_place(Live.slot == 0 ? 1 : 0);
 }
 
 /** The checkpoint at hand, of which all pieces were handed out or taken, is the one that the header names from now on. */
 export function take_record(): void {
-  const slot = Record.area_offset == slot_offset(0) ? 0 : 1;
-  Live.slot = has_slots() && Record.area_offset == slot_offset(slot) ? slot : -1;
+  const slot = Record.area_offset == slot_place(0) ? 0 : 1;
+  Live.slot = has_slots() && Record.area_offset == slot_place(slot) ? slot : -1;
   Live.area_offset = Record.area_offset;
   Live.nr_pieces = Record.nr_pieces;
   Live.area_sum = Record.area_sum;
@@ -108,24 +84,41 @@ export function take_record(): void {
 
 /** A new map, in the place of the one that is not named. */
 function begin_map(): void {
-  const first: u64 = COW_HEADER_SIZE;
   Live.generation++;
-  Live.map_offset = Live.map_offset == first ? first + map_space() : first;
+  Live.map_offset = map_place(Live.map_offset == map_place(0) ? 1 : 0);
 }
 
-/** Is the map that the header names in one of its two places? */
-function is_map_in_place(): bool {
-  return has_slots() && (Live.map_offset == COW_HEADER_SIZE || Live.map_offset == COW_HEADER_SIZE + map_space());
+/** Do map and pieces of the checkpoint lie where they do in snapshot mode, and until the next one after it? */
+function is_among_copies(): bool {
+  const end = Header.fpos * BLOCK_BYTES;
+  const map_end = Live.map_offset + map_blocks() * BLOCK_BYTES;
+  const area_end = Live.area_offset + area_bytes(Live.nr_pieces);
+  return min(Live.map_offset, Live.area_offset) >= Device.data_offset && max(map_end, area_end) <= end;
+}
+
+/** Are they where they can be? */
+function is_in_place(): bool {
+  const in_index = Live.slot >= 0 && (Live.map_offset == map_place(0) || Live.map_offset == map_place(1));
+  return in_index || is_among_copies();
+}
+
+/**
+ * Returns how many bytes of the file incremental mode needs, from its start on: those up to the data area, unless the checkpoint
+ * in force was made in snapshot mode.
+ */
+export function needed_bytes(): u64 {
+  const in_index = !Regions.switched && Live.map_offset < Device.data_offset;
+  return !Regions.active || in_index ? Device.data_offset : Header.fpos * BLOCK_BYTES;
 }
 
 /**
  * Begins a live checkpoint: from now on it is noted where blocks are marked. Its pieces come next, as those of any.
  *
- * @returns 0; -ENOSPC if the file has no room for it; -EINVAL in snapshot mode, or if another one is being switched to
+ * @returns 0; -ENOSPC if the file has no room for it; -EINVAL if another one is being switched to
  */
 export function live_begin(): i64 {
-  if (Device.mode != MODE_INCREMENTAL || Regions.switched) return -EINVAL;
-  if (!has_slots()) return -ENOSPC;
+  if (Regions.switched) return -EINVAL;
+  if (!take_slots()) return -ENOSPC;
   Regions.noting = true;
   return 0;
 }
@@ -181,7 +174,7 @@ function switch_block(block: u64): void {
     nr += popcnt<u64>(wanted_a) + popcnt<u64>(wanted_b);
     waiting |= (wanted_a & unknown_a) | (wanted_b & unknown_b);
   }
-  memory.fill(from + to_next, 0, end - from);
+  begin_next(from - Area.wanted, end - from);
   Regions.nr_dirty += nr;
   set_pending(block, waiting != 0);
 }
@@ -360,7 +353,7 @@ export function live_accept(identity: u64, shows_mounts: bool): bool {
   if (!is_identity(identity, shows_mounts, Live.identity, Live.identity_next)) return false;
   if (Live.nr_loaded != map_blocks()) return false;
   take_record();
-  if (Live.slot < 0 || !is_map_in_place()) return false;
+  if (!is_in_place()) return false;
   accept_tie();
   Live.last = identity;
   Live.nr_changed = Header.nr_changed;

@@ -13,7 +13,7 @@
 //   LOG_RECORDS 593984  LOG_RECORDS_BYTES              records that went to the log of an XFS (live-log.ts)
 //   CHANGED    594208   4 per leaf                     C, the change bitmap: addresses of its leaves (leaves.ts)
 //   Area.mask           as much                        M, the mask bitmap
-//   Area.durable, Area.wanted, Area.next  1 bit per smallest region each  the dirty map (regions.ts)
+//   Area.durable, Area.wanted, Area.next, Area.kept  1 bit per smallest region each  the dirty map (regions.ts)
 //   Area.summary        1 bit per section, and one     set where the section has a bit of C
 //   Area.sections       4 per section                  section table (index-sections.ts)
 //   Area.owners         4 per frame                    section table's reverse (index-sections.ts)
@@ -106,6 +106,7 @@ export class Area {
   static durable: usize = 0;
   static wanted: usize = 0;
   static next: usize = 0;
+  static kept: usize = 0;
   static summary: usize = 0;
   static sections: usize = 0;
   static owners: usize = 0;
@@ -172,7 +173,7 @@ export function map_bytes(nr_sectors: u64): u64 {
 
 /** Bytes of the tables of both bitmaps' leaves, and of the dirty map's forms. */
 function bitmap_bytes(nr_sectors: u64): u64 {
-  return 2 * leaf_table_bytes(nr_sectors) + 3 * map_bytes(nr_sectors);
+  return 2 * leaf_table_bytes(nr_sectors) + 4 * map_bytes(nr_sectors);
 }
 
 /** Bytes up to the table of owners. */
@@ -242,6 +243,7 @@ export function init(nr_sectors: i64, cache_bytes: i64, mode: i64): i64 {
   Area.durable = Area.mask + <usize>leaf_table_bytes(nr_sectors);
   Area.wanted = Area.durable + <usize>map_bytes(nr_sectors);
   Area.next = Area.wanted + <usize>map_bytes(nr_sectors);
+  Area.kept = Area.next + <usize>map_bytes(nr_sectors);
   Area.summary = CHANGED + <usize>bitmap_bytes(nr_sectors);
   Area.sections = Area.summary + <usize>summary_bytes(nr_sectors);
   Area.owners = Area.sections + <usize>section_table_bytes(nr_sectors);

@@ -26,12 +26,14 @@ import {
   RECORD_OFFSET_MODE,
   RECORD_OFFSET_NR_PIECES,
   RECORD_OFFSET_NR_SECTORS,
+  RECORD_OFFSET_SLOTS_OFFSET,
   RECORD_OFFSET_TAIL_POSITION,
   RECORD_OFFSET_VERSION,
   RECORD_VERSION,
   RECORD_VERSION_FIRST_BLOCKS,
   RECORD_VERSION_LIVE,
   REFUSAL_BAD_MAGIC,
+  REFUSAL_CRASHED,
   REFUSAL_DAMAGED,
   REFUSAL_FOREIGN,
   REFUSAL_MOVED,
@@ -48,6 +50,7 @@ import { is_identity, live_accept, live_drop, live_load, take_record } from './l
 import { chunk_ready, replace_chunk } from './mask';
 import { Superblock, is_log_tied } from './proof';
 import { Record, count_pieces, fold, is_directory, piece_bytes, piece_chunk, piece_table, rewind } from './record';
+import { set_slots } from './slots';
 import { summarize_chunk } from './summary';
 import { xxh64 } from './xxh64';
 
@@ -56,6 +59,9 @@ let expected_sum: u64 = 0;
 
 /** Is it a live checkpoint? */
 let live = false;
+
+/** Where it says that live ones lie, in snapshot mode. */
+let slots_offset: u64 = 0;
 
 /** Returns the version of the whole record in the header block in the buffer; 0 if there is none. */
 function version_of_record(): u32 {
@@ -90,7 +96,8 @@ export function record_check(): i64 {
   const incremental = (load<u32>(BUFFER, HEADER_OFFSET_FLAGS) & COW_FLAG_INDEX_ONLY) != 0;
   const mode = load<u32>(BUFFER, RECORD_OFFSET_MODE);
   if (mode != (incremental ? MODE_INCREMENTAL : MODE_SNAPSHOT)) return REFUSAL_DAMAGED;
-  if (mode != Device.mode) return REFUSAL_WRONG_MODE;
+  if (live && Device.mode == MODE_SNAPSHOT) return REFUSAL_CRASHED;
+  if (!live && mode != Device.mode) return REFUSAL_WRONG_MODE;
   if (load<u64>(BUFFER, RECORD_OFFSET_NR_SECTORS) != Device.nr_sectors) return REFUSAL_RESIZED;
   if (load<u64>(BUFFER, RECORD_OFFSET_EXTENTS) != Record.extents) return REFUSAL_MOVED;
   if (live ? !is_superblock() : load<u64>(BUFFER, RECORD_OFFSET_FILESYSTEM) != Record.filesystem) {
@@ -103,6 +110,7 @@ export function record_check(): i64 {
   Record.nr_pieces = load<u64>(BUFFER, RECORD_OFFSET_NR_PIECES);
   Record.tail_position = load<u64>(BUFFER, RECORD_OFFSET_TAIL_POSITION);
   expected_sum = load<u64>(BUFFER, RECORD_OFFSET_AREA_SUM);
+  slots_offset = live || mode != MODE_SNAPSHOT ? 0 : load<u64>(BUFFER, RECORD_OFFSET_SLOTS_OFFSET);
   rewind();
   return header_check(EXPECT_ANY | EXPECT_UNCLEAN_OK);
 }
@@ -146,6 +154,7 @@ export function record_accept(): i64 {
   Sections.all_on_file = false;
   Sections.tail_position = Record.tail_position;
   if (live && !is_log_tied()) return REFUSAL_FOREIGN;
+  if (!live && !set_slots(slots_offset)) return REFUSAL_DAMAGED;
   if (!live) take_record();
   else if (!live_accept(Superblock.identity, Superblock.shows_mounts)) return REFUSAL_DAMAGED;
   return 0;

@@ -10,13 +10,14 @@ import {
   MODE_SNAPSHOT,
   RECORD_OFFSET_CHECKSUM,
   RECORD_OFFSET_FILESYSTEM,
+  RECORD_OFFSET_SLOTS_OFFSET,
   RECORD_OFFSET_TAIL_POSITION,
   RECORD_VERSION,
 } from './layout';
 import { Area, BUFFER, DIRECTORY, DIRECTORY_BYTES, Device, chunks_of } from './memory';
 import { Header } from './header';
 import { Sections } from './index-sections';
-import { encode_record, has_slots, next_area, take_record } from './live';
+import { encode_record, next_area, take_record } from './live';
 import { copy_chunk, is_empty_chunk } from './mask';
 import {
   Record,
@@ -31,6 +32,7 @@ import {
   rewind,
   sum_piece,
 } from './record';
+import { Slots, has_slots } from './slots';
 import { xxh64 } from './xxh64';
 
 export { record_next, record_offset } from './record';
@@ -88,14 +90,14 @@ export function record_survey(chunk: i64): i64 {
 }
 
 /**
- * Finds room in the COW file for what was noted: in incremental mode in the place of the index, which is not kept there, if it can
- * be in the slot that no header names (live.ts); in snapshot mode behind the copies.
+ * Finds room in the COW file for what was noted: in the slot that no header names (slots.ts); if there are none, in incremental mode
+ * in the place of the index, which is not kept there, and in snapshot mode behind the copies.
  *
  * @returns bytes that are stored; -ENOSPC if there is no room
  */
 export function record_plan(): i64 {
   const snapshot = Device.mode == MODE_SNAPSHOT;
-  const from = snapshot ? Header.fpos * BLOCK_BYTES : has_slots() ? next_area() : <u64>COW_HEADER_SIZE;
+  const from = has_slots() ? next_area() : snapshot ? Header.fpos * BLOCK_BYTES : <u64>COW_HEADER_SIZE;
   // Where the origin has grown in incremental mode, the file ends before its index does.
   const whole = Header.fsize / BLOCK_BYTES * BLOCK_BYTES;
   const end = snapshot ? whole : min<u64>(Device.data_offset, whole);
@@ -130,6 +132,7 @@ export function record_encode(): i64 {
   encode_record(RECORD_VERSION);
   store<u64>(BUFFER, Record.filesystem, RECORD_OFFSET_FILESYSTEM);
   store<u64>(BUFFER, Sections.tail_position, RECORD_OFFSET_TAIL_POSITION);
+  store<u64>(BUFFER, Device.mode == MODE_SNAPSHOT ? Slots.snapshot_base : 0, RECORD_OFFSET_SLOTS_OFFSET);
   store<u64>(BUFFER, xxh64(BUFFER, BUFFER + COW_HEADER_SIZE), RECORD_OFFSET_CHECKSUM);
   return COW_HEADER_SIZE;
 }

@@ -4,12 +4,21 @@
 //   wanted    durable, or a write waits for that
 //   next      a block of it was marked since a checkpoint was begun: the map that comes with this checkpoint will have it.
 //             What one that failed left is not taken back: it may be more
+//   kept      snapshot mode: blocks of it changed that C does not have. Each map has it
 //
 // Blocks of a map are numbered as they lie on disk (dirty-map.ts). While a checkpoint is being finished those before `switched`
 // are those of the next map already: a region is durable there only if both maps on disk have it. While no map is in force, the
 // others mean nothing.
 
-import { EINVAL, MAP_BLOCK_WORDS, REGION_BLOCKS_MAX, REGION_BLOCKS_MIN } from './layout';
+import {
+  EINVAL,
+  MAP_BLOCK_WORDS,
+  MODE_SNAPSHOT,
+  REGION_BLOCKS_MAX,
+  REGION_BLOCKS_MIN,
+  SLICE_BLOCKS,
+  STATUS_REGION,
+} from './layout';
 import { bits_between, last_in_word } from './bits';
 import { Area, Device, PENDING, PENDING_BYTES } from './memory';
 
@@ -18,6 +27,8 @@ export class Regions {
   static shift: u64 = 10;
   /** Is a map on disk in force? */
   static active: bool = false;
+  /** Was any region kept? */
+  static keeps: bool = false;
   /** Is a checkpoint being made? */
   static noting: bool = false;
   /** Blocks of the map that are those of the next map already. */
@@ -138,6 +149,38 @@ export function note_regions(first: u64, last: u64): bool {
   return waits;
 }
 
+/**
+ * Counts blocks as changed after a crash, though C does not have them: from now on each map has their regions, until snapshot mode
+ * ends. They are those that the store itself writes to, and that are in no index.
+ *
+ * @param block first block
+ * @param count number of blocks; what lies past the end of the origin is ignored
+ * @returns 0; STATUS_REGION: they must not be written to before the dirty map has them; -EINVAL, and nothing changed, in incremental
+ *   mode, or if they are more than a slice
+ */
+export function regions_keep(block: i64, count: i64): i64 {
+  if (Device.mode != MODE_SNAPSHOT) return -EINVAL;
+  if (<u64>block >= Device.nr_blocks || !count) return 0;
+  const last = <u64>block + min<u64>(count, Device.nr_blocks - block) - 1;
+  if (last - block >= SLICE_BLOCKS) return -EINVAL;
+  Regions.keeps = true;
+  const end = last >> Regions.shift;
+  for (let region = <u64>block >> Regions.shift; region <= end; region = (region | 63) + 1) {
+    const kept = Area.kept + offset_of(region);
+    const next = Area.next + offset_of(region);
+    const bits = bits_between(region, last_in_word(region, end));
+    store<u64>(kept, load<u64>(kept) | bits);
+    store<u64>(next, load<u64>(next) | bits);
+  }
+  return watches_regions() && note_regions(block, last) ? STATUS_REGION : 0;
+}
+
+/** Empties words of the next map, from an offset on, but for what each map has. */
+export function begin_next(offset: usize, bytes: usize): void {
+  if (Regions.keeps && Device.mode == MODE_SNAPSHOT) memory.copy(Area.next + offset, Area.kept + offset, bytes);
+  else memory.fill(Area.next + offset, 0, bytes);
+}
+
 /** Is a region of blocks first..last wanted, but not durable? */
 export function waits_for_regions(first: u64, last: u64): bool {
   if (!Regions.nr_pending) return false;
@@ -154,10 +197,10 @@ export function waits_for_regions(first: u64, last: u64): bool {
  * Sets the size of the regions. A checkpoint that is loaded brings its own.
  *
  * @param blocks a power of two from REGION_BLOCKS_MIN to REGION_BLOCKS_MAX
- * @returns 0; -EINVAL for another number, or if a map is in force or being made
+ * @returns 0; -EINVAL for another number, or if a map is in force or being made, or regions are kept
  */
 export function regions_set(blocks: i64): i64 {
-  if (!are_region_blocks(blocks) || watches_regions()) return -EINVAL;
+  if (!are_region_blocks(blocks) || watches_regions() || Regions.keeps) return -EINVAL;
   Regions.shift = ctz<u64>(blocks);
   return 0;
 }

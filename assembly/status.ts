@@ -17,6 +17,7 @@ import {
   STAT_MAP_BLOCKS,
   STAT_MASK_CHUNKS,
   STAT_MODE,
+  STAT_NEEDED_BYTES,
   STAT_NEW_BLOCKS,
   STAT_NR_BLOCKS,
   STAT_NR_CHANGED,
@@ -27,6 +28,7 @@ import {
   STAT_REGION_BLOCKS,
   STAT_ROOM,
   STAT_SEQID,
+  STAT_SLOTS_BYTES,
   STAT_UUID_HIGH,
   STAT_UUID_LOW,
   STAT_VERSION,
@@ -36,10 +38,11 @@ import { Area, Device, chunks_of } from './memory';
 import { room } from './commit';
 import { Header } from './header';
 import { Sections } from './index-sections';
-import { Live } from './live';
+import { Live, needed_bytes } from './live';
 import { is_log_spoken_of } from './live-log';
 import { Record, area_bytes } from './record';
 import { Regions, dirty_regions, map_blocks } from './regions';
+import { slots_bytes } from './slots';
 import { Log } from './xfs-log';
 
 /**
@@ -49,7 +52,7 @@ import { Log } from './xfs-log';
  * @returns its value; -EINVAL for an unknown field
  */
 export function stat(field: i64): i64 {
-  if (<u64>field > STAT_WOULD_LOAD) return -EINVAL;
+  if (<u64>field > STAT_SLOTS_BYTES) return -EINVAL;
   switch (<u32>field) {
     case STAT_NR_BLOCKS: return Device.nr_blocks;
     case STAT_NR_SECTIONS: return Device.nr_sections;
@@ -80,6 +83,8 @@ export function stat(field: i64): i64 {
     case STAT_AREA_BYTES: return Live.nr_pieces ? area_bytes(Live.nr_pieces) : 0;
     case STAT_LIVE: return Regions.active || Live.loading;
     case STAT_WOULD_LOAD: return Regions.active && is_log_spoken_of();
+    case STAT_NEEDED_BYTES: return needed_bytes();
+    case STAT_SLOTS_BYTES: return slots_bytes();
     default: return -EINVAL;
   }
 }

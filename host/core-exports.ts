@@ -1,6 +1,7 @@
 /** What the core exports, and what may be right of what an export returns (docs/CORE.md). */
 import {
   BLOCK_BYTES,
+  COPIED_WAITS,
   COW_HEADER_SIZE,
   MAP_BLOCKS_MAX,
   MASK_CHUNK_BLOCKS,
@@ -67,6 +68,8 @@ export const STATS = stats(
   ['AREA_BYTES', 'positive', 'bytes that the checkpoint takes'],
   ['LIVE', 1, 'whether a live checkpoint is in force, or being loaded'],
   ['WOULD_LOAD', 1, 'whether a crash now would leave a live checkpoint that can be loaded'],
+  ['NEEDED_BYTES', 'positive', 'bytes of the COW file that incremental mode needs'],
+  ['SLOTS_BYTES', 'positive', 'bytes that the place of live checkpoints takes'],
 );
 
 type Status = 'MISS' | 'ROOM' | 'REGION';
@@ -112,7 +115,7 @@ export const CORE_EXPORTS = [
   exported('set_fsize', 'bytes', 0),
   exported('to_incremental', 'fsize', 0),
   exported('mark', 'sector nr_sectors', 'nr_sectors', 'REGION'),
-  exported('is_copied', 'sector nr_sectors', 1),
+  exported('is_copied', 'sector nr_sectors', COPIED_WAITS),
   exported('plan_copy', 'nr_ranges max_blocks', PLAN_RUNS_MAX),
   exported('commit_copy', 'block count', 'count', 'ROOM'),
   exported('plan_read', 'sector nr_sectors', READ_RUNS_MAX, 'MISS'),
@@ -155,6 +158,7 @@ export const CORE_EXPORTS = [
   exported('record_import', '', REFUSAL, 'ROOM'),
   exported('record_accept', '', REFUSAL),
   exported('regions_set', 'blocks', 0),
+  exported('regions_keep', 'block count', 0, 'REGION'),
   exported('map_next', 'from', 'blocks'),
   exported('map_offset', 'block', 'positive'),
   exported('map_export', 'block count', MAP_BLOCKS_MAX * BLOCK_BYTES),

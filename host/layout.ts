@@ -91,9 +91,10 @@ export const RECORD_FIELDS: readonly HeaderField[] = [
   { name: 'filesystem', offset: 120, bytes: 8, doc: 'checksum of what a mount elsewhere would change' },
   { name: 'tail_position', offset: 128, bytes: 8, doc: 'position of a partial last block without entry, or 0' },
   { name: 'checksum', offset: 136, bytes: 8, doc: 'XXH64 of the header block, with zeros here' },
+  { name: 'slots_offset', offset: 144, bytes: 8, doc: 'snapshot mode: place of live checkpoints in the file, or 0' },
 ];
 
-/** Further fields of a live checkpoint. All lie in the first sector, which no power cut tears; its checksum is that of this sector. */
+/** Fields of a live checkpoint, behind the checksum. All lie in the first sector, which no power cut tears; its checksum is that of this sector. */
 export const LIVE_FIELDS: readonly HeaderField[] = [
   {
     name: 'generation',
@@ -145,6 +146,8 @@ export const STATUS_MISS = -4096;
 export const STATUS_ROOM = -4097;
 /** Not an error: the write must wait until the dirty map on disk has its regions. */
 export const STATUS_REGION = -4098;
+/** What `is_copied` answers if a write must wait for that, too. */
+export const COPIED_WAITS = 2;
 /** Slots for index sections: the least number, whatever the cache limit, and how many come when all are taken. */
 export const SLOTS_MIN = 16;
 export const SLOTS_GROWTH = 16;
@@ -206,6 +209,7 @@ export const REFUSALS: readonly Named[] = [
   { name: 'FOREIGN', value: 6, doc: 'the filesystem was changed elsewhere' },
   { name: 'DAMAGED', value: 7, doc: 'damaged record' },
   { name: 'OUTDATED', value: 8, doc: 'record of an older version' },
+  { name: 'CRASHED', value: 9, doc: 'the snapshot was lost in a crash' },
 ];
 
 /** Errnos that the core answers, as positive numbers. */

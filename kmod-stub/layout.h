@@ -33,6 +33,7 @@
 #define CORE_STATUS_MISS			(-4096)
 #define CORE_STATUS_ROOM			(-4097)
 #define CORE_STATUS_REGION			(-4098)
+#define CORE_COPIED_WAITS			2
 #define CORE_MAP_BLOCKS_MAX			4
 #define CORE_REGION_BLOCKS_MIN			256
 #define CORE_REGION_BLOCKS_MAX			16384
@@ -75,6 +76,7 @@ enum core_refusal {
 	CORE_REFUSAL_FOREIGN = 6,		/* the filesystem was changed elsewhere */
 	CORE_REFUSAL_DAMAGED = 7,		/* damaged record */
 	CORE_REFUSAL_OUTDATED = 8,		/* record of an older version */
+	CORE_REFUSAL_CRASHED = 9,		/* the snapshot was lost in a crash */
 };
 
 /* Initialiser of an array of const char *, by enum core_refusal */
@@ -88,6 +90,7 @@ enum core_refusal {
 		[CORE_REFUSAL_FOREIGN] = "the filesystem was changed elsewhere",	\
 		[CORE_REFUSAL_DAMAGED] = "damaged record",		\
 		[CORE_REFUSAL_OUTDATED] = "record of an older version",	\
+		[CORE_REFUSAL_CRASHED] = "the snapshot was lost in a crash",	\
 	}
 
 /* A record of the runs area; counts and places are in blocks */
@@ -138,6 +141,8 @@ enum core_stat {
 	CORE_STAT_AREA_BYTES = 26,		/* bytes that the checkpoint takes */
 	CORE_STAT_LIVE = 27,			/* whether a live checkpoint is in force, or being loaded */
 	CORE_STAT_WOULD_LOAD = 28,		/* whether a crash now would leave a live checkpoint that can be loaded */
+	CORE_STAT_NEEDED_BYTES = 29,		/* bytes of the COW file that incremental mode needs */
+	CORE_STAT_SLOTS_BYTES = 30,		/* bytes that the place of live checkpoints takes */
 };
 
 enum core_export {
@@ -195,6 +200,7 @@ enum core_export {
 	CORE_RECORD_IMPORT,
 	CORE_RECORD_ACCEPT,
 	CORE_REGIONS_SET,
+	CORE_REGIONS_KEEP,
 	CORE_MAP_NEXT,
 	CORE_MAP_OFFSET,
 	CORE_MAP_EXPORT,
@@ -272,6 +278,7 @@ enum core_export {
 	X(RECORD_IMPORT, "record_import", 0, CORE_STATUS_ROOM)		\
 	X(RECORD_ACCEPT, "record_accept", 0, -MAX_ERRNO)		\
 	X(REGIONS_SET, "regions_set", 1, -MAX_ERRNO)			\
+	X(REGIONS_KEEP, "regions_keep", 2, CORE_STATUS_REGION)		\
 	X(MAP_NEXT, "map_next", 1, -MAX_ERRNO)				\
 	X(MAP_OFFSET, "map_offset", 1, -MAX_ERRNO)			\
 	X(MAP_EXPORT, "map_export", 2, -MAX_ERRNO)			\

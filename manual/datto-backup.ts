@@ -72,8 +72,8 @@ export const manual: ToolManual = {
       'run that succeeded.',
     '`--rate` spreads reads of the snapshot evenly, also within a second. It holds for the copy and for the comparison. A snapshot ' +
       'that exists longer needs more space in the COW file.',
-    'A run makes a full copy, and prints the reason, if the list of changes is lost: the power failed, the machine ' +
-      'restarted or the module was unloaded (unless the volume was reloaded before it was mounted, see FILES), ' +
+    'A run makes a full copy, and prints the reason, if the list of changes is lost: the machine restarted, ' +
+      'also after a power cut, or the module was unloaded (unless the volume was reloaded before it was mounted, see FILES), ' +
       'something else wrote the image or the volume, or the volume was resized. A device that failed for such a reason ' +
       'is destroyed. With `--no-whole` the run exits with status 4 instead.',
     'A device that failed in snapshot mode is left as it is, and the last complete image is restored. `dbdctl status` ' +

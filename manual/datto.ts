@@ -77,8 +77,9 @@ export const manual: TopicManual = {
           rows: RECORD_FIELDS.map(({ name, offset, bytes, doc }) => [hex(offset), typeOf(bytes), `\`${name}\``, doc]),
         },
         `RECORD_MAGIC is ${RECORD_MAGIC}, the text DATTOREC; RECORD_VERSION is ${RECORD_VERSION}. The rest of the header block is zero.`,
-        `In incremental mode, while the block device is written to, the checkpoint may be a live one, of version ${RECORD_VERSION_LIVE}: with ` +
-          'it `dbdctl reload-incremental` resumes tracking after a power cut. Its further fields:',
+        `While the block device is written to, the checkpoint may be a live one, of version ${RECORD_VERSION_LIVE}: with ` +
+          'it `dbdctl reload-incremental` resumes tracking after a power cut, as does `reload-snapshot`, without the snapshot. Its fields ' +
+          'behind `checksum` are others:',
         {
           columns: ['offset', 'type', 'field', 'meaning'],
           rows: LIVE_FIELDS.map(({ name, offset, bytes, doc }) => [hex(offset), typeOf(bytes), `\`${name}\``, doc]),

@@ -67,7 +67,7 @@ export const manual: ToolManual = {
         'step. With `--json`, `meaning` and `next` are these texts.',
       'The last line about a device shows what a crash of the machine at this moment would cost (with `--json`: `crash`, and `crash_bytes`). ' +
         'With a live checkpoint, that is how much the next incremental backup would copy again, at most: the dirty ' +
-        'regions. A live checkpoint exists in incremental mode. Without one, a full backup would be needed. If nothing ' +
+        'regions. Without a live checkpoint, a full backup would be needed: one comes soon after each change of mode. If nothing ' +
         'was written since the checkpoint of an unmounted block device, a crash costs nothing.',
     ],
     help: [],

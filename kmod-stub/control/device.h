@@ -29,6 +29,7 @@ struct watch {
  * @uuid: of the series
  * @phase: see device_set_phase()
  * @publish_wanted: /dev/dattoN comes with the mount
+ * @cut_wanted: the COW file has a data area still, after a crash in snapshot mode; the watch's
  * @origin_name, @cow_name: as given to reload, else NULL
  * @cache_bytes, @fallocate_mib: as configured, for status only; 0 bytes is the default
  * @frozen_at, @last_freeze_ms: when the filesystem was frozen last, and for how long
@@ -40,6 +41,7 @@ struct dattobd_device {
 	u8 uuid[COW_UUID_SIZE];
 	enum phase phase;
 	bool publish_wanted;
+	bool cut_wanted;
 	char *origin_name, *cow_name;
 	u64 cache_bytes, fallocate_mib;
 	ktime_t frozen_at;

@@ -20,6 +20,7 @@
 #include "cow/free_space.h"
 #include "cow/map.h"
 #include "cow/session.h"
+#include "io/live_writes.h"
 #include "io/reads.h"
 #include "io/snapshot.h"
 #include "killable.h"
@@ -127,11 +128,50 @@ static int part_from_snapshot(struct dattobd_device *dev, const struct growth_pi
 		ret = dev->vol.core.error;
 	if (!ret && !piece->was_free &&
 	    wasm_is_copied(dev->vol.core.engine, piece->block * COW_BLOCK_SECTORS,
-			   piece->count * COW_BLOCK_SECTORS) != 1)
+			   piece->count * COW_BLOCK_SECTORS) <= 0)
 		ret = -EIO; /* never: who could not copy failed the device */
 	*reads = snapshot_reads_begun(dev->vol.snap);
 	core_unlock(&dev->vol.core, flags);
 	return ret;
+}
+
+/* Does the dirty map on disk have the piece? The store will write there. Return: 1, 0 or -errno. */
+static s64 map_has(struct dattobd_device *dev, const struct growth_piece *piece)
+{
+	struct core *core = &dev->vol.core;
+	u64 at = piece->block, end = at + piece->count, count;
+	unsigned long flags;
+	s64 ret = 1;
+
+	for (; ret > 0 && at < end; at += count) {
+		count = core_slice(at, end - at, CORE_SLICE_BLOCKS);
+		core_lock(core, flags);
+		ret = core->error;
+		if (!ret && piece->was_free)
+			ret = wasm_regions_keep(core->engine, at, count) != CORE_STATUS_REGION;
+		else if (!ret)
+			ret = wasm_is_copied(core->engine, at * COW_BLOCK_SECTORS,
+					     count * COW_BLOCK_SECTORS) != CORE_COPIED_WAITS;
+		core_unlock(core, flags);
+	}
+	return ret;
+}
+
+/*
+ * After a crash the piece counts as changed: the map says so, before anything is written there. It
+ * cannot be written while a checkpoint is being finished.
+ */
+static int wait_for_map(struct dattobd_device *dev, const struct growth_piece *piece)
+{
+	s64 ret;
+
+	while (!(ret = map_has(dev, piece))) {
+		ret = live_flush_map(&dev->vol) ?: interrupted(dev);
+		if (ret)
+			return ret;
+		schedule_timeout_uninterruptible(1);
+	}
+	return min_t(s64, ret, 0);
 }
 
 static int growth_take(struct dattobd_device *dev, const struct growth_piece *piece, u64 bytes)
@@ -147,7 +187,7 @@ static int growth_take(struct dattobd_device *dev, const struct growth_piece *pi
 	if (piece->was_free)
 		dev->growth.masked_end = max(dev->growth.masked_end,
 					     DIV_ROUND_UP_ULL(piece->end, COW_BLOCK_SECTORS));
-	err = part_from_snapshot(dev, piece, &reads);
+	err = part_from_snapshot(dev, piece, &reads) ?: wait_for_map(dev, piece);
 	if (err)
 		return err;
 	err = snapshot_drain_reads(dev->vol.snap, reads, stop_of(dev));

@@ -40,7 +40,7 @@ int device_expand(struct dattobd_device *dev, u64 mib)
 		return -EINVAL;
 	if (mib > U64_MAX / MIB)
 		return -EFBIG;
-	err = worker_clear_clean(&dev->vol);
+	err = worker_clear_clean(&dev->vol, true);
 	if (err)
 		return err;
 	err = mutex_lock_killable(&dev->growth.mutex);

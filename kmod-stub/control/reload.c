@@ -14,10 +14,12 @@
 #include "control/state.h"
 #include "cow/map.h"
 #include "cow/open.h"
+#include "io/handover.h"
 #include "io/intercept.h"
 #include "io/proof.h"
 #include "io/checkpoint.h"
 #include "io/snapshot.h"
+#include "params.h"
 
 static const struct refusal {
 	int error;
@@ -76,6 +78,8 @@ static int create_core(struct dattobd_device *dev)
 		return PTR_ERR(engine);
 	ret = wasm_init(engine, dev->vol.core.nr_sectors, device_cache_bytes(dev),
 			dev->vol.core.snapshot_mode ? CORE_MODE_SNAPSHOT : CORE_MODE_INCREMENTAL);
+	if (!ret)
+		ret = wasm_regions_set(engine, (u64)region_size * MIB / COW_BLOCK_SIZE);
 	if (ret) {
 		engine_destroy(engine);
 		return ret;
@@ -84,6 +88,7 @@ static int create_core(struct dattobd_device *dev)
 	return 0;
 }
 
+/* By how much the file of a snapshot had grown is not known: see adopt(). */
 static int start_disk(struct dattobd_device *dev)
 {
 	s64 position = wasm_stat(dev->vol.core.engine, CORE_STAT_FPOS);
@@ -96,7 +101,7 @@ static int start_disk(struct dattobd_device *dev)
 		return PTR_ERR(snap);
 	dev->vol.snap = snap;
 	dev->publish_wanted = true;
-	return 0;
+	return handover_keep(&dev->vol.core, dev->vol.cow);
 }
 
 static void adopt(struct dattobd_device *dev)
@@ -108,8 +113,8 @@ static void adopt(struct dattobd_device *dev)
 
 	static_assert(sizeof(uuid) == COW_UUID_SIZE);
 	memcpy(dev->uuid, uuid, COW_UUID_SIZE);
-	/* The next snapshot takes as much; an incremental's file does not show it. */
-	if (dev->vol.core.snapshot_mode)
+	/* The next snapshot takes as much; once it is cut, a file does not show it. */
+	if (dev->vol.core.snapshot_mode || dev->cut_wanted)
 		dev->fallocate_mib =
 			max_t(s64, wasm_stat(dev->vol.core.engine, CORE_STAT_FSIZE), 0) >> 20;
 	/* Nor does a snapshot's, by how much it had grown: all of it, at most. */
@@ -149,6 +154,19 @@ static bool take_old_size(struct dattobd_device *dev)
 	return true;
 }
 
+/*
+ * A snapshot is not there any more after a crash, but what changed since is known. Return: false if
+ * none was asked for.
+ */
+static bool take_as_incremental(struct dattobd_device *dev)
+{
+	if (!dev->vol.core.snapshot_mode)
+		return false;
+	core_drop_engine(&dev->vol.core);
+	WRITE_ONCE(dev->vol.core.snapshot_mode, false);
+	return true;
+}
+
 /* Return: as checkpoint_read(). */
 static int load_checkpoint(struct dattobd_device *dev, s64 *added)
 {
@@ -159,15 +177,19 @@ static int load_checkpoint(struct dattobd_device *dev, s64 *added)
 
 /*
  * That the file was cut to its index may not have come to its place on disk before the power cut,
- * but only to the journal.
+ * but only to the journal. A checkpoint of snapshot mode shows that it was not cut.
  */
 static int clip_cow_file(struct dattobd_device *dev)
 {
-	s64 bytes = wasm_stat(dev->vol.core.engine, CORE_STAT_FSIZE);
+	s64 bytes = wasm_stat(dev->vol.core.engine, CORE_STAT_NEEDED_BYTES);
+	s64 index = wasm_stat(dev->vol.core.engine, CORE_STAT_DATA_OFFSET);
 
-	if (bytes < 0)
-		return bytes;
-	return cow_file_bytes(dev->vol.cow) > (u64)bytes ? cow_file_clip(dev->vol.cow, bytes) : 0;
+	if (bytes < 0 || index < 0)
+		return min(bytes, index);
+	dev->cut_wanted = bytes > index;
+	if (dev->cut_wanted || cow_file_bytes(dev->vol.cow) <= (u64)index)
+		return 0;
+	return cow_file_clip(dev->vol.cow, index);
 }
 
 /* Return: 0, or after a refusal -errno. */
@@ -185,6 +207,8 @@ static int load_device(struct dattobd_device *dev, const char *cow)
 	}
 	dev->vol.cow = file;
 	ret = load_checkpoint(dev, &added);
+	if (ret == CORE_REFUSAL_CRASHED && take_as_incremental(dev))
+		ret = load_checkpoint(dev, &added);
 	if (ret == CORE_REFUSAL_RESIZED && take_old_size(dev))
 		ret = load_checkpoint(dev, &added);
 	if (ret > 0 && ret < (int)ARRAY_SIZE(refusals)) {
@@ -210,14 +234,16 @@ static int load_device(struct dattobd_device *dev, const char *cow)
 	return 0;
 }
 
-static void say_goes_on(struct dattobd_device *dev)
+/* @lost: a snapshot was asked for */
+static void say_goes_on(struct dattobd_device *dev, bool lost)
 {
 	const struct live *live = &dev->vol.live;
 
 	if (live->on)
 		pr_dev_info(dev,
-			    "goes on tracking %s with %s after a crash: %llu blocks more (%llu MiB) count as changed",
-			    dev->vol.origin.path, cow_file_path(dev->vol.cow), live->added,
+			    "goes on tracking %s with %s after a crash%s: %llu blocks more (%llu MiB) count as changed",
+			    dev->vol.origin.path, cow_file_path(dev->vol.cow),
+			    lost ? ", in incremental mode, without the snapshot" : "", live->added,
 			    live->added * COW_BLOCK_SIZE / MIB);
 	else
 		pr_dev_info(dev, "goes on tracking %s with %s", dev->vol.origin.path,
@@ -283,7 +309,7 @@ int reload(unsigned int minor, const char *origin, const char *cow, u64 cache_by
 	device_set_phase(dev, track(dev, cow));
 	device_enlist(dev, true);
 	if (!dev->vol.core.error) {
-		say_goes_on(dev);
+		say_goes_on(dev, snapshot_mode && !dev->vol.core.snapshot_mode);
 		shutter_look_soon(&dev->vol);
 	}
 	return 0;

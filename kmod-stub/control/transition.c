@@ -9,6 +9,7 @@
  */
 #include <linux/uuid.h>
 #include <linux/slab.h>
+#include "control/cut_cow.h"
 #include "control/destroy.h"
 #include "control/devices.h"
 #include "control/epoch.h"
@@ -107,6 +108,7 @@ int transition_setup(unsigned int minor, const char *origin, const char *cow, u6
 		return err;
 	}
 	device_enlist(dev, true);
+	live_want(&dev->vol);
 	shutter_look_soon(&dev->vol);
 	pr_dev_debug(dev, "snapshot 1 of %s, COW file %s", dev->vol.origin.path,
 		     cow_file_path(dev->vol.cow));
@@ -123,7 +125,7 @@ free:
 
 /*
  * Steps C6 and C7 of docs/ABI.md, B.4, then the state. On success a snapshot refuses to be opened,
- * and no checkpoint is left that would soon be wrong.
+ * and no checkpoint is left that would soon be wrong: a live one stays true as snapshot mode ends.
  */
 static int begin_transition(struct dattobd_device *dev, enum dattobd_state wanted)
 {
@@ -133,41 +135,10 @@ static int begin_transition(struct dattobd_device *dev, enum dattobd_state wante
 		return -EBUSY;
 	device_look(dev);
 	if (!READ_ONCE(dev->vol.core.error) && device_state(dev) == wanted)
-		err = device_check_thawed(dev) ?: worker_clear_clean(&dev->vol);
+		err = device_check_thawed(dev) ?: worker_clear_clean(&dev->vol, !dev->vol.snap);
 	if (err && dev->vol.snap)
 		snapshot_reopen(dev->vol.snap);
 	return err;
-}
-
-/* The data area is of no use any more. That it could not be given back is no reason to fail. */
-static void cut_data_area(struct dattobd_device *dev)
-{
-	unsigned long flags;
-	s64 data_offset;
-	int err = 0;
-
-	core_lock(&dev->vol.core, flags);
-	data_offset = wasm_stat(dev->vol.core.engine, CORE_STAT_DATA_OFFSET);
-	if (data_offset < 0)
-		core_fail_locked(&dev->vol.core, data_offset,
-				 "the core could not be asked for its state");
-	core_unlock(&dev->vol.core, flags);
-	core_print(&dev->vol.core);
-	if (data_offset < 0)
-		return;
-
-	if (cow_file_bytes(dev->vol.cow) > (u64)data_offset) {
-		cut_begin(&dev->vol, data_offset);
-		err = cow_file_truncate(dev->vol.cow, data_offset);
-	}
-	if (err) {
-		pr_dev_warn(dev, "the COW file %s could not be truncated: %d",
-			    cow_file_path(dev->vol.cow), err);
-		return;
-	}
-	core_lock(&dev->vol.core, flags);
-	wasm_set_fsize(dev->vol.core.engine, data_offset);
-	core_unlock(&dev->vol.core, flags);
 }
 
 static void leave_snapshot_mode(struct dattobd_device *dev)
@@ -238,8 +209,9 @@ int transition_to_incremental(struct dattobd_device *dev)
 		return err;
 	}
 	sections_drop(&dev->vol);
-	cut_data_area(dev);
-	live_want(&dev->vol);
+	cut_cow_file(dev);
+	if (!READ_ONCE(dev->vol.live.on))
+		live_want(&dev->vol);
 	pr_dev_debug(dev, "incremental");
 	return 0;
 
@@ -383,6 +355,7 @@ int transition_to_snapshot(struct dattobd_device *dev, const char *cow, u64 fall
 	lost = hand_over(dev, engine, old);
 	if (err)
 		return err;
+	live_want(&dev->vol);
 	err = snapshot_publish(dev->vol.snap);
 	if (err)
 		core_fail(&dev->vol.core, err, "the snapshot's disk could not be added");

@@ -15,6 +15,7 @@
 #include <linux/reboot.h>
 #include <linux/suspend.h>
 #include "control/checkpoints.h"
+#include "control/cut_cow.h"
 #include "control/device.h"
 #include "control/devices.h"
 #include "control/state.h"
@@ -57,6 +58,8 @@ static void mounted(struct dattobd_device *dev)
 	guard_mounted_again(dev);
 	worker_open_shutter(&dev->vol);
 	checkpoints_consider(&dev->vol);
+	if (!READ_ONCE(dev->vol.core.error))
+		cut_cow_file_late(dev);
 	if (!dev->vol.snap || !dev->publish_wanted || READ_ONCE(dev->vol.core.error))
 		return;
 	err = snapshot_publish(dev->vol.snap);

@@ -45,7 +45,7 @@ static inline s64 wasm_header_encode(struct engine *engine, u64 clean)
 /* It may take long: not under core_lock, and of a core that nobody else calls. */
 static inline s64 wasm_header_check(struct engine *engine, u64 expect)
 {
-	return engine_ask(engine, CORE_HEADER_CHECK, expect, 0, 0, 8);
+	return engine_ask(engine, CORE_HEADER_CHECK, expect, 0, 0, 9);
 }
 
 static inline s64 wasm_set_fsize(struct engine *engine, u64 bytes)
@@ -65,7 +65,7 @@ static inline s64 wasm_mark(struct engine *engine, u64 sector, u64 nr_sectors)
 
 static inline s64 wasm_is_copied(struct engine *engine, u64 sector, u64 nr_sectors)
 {
-	return engine_ask(engine, CORE_IS_COPIED, sector, nr_sectors, 0, 1);
+	return engine_ask(engine, CORE_IS_COPIED, sector, nr_sectors, 0, 2);
 }
 
 static inline s64 wasm_plan_copy(struct engine *engine, u64 nr_ranges, u64 max_blocks)
@@ -267,22 +267,27 @@ static inline s64 wasm_record_encode(struct engine *engine)
 
 static inline s64 wasm_record_check(struct engine *engine)
 {
-	return engine_ask(engine, CORE_RECORD_CHECK, 0, 0, 0, 8);
+	return engine_ask(engine, CORE_RECORD_CHECK, 0, 0, 0, 9);
 }
 
 static inline s64 wasm_record_import(struct engine *engine)
 {
-	return engine_ask(engine, CORE_RECORD_IMPORT, 0, 0, 0, 8);
+	return engine_ask(engine, CORE_RECORD_IMPORT, 0, 0, 0, 9);
 }
 
 static inline s64 wasm_record_accept(struct engine *engine)
 {
-	return engine_ask(engine, CORE_RECORD_ACCEPT, 0, 0, 0, 8);
+	return engine_ask(engine, CORE_RECORD_ACCEPT, 0, 0, 0, 9);
 }
 
 static inline s64 wasm_regions_set(struct engine *engine, u64 blocks)
 {
 	return engine_ask(engine, CORE_REGIONS_SET, blocks, 0, 0, 0);
+}
+
+static inline s64 wasm_regions_keep(struct engine *engine, u64 block, u64 count)
+{
+	return engine_ask(engine, CORE_REGIONS_KEEP, block, count, 0, 0);
 }
 
 static inline s64 wasm_map_next(struct engine *engine, u64 from)
@@ -307,7 +312,7 @@ static inline s64 wasm_map_written(struct engine *engine, u64 block, u64 count)
 
 static inline s64 wasm_map_import(struct engine *engine, u64 block)
 {
-	return engine_ask(engine, CORE_MAP_IMPORT, block, 0, 0, 8);
+	return engine_ask(engine, CORE_MAP_IMPORT, block, 0, 0, 9);
 }
 
 static inline s64 wasm_map_recover(struct engine *engine, u64 from)

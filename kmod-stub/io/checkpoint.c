@@ -39,25 +39,26 @@ static s64 record_next(struct volume *vol, s64 *offset, u64 *left)
 }
 
 /*
- * In incremental mode only the index counts, which has the checkpoint: after a power cut the
- * filesystem may not know yet that the file was cut to it. Return: a sector of the file.
+ * In incremental mode only the index counts: after a power cut the filesystem may not know yet that
+ * the file was cut to it. Nor is a live checkpoint tied to more: it will be of that mode. Return: a
+ * sector of the file.
  */
-static u64 end_of_ties(struct volume *vol)
+static u64 end_of_ties(struct volume *vol, bool live)
 {
 	s64 data_offset = core_ask(&vol->core, wasm_stat, CORE_STAT_DATA_OFFSET);
 
-	if (vol->core.snapshot_mode || data_offset < 0)
+	if ((vol->core.snapshot_mode && !live) || data_offset < 0)
 		return U64_MAX;
 	return data_offset / SECTOR_SIZE;
 }
 
 /* Contiguous extents count as one, however the filesystem or the map divides them. */
-static s64 tie_to_extents(struct volume *vol)
+static s64 tie_to_extents(struct volume *vol, bool live)
 {
 	unsigned int i, nr_extents;
 	const struct cow_extent *extents = cow_file_extents(vol->cow, &nr_extents);
 	struct cow_extent run = {}, extent;
-	u64 end = end_of_ties(vol);
+	u64 end = end_of_ties(vol, live);
 	s64 ret = 0;
 
 	for (i = 0; i < nr_extents && ret >= 0; i++) {
@@ -92,11 +93,11 @@ int checkpoint_mark_header(struct volume *vol)
 	return min_t(s64, ret, 0);
 }
 
-s64 checkpoint_begin(struct volume *vol)
+s64 checkpoint_begin(struct volume *vol, bool live)
 {
 	s64 ret = core_ask(&vol->core, wasm_record_begin);
 
-	return ret < 0 ? ret : tie_to_extents(vol);
+	return ret < 0 ? ret : tie_to_extents(vol, live);
 }
 
 static s64 record_plan(struct volume *vol)
@@ -230,7 +231,7 @@ int checkpoint_write(struct volume *vol, bool *named)
 
 	*named = false;
 	mutex_lock(&vol->core.io_lock); /* the bounce buffer */
-	ret = checkpoint_begin(vol);
+	ret = checkpoint_begin(vol, false);
 	if (ret >= 0)
 		ret = record_plan(vol);
 	if (ret >= 0)
@@ -340,7 +341,7 @@ static s64 accept(struct volume *vol, s64 *added)
 
 int checkpoint_read(struct volume *vol, s64 *added)
 {
-	s64 ret = checkpoint_begin(vol);
+	s64 ret = checkpoint_begin(vol, false);
 
 	*added = -1;
 

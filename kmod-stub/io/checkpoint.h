@@ -19,7 +19,7 @@ u64 checkpoint_pieces_max(const struct volume *vol);
 int checkpoint_mark_header(struct volume *vol);
 
 /** checkpoint_begin() - Begin a checkpoint: it is tied to where the file lies. */
-s64 checkpoint_begin(struct volume *vol);
+s64 checkpoint_begin(struct volume *vol, bool live);
 
 /**
  * checkpoint_write_piece() - Write its next piece.

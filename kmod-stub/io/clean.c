@@ -1,12 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-only
 #include <linux/sched/mm.h>
-#include "core/room.h"
-#include "cow/map.h"
 #include "io/clean.h"
-#include "io/live.h"
-#include "io/pipeline.h"
+#include "io/header.h"
+#include "io/live_make.h"
 #include "io/proof.h"
-#include "io/reads.h"
 #include "io/checkpoint.h"
 #include "io/ring.h"
 #include "io/snapshot.h"
@@ -52,51 +49,13 @@ void clean_break(struct volume *vol)
 	shutter_look_soon(vol);
 }
 
-/* Preserve what these sectors of the origin hold, before they are written raw. */
-static int prepare_sectors(struct volume *vol, sector_t sector, sector_t nr_sectors)
-{
-	unsigned long flags;
-	s64 ret, room = 1;
-	u64 number;
-
-	core_lock(&vol->core, flags);
-	ret = vol->core.error;
-	if (!ret) {
-		ret = wasm_is_copied(vol->core.engine, sector, nr_sectors);
-		room = wasm_stat(vol->core.engine, CORE_STAT_ROOM);
-	}
-	core_unlock(&vol->core, flags);
-	if (ret < 0)
-		return ret;
-	if (!ret && room <= 0)
-		return -ENOSPC;
-
-	pipeline_copy(vol, sector, nr_sectors);
-	number = snapshot_reads_begun(vol->snap);
-	while (!READ_ONCE(vol->core.error) &&
-	       snapshot_reads_overlap(vol->snap, sector, nr_sectors, number))
-		snapshot_wait_reads(vol->snap, sector, nr_sectors, number);
-	return 0;
-}
-
-/*
- * The header block is written raw and is an ordinary block of the origin, or some pieces of such:
- * it is preserved or marked as if somebody else wrote it. Afterwards no copy and no section is on
- * its way.
- */
+/* Afterwards no copy and no section is on its way. */
 static int prepare(struct volume *vol)
 {
-	u64 offset, sector, count, end = COW_HEADER_SIZE / SECTOR_SIZE;
-	int err;
+	int err = header_preserve(vol);
 
-	if (!vol->core.snapshot_mode)
-		return checkpoint_mark_header(vol);
-	for (offset = 0; offset < end; offset += count) {
-		count = min(cow_file_map(vol->cow, offset, &sector), end - offset);
-		err = count ? prepare_sectors(vol, sector, count) : -EIO;
-		if (err)
-			return err;
-	}
+	if (err || !vol->core.snapshot_mode)
+		return err;
 	ring_flush_all(vol->snap->ring);
 	return sections_flush(vol);
 }

@@ -9,6 +9,7 @@
 #include "cow/session.h"
 #include "cow/write.h"
 #include "io/handover.h"
+#include "params.h"
 
 struct engine *handover_create(struct core *core, u64 cache_bytes, u64 fsize, u64 seqid,
 			       const u8 *uuid, void *header)
@@ -19,6 +20,8 @@ struct engine *handover_create(struct core *core, u64 cache_bytes, u64 fsize, u6
 	if (IS_ERR(engine))
 		return engine;
 	ret = wasm_init(engine, core->nr_sectors, cache_bytes, CORE_MODE_SNAPSHOT);
+	if (!ret)
+		ret = wasm_regions_set(engine, (u64)region_size * MIB / COW_BLOCK_SIZE);
 	if (!ret)
 		ret = engine_write_buffer(engine, uuid, COW_UUID_SIZE);
 	if (!ret)
@@ -36,6 +39,34 @@ struct engine *handover_create(struct core *core, u64 cache_bytes, u64 fsize, u6
 #define PREPARE_TRIES 8
 #define PREPARED_CHUNKS 16 /* that are left for the freeze */
 
+/* Which blocks at the ends of an extent are not the store's whole. Return: how many, 0 to 2. */
+static unsigned int shared_blocks(const struct cow_extent *extent, u64 blocks[2])
+{
+	u64 whole, nr_whole, block, count;
+	unsigned int nr = 0;
+
+	cow_file_blocks(extent, true, &whole, &nr_whole);
+	cow_file_blocks(extent, false, &block, &count);
+	if (count && (!nr_whole || block < whole))
+		blocks[nr++] = block;
+	if (count && (!nr_whole || block + count > whole + nr_whole) &&
+	    !(nr && blocks[0] == block + count - 1))
+		blocks[nr++] = block + count - 1;
+	return nr;
+}
+
+/* The store writes to them from now on, and no index has them before snapshot mode ends. */
+static s64 keep_shared(struct engine *engine, const struct cow_extent *extent)
+{
+	u64 blocks[2];
+	unsigned int nr = shared_blocks(extent, blocks);
+	s64 ret = 0;
+
+	while (nr-- && ret >= 0)
+		ret = wasm_regions_keep(engine, blocks[nr], 1);
+	return ret;
+}
+
 /* Blocks that the file shares with somebody else are not masked: see cow_file_odd_part(). */
 int handover_mask_cow(struct engine *engine, const struct cow_file *cow)
 {
@@ -48,6 +79,8 @@ int handover_mask_cow(struct engine *engine, const struct cow_file *cow)
 		cow_file_blocks(&extents[i], true, &block, &count);
 		ret = in_slices(room_ask_alone, engine, CORE_SLICE_BLOCKS, wasm_mask_extent, block,
 				count);
+		if (!ret)
+			ret = keep_shared(engine, &extents[i]);
 	}
 	return ret;
 }
@@ -71,19 +104,29 @@ static s64 list_next_cow(struct core *core, const struct cow_file *cow)
 	return ret;
 }
 
-/* Mark the blocks at either end of an extent that are not the store's whole. */
-static s64 mark_ends(struct core *core, const struct cow_extent *extent)
+static s64 mark_shared(struct core *core, const struct cow_extent *extent)
 {
-	u64 whole, nr_whole, block, count;
+	u64 blocks[2];
+	unsigned int nr = shared_blocks(extent, blocks);
 	s64 ret = 0;
 
-	cow_file_blocks(extent, true, &whole, &nr_whole);
-	cow_file_blocks(extent, false, &block, &count);
-	if (count && (!nr_whole || block < whole))
-		ret = room_ask(core, wasm_mark_unmasked, block, 1);
-	if (ret >= 0 && count && (!nr_whole || block + count > whole + nr_whole))
-		ret = room_ask(core, wasm_mark_unmasked, block + count - 1, 1);
+	while (nr-- && ret >= 0)
+		ret = room_ask(core, wasm_mark_unmasked, blocks[nr], 1);
 	return ret;
+}
+
+int handover_keep(struct core *core, const struct cow_file *cow)
+{
+	unsigned int i, nr_extents;
+	const struct cow_extent *extents = cow_file_extents(cow, &nr_extents);
+	u64 block, count;
+	s64 ret = 0;
+
+	for (i = 0; i < nr_extents && ret >= 0; i++) {
+		cow_file_blocks(&extents[i], false, &block, &count);
+		ret = in_slices(room_ask, core, CORE_SLICE_BLOCKS, wasm_regions_keep, block, count);
+	}
+	return min_t(s64, ret, 0);
 }
 
 int handover_mark_shared(struct core *core, const struct cow_file *cow)
@@ -93,7 +136,7 @@ int handover_mark_shared(struct core *core, const struct cow_file *cow)
 	s64 ret = 0;
 
 	for (i = 0; i < nr_extents && ret >= 0; i++)
-		ret = mark_ends(core, &extents[i]);
+		ret = mark_shared(core, &extents[i]);
 	return min_t(s64, ret, 0);
 }
 

@@ -48,6 +48,14 @@ int handover_inherit(struct core *core, struct engine *next, const struct cow_fi
 		     u64 *changed);
 
 /**
+ * handover_keep() - Each map of a live checkpoint has the regions of the COW file: by how much it
+ * had grown is not known.
+ *
+ * Context: snapshot mode. Return: 0 or -errno.
+ */
+int handover_keep(struct core *core, const struct cow_file *cow);
+
+/**
  * handover_mark_shared() - Mark the blocks of which the COW file has a part: copies have gone
  * there.
  *

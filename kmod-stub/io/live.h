@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * The live checkpoint: in incremental mode the COW file holds one that stays true while the origin
- * is written to, so that tracking goes on after a power cut (docs/CORE.md, "Live checkpoints").
+ * The live checkpoint: the COW file holds one that stays true while the origin is written to, so
+ * that tracking goes on after a power cut (docs/CORE.md, "Live checkpoints").
  *
  *   on   the header on disk names a checkpoint and a dirty map. A write to a region that the map
  *        does not have is deferred until it does, durably; so is one that changes what the
@@ -23,6 +23,7 @@ struct volume;
 /* How far the next checkpoint is. */
 enum live_step {
 	LIVE_IDLE,
+	LIVE_BEGIN,
 	LIVE_SURVEY,
 	LIVE_PIECES,
 };
@@ -54,23 +55,11 @@ struct live {
 /** live_possible() - Could there be one, as the device is now? Context: core_lock. */
 bool live_possible(struct volume *vol);
 
+/** live_busy() - Is one wanted, or being made? Context: Any but core_lock. */
+bool live_busy(struct volume *vol);
+
 /** live_want() - Have one made. Context: Any but core_lock. */
 void live_want(struct volume *vol);
-
-/**
- * live_work() - Go on with the checkpoint that is being made, or remove it.
- *
- * Context: The worker. Return: is there more to do?
- */
-bool live_work(struct volume *vol);
-
-/**
- * live_resume() - Make a live checkpoint of the clean one, before the first write.
- *
- * Context: The worker, the clean checkpoint is on disk, and nobody wrote elsewhere.
- * Return: 0; positive if it cannot be one, and nothing was written; -errno, and the device failed.
- */
-int live_resume(struct volume *vol);
 
 /**
  * live_loaded() - One was loaded after a power cut.

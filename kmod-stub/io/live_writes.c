@@ -141,3 +141,15 @@ bool live_settle(struct volume *vol, struct bio *bio)
 		give_up(vol, nr < 0 ? nr : err);
 	return nr || wait == WAIT_HEADER;
 }
+
+int live_flush_map(struct volume *vol)
+{
+	int nr = 0;
+
+	if (!cow_writes_begin(&vol->writes))
+		return -EIO;
+	if (READ_ONCE(vol->live.on))
+		nr = flush_map(vol);
+	cow_writes_end(&vol->writes);
+	return min(nr, 0);
+}

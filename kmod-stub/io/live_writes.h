@@ -24,4 +24,11 @@ bool live_holds(struct volume *vol, struct bio *bio, sector_t sector, sector_t n
  */
 bool live_settle(struct volume *vol, struct bio *bio);
 
+/**
+ * live_flush_map() - Write what of the dirty map is wanted, if there is a live checkpoint.
+ *
+ * Context: May sleep. Return: 0 or -errno.
+ */
+int live_flush_map(struct volume *vol);
+
 #endif

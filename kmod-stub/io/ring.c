@@ -278,6 +278,20 @@ void ring_flush_all(struct ring *ring)
 	ring_drain(ring);
 }
 
+bool ring_is_empty(struct ring *ring)
+{
+	return READ_ONCE(ring->tail) == ring->head;
+}
+
+void ring_skip(struct ring *ring, u64 position)
+{
+	spin_lock(&ring->lock);
+	WRITE_ONCE(ring->tail, position);
+	spin_unlock(&ring->lock);
+	WRITE_ONCE(ring->flushed, position);
+	WRITE_ONCE(ring->head, position);
+}
+
 void ring_drain(struct ring *ring)
 {
 	wait_event(ring->wait, !READ_ONCE(ring->count));

@@ -64,6 +64,16 @@ void ring_hold(struct ring *ring, bool hold);
 /** ring_flush_all() - Write all that was published, and wait for it. Context: the worker. */
 void ring_flush_all(struct ring *ring);
 
+/**
+ * ring_skip() - The next copy gets @position, which may be further on. Nothing is in the ring.
+ *
+ * Context: the worker, core_lock.
+ */
+void ring_skip(struct ring *ring, u64 position);
+
+/** ring_is_empty() - Is all that was published on disk? Context: the worker. */
+bool ring_is_empty(struct ring *ring);
+
 /** ring_drain() - Wait until all writes that were started have ended. */
 void ring_drain(struct ring *ring);
 

@@ -121,7 +121,8 @@ static bool may_go(struct volume *vol, struct bio *bio, sector_t sector, sector_
 		core_fail_locked(&vol->core, copied, "the core could not look a write up");
 		return true;
 	}
-	return copied && !snapshot_reads_overlap(vol->snap, sector, nr_sectors, vol->snap->divide);
+	return copied == 1 && !live_holds(vol, bio, sector, nr_sectors) &&
+	       !snapshot_reads_overlap(vol->snap, sector, nr_sectors, vol->snap->divide);
 }
 
 /*
@@ -172,7 +173,7 @@ enum take tracker_take(struct origin *origin, struct bio *bio)
 	if (closed && !again) {
 		deferred = defer_or_spoil(vol);
 	} else if (!vol->core.error && vol->core.snapshot_mode) {
-		deferred = !may_go(vol, bio, sector, nr_sectors);
+		deferred = !may_go(vol, bio, sector, nr_sectors) || must_end(vol);
 	} else {
 		if (!vol->core.error && !fail_if_taken(vol, sector, nr_sectors))
 			deferred = !mark_short(vol, bio, sector, nr_sectors) ||
@@ -202,6 +203,36 @@ enum verdict {
 	VERDICT_NEXT_SLICE, /* go on marking, without the lock in between */
 };
 
+/*
+ * Snapshot mode: must a write whose blocks are copied wait for the dirty map on disk? It is looked
+ * at slice by slice.
+ * @marked, @waits: as mark()
+ */
+static void look_at_map(struct volume *vol, sector_t sector, sector_t nr_sectors, sector_t *marked,
+			bool *waits)
+{
+	u64 at = sector + *marked;
+	u64 count = core_slice(at, nr_sectors - *marked, CORE_SLICE_SECTORS);
+	s64 ret = wasm_is_copied(vol->core.engine, at, count);
+
+	if (ret < 0)
+		core_fail_locked(&vol->core, ret, "the core could not look a write up");
+	*waits = *waits || ret == CORE_COPIED_WAITS;
+	*marked = ret < 0 ? nr_sectors : *marked + count;
+}
+
+/* The same for all that a live checkpoint asks of it. Context: core_lock. */
+static enum verdict judge_live(struct volume *vol, struct bio *bio, sector_t sector,
+			       sector_t nr_sectors, sector_t *marked, bool *waits)
+{
+	if (!vol->live.on && !vol->live.switching)
+		return VERDICT_GO;
+	look_at_map(vol, sector, nr_sectors, marked, waits);
+	if (*marked < nr_sectors)
+		return VERDICT_NEXT_SLICE;
+	return *waits || live_holds(vol, bio, sector, nr_sectors) ? VERDICT_BLOCKED : VERDICT_GO;
+}
+
 /* Context: core_lock. */
 static enum verdict judge(struct volume *vol, struct bio *bio, sector_t sector, sector_t nr_sectors,
 			  u64 older, sector_t *marked, bool *waits)
@@ -227,6 +258,8 @@ static enum verdict judge(struct volume *vol, struct bio *bio, sector_t sector, 
 		verdict = VERDICT_SWALLOW;
 	} else if (snapshot_reads_overlap(vol->snap, sector, nr_sectors, older)) {
 		verdict = VERDICT_READS;
+	} else {
+		verdict = judge_live(vol, bio, sector, nr_sectors, marked, waits);
 	}
 	if (vol->clean.state != CLEAN_LOADING && must_end(vol))
 		blocked = true; /* this write may be what failed it */

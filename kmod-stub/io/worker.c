@@ -6,6 +6,7 @@
 #include <linux/sched/mm.h>
 #include <linux/slab.h>
 #include "io/late.h"
+#include "io/live_make.h"
 #include "io/pipeline.h"
 #include "io/volume.h"
 #include "io/worker.h"
@@ -180,7 +181,7 @@ void worker_open_shutter(struct volume *vol)
 		queue_work(vol->core.wq, &vol->core.work);
 }
 
-int worker_clear_clean(struct volume *vol)
+int worker_clear_clean(struct volume *vol, bool end_live)
 {
 	unsigned long flags;
 	bool open;
@@ -189,7 +190,7 @@ int worker_clear_clean(struct volume *vol)
 	/* An attempt that its caller gave up may not come true in the middle of a transition. */
 	core_lock(&vol->core, flags);
 	vol->clean.wanted = false;
-	vol->live.unwanted = true; /* a clean one does not become a live one */
+	vol->live.unwanted = end_live; /* a clean one does not become a live one */
 	open = vol->clean.state == CLEAN_NONE && !shutter_is_shut(vol);
 	core_unlock(&vol->core, flags);
 	if (!open) {
@@ -198,7 +199,7 @@ int worker_clear_clean(struct volume *vol)
 		if (err)
 			return err;
 	}
-	return worker_end_live(vol);
+	return end_live ? worker_end_live(vol) : 0;
 }
 
 int worker_end_live(struct volume *vol)

@@ -60,13 +60,14 @@ int worker_drain_deferred(struct volume *vol, long timeout);
 int worker_make_clean(struct volume *vol, long timeout);
 
 /**
- * worker_clear_clean() - Remove the checkpoint, clean or live, and the wish for one, before the
- * device or its file is changed.
+ * worker_clear_clean() - Remove a clean checkpoint, and the wish for one, before the device or its
+ * file is changed.
+ * @end_live: the same for a live one
  *
  * Context: minor_lock(). May sleep.
  * Return: 0; -%EINTR if the caller was killed; the error of a failed device.
  */
-int worker_clear_clean(struct volume *vol);
+int worker_clear_clean(struct volume *vol, bool end_live);
 
 /**
  * worker_end_live() - Remove a live checkpoint, and give up one that is being made.

@@ -2,6 +2,7 @@
 
 import * as assert from 'uvu/assert';
 import {
+  COMMIT_BLOCKS_MAX,
   MAP_BLOCK_WORDS,
   MAP_BLOCKS_MAX,
   MASK_CHUNK_BLOCKS,
@@ -163,6 +164,34 @@ export const liveCheckpoints = (opened: Opened, size: number): void => {
   bench.buffer().set(superblockWith({ 48: 1 }));
   assert.is(bench.call('live_void'), 0n);
   assert.is(bench.call('live_drop'), 0n);
+};
+
+/** In snapshot mode, with a live checkpoint. */
+export const copiedLive = (opened: Opened): void => {
+  const bench = opened({});
+  assert.is(bench.call('regions_set', REGION_BLOCKS_MIN), 0n);
+  const keep = (block: bigint): void => {
+    bench.call('regions_keep', block, SLICE);
+  };
+  keep(5n * CHUNK + 7n);
+  assert.is(bench.call('live_begin'), 0n);
+  keep(6n * CHUNK + 7n);
+  for (let at = 0n; at < SLICE; at += BigInt(COMMIT_BLOCKS_MAX)) {
+    bench.served('commit_copy', CHUNK + at, COMMIT_BLOCKS_MAX);
+    bench.served('commit_copy', 9n * CHUNK + at + 100n, COMMIT_BLOCKS_MAX);
+  }
+  tie(bench);
+  for (let at = 0n; at < bench.stat('MASK_CHUNKS'); at++) bench.call('record_survey', at);
+  assert.ok(bench.call('record_plan') > 0n);
+  while (bench.call('record_next') !== 0n) bench.call('record_export');
+  assert.is(identify(bench, superblockWith()), 1n);
+  eachOfMap(bench, (block, count) => assert.is(bench.call('live_switch', block, count), 0n));
+  bench.call('live_encode');
+  assert.is(bench.call('live_commit'), 0n);
+  for (let at = 0n; at < SLICE; at += 2n) bench.served('commit_copy', 20n * CHUNK + at, 1n);
+  bench.call('is_copied', CHUNK * 8n, SLICE * 8n);
+  keep(7n * CHUNK + 7n);
+  assert.is(bench.call('to_incremental', 1n << 40n), 0n);
 };
 
 /** Records of the log of an XFS, of which the oldest comes last. */

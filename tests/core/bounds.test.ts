@@ -16,7 +16,16 @@ import {
   SECTION_BYTES,
   SLICE_BLOCKS,
 } from '../../host/layout.js';
-import { eachOther, liveCheckpoints, logRecords, markEachOther, maskEachOther, resumed, tie } from './bounds-live.js';
+import {
+  copiedLive,
+  eachOther,
+  liveCheckpoints,
+  logRecords,
+  markEachOther,
+  maskEachOther,
+  resumed,
+  tie,
+} from './bounds-live.js';
 import { type Costs, countingCore, countingEngine } from './counting.js';
 import { Bench, errno, INCREMENTAL, READ, SECTION_BLOCKS, type Setup, WRITE } from './harness.js';
 
@@ -215,6 +224,8 @@ test('chunks of bitmaps, and a checkpoint of them', () => {
 test('live checkpoints, with the smallest and the largest regions', () => {
   for (const size of [REGION_BLOCKS_MIN, REGION_BLOCKS_MAX]) liveCheckpoints(opened, size);
 });
+
+test('a live checkpoint in snapshot mode', () => copiedLive(opened));
 
 test('a live checkpoint that a clean one becomes', () => resumed(opened));
 

@@ -126,6 +126,12 @@ export class Disk implements CowFile {
     for (let at = 0; at < bytes.length; at += BLOCK) this.#blocks.set(offset + at, bytes.subarray(at, at + BLOCK));
   }
 
+  /** The file ends at `bytes` from here on: what lies behind is somebody else's. */
+  cutFile(bytes: number): void {
+    for (const offset of this.#blocks.keys()) if (offset >= bytes) this.#blocks.delete(offset);
+    this.#written = this.#written.filter(({ offset }) => offset < bytes);
+  }
+
   read(offset: number, length: number): Buffer {
     if (length === BLOCK) return this.#blocks.get(offset) ?? Buffer.alloc(BLOCK);
     const bytes = Buffer.alloc(length);

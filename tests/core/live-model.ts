@@ -1,19 +1,19 @@
-// A history of an origin in incremental mode, made at random: writes that come at any time, some of which must wait, live and
+// A history of an origin, made at random: snapshot mode or not, writes that come at any time, some of which must wait, live and
 // clean checkpoints, and cuts of the power. After each, what the core finds on disk must list every block that was written.
 
 import * as assert from 'uvu/assert';
-import { SLICE_BLOCKS } from '../../host/layout.js';
 import { Bench, type Engine, INCREMENTAL, refusal } from './harness.js';
+import { Cut } from './live-cut.js';
 import { Blocks, Disk, PowerCut, type Random } from './live-disk.js';
 import { Driver, NO_ROOM, type Phase, REGION } from './live-driver.js';
 import { dataOffset, slotOffset } from './live-layout.js';
 import { checkLoaded, dirtyOnDisk, generationOnDisk, kindOnDisk } from './live-listing.js';
 import { SomeOrigin, type Write } from './live-origin.js';
+import { Reasons } from './live-reasons.js';
+import { SEEN } from './live-seen.js';
 import { identityOf, showsMounts, superblockWith } from './live-superblock.js';
+import { copyWrite, markWrite } from './live-writes.js';
 
-const NEVER = Number.POSITIVE_INFINITY;
-/** Where the power is cut, if it is to be in a certain place: mostly while the map in force changes. */
-const PHASES: readonly Phase[] = ['pieces', 'switch', 'switch', 'switch', 'map', 'clean', 'resume'];
 const HELD_MAX = 30;
 
 /**
@@ -31,23 +31,6 @@ interface SuperblockWrite {
 /** The store has something more urgent to do than the checkpoint that it is making. */
 class Abandoned extends Error {}
 
-/** What histories did: a test that never met one of these proves little. */
-export const SEEN = {
-  cuts: 0,
-  held: 0,
-  live: 0,
-  abandoned: 0,
-  clean: 0,
-  resumed: 0,
-  renewed: 0,
-  dropped: 0,
-  loadedLive: 0,
-  loadedClean: 0,
-  refused: 0,
-  foreign: 0,
-  unsure: 0,
-};
-
 export class History {
   readonly #engine: Engine;
   readonly #random: Random;
@@ -56,6 +39,7 @@ export class History {
   /** No room for two checkpoints: the file is cut. */
   readonly #isShort: boolean;
   readonly #disk: Disk;
+  #isSnapshot: boolean;
   #driver: Driver;
   /** Is there a checkpoint on disk, as far as the store knows? */
   #kind: 'none' | 'live' | 'clean' = 'none';
@@ -65,26 +49,20 @@ export class History {
   /** Blocks that differ from the snapshot on disk, and those that were ever marked in C. */
   #changed = new Blocks();
   #marked = new Blocks();
-  /** Why the map has its regions: what was marked since the checkpoint was begun that the header names, and the next one. */
-  #reasons = { named: new Blocks(), next: new Blocks(), generation: 0n };
-  /** What had to wait, and may still have to. */
-  #waiting = new Blocks();
-  /** One was abandoned: what it noted comes with the next. */
-  #isLeft = false;
+  #reasons = new Reasons();
 
-  /** The power is cut after so many steps, or so many of one phase. */
-  #stepsLeft = NEVER;
-  #phaseLeft = NEVER;
-  #phase: Phase = 'idle';
+  readonly #planned: Cut;
   /** The worker does one thing at a time. */
   #nested = false;
 
   constructor(engine: Engine, random: Random) {
     this.#engine = engine;
     this.#random = random;
+    this.#planned = new Cut(random);
     this.#regionBlocks = random(3) ? 256 : 256 << random(7);
     this.#origin = new SomeOrigin(random, this.#regionBlocks);
-    this.#isShort = random(25) === 0;
+    this.#isSnapshot = random(2) === 0;
+    this.#isShort = !this.#isSnapshot && random(25) === 0;
     this.#disk = new Disk(superblockWith(), random, () => this.#step(this.#driver.phase));
     this.#driver = this.#newCore();
     this.#begin();
@@ -93,7 +71,7 @@ export class History {
   /** A few cuts of the power. */
   run(): void {
     for (let cuts = 1 + this.#random(4); cuts > 0; cuts--) {
-      this.#planCut();
+      this.#planned.plan();
       try {
         for (;;) this.#work();
       } catch (error) {
@@ -109,17 +87,9 @@ export class History {
     this.#driver.bench.close();
   }
 
-  #planCut(): void {
-    this.#stepsLeft = 1 + this.#random([8, 50, 150, 300][this.#random(4)]!);
-    if (this.#random(2)) return;
-    this.#stepsLeft = 400;
-    this.#phaseLeft = 1 + this.#random(16);
-    this.#phase = PHASES[this.#random(PHASES.length)]!;
-  }
-
   #cut(): void {
     SEEN.cuts++;
-    this.#stepsLeft = this.#phaseLeft = NEVER;
+    this.#planned.cancel();
     this.#nested = false;
     const { superblock } = this.#disk;
     this.#disk.cutPower(this.#superblockWrite?.state === 'sent' ? this.#superblockWrite.content : undefined);
@@ -135,7 +105,7 @@ export class History {
       this.#endSuperblock();
       return this.#disk.superblock;
     };
-    const bench = new Bench(this.#engine, { nrSectors, mode: INCREMENTAL, fsize });
+    const bench = new Bench(this.#engine, this.#isSnapshot ? { nrSectors } : { nrSectors, mode: INCREMENTAL, fsize });
     return new Driver(bench, this.#disk, readSuperblock, (phase) => this.#step(phase));
   }
 
@@ -144,9 +114,7 @@ export class History {
     const { bench } = this.#driver;
     this.#changed = new Blocks();
     this.#marked = new Blocks();
-    this.#reasons = { named: new Blocks(), next: new Blocks(), generation: 0n };
-    this.#waiting = new Blocks();
-    this.#isLeft = false;
+    this.#reasons = new Reasons();
     this.#kind = 'none';
     assert.is(bench.call('regions_set', this.#regionBlocks), 0n);
     for (const [first, last] of this.#origin.masked.ranges)
@@ -160,20 +128,11 @@ export class History {
   /** Marks a write's blocks, slice by slice. Returns whether it may go now. */
   #mark(write: Write): boolean {
     const { bench } = this.#driver;
-    const { first, last, discard } = write;
+    const { first, last } = write;
     const skip = last < this.#origin.nrBlocks - 1 ? this.#random(8) : 0;
-    let goes = true;
-    for (let at = first; at <= last; at += SLICE_BLOCKS) {
-      const count = Math.min(SLICE_BLOCKS, last - at + 1);
-      const result = discard
-        ? bench.call('mark_unmasked', at, count)
-        : bench.call('mark', at * 8 + skip, count * 8 - 7);
-      if (result === REGION) goes = false;
-      else assert.ok(result >= 0n, `mark: ${result}`);
-    }
-    this.#reasons.named.add(first, last);
-    this.#reasons.next.add(first, last);
-    if (!goes) this.#waiting.add(first, last);
+    const goes = this.#isSnapshot ? copyWrite(bench, write) : markWrite(bench, write, skip);
+    this.#reasons.note(first, last);
+    if (!goes) this.#reasons.wait(first, last);
     for (const range of this.#origin.touched(write)) this.#marked.add(...range);
     return goes;
   }
@@ -187,6 +146,8 @@ export class History {
 
   #newWrite(): void {
     const write = this.#origin.someWrite();
+    // The snapshot needs what a discard would destroy.
+    if (this.#isSnapshot && write.discard) return;
     if (!this.#isClosed() && this.#offer(write)) return;
     SEEN.held++;
     if (this.#held.length < HELD_MAX) this.#held.push(write);
@@ -196,6 +157,37 @@ export class History {
     if (this.#isClosed()) return;
     const write = this.#held.shift();
     if (write && !this.#offer(write)) this.#held.push(write);
+  }
+
+  /** The store itself writes to blocks of the origin, once the map has them. */
+  #keep(): void {
+    const { first, last } = this.#origin.someWrite();
+    const count = Math.min(last - first + 1, 1000);
+    const result = this.#driver.bench.call('regions_keep', first, count);
+    this.#reasons.keep(first, first + count - 1);
+    SEEN.kept++;
+    if (result === 0n) this.#changed.add(first, first + count - 1);
+    else assert.is(result, REGION);
+  }
+
+  /** Snapshot mode ends. What the store changed is marked, as in handing over. */
+  #endSnapshot(): void {
+    const { bench } = this.#driver;
+    const { nrSectors } = this.#origin;
+    assert.is(bench.call('to_incremental', bench.stat('FSIZE')), 0n);
+    this.#isSnapshot = false;
+    for (const [first, last] of this.#reasons.keepNone().ranges) this.#mark({ first, last, discard: false });
+    const isMoved = bench.stat('NEEDED_BYTES') === dataOffset(nrSectors);
+    assert.is(isMoved, this.#kind === 'none');
+    SEEN.ended++;
+  }
+
+  /** The file is cut, if its checkpoint does not lie behind the cut. */
+  #cutFile(): void {
+    const { bench } = this.#driver;
+    if (this.#isSnapshot || bench.stat('NEEDED_BYTES') !== dataOffset(this.#origin.nrSectors)) return;
+    if (!this.#isShort) bench.call('set_fsize', dataOffset(this.#origin.nrSectors));
+    this.#disk.cutFile(Number(dataOffset(this.#origin.nrSectors)));
   }
 
   /** Do writes wait before anybody looks at them? */
@@ -240,9 +232,7 @@ export class History {
 
   /** Anything may come between two steps, and be the last. */
   #step(phase: Phase): void {
-    this.#stepsLeft--;
-    if (phase === this.#phase) this.#phaseLeft--;
-    if (this.#stepsLeft <= 0 || this.#phaseLeft <= 0) throw new PowerCut();
+    this.#planned.step(phase);
     if (phase === 'clean' || phase === 'resume') {
       if (!this.#random(3)) this.#newWrite();
       return;
@@ -268,7 +258,7 @@ export class History {
 
   #flush(): void {
     if (this.#kind === 'live') {
-      this.#waiting = new Blocks();
+      this.#reasons.flushed();
       this.#driver.flushMap();
     }
     for (let nr = this.#held.length; nr > 0; nr--) this.#retry();
@@ -278,37 +268,34 @@ export class History {
   #work(): void {
     this.#step('idle');
     const what = this.#random(20);
+    if (this.#isSnapshot && !this.#random(40)) return this.#endSnapshot();
+    if (this.#isSnapshot && !this.#random(12)) return this.#keep();
+    this.#cutFile();
     if (this.#kind === 'clean') {
       if (what < 3) this.#load(false);
       else if (this.#held.length || this.#superblockWrite || what < 8) this.#resume();
     } else if (what < (this.#kind === 'none' ? 14 : 5)) this.#live();
     else if (what < 10) this.#flush();
     else if (what < 16) this.#renew();
-    else if (what === 16) this.#clean();
+    else if (what === 16 && !this.#isSnapshot) this.#clean();
     else if (what === 17 && !this.#random(4)) this.#drop();
   }
 
   #live(): void {
-    if (!this.#isLeft) this.#reasons.next = new Blocks();
-    this.#reasons.next.addAll(this.#waiting);
+    this.#reasons.begin();
     try {
       const made = this.#driver.live();
       assert.is(made, this.#isShort ? NO_ROOM : 0n);
       if (made < 0n) return;
-      this.#isLeft = false;
-      this.#becameLive();
+      this.#reasons.isLeft = false;
+      this.#kind = 'live';
+      this.#reasons.becomeNamed(generationOnDisk(this.#disk));
       SEEN.live++;
     } catch (error) {
       if (!(error instanceof Abandoned)) throw error;
-      this.#isLeft = true;
+      this.#reasons.isLeft = true;
       SEEN.abandoned++;
     }
-  }
-
-  /** The header names the next one, which is in force. */
-  #becameLive(): void {
-    this.#kind = 'live';
-    this.#reasons = { named: this.#reasons.next, next: new Blocks(), generation: generationOnDisk(this.#disk) };
   }
 
   #drop(): void {
@@ -329,24 +316,25 @@ export class History {
   }
 
   #resume(): void {
-    const left = this.#reasons.next;
-    this.#reasons.next = new Blocks();
     const resumed = this.#driver.resume();
     assert.is(resumed, this.#isShort ? NO_ROOM : 0n);
     this.#kind = 'none';
     if (resumed === 0n) {
-      this.#becameLive();
+      this.#kind = 'live';
+      this.#reasons.resume(generationOnDisk(this.#disk));
       assert.is(dirtyOnDisk(this.#disk, this.#origin.nrSectors).nr, 0);
     }
-    this.#reasons.next = left;
     SEEN.resumed++;
   }
 
   /** What is on disk is loaded into another core. Returns false if it was refused since somebody mounted the filesystem elsewhere. */
   #load(foreign: boolean): boolean {
     this.close();
-    this.#driver = this.#newCore();
     this.#kind = kindOnDisk(this.#disk);
+    const ofSnapshot = this.#isSnapshot && this.#kind === 'live';
+    if (ofSnapshot && !this.#random(4)) this.#loadAsSnapshot();
+    this.#isSnapshot = false;
+    this.#driver = this.#newCore();
     const { bench } = this.#driver;
     // A live checkpoint brings its own.
     if (this.#kind !== 'live') this.#regionBlocks = 256 << this.#random(7);
@@ -371,9 +359,16 @@ export class History {
       return false;
     }
     assert.is(this.#driver.load(), 0n);
-    SEEN[this.#kind === 'live' ? 'loadedLive' : 'loadedClean']++;
+    SEEN[ofSnapshot ? 'loadedSnapshot' : this.#kind === 'live' ? 'loadedLive' : 'loadedClean']++;
     this.#checkLoaded();
     return true;
+  }
+
+  /** As a snapshot it is refused. */
+  #loadAsSnapshot(): void {
+    const driver = this.#newCore();
+    assert.is(driver.load(), refusal('CRASHED'));
+    driver.bench.close();
   }
 
   /** Is the superblock on disk such that no mount elsewhere can have left it? It is always one of those that the header names. */
@@ -386,13 +381,8 @@ export class History {
   }
 
   #checkLoaded(): void {
-    const { named, next, generation } = this.#reasons;
-    const onDisk = generationOnDisk(this.#disk);
-    const noted = onDisk === generation ? named : next;
+    const noted = this.#reasons.load(generationOnDisk(this.#disk));
     const known = { changed: this.#changed, marked: this.#marked, noted };
     this.#marked.addAll(checkLoaded(this.#driver.bench, this.#disk, known, this.#origin.nrSectors));
-    this.#reasons = { named: noted, next: new Blocks(), generation: onDisk };
-    this.#waiting = new Blocks();
-    this.#isLeft = false;
   }
 }

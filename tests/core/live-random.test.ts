@@ -4,7 +4,8 @@ import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { compiledOnce, type Engine, V8_DEBUG, V8_RELEASE, WASM3_RELEASE } from './harness.js';
 import { randomFrom } from './live-disk.js';
-import { History, SEEN } from './live-model.js';
+import { History } from './live-model.js';
+import { SEEN } from './live-seen.js';
 
 const SEED = Number(process.env.SEED ?? (Date.now() ^ (process.pid << 16)) >>> 1);
 const HISTORIES = Number(process.env.HISTORIES ?? 1000);

@@ -2,7 +2,7 @@
 
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
-import { Bench, ENGINES, errno, INCREMENTAL, SNAPSHOT } from './harness.js';
+import { Bench, ENGINES, errno, INCREMENTAL } from './harness.js';
 import { Driver, NO_ROOM, type Phase, PlainFile, REGION } from './live-driver.js';
 import * as layout from './live-layout.js';
 import { dirtyOnDisk, generationOnDisk } from './live-listing.js';
@@ -92,9 +92,6 @@ for (const engine of ENGINES) {
       assert.is(bench.call('live_begin'), answer);
       bench.close();
     }
-    const snapshot = new Bench(engine, { nrSectors: SMALL, mode: SNAPSHOT });
-    assert.is(snapshot.call('live_begin'), errno('EINVAL'));
-    snapshot.close();
   });
 
   // What a write is answered.

@@ -266,6 +266,17 @@ static bool is_copied(u64 block, u64 end)
 	return block == end;
 }
 
+static s64 model_is_copied(u64 block, u64 end)
+{
+	if (!is_copied(block, end))
+		return 0;
+	core_wants_map |= vol.live.on && one_in(50);
+	if (!core_wants_map || !vol.live.on)
+		return 1;
+	met("copied but waits for the map");
+	return CORE_COPIED_WAITS;
+}
+
 s64 engine_ask(struct engine *engine, enum core_export export, u64 a, u64 b, u64 c, s64 max)
 {
 	u64 block = a / COW_BLOCK_SECTORS, end = DIV_ROUND_UP(a + b, COW_BLOCK_SECTORS);
@@ -281,7 +292,7 @@ s64 engine_ask(struct engine *engine, enum core_export export, u64 a, u64 b, u64
 	case CORE_COMMIT_COPY:
 		return model_commit(a, b);
 	case CORE_IS_COPIED:
-		return is_copied(block, end);
+		return model_is_copied(block, end);
 	case CORE_MARK:
 		return model_mark(block, end, false);
 	case CORE_MARK_UNMASKED:
@@ -321,7 +332,7 @@ int room_again(struct core *core, unsigned int *tries)
 
 bool live_holds(struct volume *of, struct bio *bio, sector_t sector, sector_t nr_sectors)
 {
-	CHECK(of == &vol && of->core.lock.held && !of->core.snapshot_mode);
+	CHECK(of == &vol && of->core.lock.held);
 	core_wants_map |= one_in(500);
 	return core_wants_map;
 }
@@ -331,6 +342,10 @@ bool live_settle(struct volume *of, struct bio *bio)
 	bool wanted = core_wants_map;
 
 	CHECK(of == &vol && !locks_held);
+	if (of->core.error && of->live.on) {
+		of->live.on = false;
+		return true;
+	}
 	if (wanted)
 		met("map written");
 	core_wants_map = false;

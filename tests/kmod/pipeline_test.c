@@ -64,7 +64,7 @@ bool shutter_is_shut(struct volume *of)
 void noted_write(struct volume *of, struct bio *bio, sector_t sector, sector_t nr_sectors)
 {
 	CHECK(vol.core.lock.held && sector + nr_sectors <= vol.core.nr_sectors);
-	CHECK(!core_wants_map || vol.core.snapshot_mode || vol.core.error ||
+	CHECK(!core_wants_map || (vol.core.snapshot_mode && !vol.live.on) || vol.core.error ||
 	      vol.clean.state == CLEAN_LOADING);
 }
 
@@ -329,6 +329,7 @@ static void set_up(void)
 	vol.core.minor = MINOR;
 	vol.core.wq = &queue;
 	vol.core.snapshot_mode = !one_in(8);
+	vol.live.on = one_in(2);
 	vol.origin.bdev.bdev = &origin_bdev_of_test;
 	vol.fill.next = U64_MAX;
 	vol.cow = &cow;

@@ -85,7 +85,7 @@ const PROGRAMS: readonly Program[] = [
       discard ended, marked, marked in slices, raw write in the way, submitted, COW file full, background full,
       background not full any more, urgent full, urgent not full any more, barrier waits, barriers passed, beyond the origin, copied for the worker,
       device failed, longer than a plan, many runs, mode left, read failed, request done, request given up,
-      room wanted, map written, section missed, settled, submitter waits, sent, many jobs for the background, where no lock may be taken`,
+      room wanted, map written, copied but waits for the map, section missed, settled, submitter waits, sent, many jobs for the background, where no lock may be taken`,
   },
   { name: 'cut', rounds: 400, cases: 'claimed, not claimed, given up, not to be claimed, too many, no memory' },
 ];

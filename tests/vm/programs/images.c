@@ -2,7 +2,7 @@
 /*
  * Compares whole images and devices:
  *
- *	images covers OLD NEW COW_FILE	every block that differs is in the index of COW_FILE
+ *	images covers OLD NEW COW_FILE...	every block that differs is in the index of one
  *					(docs/FORMAT.md, A.5)
  *	images differ A B [FILE...]	prints how many blocks differ, leaving out what is in the extents of the FILEs
  *	images same-in A B FILE		FILE's extents are equal in A and B
@@ -147,11 +147,20 @@ static uint64_t report(const struct bits *a, const struct bits *b, int want, con
 	return n;
 }
 
-static int covers(char **arg)
+static int covers(char **arg, int nr_files)
 {
 	struct bits sectors = compare(arg[0], arg[1]), none = new_bits(0);
 	struct bits diff = blocks_of(&sectors, &none), listed = index_of(arg[2], diff.nr);
-	uint64_t missed = report(&diff, &listed, 0, "differs but is not listed");
+	uint64_t missed;
+
+	for (int file = 1; file < nr_files; file++) {
+		struct bits more = index_of(arg[2 + file], diff.nr);
+
+		for (uint64_t i = 0; i < diff.nr; i++)
+			if (has(&more, i))
+				add(i, 0, &listed);
+	}
+	missed = report(&diff, &listed, 0, "differs but is not listed");
 
 	printf("%llu blocks differ, %llu are listed, %llu were missed\n",
 	       (unsigned long long)count_of(&diff), (unsigned long long)count_of(&listed),
@@ -260,8 +269,8 @@ int main(int argc, char **argv)
 {
 	const char *what = argc > 1 ? argv[1] : "";
 
-	if (!strcmp(what, "covers") && argc == 5)
-		return covers(argv + 2);
+	if (!strcmp(what, "covers") && argc >= 5)
+		return covers(argv + 2, argc - 4);
 	if (!strcmp(what, "differ") && argc >= 4)
 		return differ(argv + 2, argc - 4);
 	if (!strcmp(what, "same-in") && argc == 5)

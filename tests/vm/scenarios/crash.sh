@@ -1,26 +1,47 @@
-# The root filesystem is the origin. The power goes again and again, at any moment, under load, in incremental mode: after each boot
-# tracking has gone on by itself, and one update makes the image equal to the snapshot in every byte. Nothing is copied as a whole.
+# The root filesystem is the origin. The power goes again and again, at any moment, under load: in incremental mode, in snapshot mode
+# before its image is updated, and soon after snapshot mode was left. After each boot tracking has gone on by itself, and one update
+# makes the image equal to the snapshot in every byte. Nothing is copied as a whole.
 . "$PROJECT/tests/vm/guest/lib.sh"
 CRASHES=$(rounds 3 20)
+KINDS=(snapshot incremental left)
 SEED=${CRASH_SEED:-$RANDOM}
 image=$SCRATCH/image
 
+# reload_at_boot MODE COW_FILE
 reload_at_boot() {
-	echo "dbdctl reload-incremental $ORIGIN /$1 0" >$MOUNT/etc/datto/dla/reload_root
+	echo "dbdctl reload-$1 $ORIGIN /$2 0" >$MOUNT/etc/datto/dla/reload_root
+	echo "$2" >/out/tracked
 	fsfreeze --freeze $MOUNT
 	fsfreeze --unfreeze $MOUNT
 }
+some_time() { nap $((RANDOM % $1)).$((RANDOM % 10)); }
+is_live() { dmesg | matches "datto: minor 0: a live checkpoint is written"; }
 
-# The power goes some time after a checkpoint is there.
+# crash COW_FILE: the power goes some time after a checkpoint is there
 crash() {
-	until_true 20 "a live checkpoint" is_live
+	local kind=${KINDS[$(((BOOT - 1) % ${#KINDS[@]}))]}
+	[ "$BOOT" -le ${#KINDS[@]} ] || kind=${KINDS[$((RANDOM % ${#KINDS[@]}))]}
 	umount $SCRATCH
+	: >/out/closed
+	dmesg -C
+	if [ "$kind" = incremental ]; then
+		reload_at_boot incremental "$1"
+	else
+		dbdctl transition-to-snapshot -f 60 "$MOUNT/$1.next" 0
+		echo "$1" >/out/closed
+		reload_at_boot snapshot "$1.next"
+	fi
+	until_true 20 "a live checkpoint" is_live
 	start_load 60
-	nap $((RANDOM % 12)).$((RANDOM % 10))
+	some_time 12
+	if [ "$kind" = left ]; then
+		dbdctl transition-to-incremental 0
+		some_time 3
+	fi
 	load_alive || die "the load ended early"
+	say "the power is cut, $kind"
 	cut_power
 }
-is_live() { dmesg | matches "datto: minor 0: a live checkpoint is written"; }
 
 if [ "$BOOT" = 1 ]; then
 	echo "$SEED" >/out/seed
@@ -30,27 +51,29 @@ if [ "$BOOT" = 1 ]; then
 	dbdctl setup-snapshot -f 60 $ORIGIN $MOUNT/cow.1 0
 	copy_device /dev/datto0 $image
 	dbdctl transition-to-incremental 0
-	reload_at_boot cow.1
 	step "boot 1: the image is $(($(stat -c %s $image) >> 20)) MiB large; seed $SEED"
 	RANDOM=$SEED
-	crash
+	crash cow.1
 fi
 RANDOM=$(($(cat /out/seed) + BOOT))
+lists=$(cat /out/closed /out/tracked | sed "s|^|$MOUNT/|")
 same "boot $BOOT: error" "$(field 0 error)" ""
 same "boot $BOOT: state" "$(field 0 state)" 2
-said=$(dmesg | grep 'datto: minor 0: goes on tracking.*after a crash' | sed 's/^.*after a crash: //') || die "boot $BOOT: nothing is said of a crash"
+said=$(dmesg | grep 'datto: minor 0: goes on tracking.*after a crash' | sed 's/^.*after a crash[:,] //') || die "boot $BOOT: nothing is said of a crash"
 echo 1 >/sys/module/dattobd/parameters/debug
 mkdir -p $SCRATCH
 mount /dev/vdb $SCRATCH
 rm -rf $MOUNT/load
 cp --reflink=always $image $SCRATCH/before
 dbdctl transition-to-snapshot -f 60 $MOUNT/cow."$BOOT" 0
-update_img /dev/datto0 $MOUNT/cow.$((BOOT - 1)) $image >/run/updated
+for list in $lists; do update_img /dev/datto0 "$list" $image >/run/updated; done
 equal $image /dev/datto0 || die "after crash $((BOOT - 1)): the updated image differs from the snapshot"
-covered=$(images covers $SCRATCH/before $image $MOUNT/cow.$((BOOT - 1))) || die "a write was missed: $covered"
+# shellcheck disable=SC2086 # one list or two
+covered=$(images covers $SCRATCH/before $image $lists) || die "a write was missed: $covered"
 step "boot $BOOT: $said; $covered"
 check_filesystem $image
-rm $MOUNT/cow.$((BOOT - 1)) $SCRATCH/before
+# shellcheck disable=SC2086
+rm $lists $SCRATCH/before
 dbdctl transition-to-incremental 0
 if [ "$BOOT" -gt "$CRASHES" ]; then
 	umount $SCRATCH
@@ -58,6 +81,4 @@ if [ "$BOOT" -gt "$CRASHES" ]; then
 	unload_module
 	exit 0
 fi
-dmesg -C
-reload_at_boot cow."$BOOT"
-crash
+crash cow."$BOOT"

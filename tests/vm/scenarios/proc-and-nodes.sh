@@ -60,7 +60,9 @@ sync
 uuid=$(field 0 uuid)
 echo "$uuid" | grep -Eq '^[0-9a-f]{12}4[0-9a-f]{19}$' || die "D2.8 uuid: $uuid"
 ten_percent=$((size * 10 / 100))
-is_proc "$(devices "$(device 0 /cow $((ten_percent >> 20 << 20)) $ten_percent 1 3)")"
+is_live() { [ "$(field 0 checkpoint)" = live ]; }
+until_true 20 "a live checkpoint of a snapshot" is_live
+is_proc "$(devices "$(device 0 /cow $((ten_percent >> 20 << 20)) $ten_percent 1 3 live)")"
 settle
 same "C4 mode of the snapshot's node" "$(stat -c '%a %U:%G %F' /dev/datto0)" "660 root:disk block special file"
 same "C4 minor" "$(stat -c %T /dev/datto0)" 0
@@ -77,7 +79,6 @@ index=$((4096 + 32768 * ((size / 4096 + 4095) / 4096)))
 is_proc "$(devices "$(device 0 /cow $((ten_percent >> 20 << 20)) $index 1 2)")"
 same "A7.11 file size" "$(stat -c %s $MOUNT/cow)" $index
 echo 300 >$parameters/checkpoint_interval
-is_live() { [ "$(field 0 checkpoint)" = live ]; }
 until_true 20 "a live checkpoint" is_live
 is_proc "$(devices "$(device 0 /cow $((ten_percent >> 20 << 20)) $index 1 2 live)")"
 
@@ -85,7 +86,8 @@ mkdir $MOUNT/folder
 ln -s folder $MOUNT/link
 dbdctl transition-to-snapshot -f 12 $MOUNT/link/../link/new 0
 sync
-is_proc "$(devices "$(device 0 /folder/new $((12 << 20)) $((12 << 20)) 2 3)")"
+until_true 20 "a live checkpoint of the next snapshot" is_live
+is_proc "$(devices "$(device 0 /folder/new $((12 << 20)) $((12 << 20)) 2 3 live)")"
 refused "in use" bash -c "exec 5</dev/datto0; rmmod dattobd"
 
 # Names are escaped as JSON demands; what is no UTF-8 becomes U+FFFD.

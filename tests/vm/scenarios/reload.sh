@@ -166,9 +166,13 @@ figures() {
 truncate -s 320M $SCRATCH/third
 third=$(losetup --find --show --direct-io=on $SCRATCH/third)
 (ORIGIN=$third MOUNT=/mnt/third make_origin >/dev/null)
+echo 0 >/sys/module/dattobd/parameters/checkpoint_interval
 dbdctl setup-snapshot -f 8 "$third" /mnt/third/cow 0
-same "snapshot mode: checkpoint" "$(field 0 checkpoint)$(field 0 dirty_regions)" none
+same "interval 0: checkpoint" "$(field 0 checkpoint)$(field 0 dirty_regions)" none
 dbdctl_tool status 0 | matches "no live checkpoint. After a crash now a full backup would be needed" || die "dbdctl does not name the cost"
+echo 300 >/sys/module/dattobd/parameters/checkpoint_interval
+until_true 20 "a live checkpoint in snapshot mode" live
+figures 0
 dbdctl transition-to-incremental 0
 until_true 20 "a live checkpoint" live
 figures 0
