@@ -46,7 +46,8 @@ export const readCheckpoint = (file: OpenFile): Checkpoint | undefined => {
   const nrSectors = Number(block.readBigUInt64LE(offsetOf('nr_sectors')));
   if (nrSectors < 1 || nrSectors > ORIGIN_SECTORS_MAX) return undefined;
   const incremental = block.readUInt32LE(offsetOf('mode')) === 1;
-  const core = coreFor(nrSectors, incremental);
+  // A live one of snapshot mode is for a reload in incremental mode.
+  const core = coreFor(nrSectors, incremental || isLive(block));
   core.call('record_begin');
   core.buffer().set(block);
   const answer = Number(core.call('record_check'));

@@ -13,8 +13,8 @@ import {
 import type { OpenFile } from '../../system/files.js';
 import type { Checkpoint } from '../checkpoint.js';
 import { beginsRecord, recordEnd } from '../checkpoint.js';
-import type { GeometryAnswer, OriginSize } from '../geometry.js';
-import { assumption, isClean, isIncremental } from '../geometry.js';
+import type { Geometry, GeometryAnswer, OriginSize } from '../geometry.js';
+import { assumption, isClean, isIncremental, slotBlocks } from '../geometry.js';
 import type { InspectedCow } from '../inspected-cow.js';
 import type { Findings } from './findings.js';
 
@@ -106,16 +106,25 @@ const checkLimit = (header: CowHeader, fileBytes: number, dataOffset: number | u
   }
 };
 
-/** fpos against the geometry: each block that was copied took one position and was counted. */
-const checkPosition = (header: CowHeader, dataOffset: number, nrBlocks: number, findings: Findings): void => {
+/**
+ * fpos against the geometry: each block that was copied took one position and was counted. Live checkpoints may have taken some more,
+ * once.
+ */
+const checkPosition = (
+  header: CowHeader,
+  { dataOffset, nrSectors }: Geometry,
+  nrBlocks: number,
+  findings: Findings,
+): void => {
   const first = BigInt(dataOffset / BLOCK_BYTES);
   const counted = header.version >= COW_VERSION_CHANGED_BLOCKS;
   const most = first + (counted ? header.nrChangedBlocks : BigInt(nrBlocks));
   const least = counted && !isIncremental(header) ? most : first;
-  if (header.fpos >= least && header.fpos <= most) return;
+  const taken = counted ? BigInt(slotBlocks(nrSectors)) : 0n;
+  for (const more of [0n, taken]) if (header.fpos >= least + more && header.fpos <= most + more) return;
   findings.add('fpos', fieldOffset('fpos'), () => ({
     found: header.fpos,
-    expected: least === most ? most : `${least} to ${most}`,
+    expected: least === most ? `${most} or ${most + taken}` : `${least} to ${most + taken}`,
   }));
 };
 
@@ -143,7 +152,7 @@ export const checkHeader = (
   checkLimit(header, fileBytes, geometry?.dataOffset, findings);
   if (geometry) {
     checkSize(header, fileBytes, geometry.dataOffset, findings);
-    checkPosition(header, geometry.dataOffset, nrBlocks, findings);
+    checkPosition(header, geometry, nrBlocks, findings);
   } else if (isIncremental(header)) {
     const expected = `${COW_HEADER_SIZE} and a multiple of ${SECTION_BYTES}`;
     findings.add('file-size', fileBytes, () => ({ found: `${fileBytes} bytes`, expected }));

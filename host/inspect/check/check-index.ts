@@ -9,7 +9,7 @@ import {
   SECTION_ENTRIES,
 } from '../../layout.js';
 import type { Geometry } from '../geometry.js';
-import { isClean, isIncremental } from '../geometry.js';
+import { isClean, isIncremental, slotBlocks } from '../geometry.js';
 import { fieldOffset } from './check-header.js';
 import type { Findings } from './findings.js';
 import { PositionSet } from './position-set.js';
@@ -43,7 +43,7 @@ const boundsOf = (header: CowHeader, geometry: Geometry, fileBytes: number): Bou
     nrBlocks,
     first,
     // Each block is copied once at most, whatever fpos is; that also bounds the memory for the positions.
-    end: Math.min(clean ? Number(header.fpos) : Infinity, first + nrBlocks),
+    end: Math.min(clean ? Number(header.fpos) : Infinity, first + nrBlocks + slotBlocks(geometry.nrSectors)),
     fileEnd: Math.floor(fileBytes / BLOCK_BYTES),
   };
 };

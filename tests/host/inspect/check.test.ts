@@ -12,6 +12,8 @@ const NR_SECTORS = 524288;
 /** Of 16 sections. */
 const INDEX_BYTES = 528384;
 const FIRST = 129;
+/** That live checkpoints take in snapshot mode: two maps, two directories, and two chunks of 8192 bytes in each slot. */
+const SLOTS = 12;
 const BLOCKS = [...randomBlocks(300, 65536, 7), 65535].filter((block, index, all) => all.indexOf(block) === index);
 const [, OTHER = 0] = BLOCKS;
 
@@ -64,6 +66,11 @@ test('check() takes what older writers left in fsize, and a file that could not 
   assert.is(check(path).nrEntries, undefined, 'without the size the end of such an index is not known');
 });
 
+test('check() knows that live checkpoints took positions', () => {
+  assert.equal(broken(edited(SNAPSHOT, [8, BigInt(FIRST + BLOCKS.length + SLOTS)])), []);
+  assert.equal(broken(edited(INCREMENTAL, [8, BigInt(FIRST + BLOCKS.length + SLOTS)])), []);
+});
+
 test('check() compares neither fpos nor the counter of a file that was not closed', () => {
   const path = edited(SNAPSHOT, [0, 4776n], [8, BigInt(FIRST)], [56, 0n]);
   const { violations, notes } = check(path, sectors(NR_SECTORS));
@@ -81,8 +88,14 @@ const CASES: ReadonlyArray<readonly [name: string, source: string, edits: readon
     ['a wrong magic', SNAPSHOT, [[0, 4777n + (1n << 32n)]], ['magic']],
     ['an unknown flag', INCREMENTAL, [[0, 4776n + (0x80000003n << 32n)]], ['flags']],
     ['fpos below the index end', INCREMENTAL, [[8, 128n]], ['entry-position', 'fpos']],
-    ['fpos beyond what was counted', INCREMENTAL, [[8, BigInt(FIRST + BLOCKS.length + 1)]], ['fpos']],
+    ['fpos beyond what was counted', INCREMENTAL, [[8, BigInt(FIRST + BLOCKS.length + SLOTS + 1)]], ['fpos']],
     ['fpos not as counted', SNAPSHOT, [[8, BigInt(FIRST + BLOCKS.length + 1)]], ['fpos']],
+    [
+      'fpos not as counted, with live checkpoints',
+      SNAPSHOT,
+      [[8, BigInt(FIRST + BLOCKS.length + SLOTS + 1)]],
+      ['fpos'],
+    ],
     ['fsize above the file size', SNAPSHOT, [[16, 2n ** 40n]], ['fsize']],
     ['fsize far below the file size', SNAPSHOT, [[16, 4096n]], ['fsize']],
     ['fsize inside the index', INCREMENTAL, [[16, 4096n]], ['fsize']],
