@@ -3,6 +3,7 @@
 export { memory_needed, init, buffer_address, runs_address } from './memory';
 export { stat } from './status';
 export { header_create, header_encode, header_check, set_fsize, to_incremental } from './header';
+export { header_close } from './next-file';
 export { mark, is_copied } from './bitmap';
 export { plan_copy, plan_read } from './plan';
 export { commit_copy } from './commit';

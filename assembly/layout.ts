@@ -86,6 +86,14 @@ export const LIVE_OFFSET_LOG_MARK: u32 = 216;
 /** its checksum; 0 if it is yet to be written */
 export const LIVE_OFFSET_LOG_MARK_SUM: u32 = 224;
 export const LIVE_BYTES: u32 = 512;
+export const NEXT_FILE_MAGIC: u64 = 0x54584e4f54544144;
+export const NEXT_FILE_PATH_BYTES: u32 = 512;
+/** NEXT_FILE_MAGIC */
+export const NEXT_FILE_OFFSET_MAGIC: u32 = 512;
+/** checksum of uuid, seqid and path */
+export const NEXT_FILE_OFFSET_SUM: u32 = 520;
+/** its path from the root of the filesystem, zeros follow */
+export const NEXT_FILE_OFFSET_PATH: u32 = 528;
 export const XFS_LOG_MAGIC: u32 = 4276992702;
 
 export const REGION_BLOCKS_MIN: u64 = 256;
@@ -183,6 +191,8 @@ export const REFUSAL_DAMAGED: u32 = 7;
 export const REFUSAL_OUTDATED: u32 = 8;
 /** the snapshot was lost in a crash */
 export const REFUSAL_CRASHED: u32 = 9;
+/** closed, tracking went on with another file */
+export const REFUSAL_CONTINUED: u32 = 10;
 /** blocks tracked */
 export const STAT_NR_BLOCKS: u32 = 0;
 /** sections of the index */
@@ -245,3 +255,5 @@ export const STAT_WOULD_LOAD: u32 = 28;
 export const STAT_NEEDED_BYTES: u32 = 29;
 /** bytes that the place of live checkpoints takes */
 export const STAT_SLOTS_BYTES: u32 = 30;
+/** whether they have one */
+export const STAT_HAS_SLOTS: u32 = 31;

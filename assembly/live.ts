@@ -107,8 +107,9 @@ function is_in_place(): bool {
  * in force was made in snapshot mode.
  */
 export function needed_bytes(): u64 {
-  const in_index = !Regions.switched && Live.map_offset < Device.data_offset;
-  return !Regions.active || in_index ? Device.data_offset : Header.fpos * BLOCK_BYTES;
+  if (!Regions.active && !Regions.switched) return Device.data_offset;
+  const in_index = max(Live.map_offset, Live.area_offset) < Device.data_offset;
+  return in_index && !Regions.switched ? Device.data_offset : Header.fpos * BLOCK_BYTES;
 }
 
 /**
@@ -135,6 +136,8 @@ export function live_switch(block: i64, count: i64): i64 {
   if (!Regions.noting || <u64>block != Regions.switched) return -EINVAL;
   if (!count || <u64>count > MAP_BLOCKS_MAX || <u64>count > map_blocks() - block) return -EINVAL;
   if (!block) {
+    // It was planned before snapshot mode was left: its place is none any more.
+    if (Record.area_offset != next_area()) return -EINVAL;
     begin_map();
     take_record();
     Live.nr_changed = Header.nr_changed;

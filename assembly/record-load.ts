@@ -33,6 +33,7 @@ import {
   RECORD_VERSION_FIRST_BLOCKS,
   RECORD_VERSION_LIVE,
   REFUSAL_BAD_MAGIC,
+  REFUSAL_CONTINUED,
   REFUSAL_CRASHED,
   REFUSAL_DAMAGED,
   REFUSAL_FOREIGN,
@@ -48,6 +49,7 @@ import { header_check } from './header';
 import { Sections, trust_sections } from './index-sections';
 import { is_identity, live_accept, live_drop, live_load, take_record } from './live';
 import { chunk_ready, replace_chunk } from './mask';
+import { names_next_file } from './next-file';
 import { Superblock, is_log_tied } from './proof';
 import { Record, count_pieces, fold, is_directory, piece_bytes, piece_chunk, piece_table, rewind } from './record';
 import { set_slots } from './slots';
@@ -65,7 +67,6 @@ let slots_offset: u64 = 0;
 
 /** Returns the version of the whole record in the header block in the buffer; 0 if there is none. */
 function version_of_record(): u32 {
-  if (load<u32>(BUFFER, HEADER_OFFSET_FLAGS) & COW_FLAG_CLEAN) return 0;
   if (load<u64>(BUFFER, RECORD_OFFSET_MAGIC) != RECORD_MAGIC) return 0;
   const checksum = load<u64>(BUFFER, RECORD_OFFSET_CHECKSUM);
   const version = load<u32>(BUFFER, RECORD_OFFSET_VERSION);
@@ -89,6 +90,9 @@ function is_superblock(): bool {
  */
 export function record_check(): i64 {
   if (load<u32>(BUFFER, HEADER_OFFSET_MAGIC) != COW_MAGIC) return REFUSAL_BAD_MAGIC;
+  if (load<u32>(BUFFER, HEADER_OFFSET_FLAGS) & COW_FLAG_CLEAN) {
+    return names_next_file() ? REFUSAL_CONTINUED : REFUSAL_NOT_CLEAN;
+  }
   const version = version_of_record();
   if (version == RECORD_VERSION_FIRST_BLOCKS) return REFUSAL_OUTDATED;
   if (version != RECORD_VERSION && version != RECORD_VERSION_LIVE) return REFUSAL_NOT_CLEAN;

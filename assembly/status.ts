@@ -14,6 +14,7 @@ import {
   STAT_LOG_START,
   STAT_FPOS,
   STAT_FSIZE,
+  STAT_HAS_SLOTS,
   STAT_MAP_BLOCKS,
   STAT_MASK_CHUNKS,
   STAT_MODE,
@@ -42,7 +43,7 @@ import { Live, needed_bytes } from './live';
 import { is_log_spoken_of } from './live-log';
 import { Record, area_bytes } from './record';
 import { Regions, dirty_regions, map_blocks } from './regions';
-import { slots_bytes } from './slots';
+import { has_slots, slots_bytes } from './slots';
 import { Log } from './xfs-log';
 
 /**
@@ -52,7 +53,7 @@ import { Log } from './xfs-log';
  * @returns its value; -EINVAL for an unknown field
  */
 export function stat(field: i64): i64 {
-  if (<u64>field > STAT_SLOTS_BYTES) return -EINVAL;
+  if (<u64>field > STAT_HAS_SLOTS) return -EINVAL;
   switch (<u32>field) {
     case STAT_NR_BLOCKS: return Device.nr_blocks;
     case STAT_NR_SECTIONS: return Device.nr_sections;
@@ -85,6 +86,7 @@ export function stat(field: i64): i64 {
     case STAT_WOULD_LOAD: return Regions.active && is_log_spoken_of();
     case STAT_NEEDED_BYTES: return needed_bytes();
     case STAT_SLOTS_BYTES: return slots_bytes();
+    case STAT_HAS_SLOTS: return has_slots();
     default: return -EINVAL;
   }
 }

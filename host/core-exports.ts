@@ -70,6 +70,7 @@ export const STATS = stats(
   ['WOULD_LOAD', 1, 'whether a crash now would leave a live checkpoint that can be loaded'],
   ['NEEDED_BYTES', 'positive', 'bytes of the COW file that incremental mode needs'],
   ['SLOTS_BYTES', 'positive', 'bytes that the place of live checkpoints takes'],
+  ['HAS_SLOTS', 1, 'whether they have one'],
 );
 
 type Status = 'MISS' | 'ROOM' | 'REGION';
@@ -111,6 +112,7 @@ export const CORE_EXPORTS = [
   exported('stat', 'field', 'any'),
   alone(exported('header_create', 'fsize seqid', 0)),
   exported('header_encode', 'clean', COW_HEADER_SIZE),
+  exported('header_close', '', COW_HEADER_SIZE),
   alone(exported('header_check', 'expect', REFUSAL)),
   exported('set_fsize', 'bytes', 0),
   exported('to_incremental', 'fsize', 0),

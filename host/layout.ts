@@ -116,6 +116,21 @@ export const LIVE_FIELDS: readonly HeaderField[] = [
 /** Bytes of which a live checkpoint has the checksum. */
 export const LIVE_BYTES = SECTOR_BYTES;
 
+/** First bytes of the next COW file's name in a file that was closed, "DATTONXT" in memory. */
+export const NEXT_FILE_MAGIC = '0x54584e4f54544144';
+export const NEXT_FILE_PATH_BYTES = 512;
+/** The file with which tracking went on. */
+export const NEXT_FILE_FIELDS: readonly HeaderField[] = [
+  { name: 'magic', offset: 512, bytes: 8, doc: 'NEXT_FILE_MAGIC' },
+  { name: 'sum', offset: 520, bytes: 8, doc: 'checksum of uuid, seqid and path' },
+  {
+    name: 'path',
+    offset: 528,
+    bytes: NEXT_FILE_PATH_BYTES,
+    doc: 'its path from the root of the filesystem, zeros follow',
+  },
+];
+
 // The dirty map: one bit for each region of the origin.
 
 /** Blocks of a region: a power of two. */
@@ -210,6 +225,7 @@ export const REFUSALS: readonly Named[] = [
   { name: 'DAMAGED', value: 7, doc: 'damaged record' },
   { name: 'OUTDATED', value: 8, doc: 'record of an older version' },
   { name: 'CRASHED', value: 9, doc: 'the snapshot was lost in a crash' },
+  { name: 'CONTINUED', value: 10, doc: 'closed, tracking went on with another file' },
 ];
 
 /** Errnos that the core answers, as positive numbers. */

@@ -30,6 +30,8 @@
 #define CORE_READ_RUNS_MAX			32
 #define CORE_PROOF_BLOCKS_MAX			28
 #define CORE_RECORD_NR_SECTORS_OFFSET		80
+#define CORE_NEXT_FILE_PATH_OFFSET		528
+#define CORE_NEXT_FILE_PATH_BYTES		512
 #define CORE_STATUS_MISS			(-4096)
 #define CORE_STATUS_ROOM			(-4097)
 #define CORE_STATUS_REGION			(-4098)
@@ -77,6 +79,7 @@ enum core_refusal {
 	CORE_REFUSAL_DAMAGED = 7,		/* damaged record */
 	CORE_REFUSAL_OUTDATED = 8,		/* record of an older version */
 	CORE_REFUSAL_CRASHED = 9,		/* the snapshot was lost in a crash */
+	CORE_REFUSAL_CONTINUED = 10,		/* closed, tracking went on with another file */
 };
 
 /* Initialiser of an array of const char *, by enum core_refusal */
@@ -91,6 +94,7 @@ enum core_refusal {
 		[CORE_REFUSAL_DAMAGED] = "damaged record",		\
 		[CORE_REFUSAL_OUTDATED] = "record of an older version",	\
 		[CORE_REFUSAL_CRASHED] = "the snapshot was lost in a crash",	\
+		[CORE_REFUSAL_CONTINUED] = "closed, tracking went on with another file",	\
 	}
 
 /* A record of the runs area; counts and places are in blocks */
@@ -143,6 +147,7 @@ enum core_stat {
 	CORE_STAT_WOULD_LOAD = 28,		/* whether a crash now would leave a live checkpoint that can be loaded */
 	CORE_STAT_NEEDED_BYTES = 29,		/* bytes of the COW file that incremental mode needs */
 	CORE_STAT_SLOTS_BYTES = 30,		/* bytes that the place of live checkpoints takes */
+	CORE_STAT_HAS_SLOTS = 31,		/* whether they have one */
 };
 
 enum core_export {
@@ -153,6 +158,7 @@ enum core_export {
 	CORE_STAT,
 	CORE_HEADER_CREATE,
 	CORE_HEADER_ENCODE,
+	CORE_HEADER_CLOSE,
 	CORE_HEADER_CHECK,
 	CORE_SET_FSIZE,
 	CORE_TO_INCREMENTAL,
@@ -231,6 +237,7 @@ enum core_export {
 	X(STAT, "stat", 1, -MAX_ERRNO)					\
 	X(HEADER_CREATE, "header_create", 2, -MAX_ERRNO)		\
 	X(HEADER_ENCODE, "header_encode", 1, -MAX_ERRNO)		\
+	X(HEADER_CLOSE, "header_close", 0, -MAX_ERRNO)			\
 	X(HEADER_CHECK, "header_check", 1, -MAX_ERRNO)			\
 	X(SET_FSIZE, "set_fsize", 1, -MAX_ERRNO)			\
 	X(TO_INCREMENTAL, "to_incremental", 1, -MAX_ERRNO)		\

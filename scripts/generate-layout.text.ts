@@ -45,6 +45,11 @@ export const assemblyLayout = (): string =>
     constant('RECORD_VERSION_LIVE', layout.RECORD_VERSION_LIVE),
     ...layout.LIVE_FIELDS.map((field) => constant(`LIVE_OFFSET_${upper(field.name)}`, field.offset, 'u32', field.doc)),
     constant('LIVE_BYTES', layout.LIVE_BYTES),
+    constant('NEXT_FILE_MAGIC', layout.NEXT_FILE_MAGIC, 'u64'),
+    constant('NEXT_FILE_PATH_BYTES', layout.NEXT_FILE_PATH_BYTES),
+    ...layout.NEXT_FILE_FIELDS.map((field) =>
+      constant(`NEXT_FILE_OFFSET_${upper(field.name)}`, field.offset, 'u32', field.doc),
+    ),
     constant('XFS_LOG_MAGIC', layout.XFS_LOG_MAGIC),
     '',
     constant('REGION_BLOCKS_MIN', layout.REGION_BLOCKS_MIN, 'u64'),
@@ -186,6 +191,11 @@ export const kernelLayout = (): string =>
       'CORE_RECORD_NR_SECTORS_OFFSET',
       layout.RECORD_FIELDS.find(({ name }) => name === 'nr_sectors')?.offset ?? Number.NaN,
     ),
+    define(
+      'CORE_NEXT_FILE_PATH_OFFSET',
+      layout.NEXT_FILE_FIELDS.find(({ name }) => name === 'path')?.offset ?? Number.NaN,
+    ),
+    define('CORE_NEXT_FILE_PATH_BYTES', layout.NEXT_FILE_PATH_BYTES),
     define('CORE_STATUS_MISS', `(${layout.STATUS_MISS})`),
     define('CORE_STATUS_ROOM', `(${layout.STATUS_ROOM})`),
     define('CORE_STATUS_REGION', `(${layout.STATUS_REGION})`),

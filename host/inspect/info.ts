@@ -62,15 +62,16 @@ const fieldsOf = (header: CowHeader): FieldInfo[] => {
 };
 
 /** The state in words. A live incremental still has the header of its snapshot, but its file ends with the index. */
-const stateOf = ({ header, incremental, fileBytes, answer, record }: InspectedCow): string => {
+const stateOf = ({ header, incremental, fileBytes, answer, record, next }: InspectedCow): string => {
   if (record) {
     const mode = record.incremental ? 'incremental' : 'snapshot';
     const kind = record.regionBlocks === undefined ? 'checkpoint' : 'live checkpoint';
     return `${kind} of a tracked volume, ${mode}: to be used by reload only`;
   }
   if (incremental) {
+    const went = next === undefined ? '' : `; tracking went on with ${next}`;
     return isClean(header)
-      ? 'incremental, closed cleanly: a complete list of the blocks that changed since the snapshot'
+      ? `incremental, closed cleanly: a complete list of the blocks that changed since the snapshot${went}`
       : 'incremental, in use or not closed cleanly: changes are missing from the file';
   }
   if (isClean(header)) return 'snapshot, closed cleanly: holds the old content of the blocks that changed since';

@@ -12,6 +12,7 @@ import type { Checkpoint } from './checkpoint.js';
 import { readCheckpoint } from './checkpoint.js';
 import type { Geometry, GeometryAnswer, OriginSize } from './geometry.js';
 import { coreFor, findGeometry, isClean, isIncremental } from './geometry.js';
+import { readNextFile } from './next-file.js';
 
 export interface ListOptions {
   /** Read the list of a file that was not closed; it may miss changes. */
@@ -25,6 +26,8 @@ export class InspectedCow {
   readonly answer: GeometryAnswer;
   /** The checkpoint, if the module left one. */
   readonly record: Checkpoint | undefined;
+  /** The COW file with which tracking went on, if this one was closed and names it: a path on its filesystem. */
+  readonly next: string | undefined;
   readonly #syscalls: Syscalls;
   /** Reads header fields and flags only: it was made without a geometry. */
   readonly #headerReader: CowFile;
@@ -35,6 +38,7 @@ export class InspectedCow {
     this.fileBytes = Number(file.stat().size);
     this.header = headerReader.header();
     this.record = readCheckpoint(file);
+    this.next = readNextFile(file);
     const known = origin ?? (this.record && { sectors: this.record.nrSectors, source: 'the checkpoint' });
     this.answer = findGeometry(this.header, this.fileBytes, known);
     this.#headerReader = headerReader;

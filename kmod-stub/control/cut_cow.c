@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0-only
 #include "control/cut_cow.h"
 #include "control/device.h"
+#include "cow/open.h"
 #include "cow/session.h"
 #include "io/cut.h"
 
-#define MOVE_TRIES 2 /* one may have been under way as snapshot mode was left */
-#define MOVE_WAIT (30 * HZ) /* for each */
+#define MOVE_WAIT (30 * HZ) /* for a checkpoint */
 
 static int cut_data_area(struct dattobd_device *dev)
 {
@@ -23,7 +23,7 @@ static int cut_data_area(struct dattobd_device *dev)
 	if (data_offset < 0)
 		return 0;
 
-	if (cow_file_bytes(dev->vol.cow) > (u64)data_offset) {
+	if (cow_file_bytes(dev->vol.cow) > (u64)data_offset || cow_file_is_longer(dev->vol.cow)) {
 		cut_begin(&dev->vol, data_offset);
 		err = cow_file_truncate(dev->vol.cow, data_offset);
 	}
@@ -59,9 +59,8 @@ static bool is_vacant(struct volume *vol)
 void cut_cow_file(struct dattobd_device *dev)
 {
 	struct volume *vol = &dev->vol;
-	unsigned int tries;
 
-	for (tries = 0; tries < MOVE_TRIES && !is_vacant(vol); tries++) {
+	if (!is_vacant(vol)) {
 		live_want(vol);
 		wait_event_timeout(vol->worker.wait, !live_busy(vol), MOVE_WAIT);
 	}
@@ -73,10 +72,12 @@ void cut_cow_file_late(struct dattobd_device *dev)
 {
 	int err;
 
-	if (!dev->cut_wanted || !cow_file_has_filesystem(dev->vol.cow) || !is_vacant(&dev->vol))
+	if (!dev->cut_wanted || dev->vol.core.snapshot_mode ||
+	    !cow_file_has_filesystem(dev->vol.cow) || !is_vacant(&dev->vol))
 		return;
 	err = cut_data_area(dev);
-	dev->cut_wanted = err == -EBUSY; /* frozen: later */
+	/* Frozen, or its filesystem is busy: later. */
+	dev->cut_wanted = err == -EBUSY || err == -EAGAIN || err == -ENOENT;
 	if (!dev->cut_wanted)
 		report_cut(dev, err);
 }

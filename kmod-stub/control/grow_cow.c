@@ -135,26 +135,40 @@ static int part_from_snapshot(struct dattobd_device *dev, const struct growth_pi
 	return ret;
 }
 
-/* Does the dirty map on disk have the piece? The store will write there. Return: 1, 0 or -errno. */
+/* Context: core_lock. Return: as map_has(), of a slice. */
+static s64 map_has_slice(struct engine *engine, u64 block, u64 count, bool was_free)
+{
+	s64 ret;
+
+	if (!was_free) {
+		ret = wasm_is_copied(engine, block * COW_BLOCK_SECTORS, count * COW_BLOCK_SECTORS);
+		return ret < 0 ? ret : ret != CORE_COPIED_WAITS;
+	}
+	ret = wasm_regions_keep(engine, block, count);
+	return ret == CORE_STATUS_REGION ? 0 : ret ?: 1;
+}
+
+/*
+ * Does the dirty map on disk have the piece, all of it? The store will write there. From here on
+ * each map will have what was free. Return: 1, 0 or -errno.
+ */
 static s64 map_has(struct dattobd_device *dev, const struct growth_piece *piece)
 {
 	struct core *core = &dev->vol.core;
 	u64 at = piece->block, end = at + piece->count, count;
 	unsigned long flags;
-	s64 ret = 1;
+	s64 all = 1, ret;
 
-	for (; ret > 0 && at < end; at += count) {
+	for (; at < end; at += count) {
 		count = core_slice(at, end - at, CORE_SLICE_BLOCKS);
 		core_lock(core, flags);
-		ret = core->error;
-		if (!ret && piece->was_free)
-			ret = wasm_regions_keep(core->engine, at, count) != CORE_STATUS_REGION;
-		else if (!ret)
-			ret = wasm_is_copied(core->engine, at * COW_BLOCK_SECTORS,
-					     count * COW_BLOCK_SECTORS) != CORE_COPIED_WAITS;
+		ret = core->error ?: map_has_slice(core->engine, at, count, piece->was_free);
 		core_unlock(core, flags);
+		if (ret < 0)
+			return ret;
+		all = min(all, ret);
 	}
-	return ret;
+	return all;
 }
 
 /*
@@ -187,7 +201,12 @@ static int growth_take(struct dattobd_device *dev, const struct growth_piece *pi
 	if (piece->was_free)
 		dev->growth.masked_end = max(dev->growth.masked_end,
 					     DIV_ROUND_UP_ULL(piece->end, COW_BLOCK_SECTORS));
-	err = part_from_snapshot(dev, piece, &reads) ?: wait_for_map(dev, piece);
+	/* First, so that no checkpoint has them in its mask alone. */
+	err = min_t(s64, map_has(dev, piece), 0);
+	if (!err)
+		err = part_from_snapshot(dev, piece, &reads);
+	if (!err)
+		err = wait_for_map(dev, piece);
 	if (err)
 		return err;
 	err = snapshot_drain_reads(dev->vol.snap, reads, stop_of(dev));

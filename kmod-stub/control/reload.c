@@ -21,6 +21,8 @@
 #include "io/snapshot.h"
 #include "params.h"
 
+#define NEXT_FILES_MAX 8 /* that a reload goes on to, from one to the next */
+
 static const struct refusal {
 	int error;
 	const char *why;
@@ -104,6 +106,13 @@ static int start_disk(struct dattobd_device *dev)
 	return handover_keep(&dev->vol.core, dev->vol.cow);
 }
 
+static bool has_data_area(struct dattobd_device *dev)
+{
+	s64 index = wasm_stat(dev->vol.core.engine, CORE_STAT_DATA_OFFSET);
+
+	return index >= 0 && cow_file_bytes(dev->vol.cow) > (u64)index;
+}
+
 static void adopt(struct dattobd_device *dev)
 {
 	__le64 uuid[] = {
@@ -113,8 +122,10 @@ static void adopt(struct dattobd_device *dev)
 
 	static_assert(sizeof(uuid) == COW_UUID_SIZE);
 	memcpy(dev->uuid, uuid, COW_UUID_SIZE);
+	/* It may have been unmounted before it could be cut. */
+	dev->cut_wanted |= !dev->vol.core.snapshot_mode && has_data_area(dev);
 	/* The next snapshot takes as much; once it is cut, a file does not show it. */
-	if (dev->vol.core.snapshot_mode || dev->cut_wanted)
+	if (has_data_area(dev))
 		dev->fallocate_mib =
 			max_t(s64, wasm_stat(dev->vol.core.engine, CORE_STAT_FSIZE), 0) >> 20;
 	/* Nor does a snapshot's, by how much it had grown: all of it, at most. */
@@ -186,14 +197,26 @@ static int clip_cow_file(struct dattobd_device *dev)
 
 	if (bytes < 0 || index < 0)
 		return min(bytes, index);
-	dev->cut_wanted = bytes > index;
-	if (dev->cut_wanted || cow_file_bytes(dev->vol.cow) <= (u64)index)
+	dev->cut_wanted = true;
+	cow_file_allow_longer(dev->vol.cow);
+	if (bytes > index || cow_file_bytes(dev->vol.cow) <= (u64)index)
 		return 0;
 	return cow_file_clip(dev->vol.cow, index);
 }
 
-/* Return: 0, or after a refusal -errno. */
-static int load_device(struct dattobd_device *dev, const char *cow)
+/* A script may be older than the last transition: then its mode is that of before. */
+static void take_other_mode(struct dattobd_device *dev)
+{
+	core_drop_engine(&dev->vol.core);
+	WRITE_ONCE(dev->vol.core.snapshot_mode, !dev->vol.core.snapshot_mode);
+}
+
+/*
+ * @next: a file that was closed has named it
+ *
+ * Return: 0, %CORE_REFUSAL_CONTINUED, or after a refusal -errno.
+ */
+static int load_file(struct dattobd_device *dev, const char *cow, bool next)
 {
 	struct cow_file *file =
 		cow_file_find(cow, origin_bdev(&dev->vol.origin), dev->vol.origin.path);
@@ -207,6 +230,12 @@ static int load_device(struct dattobd_device *dev, const char *cow)
 	}
 	dev->vol.cow = file;
 	ret = load_checkpoint(dev, &added);
+	if (ret == CORE_REFUSAL_CONTINUED)
+		return ret;
+	if (ret == CORE_REFUSAL_WRONG_MODE && next) {
+		take_other_mode(dev);
+		ret = load_checkpoint(dev, &added);
+	}
 	if (ret == CORE_REFUSAL_CRASHED && take_as_incremental(dev))
 		ret = load_checkpoint(dev, &added);
 	if (ret == CORE_REFUSAL_RESIZED && take_old_size(dev))
@@ -232,6 +261,47 @@ static int load_device(struct dattobd_device *dev, const char *cow)
 		return -EAGAIN;
 	}
 	return 0;
+}
+
+/* Leave a file that was closed. Return: the path of the next one; NULL without memory. Free it. */
+static char *leave_file(struct dattobd_device *dev)
+{
+	const char *path = dev->vol.clean.clean_header + CORE_NEXT_FILE_PATH_OFFSET;
+	struct cow_file *cow = dev->vol.cow;
+	unsigned long flags;
+	char *next = kstrndup(path, CORE_NEXT_FILE_PATH_BYTES - 1, GFP_KERNEL);
+
+	core_drop_engine(&dev->vol.core);
+	core_lock(&dev->vol.core, flags);
+	dev->vol.cow = NULL;
+	core_unlock(&dev->vol.core, flags);
+	if (next)
+		pr_dev_info(dev, "%s was closed, and tracking went on with %s", cow_file_path(cow),
+			    next);
+	cow_file_release(cow);
+	return next;
+}
+
+/* Return: 0, or after a refusal -errno. */
+static int load_device(struct dattobd_device *dev, const char *cow)
+{
+	int ret = load_file(dev, cow, false), nr;
+	char *next = NULL, *before;
+
+	for (nr = 0; ret == CORE_REFUSAL_CONTINUED && nr < NEXT_FILES_MAX; nr++) {
+		before = next;
+		next = leave_file(dev);
+		kfree(before);
+		ret = next ? load_file(dev, next, true) : -ENOMEM;
+		if (!next)
+			refuse_reload(dev, cow, ret, "there is no memory");
+	}
+	if (ret == CORE_REFUSAL_CONTINUED) {
+		ret = -ELOOP;
+		refuse_reload(dev, cow, ret, "too many files name the next one");
+	}
+	kfree(next);
+	return ret;
 }
 
 /* @lost: a snapshot was asked for */

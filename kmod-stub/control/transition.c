@@ -36,6 +36,7 @@ static void switch_epoch(struct dattobd_device *dev, struct epoch *epoch)
 	dev->vol.cow = epoch->cow;
 	dev->vol.snap = epoch->snap;
 	dev->fallocate_mib = epoch->fallocate_mib;
+	dev->cut_wanted = false; /* of the file of before */
 	WRITE_ONCE(dev->vol.core.snapshot_mode, true);
 }
 
@@ -166,9 +167,12 @@ int transition_to_incremental(struct dattobd_device *dev)
 	if (err)
 		return err;
 	/* Now, while it can be given up: the freeze waits for their writers whatever comes. */
-	err = auto_expand_pause(dev, MAX_SCHEDULE_TIMEOUT)		       ?:
-		      work_wait(&dev->vol.sections.work, MAX_SCHEDULE_TIMEOUT) ?:
-		      worker_drain_deferred(&dev->vol, MAX_SCHEDULE_TIMEOUT);
+	err = worker_pause_live(&dev->vol);
+	if (!err)
+		err = auto_expand_pause(dev, MAX_SCHEDULE_TIMEOUT) ?:
+			      work_wait(&dev->vol.sections.work, MAX_SCHEDULE_TIMEOUT);
+	if (!err)
+		err = worker_drain_deferred(&dev->vol, MAX_SCHEDULE_TIMEOUT);
 	if (err)
 		goto stay;
 	err = device_freeze(dev);
@@ -203,8 +207,11 @@ int transition_to_incremental(struct dattobd_device *dev)
 
 	device_drop_snapshot(dev); /* no copy is on its way to the COW file from here on */
 
+	worker_resume_live(&dev->vol);
 	err = READ_ONCE(dev->vol.core.error);
 	if (err) {
+		/* A live checkpoint is removed from the file while that is its own. */
+		worker_flush(&dev->vol);
 		cow_file_unlink(dev->vol.cow);
 		return err;
 	}
@@ -216,6 +223,7 @@ int transition_to_incremental(struct dattobd_device *dev)
 	return 0;
 
 stay:
+	worker_resume_live(&dev->vol);
 	auto_expand_resume(dev);
 	snapshot_reopen(snap);
 	queue_work(dev->vol.core.wq, &dev->vol.core.work); /* copies wait to be written */
@@ -304,7 +312,7 @@ static int switch_frozen(struct dattobd_device *dev, struct epoch *epoch)
  */
 static int hand_over(struct dattobd_device *dev, struct engine *engine, struct cow_file *cow)
 {
-	int err = handover_export(engine, cow);
+	int err = handover_export(engine, cow, cow_file_path(dev->vol.cow));
 	bool removed;
 
 	if (err) {

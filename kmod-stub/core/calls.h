@@ -42,10 +42,15 @@ static inline s64 wasm_header_encode(struct engine *engine, u64 clean)
 	return engine_ask(engine, CORE_HEADER_ENCODE, clean, 0, 0, 4096);
 }
 
+static inline s64 wasm_header_close(struct engine *engine)
+{
+	return engine_ask(engine, CORE_HEADER_CLOSE, 0, 0, 0, 4096);
+}
+
 /* It may take long: not under core_lock, and of a core that nobody else calls. */
 static inline s64 wasm_header_check(struct engine *engine, u64 expect)
 {
-	return engine_ask(engine, CORE_HEADER_CHECK, expect, 0, 0, 9);
+	return engine_ask(engine, CORE_HEADER_CHECK, expect, 0, 0, 10);
 }
 
 static inline s64 wasm_set_fsize(struct engine *engine, u64 bytes)
@@ -267,17 +272,17 @@ static inline s64 wasm_record_encode(struct engine *engine)
 
 static inline s64 wasm_record_check(struct engine *engine)
 {
-	return engine_ask(engine, CORE_RECORD_CHECK, 0, 0, 0, 9);
+	return engine_ask(engine, CORE_RECORD_CHECK, 0, 0, 0, 10);
 }
 
 static inline s64 wasm_record_import(struct engine *engine)
 {
-	return engine_ask(engine, CORE_RECORD_IMPORT, 0, 0, 0, 9);
+	return engine_ask(engine, CORE_RECORD_IMPORT, 0, 0, 0, 10);
 }
 
 static inline s64 wasm_record_accept(struct engine *engine)
 {
-	return engine_ask(engine, CORE_RECORD_ACCEPT, 0, 0, 0, 9);
+	return engine_ask(engine, CORE_RECORD_ACCEPT, 0, 0, 0, 10);
 }
 
 static inline s64 wasm_regions_set(struct engine *engine, u64 blocks)
@@ -312,7 +317,7 @@ static inline s64 wasm_map_written(struct engine *engine, u64 block, u64 count)
 
 static inline s64 wasm_map_import(struct engine *engine, u64 block)
 {
-	return engine_ask(engine, CORE_MAP_IMPORT, block, 0, 0, 9);
+	return engine_ask(engine, CORE_MAP_IMPORT, block, 0, 0, 10);
 }
 
 static inline s64 wasm_map_recover(struct engine *engine, u64 from)
@@ -407,6 +412,7 @@ static inline s64 wasm_stat(struct engine *engine, enum core_stat field)
 	case CORE_STAT_MODE:
 	case CORE_STAT_LIVE:
 	case CORE_STAT_WOULD_LOAD:
+	case CORE_STAT_HAS_SLOTS:
 		most = 1;
 		break;
 	case CORE_STAT_MASK_CHUNKS:

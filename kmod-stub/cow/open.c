@@ -69,6 +69,21 @@ static struct dentry *by_number(struct super_block *sb, const struct cow_file *c
 	return dentry ?: ERR_PTR(-ESTALE);
 }
 
+void cow_file_allow_longer(struct cow_file *cow)
+{
+	cow->may_be_longer = true;
+}
+
+bool cow_file_is_longer(const struct cow_file *cow)
+{
+	return cow->longer;
+}
+
+static bool has_size(const struct cow_file *cow, u64 bytes)
+{
+	return bytes == cow->bytes || (cow->may_be_longer && bytes > cow->bytes);
+}
+
 static int guard_on(struct super_block *sb, struct cow_file *cow)
 {
 	struct dentry *dentry = by_number(sb, cow);
@@ -78,7 +93,8 @@ static int guard_on(struct super_block *sb, struct cow_file *cow)
 	if (IS_ERR(dentry))
 		return PTR_ERR(dentry);
 	inode = d_inode(dentry);
-	if (S_ISREG(inode->i_mode) && inode->i_nlink && i_size_read(inode) == cow->bytes) {
+	if (S_ISREG(inode->i_mode) && inode->i_nlink && has_size(cow, i_size_read(inode))) {
+		cow->longer = i_size_read(inode) > cow->bytes;
 		compat_small_folios(inode->i_mapping);
 		err = cow_pin(cow, inode);
 		cow->map_unproved = true;

@@ -21,6 +21,15 @@ struct cow_file;
 struct cow_file *cow_file_find(const char *path, struct block_device *origin, const char *device);
 
 /**
+ * cow_file_allow_longer() - The file was found past a journal that is not replayed yet: it may be
+ * longer once it is, and begin as it is known.
+ */
+void cow_file_allow_longer(struct cow_file *cow);
+
+/** cow_file_is_longer() - Was it, as it was guarded? */
+bool cow_file_is_longer(const struct cow_file *cow);
+
+/**
  * cow_file_guard_mounted() - Pin the file again on the filesystem that is mounted now, by its
  * number. Where it lies is asked by the next cow_file_guard() or session.
  *

@@ -59,6 +59,7 @@ struct cow_file {
 	struct cow_pin *pin;
 	bool mounted;
 	bool map_unproved;
+	bool may_be_longer, longer;
 	bool whole_blocks;
 	bool live;
 	struct bio_set raw_bios;

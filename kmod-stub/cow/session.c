@@ -227,8 +227,10 @@ int cow_file_truncate(struct cow_file *cow, u64 bytes)
 	err = cow_map_cut(cow, end / SECTOR_SIZE);
 	if (!err)
 		err = cut(&path, bytes);
-	if (!err)
+	if (!err) {
 		cow->bytes = bytes;
+		cow->longer = false;
+	}
 	pin_err = set_guards(cow, d_inode(path.dentry));
 	let_go(&path);
 	return err ? err : pin_err;

@@ -277,17 +277,25 @@ static void include_index(struct engine *engine)
 		wasm_set_fsize(engine, index);
 }
 
-static int export_header(struct engine *engine, struct file *file)
+/* A path that is too long for it is not named. */
+static int export_header(struct engine *engine, struct file *file, const char *next)
 {
+	size_t bytes = strlen(next) + 1;
+	u8 *buffer = engine_buffer(engine, CORE_NEXT_FILE_PATH_BYTES);
 	s64 ret;
 
+	if (!buffer)
+		return -ENOTRECOVERABLE;
 	include_index(engine);
-	ret = wasm_header_encode(engine, true);
+	memset(buffer, 0, CORE_NEXT_FILE_PATH_BYTES);
+	if (bytes <= CORE_NEXT_FILE_PATH_BYTES)
+		memcpy(buffer, next, bytes);
+	ret = wasm_header_close(engine);
 	return ret < 0 ? ret : write_buffer(engine, file, COW_HEADER_SIZE, 0);
 }
 
 /* The header says "clean" only once the index is durable. */
-noinline int handover_export(struct engine *engine, struct cow_file *cow)
+noinline int handover_export(struct engine *engine, struct cow_file *cow, const char *next)
 {
 	struct file *file = cow_file_open(cow);
 	int err, close_err;
@@ -298,7 +306,7 @@ noinline int handover_export(struct engine *engine, struct cow_file *cow)
 	if (!err)
 		err = vfs_fsync(file, 0);
 	if (!err)
-		err = export_header(engine, file);
+		err = export_header(engine, file, next);
 	if (!err)
 		err = vfs_fsync(file, 0);
 	close_err = cow_file_close(cow, file, false);

@@ -66,10 +66,11 @@ int handover_mark_shared(struct core *core, const struct cow_file *cow);
 /**
  * handover_export() - Write index and clean header to a COW file, through its filesystem, and close
  * it.
+ * @next: path of the COW file with which tracking goes on: who reloads this one goes on with that
  *
  * The file is unpinned in every case. Context: no other caller of @engine; the filesystem is not
  * frozen.
  */
-int handover_export(struct engine *engine, struct cow_file *cow);
+int handover_export(struct engine *engine, struct cow_file *cow, const char *next);
 
 #endif

@@ -9,7 +9,8 @@
 
 bool live_possible(struct volume *vol)
 {
-	return !vol->core.error && vol->clean.state == CLEAN_NONE && !shutter_is_shut(vol);
+	return !vol->core.error && !vol->live.paused && vol->clean.state == CLEAN_NONE &&
+	       !shutter_is_shut(vol);
 }
 
 bool live_busy(struct volume *vol)

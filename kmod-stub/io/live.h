@@ -35,6 +35,7 @@ enum live_step {
  * @renewing: under core_lock; the header is being written for a write that is deferred
  * @stuck: it could not be removed: that is tried again; the worker's
  * @wanted, @unwanted: the worker is to make one, to remove it; under core_lock
+ * @paused: none is made, and one that was under way is given up; under core_lock
  * @step, @next, @left: the worker's, of the one that is being made
  * @made: jiffies, when the last one was, set with @on
  * @failed: when making one failed last, 0 if never
@@ -43,7 +44,7 @@ enum live_step {
  */
 struct live {
 	bool on, switching, renewing, stuck;
-	bool wanted, unwanted;
+	bool wanted, unwanted, paused;
 	enum live_step step;
 	u64 next, left;
 	unsigned long made, failed;

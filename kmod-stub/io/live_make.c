@@ -57,7 +57,7 @@ static s64 live_begin(struct volume *vol)
 	unsigned long flags;
 	s64 ret;
 
-	if (!snap)
+	if (!snap || core_ask(&vol->core, wasm_stat, CORE_STAT_HAS_SLOTS) == 1)
 		return core_ask(&vol->core, wasm_live_begin);
 	ring_flush_all(snap->ring);
 	core_lock(&vol->core, flags);

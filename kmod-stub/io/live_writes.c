@@ -144,12 +144,15 @@ bool live_settle(struct volume *vol, struct bio *bio)
 
 int live_flush_map(struct volume *vol)
 {
-	int nr = 0;
+	int nr = shutter_prove(vol);
 
+	if (nr)
+		return nr;
 	if (!cow_writes_begin(&vol->writes))
 		return -EIO;
 	if (READ_ONCE(vol->live.on))
 		nr = flush_map(vol);
 	cow_writes_end(&vol->writes);
-	return min(nr, 0);
+	/* It may have been removed meanwhile. */
+	return READ_ONCE(vol->live.on) ? min(nr, 0) : 0;
 }

@@ -202,6 +202,20 @@ int worker_clear_clean(struct volume *vol, bool end_live)
 	return end_live ? worker_end_live(vol) : 0;
 }
 
+int worker_pause_live(struct volume *vol)
+{
+	return change(vol, &vol->live.paused, MAX_SCHEDULE_TIMEOUT);
+}
+
+void worker_resume_live(struct volume *vol)
+{
+	unsigned long flags;
+
+	core_lock(&vol->core, flags);
+	vol->live.paused = false;
+	core_unlock(&vol->core, flags);
+}
+
 int worker_end_live(struct volume *vol)
 {
 	return change(vol, &vol->live.unwanted, MAX_SCHEDULE_TIMEOUT);

@@ -70,6 +70,15 @@ int worker_make_clean(struct volume *vol, long timeout);
 int worker_clear_clean(struct volume *vol, bool end_live);
 
 /**
+ * worker_pause_live() - Give up a live checkpoint that is being made, and make none until
+ * worker_resume_live(). One that is in force stays.
+ *
+ * Context, errors: as worker_clear_clean().
+ */
+int worker_pause_live(struct volume *vol);
+void worker_resume_live(struct volume *vol);
+
+/**
  * worker_end_live() - Remove a live checkpoint, and give up one that is being made.
  *
  * Context, errors: as worker_clear_clean().

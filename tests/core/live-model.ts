@@ -237,7 +237,10 @@ export class History {
       if (!this.#random(3)) this.#newWrite();
       return;
     }
-    if (phase === 'pieces' && !this.#nested && !this.#random(100)) throw new Abandoned();
+    if (phase === 'pieces' && !this.#nested && !this.#random(100)) {
+      if (this.#isSnapshot && this.#random(2)) this.#endSnapshot();
+      throw new Abandoned();
+    }
     for (let events = this.#random(4); events > 0; events--) {
       const event = this.#random(16);
       if (event < 8) this.#newWrite();

@@ -11,6 +11,8 @@ export class Reasons {
   #waiting = new Blocks();
   /** Snapshot mode: what the store itself changed, and no index has. Each map has it. */
   #kept = new Blocks();
+  /** What was when that mode ended: the next map has it once more. */
+  #keptLast = new Blocks();
   /** One was abandoned: what it noted comes with the next. */
   isLeft = false;
   /** Number of the map that the header names. */
@@ -32,9 +34,9 @@ export class Reasons {
 
   /** Snapshot mode ends. Returns what was kept. */
   keepNone(): Blocks {
-    const kept = this.#kept;
+    this.#keptLast = this.#kept;
     this.#kept = new Blocks();
-    return kept;
+    return this.#keptLast;
   }
 
   /** The map was written: nothing waits. */
@@ -47,11 +49,13 @@ export class Reasons {
     if (!this.isLeft) this.#next = new Blocks();
     this.#next.addAll(this.#waiting);
     this.#next.addAll(this.#kept);
+    this.#next.addAll(this.#keptLast);
   }
 
   /** The header names the next one. */
   becomeNamed(generation: bigint): void {
     [this.named, this.#next, this.#generation] = [this.#next, new Blocks(), generation];
+    this.#keptLast = new Blocks();
   }
 
   /** A clean one became a live one, whose map is empty. What an abandoned one noted is still to come. */

@@ -142,6 +142,25 @@ for (const engine of ENGINES) {
     bench.close();
   });
 
+  test('one whose pieces were planned in snapshot mode cannot come true after that', () => {
+    const file = new PlainFile();
+    const all = driven(file);
+    const { bench } = all;
+    assert.is(all.live(), 0n);
+    const before = pieces(file);
+    assert.is(bench.call('live_begin'), 0n);
+    all.tie();
+    assert.ok(bench.call('record_plan') > 0n);
+    while (bench.call('record_next') !== 0n) bench.call('record_export');
+    assert.is(bench.call('to_incremental', 1n << 40n), 0n);
+    assert.is(all.identity(superblockWith(), false), 1n);
+    assert.is(bench.call('live_switch', 0n, 1n), errno('EINVAL'));
+    assert.is(bench.stat('NEEDED_BYTES'), bench.stat('FPOS') * 4096n);
+    assert.is(all.live(), 0n);
+    assert.ok(pieces(file) < before);
+    bench.close();
+  });
+
   test('a load in incremental mode lists what was copied; the next one lies in the place of the index', () => {
     for (const isLeft of [false, true]) {
       const file = new PlainFile();

@@ -16,6 +16,7 @@ import { beginsRecord, recordEnd } from '../checkpoint.js';
 import type { Geometry, GeometryAnswer, OriginSize } from '../geometry.js';
 import { assumption, isClean, isIncremental, slotBlocks } from '../geometry.js';
 import type { InspectedCow } from '../inspected-cow.js';
+import { isOfNextFile, nextFileOf } from '../next-file.js';
 import type { Findings } from './findings.js';
 
 const KNOWN_FLAGS = COW_FLAGS.reduce((mask, { value }) => mask | value, 0);
@@ -32,7 +33,7 @@ export const reportMagic = (file: OpenFile, findings: Findings): void => {
   findings.add('magic', offset, () => ({ found: hex(found.readUInt32LE()), expected: hex(COW_MAGIC) }));
 };
 
-/** Bytes behind the header's fields, up to the index or the end of the file: a checkpoint, or zeros. */
+/** Bytes behind the header's fields, up to the index or the end of the file: a checkpoint, the name of the next file, or zeros. */
 export const checkReserved = (file: OpenFile, record: Checkpoint | undefined, findings: Findings): void => {
   const block = Buffer.alloc(COW_HEADER_SIZE);
   const got = file.read(block, 0);
@@ -41,9 +42,11 @@ export const checkReserved = (file: OpenFile, record: Checkpoint | undefined, fi
     const expected = 'a whole record in a file that is in use, or zeros';
     findings.add('record', HEADER_BYTES, () => ({ found: 'a damaged record', expected }));
   }
+  const hasNext = nextFileOf(block.subarray(0, got)) !== undefined;
   for (let at = hasRecord ? recordEnd(block) : HEADER_BYTES; at < got; at++) {
     const byte = block[at] ?? 0;
-    if (byte !== 0) findings.add('reserved', at, () => ({ found: hex(byte), expected: 0 }));
+    if (byte !== 0 && !(hasNext && isOfNextFile(at)))
+      findings.add('reserved', at, () => ({ found: hex(byte), expected: 0 }));
   }
 };
 

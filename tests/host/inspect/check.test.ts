@@ -3,7 +3,7 @@ import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import type { Rule, Violation } from '../../../host/inspect/check/findings.js';
 import { makeCowFile } from '../cow-maker.js';
-import { check, recordBlock, refusal, sectors, temporaryFolder } from './files.js';
+import { check, closedWithNext, recordBlock, refusal, sectors, temporaryFolder } from './files.js';
 import { makeIncremental, makeSnapshot, randomBlocks } from './golden.js';
 
 const at = temporaryFolder();
@@ -64,6 +64,17 @@ test('check() takes what older writers left in fsize, and a file that could not 
   truncateSync(path, 26843545);
   assert.equal(broken(path), []);
   assert.is(check(path).nrEntries, undefined, 'without the size the end of such an index is not known');
+});
+
+test('check() knows the name of the next file, and no other bytes in its place', () => {
+  const named = closedWithNext(INCREMENTAL, COPY, NR_SECTORS, '/.datto-8');
+  assert.equal(broken(named), []);
+  assert.equal(broken(closedWithNext(INCREMENTAL, COPY, NR_SECTORS, '')), []);
+  closedWithNext(INCREMENTAL, COPY, NR_SECTORS, '/.datto-8');
+  const fd = openSync(COPY, 'r+');
+  writeSync(fd, 'x', 530);
+  closeSync(fd);
+  assert.equal(broken(COPY), ['reserved']);
 });
 
 test('check() knows that live checkpoints took positions', () => {

@@ -1,5 +1,5 @@
 /** What the tests of the inspection share: a folder, files opened and closed, and codes of refusals. */
-import { mkdtempSync, rmSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { RefusalCode } from '../../../host/errors.js';
@@ -41,6 +41,19 @@ export const recordBlock = (nrSectors: number, isIncremental: boolean, fsize = 2
   while (core.call('record_next') !== 0n) core.call('record_export');
   core.call('record_encode');
   return Buffer.from(core.buffer().subarray(0, 4096));
+};
+
+/** Copies a closed incremental file to `to`, and has its header name the next file, as the module closes it. Returns `to`. */
+export const closedWithNext = (from: string, to: string, nrSectors: number, next: string): string => {
+  const bytes = readFileSync(from);
+  const core = coreFor(nrSectors, true);
+  core.buffer().set(bytes.subarray(0, 4096));
+  core.call('header_check', 1);
+  core.buffer().fill(0, 0, 512).set(Buffer.from(next));
+  core.call('header_close');
+  bytes.set(core.buffer().subarray(0, 4096));
+  writeFileSync(to, bytes);
+  return to;
 };
 
 /** Code of the refusal that `run` ends with; undefined if it ends well. */

@@ -9,7 +9,7 @@ import { describeCow } from '../../../host/inspect/info.js';
 import { Xxh64 } from '../../../host/manifest/hashing.js';
 import { bytesRead } from '../bytes-read.js';
 import { makeCowFile } from '../cow-maker.js';
-import { inspect, recordBlock, refusal, sectors, temporaryFolder } from './files.js';
+import { closedWithNext, inspect, recordBlock, refusal, sectors, temporaryFolder } from './files.js';
 import type { Golden } from './golden.js';
 import { makeIncremental, makeSnapshot } from './golden.js';
 
@@ -38,6 +38,13 @@ test('the size of the index follows from fpos and the counter in snapshot mode, 
     snapshot({ flags });
     inspect(COW, ({ answer }) => assert.is(answer.geometry?.nrSections, 16));
   }
+});
+
+test('info names the file with which tracking went on', () => {
+  incremental();
+  const next = `${COW}.next`;
+  closedWithNext(COW, next, NR_SECTORS, '/.datto-8');
+  assert.match(inspect(next, describeCow).state, /snapshot; tracking went on with \/\.datto-8$/);
 });
 
 test('the size of the index is unknown where nothing tells it', () => {
