@@ -30,7 +30,8 @@ static int cut_data_area(struct dattobd_device *dev)
 	if (err)
 		return err;
 	core_lock(&dev->vol.core, flags);
-	wasm_set_fsize(dev->vol.core.engine, data_offset);
+	/* It may be shorter, of an origin that has grown. */
+	wasm_set_fsize(dev->vol.core.engine, min_t(u64, data_offset, cow_file_bytes(dev->vol.cow)));
 	core_unlock(&dev->vol.core, flags);
 	return 0;
 }

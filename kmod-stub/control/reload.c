@@ -122,8 +122,6 @@ static void adopt(struct dattobd_device *dev)
 
 	static_assert(sizeof(uuid) == COW_UUID_SIZE);
 	memcpy(dev->uuid, uuid, COW_UUID_SIZE);
-	/* It may have been unmounted before it could be cut. */
-	dev->cut_wanted |= !dev->vol.core.snapshot_mode && has_data_area(dev);
 	/* The next snapshot takes as much; once it is cut, a file does not show it. */
 	if (has_data_area(dev))
 		dev->fallocate_mib =
@@ -187,21 +185,23 @@ static int load_checkpoint(struct dattobd_device *dev, s64 *added)
 }
 
 /*
- * That the file was cut to its index may not have come to its place on disk before the power cut,
- * but only to the journal. A checkpoint of snapshot mode shows that it was not cut.
+ * That the file was cut to its index may not have come to its place on disk before the machine went
+ * down, but only to the journal. A checkpoint of snapshot mode shows that it was not cut.
  */
-static int clip_cow_file(struct dattobd_device *dev)
+static int clip_cow_file(struct dattobd_device *dev, bool crashed)
 {
 	s64 bytes = wasm_stat(dev->vol.core.engine, CORE_STAT_NEEDED_BYTES);
 	s64 index = wasm_stat(dev->vol.core.engine, CORE_STAT_DATA_OFFSET);
+	bool clip;
 
 	if (bytes < 0 || index < 0)
 		return min(bytes, index);
-	dev->cut_wanted = true;
-	cow_file_allow_longer(dev->vol.cow);
-	if (bytes > index || cow_file_bytes(dev->vol.cow) <= (u64)index)
-		return 0;
-	return cow_file_clip(dev->vol.cow, index);
+	clip = bytes == index && cow_file_bytes(dev->vol.cow) > (u64)index;
+	if (crashed || clip) {
+		cow_file_allow_longer(dev->vol.cow);
+		dev->cut_wanted = true;
+	}
+	return clip ? cow_file_clip(dev->vol.cow, index) : 0;
 }
 
 /* A script may be older than the last transition: then its mode is that of before. */
@@ -244,8 +244,8 @@ static int load_file(struct dattobd_device *dev, const char *cow, bool next)
 		refuse_reload(dev, cow, refusals[ret].error, refusals[ret].why);
 		return refusals[ret].error;
 	}
-	if (!ret && added >= 0)
-		ret = clip_cow_file(dev);
+	if (!ret && !dev->vol.core.snapshot_mode)
+		ret = clip_cow_file(dev, added >= 0);
 	if (!ret)
 		ret = start_disk(dev);
 	if (!ret && added >= 0)

@@ -230,6 +230,7 @@ int cow_file_truncate(struct cow_file *cow, u64 bytes)
 	if (!err) {
 		cow->bytes = bytes;
 		cow->longer = false;
+		cow->may_be_longer = false;
 	}
 	pin_err = set_guards(cow, d_inode(path.dentry));
 	let_go(&path);

@@ -169,7 +169,8 @@ enum take tracker_take(struct origin *origin, struct bio *bio)
 	waits = pace_applies(bio);
 	core_lock(&vol->core, flags);
 	closed = unlikely(vol->clean.state || shutter_is_shut(vol) || must_end(vol));
-	again = closed && noted_again(vol, bio, sector, nr_sectors);
+	again = closed && vol->clean.state != CLEAN_LOADING &&
+		noted_again(vol, bio, sector, nr_sectors);
 	if (closed && !again) {
 		deferred = defer_or_spoil(vol);
 	} else if (!vol->core.error && vol->core.snapshot_mode) {
