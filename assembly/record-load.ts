@@ -84,7 +84,7 @@ function is_superblock(): bool {
 
 /**
  * Checks the header block in the buffer and the record in it, and makes its header the live one. What the record is tied
- * to was told since record_begin().
+ * to is what record_extent() took since record_begin().
  *
  * @returns 0: the pieces come next; a REFUSAL_* code, and nothing changed but the buffer
  */

@@ -8,6 +8,8 @@ import {
   HEADER_BYTES,
   HEADER_FIELDS,
   LIVE_FIELDS,
+  NEXT_FILE_FIELDS,
+  NEXT_FILE_MAGIC,
   RECORD_FIELDS,
   RECORD_MAGIC,
   RECORD_VERSION,
@@ -53,7 +55,7 @@ export const manual: TopicManual = {
           rows: HEADER_FIELDS.map(({ name, offset, bytes, doc }) => [hex(offset), typeOf(bytes), `\`${name}\``, doc]),
         },
         `COW_MAGIC is ${COW_MAGIC}, the bytes ${magicBytes}. The bytes from ${HEADER_BYTES} to the end of the ` +
-          `header are a checkpoint (see below), or zero. ` +
+          `header are a checkpoint or the name of the next file (see below), or zero. ` +
           'A position is in blocks, from the start of the file. In a file of version 0 the number of changed blocks ' +
           'is not kept.',
         'The flags:',
@@ -86,6 +88,23 @@ export const manual: TopicManual = {
         },
         'All that follows the header block of a file in use is written past the filesystem, which may show zeros in its ' +
           'place. Only the driver reads it.',
+      ],
+    },
+    {
+      title: 'NEXT FILE',
+      blocks: [
+        'A file that was closed names the COW file with which tracking went on. A reload that is asked for such a file goes on with ' +
+          'the next one: a boot script may be older than the last transition.',
+        {
+          columns: ['offset', 'type', 'field', 'meaning'],
+          rows: NEXT_FILE_FIELDS.map(({ name, offset, bytes, doc }) => [
+            hex(offset),
+            typeOf(bytes),
+            `\`${name}\``,
+            doc,
+          ]),
+        },
+        `NEXT_FILE_MAGIC is ${NEXT_FILE_MAGIC}, the text DATTONXT.`,
       ],
     },
     {

@@ -18,7 +18,10 @@ u64 checkpoint_pieces_max(const struct volume *vol);
  */
 int checkpoint_mark_header(struct volume *vol);
 
-/** checkpoint_begin() - Begin a checkpoint: it is tied to where the file lies. */
+/**
+ * checkpoint_begin() - Begin a checkpoint: it is tied to where the file lies.
+ * @live: a live one, which is tied to header and index only, whatever the mode is
+ */
 s64 checkpoint_begin(struct volume *vol, bool live);
 
 /**

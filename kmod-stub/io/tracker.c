@@ -121,8 +121,10 @@ static bool may_go(struct volume *vol, struct bio *bio, sector_t sector, sector_
 		core_fail_locked(&vol->core, copied, "the core could not look a write up");
 		return true;
 	}
-	return copied == 1 && !live_holds(vol, bio, sector, nr_sectors) &&
-	       !snapshot_reads_overlap(vol->snap, sector, nr_sectors, vol->snap->divide);
+	/* The header last: a write to the log that it speaks of is noted as one that goes. */
+	return copied == 1 &&
+	       !snapshot_reads_overlap(vol->snap, sector, nr_sectors, vol->snap->divide) &&
+	       !live_holds(vol, bio, sector, nr_sectors);
 }
 
 /*
