@@ -126,7 +126,7 @@ function offer_record(): bool {
     Offer.low = min(low, Write.from - 1);
     Offer.mark = Write.from;
     Offer.mark_sum = Write.sum;
-    Offer.high = high_of(max(Passed.end, Write.end), tail_with(more));
+    Offer.high = high_of(Offer.mark, tail_with(more));
   }
   if (!Offer.mark_sum || Write.end > Offer.high) return false;
   // Such a record is not spoken of: if it is on disk the checkpoint is refused.
@@ -135,12 +135,13 @@ function offer_record(): bool {
 }
 
 /**
- * How far the log may grow so that a mount elsewhere is seen still: its stamps end at the tail, at the latest, and must reach further
- * than ours. Returns 0 if they might not.
+ * How far the log may grow behind the record at the mark, so that a mount elsewhere is seen still. Of that record only the header may be
+ * on disk: the log ends in it then. The mount's stamps end at the tail, at the latest, and must reach further than ours. Returns 0 if
+ * they might not.
  */
-function high_of(end: u64, tail: u64): u64 {
+function high_of(mark: u64, tail: u64): u64 {
   const tail_end = tail + Passed.nr_sectors;
-  return tail_end > Passed.stamps ? min(end + STAMPS_MAX - 1, tail_end - 1) : 0;
+  return tail_end > Passed.stamps ? min(mark + STAMPS_MAX, tail_end - 1) : 0;
 }
 
 /**
@@ -222,7 +223,7 @@ export function begin_tie(): i64 {
     Tie.mark = position_of(Passed.nr - 1);
     Tie.mark_sum = sum_of(Passed.nr - 1);
     Tie.low = min(low, Tie.mark - 1);
-    Tie.high = high_of(Passed.end, tail_with(0));
+    Tie.high = high_of(Tie.mark, tail_with(0));
   } else {
     Tie.high = Passed.base;
   }
