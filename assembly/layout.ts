@@ -191,7 +191,7 @@ export const REFUSAL_DAMAGED: u32 = 7;
 export const REFUSAL_OUTDATED: u32 = 8;
 /** the snapshot was lost in a crash */
 export const REFUSAL_CRASHED: u32 = 9;
-/** closed, tracking went on with another file */
+/** tracking went on with another file */
 export const REFUSAL_CONTINUED: u32 = 10;
 /** blocks tracked */
 export const STAT_NR_BLOCKS: u32 = 0;

@@ -32,6 +32,7 @@ import {
   sum_at,
   sum_of,
   tail_with,
+  take_stamps,
 } from './log-writes';
 import { BUFFER } from './memory';
 import { be32 } from './xfs-log';
@@ -59,6 +60,13 @@ class Offer {
 /** The log is the one of which the header speaks. */
 export function accept_tie(): void {
   Passed.stamps = Tie.stamps;
+}
+
+/** It is, and goes on: nothing is in flight, and what the header does not speak of is a record that an unmount may have written. */
+export function take_over_tie(): void {
+  if (!Tie.nr_sectors || !Passed.nr_sectors) return;
+  take_stamps(Tie.stamps);
+  if (Passed.end > Tie.high) Passed.ended = Passed.end;
 }
 
 /** Would a header with these fields speak of the write at hand? */

@@ -31,6 +31,7 @@ import {
   RECORD_VERSION_LIVE,
 } from './layout';
 import { Area, BUFFER, Device } from './memory';
+import { Former, encode_former, encode_next_place } from './former';
 import { Header, header_encode } from './header';
 import { superblock_identity } from './identity';
 import { accept_tie, begin_tie, encode_tie, end_tie, has_tie, is_end_tied, load_tie, log_write, no_tie, renew_tie } from './live-log';
@@ -80,6 +81,7 @@ export function take_record(): void {
   Live.nr_pieces = Record.nr_pieces;
   Live.area_sum = Record.area_sum;
   Live.extents = Record.extents;
+  Former.is_in_force = false;
 }
 
 /** A new map, in the place of the one that is not named. */
@@ -286,6 +288,8 @@ export function live_encode(): i64 {
   store<u64>(BUFFER, Live.identity, LIVE_OFFSET_IDENTITY);
   store<u64>(BUFFER, Live.identity_next, LIVE_OFFSET_IDENTITY_NEXT);
   encode_tie();
+  encode_next_place();
+  encode_former();
   store<u64>(BUFFER, xxh64(BUFFER, BUFFER + LIVE_BYTES), RECORD_OFFSET_CHECKSUM);
   return COW_HEADER_SIZE;
 }
@@ -311,6 +315,7 @@ export function live_drop(): i64 {
   Regions.switched = 0;
   Live.resuming = false;
   Live.loading = false;
+  Former.is_in_force = false;
   clear_pending();
   return 0;
 }

@@ -1,4 +1,4 @@
-// The next COW file: a closed file names the one with which tracking went on (docs/FORMAT.md, A.12).
+// The next COW file: a closed file, or one that is about to be, names the one with which tracking goes on (docs/FORMAT.md, A.12).
 
 import {
   COW_HEADER_SIZE,
@@ -43,17 +43,18 @@ export function names_next_file(): bool {
 }
 
 /**
- * Writes the header block of a complete file into the buffer. The path of the next file, from the root of the filesystem, is in its
- * first NEXT_FILE_PATH_BYTES, followed by zeros; only zeros: none is named.
+ * Writes the header block of a file that names the next one into the buffer. The path of that, from the root of the filesystem, is in
+ * its first NEXT_FILE_PATH_BYTES, followed by zeros; only zeros: none is named.
  *
+ * @param closed 1: the file is complete; 0: it is in use, and the checkpoint of what it tracks is in the next one
  * @returns bytes written, 4096; -EINVAL for another path
  */
-export function header_close(): i64 {
+export function header_close(closed: i64): i64 {
   const path = BUFFER + COW_HEADER_SIZE;
   memory.copy(path, BUFFER, NEXT_FILE_PATH_BYTES);
   const named = load<u8>(path) != 0;
   if (named && !is_path(path)) return -EINVAL;
-  header_encode(1);
+  header_encode(closed);
   if (!named) return COW_HEADER_SIZE;
   memory.copy(BUFFER + NEXT_FILE_OFFSET_PATH, path, NEXT_FILE_PATH_BYTES);
   store<u64>(BUFFER, NEXT_FILE_MAGIC, NEXT_FILE_OFFSET_MAGIC);

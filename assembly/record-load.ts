@@ -90,9 +90,8 @@ function is_superblock(): bool {
  */
 export function record_check(): i64 {
   if (load<u32>(BUFFER, HEADER_OFFSET_MAGIC) != COW_MAGIC) return REFUSAL_BAD_MAGIC;
-  if (load<u32>(BUFFER, HEADER_OFFSET_FLAGS) & COW_FLAG_CLEAN) {
-    return names_next_file() ? REFUSAL_CONTINUED : REFUSAL_NOT_CLEAN;
-  }
+  if (names_next_file()) return REFUSAL_CONTINUED;
+  if (load<u32>(BUFFER, HEADER_OFFSET_FLAGS) & COW_FLAG_CLEAN) return REFUSAL_NOT_CLEAN;
   const version = version_of_record();
   if (version == RECORD_VERSION_FIRST_BLOCKS) return REFUSAL_OUTDATED;
   if (version != RECORD_VERSION && version != RECORD_VERSION_LIVE) return REFUSAL_NOT_CLEAN;

@@ -100,7 +100,7 @@ export function record_plan(): i64 {
   const from = has_slots() ? next_area() : snapshot ? Header.fpos * BLOCK_BYTES : <u64>COW_HEADER_SIZE;
   // Where the origin has grown in incremental mode, the file ends before its index does.
   const whole = Header.fsize / BLOCK_BYTES * BLOCK_BYTES;
-  const end = snapshot ? whole : min<u64>(Device.data_offset, whole);
+  const end = Slots.next_base ? Slots.next_fsize : snapshot ? whole : min<u64>(Device.data_offset, whole);
   const nr_pieces = count_pieces();
   const bytes = area_bytes(nr_pieces);
   if (from + bytes > end) return -ENOSPC;

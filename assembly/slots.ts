@@ -4,7 +4,8 @@
 //   slot 0, slot 1   the pieces of two checkpoints, in turn
 //
 // In incremental mode that is the place of the index, which is not kept there. In snapshot mode it takes positions as copies do,
-// from where the next copy would have gone when the first checkpoint was begun.
+// from where the next copy would have gone when the first checkpoint was begun. While the next snapshot is made ready those of the
+// present one lie in that snapshot's file, in its place (live-next.ts).
 
 import { BLOCK_BYTES, COW_HEADER_SIZE, MAP_BLOCK_WORDS, MODE_INCREMENTAL } from './layout';
 import { Device, chunks_of, map_bytes, round_up } from './memory';
@@ -18,6 +19,9 @@ const ROOM_PARTS: u64 = 4;
 export class Slots {
   /** Where they begin in snapshot mode; 0 before a place was taken. */
   static snapshot_base: u64 = 0;
+  /** Where they begin in the next snapshot's file, and its size limit; 0 while they are in the own file. */
+  static next_base: u64 = 0;
+  static next_fsize: u64 = 0;
 }
 
 /** Bytes that a map takes, at most. */
@@ -36,6 +40,7 @@ export function slots_bytes(): u64 {
 }
 
 function slots_base(): u64 {
+  if (Slots.next_base) return Slots.next_base;
   return Device.mode == MODE_INCREMENTAL ? COW_HEADER_SIZE : Slots.snapshot_base;
 }
 
@@ -51,7 +56,7 @@ export function slot_place(slot: u64): u64 {
 
 /** Is there room for two checkpoints and maps in the file? A file is too short where its origin has grown, or has no section. */
 export function has_slots(): bool {
-  if (Device.mode != MODE_INCREMENTAL) return Slots.snapshot_base != 0;
+  if (Device.mode != MODE_INCREMENTAL || Slots.next_base) return slots_base() != 0;
   const file = Header.fsize / BLOCK_BYTES * BLOCK_BYTES;
   return slot_place(2) <= min<u64>(Device.data_offset, file);
 }

@@ -112,7 +112,7 @@ export const CORE_EXPORTS = [
   exported('stat', 'field', 'any'),
   alone(exported('header_create', 'fsize seqid', 0)),
   exported('header_encode', 'clean', COW_HEADER_SIZE),
-  exported('header_close', '', COW_HEADER_SIZE),
+  exported('header_close', 'closed', COW_HEADER_SIZE),
   alone(exported('header_check', 'expect', REFUSAL)),
   exported('set_fsize', 'bytes', 0),
   exported('to_incremental', 'fsize', 0),
@@ -179,4 +179,8 @@ export const CORE_EXPORTS = [
   exported('live_commit', '', 0),
   exported('live_drop', '', 0),
   exported('live_void', '', 1),
+  exported('slots_take', '', 'positive'),
+  exported('live_move', 'offset fsize', 0),
+  exported('live_inherit', '', 0),
+  exported('live_take_over', '', 0),
 ] as const;

@@ -116,7 +116,7 @@ export const LIVE_FIELDS: readonly HeaderField[] = [
 /** Bytes of which a live checkpoint has the checksum. */
 export const LIVE_BYTES = SECTOR_BYTES;
 
-/** First bytes of the next COW file's name in a file that was closed, "DATTONXT" in memory. */
+/** First bytes of the next COW file's name in the header block of a COW file, "DATTONXT" in memory. */
 export const NEXT_FILE_MAGIC = '0x54584e4f54544144';
 export const NEXT_FILE_PATH_BYTES = 512;
 /** The file with which tracking went on. */
@@ -225,7 +225,7 @@ export const REFUSALS: readonly Named[] = [
   { name: 'DAMAGED', value: 7, doc: 'damaged record' },
   { name: 'OUTDATED', value: 8, doc: 'record of an older version' },
   { name: 'CRASHED', value: 9, doc: 'the snapshot was lost in a crash' },
-  { name: 'CONTINUED', value: 10, doc: 'closed, tracking went on with another file' },
+  { name: 'CONTINUED', value: 10, doc: 'tracking went on with another file' },
 ];
 
 /** Errnos that the core answers, as positive numbers. */

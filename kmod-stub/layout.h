@@ -79,7 +79,7 @@ enum core_refusal {
 	CORE_REFUSAL_DAMAGED = 7,		/* damaged record */
 	CORE_REFUSAL_OUTDATED = 8,		/* record of an older version */
 	CORE_REFUSAL_CRASHED = 9,		/* the snapshot was lost in a crash */
-	CORE_REFUSAL_CONTINUED = 10,		/* closed, tracking went on with another file */
+	CORE_REFUSAL_CONTINUED = 10,		/* tracking went on with another file */
 };
 
 /* Initialiser of an array of const char *, by enum core_refusal */
@@ -94,7 +94,7 @@ enum core_refusal {
 		[CORE_REFUSAL_DAMAGED] = "damaged record",		\
 		[CORE_REFUSAL_OUTDATED] = "record of an older version",	\
 		[CORE_REFUSAL_CRASHED] = "the snapshot was lost in a crash",	\
-		[CORE_REFUSAL_CONTINUED] = "closed, tracking went on with another file",	\
+		[CORE_REFUSAL_CONTINUED] = "tracking went on with another file",	\
 	}
 
 /* A record of the runs area; counts and places are in blocks */
@@ -225,6 +225,10 @@ enum core_export {
 	CORE_LIVE_COMMIT,
 	CORE_LIVE_DROP,
 	CORE_LIVE_VOID,
+	CORE_SLOTS_TAKE,
+	CORE_LIVE_MOVE,
+	CORE_LIVE_INHERIT,
+	CORE_LIVE_TAKE_OVER,
 	CORE_NR_EXPORTS
 };
 
@@ -237,7 +241,7 @@ enum core_export {
 	X(STAT, "stat", 1, -MAX_ERRNO)					\
 	X(HEADER_CREATE, "header_create", 2, -MAX_ERRNO)		\
 	X(HEADER_ENCODE, "header_encode", 1, -MAX_ERRNO)		\
-	X(HEADER_CLOSE, "header_close", 0, -MAX_ERRNO)			\
+	X(HEADER_CLOSE, "header_close", 1, -MAX_ERRNO)			\
 	X(HEADER_CHECK, "header_check", 1, -MAX_ERRNO)			\
 	X(SET_FSIZE, "set_fsize", 1, -MAX_ERRNO)			\
 	X(TO_INCREMENTAL, "to_incremental", 1, -MAX_ERRNO)		\
@@ -303,7 +307,11 @@ enum core_export {
 	X(LIVE_ENCODE, "live_encode", 0, -MAX_ERRNO)			\
 	X(LIVE_COMMIT, "live_commit", 0, -MAX_ERRNO)			\
 	X(LIVE_DROP, "live_drop", 0, -MAX_ERRNO)			\
-	X(LIVE_VOID, "live_void", 0, -MAX_ERRNO)
+	X(LIVE_VOID, "live_void", 0, -MAX_ERRNO)			\
+	X(SLOTS_TAKE, "slots_take", 0, -MAX_ERRNO)			\
+	X(LIVE_MOVE, "live_move", 2, -MAX_ERRNO)			\
+	X(LIVE_INHERIT, "live_inherit", 0, -MAX_ERRNO)			\
+	X(LIVE_TAKE_OVER, "live_take_over", 0, -MAX_ERRNO)
 
 /* The control node */
 #define DATTO_IOCTL_MAGIC			0x91

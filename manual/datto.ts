@@ -93,7 +93,7 @@ export const manual: TopicManual = {
     {
       title: 'NEXT FILE',
       blocks: [
-        'A file that was closed names the COW file with which tracking went on. A reload that is asked for such a file goes on with ' +
+        'A file that was closed, or was about to be, names the COW file with which tracking went on. A reload that is asked for such a file goes on with ' +
           'the next one: a boot script may be older than the last transition.',
         {
           columns: ['offset', 'type', 'field', 'meaning'],

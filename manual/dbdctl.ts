@@ -6,7 +6,7 @@ const RELOAD =
   'be mounted read-write yet. The COW file must hold a checkpoint. The driver writes one when the block device is ' +
   'unmounted or mounted read-only, when the module is unloaded, and when the machine goes down; the next write removes ' +
   'it. It also keeps one while the block device is written to. After a power cut a reload goes on from that, in incremental mode: ' +
-  'a snapshot is lost. A COW file that was closed leads to the one with which tracking went on. ' +
+  'a snapshot is lost. A COW file with which tracking does not go on any more leads to the next one. ' +
   'Writes are tracked from this command on. The device is unverified until the block device is mounted ' +
   'read-write. If it is missing or wrong, the command succeeds, but the device is in the failed state: ' +
   '`dbdctl status` and the kernel log give the reason, and the next backup must be a full one.';

@@ -72,7 +72,7 @@ const stateOf = ({ header, incremental, fileBytes, answer, record, next }: Inspe
     const went = next === undefined ? '' : `; tracking went on with ${next}`;
     return isClean(header)
       ? `incremental, closed cleanly: a complete list of the blocks that changed since the snapshot${went}`
-      : 'incremental, in use or not closed cleanly: changes are missing from the file';
+      : `incremental, in use or not closed cleanly: changes are missing from the file${went}`;
   }
   if (isClean(header)) return 'snapshot, closed cleanly: holds the old content of the blocks that changed since';
   return fileBytes === answer.geometry?.dataOffset

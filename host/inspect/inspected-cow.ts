@@ -26,7 +26,7 @@ export class InspectedCow {
   readonly answer: GeometryAnswer;
   /** The checkpoint, if the module left one. */
   readonly record: Checkpoint | undefined;
-  /** The COW file with which tracking went on, if this one was closed and names it: a path on its filesystem. */
+  /** The COW file with which tracking went on, if this one names it: a path on its filesystem. */
   readonly next: string | undefined;
   readonly #syscalls: Syscalls;
   /** Reads header fields and flags only: it was made without a geometry. */

@@ -1,4 +1,4 @@
-/** The COW file with which tracking went on, as a file that was closed names it (docs/FORMAT.md, A.12). */
+/** The COW file with which tracking went on, as the file before names it (docs/FORMAT.md, A.12). */
 
 import { BLOCK_SECTORS, COW_HEADER_SIZE, NEXT_FILE_FIELDS, REFUSALS } from '../layout.js';
 import type { OpenFile } from '../system/files.js';

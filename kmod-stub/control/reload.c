@@ -212,7 +212,7 @@ static void take_other_mode(struct dattobd_device *dev)
 }
 
 /*
- * @next: a file that was closed has named it
+ * @next: the file before has named it
  *
  * Return: 0, %CORE_REFUSAL_CONTINUED, or after a refusal -errno.
  */
@@ -263,7 +263,7 @@ static int load_file(struct dattobd_device *dev, const char *cow, bool next)
 	return 0;
 }
 
-/* Leave a file that was closed. Return: the path of the next one; NULL without memory. Free it. */
+/* Leave a file that names the next one. Return: its path, to be freed; NULL without memory. */
 static char *leave_file(struct dattobd_device *dev)
 {
 	const char *path = dev->vol.clean.clean_header + CORE_NEXT_FILE_PATH_OFFSET;
@@ -276,8 +276,7 @@ static char *leave_file(struct dattobd_device *dev)
 	dev->vol.cow = NULL;
 	core_unlock(&dev->vol.core, flags);
 	if (next)
-		pr_dev_info(dev, "%s was closed, and tracking went on with %s", cow_file_path(cow),
-			    next);
+		pr_dev_info(dev, "tracking went on from %s to %s", cow_file_path(cow), next);
 	cow_file_release(cow);
 	return next;
 }

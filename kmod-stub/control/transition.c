@@ -21,6 +21,7 @@
 #include "io/cut.h"
 #include "io/handover.h"
 #include "io/intercept.h"
+#include "io/live_next.h"
 #include "io/ring.h"
 #include "io/snapshot.h"
 #include "killable.h"
@@ -126,7 +127,7 @@ free:
 
 /*
  * Steps C6 and C7 of docs/ABI.md, B.4, then the state. On success a snapshot refuses to be opened,
- * and no checkpoint is left that would soon be wrong: a live one stays true as snapshot mode ends.
+ * and no checkpoint is left but a live one: that stays true.
  */
 static int begin_transition(struct dattobd_device *dev, enum dattobd_state wanted)
 {
@@ -136,7 +137,7 @@ static int begin_transition(struct dattobd_device *dev, enum dattobd_state wante
 		return -EBUSY;
 	device_look(dev);
 	if (!READ_ONCE(dev->vol.core.error) && device_state(dev) == wanted)
-		err = device_check_thawed(dev) ?: worker_clear_clean(&dev->vol, !dev->vol.snap);
+		err = device_check_thawed(dev) ?: worker_clear_clean(&dev->vol, false);
 	if (err && dev->vol.snap)
 		snapshot_reopen(dev->vol.snap);
 	return err;
@@ -237,7 +238,7 @@ static int follow_size(struct dattobd_device *dev)
 
 	if (err <= 0)
 		return err;
-	err = device_freeze(dev);
+	err = worker_end_live(&dev->vol) ?: device_freeze(dev);
 	if (err)
 		return err;
 	err = drain_frozen(dev) ?: grow_origin(dev);
@@ -278,10 +279,11 @@ static bool switched(struct dattobd_device *dev, struct epoch *epoch, u64 change
 	core_lock(&dev->vol.core, flags);
 	/* A write that is still deferred was not looked at by the next core. */
 	quiet = wasm_stat(dev->vol.core.engine, CORE_STAT_NR_CHANGED) == changed &&
-		dev->vol.deferred.nr_deferred == dev->vol.deferred.nr_gone && !dev->vol.core.error;
+		dev->vol.deferred.nr_deferred == dev->vol.deferred.nr_gone &&
+		!dev->vol.core.error && live_take_over(&dev->vol, epoch->engine);
 	if (quiet) {
 		switch_epoch(dev, epoch);
-		noted_rest(&dev->vol); /* its filesystem is frozen */
+		live_switched(&dev->vol);
 	}
 	core_unlock(&dev->vol.core, flags);
 	if (quiet)
@@ -290,14 +292,31 @@ static bool switched(struct dattobd_device *dev, struct epoch *epoch, u64 change
 	return quiet;
 }
 
+/* All that takes long, before the freeze. */
+static int prepare_switch(struct dattobd_device *dev, struct epoch *epoch)
+{
+	int err = handover_list_next(&dev->vol.core, epoch->cow);
+
+	if (!err)
+		err = live_to_next(&dev->vol, epoch->engine, epoch->cow, epoch->snap->ring);
+	return err ?: handover_prepare(&dev->vol.core, epoch->engine, epoch->cow);
+}
+
 static int switch_frozen(struct dattobd_device *dev, struct epoch *epoch)
 {
 	unsigned int tries;
 	u64 changed;
-	int err;
+	int err = drain_frozen(dev) ?: check_size(dev);
 
+	if (!err)
+		err = frozen_result(dev, live_finish(&dev->vol, DRAIN_WAIT));
+	if (err)
+		return err;
 	for (tries = 0; tries < SWITCH_TRIES; tries++) {
 		err = handover_inherit(&dev->vol.core, epoch->engine, epoch->cow, &changed);
+		/* Better none than no snapshot. */
+		if (!err && (live_hand_over(&dev->vol, epoch->engine) || tries > SWITCH_TRIES / 2))
+			err = worker_end_live(&dev->vol);
 		if (err)
 			return err;
 		if (switched(dev, epoch, changed))
@@ -347,10 +366,10 @@ int transition_to_snapshot(struct dattobd_device *dev, const char *cow, u64 fall
 			   counters.seqid + 1, &epoch);
 	if (err)
 		return err;
-	err = handover_prepare(&dev->vol.core, epoch.engine, epoch.cow) ?: device_freeze(dev);
+	err = prepare_switch(dev, &epoch) ?: device_freeze(dev);
 	if (err)
 		goto discard;
-	err = drain_frozen(dev) ?: check_size(dev) ?: switch_frozen(dev, &epoch);
+	err = switch_frozen(dev, &epoch);
 	if (err) {
 		device_thaw(dev);
 		goto discard;
@@ -373,6 +392,7 @@ int transition_to_snapshot(struct dattobd_device *dev, const char *cow, u64 fall
 	return err ?: lost;
 
 discard:
+	live_back(&dev->vol);
 	epoch_discard(&epoch);
 	return err;
 }

@@ -42,9 +42,9 @@ static inline s64 wasm_header_encode(struct engine *engine, u64 clean)
 	return engine_ask(engine, CORE_HEADER_ENCODE, clean, 0, 0, 4096);
 }
 
-static inline s64 wasm_header_close(struct engine *engine)
+static inline s64 wasm_header_close(struct engine *engine, u64 closed)
 {
-	return engine_ask(engine, CORE_HEADER_CLOSE, 0, 0, 0, 4096);
+	return engine_ask(engine, CORE_HEADER_CLOSE, closed, 0, 0, 4096);
 }
 
 /* It may take long: not under core_lock, and of a core that nobody else calls. */
@@ -383,6 +383,26 @@ static inline s64 wasm_live_drop(struct engine *engine)
 static inline s64 wasm_live_void(struct engine *engine)
 {
 	return engine_ask(engine, CORE_LIVE_VOID, 0, 0, 0, 1);
+}
+
+static inline s64 wasm_slots_take(struct engine *engine)
+{
+	return engine_ask(engine, CORE_SLOTS_TAKE, 0, 0, 0, S64_MAX);
+}
+
+static inline s64 wasm_live_move(struct engine *engine, u64 offset, u64 fsize)
+{
+	return engine_ask(engine, CORE_LIVE_MOVE, offset, fsize, 0, 0);
+}
+
+static inline s64 wasm_live_inherit(struct engine *engine)
+{
+	return engine_ask(engine, CORE_LIVE_INHERIT, 0, 0, 0, 0);
+}
+
+static inline s64 wasm_live_take_over(struct engine *engine)
+{
+	return engine_ask(engine, CORE_LIVE_TAKE_OVER, 0, 0, 0, 0);
 }
 
 /* A field of all of whose 64 bits none is an error. */

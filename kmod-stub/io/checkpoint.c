@@ -7,6 +7,7 @@
 #include "cow/map.h"
 #include "cow/pin.h"
 #include "io/checkpoint.h"
+#include "io/live_file.h"
 #include "io/proof.h"
 #include "io/volume.h"
 
@@ -33,7 +34,7 @@ static s64 record_next(struct volume *vol, s64 *offset, u64 *left)
 	*offset = core_ask(&vol->core, wasm_record_offset);
 	if (*offset < 0)
 		return *offset;
-	if (*offset < COW_HEADER_SIZE || *offset > (s64)cow_file_bytes(vol->cow) - bytes)
+	if (*offset < COW_HEADER_SIZE || *offset > (s64)cow_file_bytes(live_next_file(vol)) - bytes)
 		return core_distrust(&vol->core, CORE_RECORD_OFFSET, *offset);
 	return bytes;
 }
@@ -56,7 +57,7 @@ static u64 end_of_ties(struct volume *vol, bool live)
 static s64 tie_to_extents(struct volume *vol, bool live)
 {
 	unsigned int i, nr_extents;
-	const struct cow_extent *extents = cow_file_extents(vol->cow, &nr_extents);
+	const struct cow_extent *extents = cow_file_extents(live_next_file(vol), &nr_extents);
 	struct cow_extent run = {}, extent;
 	u64 end = end_of_ties(vol, live);
 	s64 ret = 0;
@@ -84,10 +85,11 @@ static s64 tie_to_extents(struct volume *vol, bool live)
 int checkpoint_mark_header(struct volume *vol)
 {
 	u64 offset, sector, count, end = COW_HEADER_SIZE / SECTOR_SIZE;
+	struct cow_file *cow = live_next_file(vol);
 	s64 ret = 0;
 
 	for (offset = 0; ret >= 0 && offset < end; offset += count) {
-		count = min(cow_file_map(vol->cow, offset, &sector), end - offset);
+		count = min(cow_file_map(cow, offset, &sector), end - offset);
 		ret = count ? room_ask(&vol->core, wasm_mark, sector, count) : -EIO;
 	}
 	return min_t(s64, ret, 0);
@@ -121,7 +123,8 @@ s64 checkpoint_write_piece(struct volume *vol, u64 *left)
 		return ret;
 	if (ret != bytes)
 		return core_distrust(&vol->core, CORE_RECORD_EXPORT, ret);
-	return cow_file_raw(vol->cow, REQ_OP_WRITE, offset, vol->sections.bounce, bytes) ?: bytes;
+	ret = cow_file_raw(live_next_file(vol), REQ_OP_WRITE, offset, vol->sections.bounce, bytes);
+	return ret ?: bytes;
 }
 
 static s64 write_pieces(struct volume *vol)
@@ -141,7 +144,8 @@ static s64 write_pieces(struct volume *vol)
  */
 static int remove(struct volume *vol)
 {
-	int err = cow_file_raw(vol->cow, REQ_OP_WRITE | REQ_FUA, 0, vol->clean.open_header,
+	struct cow_file *cow = live_file(vol);
+	int err = cow_file_raw(cow, REQ_OP_WRITE | REQ_FUA, 0, vol->clean.open_header,
 			       COW_HEADER_SIZE);
 
 	if (!err) {
@@ -152,7 +156,7 @@ static int remove(struct volume *vol)
 	if (vol->live.stuck)
 		return err;
 	pr_vol_err(vol, "the checkpoint in %s could not be removed, do not reload it: %d",
-		   cow_file_path(vol->cow), err);
+		   cow_file_path(cow), err);
 	core_fail(&vol->core, err, "its checkpoint could not be removed; a full backup is needed");
 	return err;
 }
@@ -168,7 +172,7 @@ int checkpoint_is_there(struct volume *vol)
 	int err;
 
 	mutex_lock(&vol->core.io_lock); /* the bounce buffer */
-	err = cow_file_raw(vol->cow, REQ_OP_READ, 0, vol->sections.bounce, COW_HEADER_SIZE);
+	err = cow_file_raw(live_file(vol), REQ_OP_READ, 0, vol->sections.bounce, COW_HEADER_SIZE);
 	if (!err && !is_header(vol->sections.bounce, vol->clean.clean_header) &&
 	    !is_header(vol->sections.bounce, vol->clean.older_header))
 		err = -ESTALE;
@@ -181,7 +185,7 @@ int checkpoint_remove(struct volume *vol)
 	int err = checkpoint_is_there(vol);
 
 	/* As long as the file is pinned its blocks are its own, whether they can be read or not. */
-	if (err && err != -ESTALE && !vol->shutter.shut && cow_file_has_filesystem(vol->cow))
+	if (err && err != -ESTALE && !vol->shutter.shut && cow_file_has_filesystem(live_file(vol)))
 		err = 0;
 	return err ?: remove(vol);
 }
@@ -196,7 +200,7 @@ static s64 write_header(struct volume *vol, blk_opf_t flags)
 		return ret;
 	memcpy(vol->clean.older_header, vol->clean.clean_header, COW_HEADER_SIZE);
 	memcpy(vol->clean.clean_header, vol->sections.bounce, COW_HEADER_SIZE);
-	ret = cow_file_raw(vol->cow, REQ_OP_WRITE | REQ_FUA | flags, 0, vol->sections.bounce,
+	ret = cow_file_raw(live_file(vol), REQ_OP_WRITE | REQ_FUA | flags, 0, vol->sections.bounce,
 			   COW_HEADER_SIZE);
 	if (ret)
 		remove(vol); /* it may have been written all the same */

@@ -89,7 +89,7 @@ int handover_mask_cow(struct engine *engine, const struct cow_file *cow)
  * The blocks of the next COW file read as zeros from the next snapshot on: changed, unless they
  * did already.
  */
-static s64 list_next_cow(struct core *core, const struct cow_file *cow)
+int handover_list_next(struct core *core, const struct cow_file *cow)
 {
 	unsigned int i, nr_extents;
 	const struct cow_extent *extents = cow_file_extents(cow, &nr_extents);
@@ -101,7 +101,7 @@ static s64 list_next_cow(struct core *core, const struct cow_file *cow)
 		ret = in_slices(room_ask, core, CORE_SLICE_BLOCKS, wasm_mark_unmasked, block,
 				count);
 	}
-	return ret;
+	return min_t(s64, ret, 0);
 }
 
 static s64 mark_shared(struct core *core, const struct cow_extent *extent)
@@ -203,9 +203,7 @@ int handover_prepare(struct core *core, struct engine *next, const struct cow_fi
 	unsigned int tries;
 	s64 ret;
 
-	ret = list_next_cow(core, cow);
-	if (ret >= 0)
-		ret = handover_mask_cow(next, cow);
+	ret = handover_mask_cow(next, cow);
 	if (ret >= 0)
 		ret = core_ask(core, wasm_mask_begin);
 	for (tries = 0; tries < PREPARE_TRIES && ret >= 0; tries++) {
@@ -278,19 +276,25 @@ static void include_index(struct engine *engine)
 }
 
 /* A path that is too long for it is not named. */
-static int export_header(struct engine *engine, struct file *file, const char *next)
+s64 handover_name_next(struct engine *engine, const char *next, bool closed)
 {
 	size_t bytes = strlen(next) + 1;
 	u8 *buffer = engine_buffer(engine, CORE_NEXT_FILE_PATH_BYTES);
-	s64 ret;
 
 	if (!buffer)
 		return -ENOTRECOVERABLE;
-	include_index(engine);
 	memset(buffer, 0, CORE_NEXT_FILE_PATH_BYTES);
 	if (bytes <= CORE_NEXT_FILE_PATH_BYTES)
 		memcpy(buffer, next, bytes);
-	ret = wasm_header_close(engine);
+	return wasm_header_close(engine, closed);
+}
+
+static int export_header(struct engine *engine, struct file *file, const char *next)
+{
+	s64 ret;
+
+	include_index(engine);
+	ret = handover_name_next(engine, next, true);
 	return ret < 0 ? ret : write_buffer(engine, file, COW_HEADER_SIZE, 0);
 }
 

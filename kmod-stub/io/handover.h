@@ -27,10 +27,13 @@ struct engine *handover_create(struct core *core, u64 cache_bytes, u64 fsize, u6
  */
 int handover_mask_cow(struct engine *engine, const struct cow_file *cow);
 
+/** handover_list_next() - The present index lists the next COW file from here on. */
+int handover_list_next(struct core *core, const struct cow_file *cow);
+
 /**
  * handover_prepare() - Hand over what the next snapshot's core must know of the device's present
  * core, before the filesystem is frozen for the switch: all that takes long.
- * @cow: the next COW file, which the present index lists from here on
+ * @cow: the next COW file, which is listed
  *
  * Context: no other caller of @next.
  */
@@ -62,6 +65,16 @@ int handover_keep(struct core *core, const struct cow_file *cow);
  * Context: incremental mode. Return: 0 or -errno.
  */
 int handover_mark_shared(struct core *core, const struct cow_file *cow);
+
+/**
+ * handover_name_next() - Make the header of a COW file that names the next one, in the core's
+ * buffer.
+ * @next: its path, as cow_file_path()
+ * @closed: the file is complete; else it is in use, and its checkpoint is in the next one
+ *
+ * Context: core_lock, or no other caller of @engine. Return: COW_HEADER_SIZE, or -errno.
+ */
+s64 handover_name_next(struct engine *engine, const char *next, bool closed);
 
 /**
  * handover_export() - Write index and clean header to a COW file, through its filesystem, and close

@@ -70,19 +70,20 @@ void live_end(struct volume *vol)
 	live_forget(vol);
 }
 
-int live_write_map(struct volume *vol, blk_opf_t flags, u64 block, unsigned int count)
+int live_write_map(struct volume *vol, struct cow_file *cow, blk_opf_t flags, u64 block,
+		   unsigned int count)
 {
 	s64 offset = core_ask(&vol->core, wasm_map_offset, block), ret;
 	size_t bytes = count * COW_BLOCK_SIZE;
 
 	if (offset < 0)
 		return offset;
-	if (offset < COW_HEADER_SIZE || offset > (s64)cow_file_bytes(vol->cow) - (s64)bytes)
+	if (offset < COW_HEADER_SIZE || offset > (s64)cow_file_bytes(cow) - (s64)bytes)
 		return core_distrust(&vol->core, CORE_MAP_OFFSET, offset);
 	ret = core_take(&vol->core, vol->sections.bounce, bytes, wasm_map_export, block, count);
 	if (ret < 0)
 		return ret;
 	if (ret != bytes)
 		return core_distrust(&vol->core, CORE_MAP_EXPORT, ret);
-	return cow_file_raw(vol->cow, REQ_OP_WRITE | flags, offset, vol->sections.bounce, bytes);
+	return cow_file_raw(cow, REQ_OP_WRITE | flags, offset, vol->sections.bounce, bytes);
 }

@@ -18,6 +18,7 @@
 #include <linux/types.h>
 #include "compat.h"
 
+struct cow_file;
 struct volume;
 
 /* How far the next checkpoint is. */
@@ -26,6 +27,7 @@ enum live_step {
 	LIVE_BEGIN,
 	LIVE_SURVEY,
 	LIVE_PIECES,
+	LIVE_READY, /* all but map and header; for the next snapshot it waits for the freeze */
 };
 
 /**
@@ -39,6 +41,9 @@ enum live_step {
  * @step, @next, @left: the worker's, of the one that is being made
  * @made: jiffies, when the last one was, set with @on
  * @failed: when making one failed last, 0 if never
+ * @next_file: the next snapshot's COW file, in which the next one is made; NULL: in the volume's
+ * @moved: the one in force lies there
+ * @frozen: the filesystem is frozen for the switch; all three under core_lock
  * @added: blocks that a reload after a power cut counted as changed because their region was
  * @seen, @changed: the watch's: blocks that were new at its last look, and since when
  */
@@ -48,6 +53,8 @@ struct live {
 	enum live_step step;
 	u64 next, left;
 	unsigned long made, failed;
+	struct cow_file *next_file;
+	bool moved, frozen;
 	u64 added;
 	u64 seen;
 	unsigned long changed;
@@ -71,12 +78,13 @@ void live_want(struct volume *vol);
 void live_loaded(struct volume *vol, u64 added);
 
 /**
- * live_write_map() - Write blocks of the dirty map.
+ * live_write_map() - Write blocks of the dirty map to @cow.
  * @flags: REQ_FUA, or 0 if they are flushed later
  *
  * Context: core.io_lock. Return: 0 or -errno.
  */
-int live_write_map(struct volume *vol, blk_opf_t flags, u64 block, unsigned int count);
+int live_write_map(struct volume *vol, struct cow_file *cow, blk_opf_t flags, u64 block,
+		   unsigned int count);
 
 /** live_end() - Remove it from disk, or fail the device. Context: the worker. */
 void live_end(struct volume *vol);

@@ -3,6 +3,7 @@
 #include "cow/map.h"
 #include "io/checkpoint.h"
 #include "io/header.h"
+#include "io/live_file.h"
 #include "io/live_make.h"
 #include "io/proof.h"
 #include "io/ring.h"
@@ -132,6 +133,7 @@ static s64 switch_first(struct volume *vol, unsigned int count)
 static s64 switch_map(struct volume *vol)
 {
 	s64 blocks = core_ask(&vol->core, wasm_stat, CORE_STAT_MAP_BLOCKS), block, count;
+	struct cow_file *cow = live_next_file(vol);
 	s64 ret = min_t(s64, blocks, 0);
 
 	mutex_lock(&vol->core.io_lock); /* the bounce buffer */
@@ -140,7 +142,7 @@ static s64 switch_map(struct volume *vol)
 		ret = block ? core_ask(&vol->core, wasm_live_switch, block, count) :
 			      switch_first(vol, count);
 		if (!ret)
-			ret = live_write_map(vol, 0, block, count);
+			ret = live_write_map(vol, cow, 0, block, count);
 	}
 	mutex_unlock(&vol->core.io_lock);
 	return ret;
@@ -164,16 +166,52 @@ static int take_effect(struct volume *vol)
 	return ret;
 }
 
+/* Its map is not kept true any more, or will not be in a moment. */
+static int remove_former(struct volume *vol)
+{
+	s64 err;
+
+	mutex_lock(&vol->core.io_lock); /* the bounce buffer */
+	err = live_former_header(vol, vol->sections.bounce);
+	if (!err)
+		err = cow_file_raw(vol->cow, REQ_OP_WRITE | REQ_FUA, 0, vol->sections.bounce,
+				   COW_HEADER_SIZE);
+	mutex_unlock(&vol->core.io_lock);
+	if (err)
+		core_fail(&vol->core, err,
+			  "the checkpoint in its former COW file could not be removed; a full backup is needed");
+	return err;
+}
+
+/* The header block with the checkpoint, durably, where it belongs. */
+static int write_next(struct volume *vol)
+{
+	unsigned long flags;
+	int ret;
+
+	if (!vol->live.next_file || vol->live.moved)
+		return checkpoint_write_live(vol);
+	ret = vol->live.on ? checkpoint_is_there(vol) : 0;
+	if (ret)
+		return ret;
+	core_lock(&vol->core, flags);
+	vol->live.moved = true;
+	core_unlock(&vol->core, flags);
+	ret = checkpoint_write_live(vol);
+	/* Whatever became of that: from here on only one of both is kept true. */
+	return remove_former(vol) ?: ret;
+}
+
 /* A flush before: what writers wait for while the map is switched is little then. */
 static s64 finish(struct volume *vol)
 {
-	s64 ret = cow_file_flush(vol->cow);
+	s64 ret = cow_file_flush(live_next_file(vol));
 	bool written;
 
 	if (!ret)
 		ret = switch_map(vol);
 	if (!ret)
-		ret = checkpoint_write_live(vol);
+		ret = write_next(vol);
 	written = !ret;
 	if (!ret)
 		ret = take_effect(vol);
@@ -195,7 +233,9 @@ static s64 next_live_piece(struct volume *vol)
 	mutex_lock(&vol->core.io_lock); /* the bounce buffer */
 	ret = checkpoint_write_piece(vol, &vol->live.left);
 	mutex_unlock(&vol->core.io_lock);
-	return ret > 0 ? 0 : ret ?: finish(vol);
+	if (!ret)
+		vol->live.step = LIVE_READY;
+	return min_t(s64, ret, 0);
 }
 
 static s64 step_on(struct volume *vol)
@@ -205,9 +245,25 @@ static s64 step_on(struct volume *vol)
 		return begin(vol);
 	case LIVE_SURVEY:
 		return survey(vol);
-	default:
+	case LIVE_PIECES:
 		return next_live_piece(vol);
+	default:
+		return finish(vol);
 	}
+}
+
+/*
+ * A reload after a power cut replays no journal: before the freeze it may not find the next file.
+ */
+static bool may_go_on(struct volume *vol)
+{
+	unsigned long flags;
+	bool may;
+
+	core_lock(&vol->core, flags);
+	may = vol->live.step < LIVE_READY || !vol->live.next_file || vol->live.frozen;
+	core_unlock(&vol->core, flags);
+	return vol->live.step && may;
 }
 
 bool live_work(struct volume *vol)
@@ -218,14 +274,14 @@ bool live_work(struct volume *vol)
 	take_wish(vol, &drop_it);
 	if (drop_it)
 		live_end(vol);
-	if (!vol->live.step)
+	if (!may_go_on(vol))
 		return false;
 	if (!cow_writes_begin(&vol->writes))
 		return false;
 	ret = step_on(vol);
 	cow_writes_end(&vol->writes);
 	if (!ret)
-		return vol->live.step != LIVE_IDLE;
+		return may_go_on(vol);
 	vol->live.step = LIVE_IDLE;
 	vol->live.failed = jiffies | 1;
 	if (!vol->live.on)
@@ -260,7 +316,7 @@ int live_resume(struct volume *vol)
 	mutex_lock(&vol->core.io_lock); /* the bounce buffer */
 	for (block = 0; !ret && block < blocks; block += count) {
 		count = min_t(s64, blocks - block, CORE_MAP_BLOCKS_MAX);
-		ret = live_write_map(vol, 0, block, count);
+		ret = live_write_map(vol, vol->cow, 0, block, count);
 	}
 	mutex_unlock(&vol->core.io_lock);
 	return ret ?: checkpoint_write_live(vol) ?: take_effect(vol);

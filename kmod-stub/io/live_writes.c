@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 #include "io/checkpoint.h"
+#include "io/live_file.h"
 #include "io/live_writes.h"
 #include "io/noted.h"
 #include "io/volume.h"
@@ -33,6 +34,7 @@ bool live_holds(struct volume *vol, struct bio *bio, sector_t sector, sector_t n
 static int flush_map(struct volume *vol)
 {
 	s64 blocks = core_ask(&vol->core, wasm_stat, CORE_STAT_MAP_BLOCKS), block = 0, from;
+	struct cow_file *cow = live_file(vol);
 	int nr = 0, err = min_t(s64, blocks, 0);
 
 	mutex_lock(&vol->core.io_lock); /* the bounce buffer */
@@ -43,7 +45,7 @@ static int flush_map(struct volume *vol)
 			block = core_distrust(&vol->core, CORE_MAP_NEXT, block);
 		if (block < 0 || block >= blocks)
 			break;
-		err = live_write_map(vol, REQ_FUA, block, 1);
+		err = live_write_map(vol, cow, REQ_FUA, block, 1);
 		if (!err)
 			err = core_ask(&vol->core, wasm_map_written, block, 1);
 		block++;

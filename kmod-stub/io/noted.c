@@ -219,16 +219,16 @@ void noted_take_log(struct volume *vol, bool known)
 	noted->log_last = log_stat(vol, CORE_STAT_LOG_LAST);
 	noted->log_cycle = log_stat(vol, CORE_STAT_LOG_CYCLE);
 	noted->log_known = known;
-	noted_rest(vol);
+	noted_rest(vol, vol->core.engine);
 }
 
-void noted_rest(struct volume *vol)
+void noted_rest(struct volume *vol, struct engine *engine)
 {
 	const struct noted *noted = &vol->noted;
 	u64 nr_sectors = noted->log_known ? noted->log_end - noted->log_start : 0;
 
 	if (!vol->core.error)
-		wasm_live_rest(vol->core.engine, nr_sectors, noted->log_last, noted->log_cycle);
+		wasm_live_rest(engine, nr_sectors, noted->log_last, noted->log_cycle);
 }
 
 bool noted_differs(struct volume *vol)

@@ -9,6 +9,7 @@
 #include <linux/types.h>
 
 struct bio;
+struct engine;
 struct volume;
 
 #define NOTED_RECORDS 16 /* of a log that XFS has in flight at most: 8, each in one piece or two */
@@ -75,8 +76,13 @@ bool noted_again(struct volume *vol, struct bio *bio, sector_t sector, sector_t 
 void noted_take(struct volume *vol, const void *block);
 void noted_take_log(struct volume *vol, bool known);
 
-/** noted_rest() - Let the core know that no write to the log is in flight. Context: core_lock. */
-void noted_rest(struct volume *vol);
+/**
+ * noted_rest() - Let a core know that no write to the log is in flight.
+ * @engine: the volume's core, or the one that will be
+ *
+ * Context: core_lock.
+ */
+void noted_rest(struct volume *vol, struct engine *engine);
 
 /**
  * noted_differs() - Does the log that the core has found end elsewhere than what was noted?

@@ -126,10 +126,11 @@ export class Disk implements CowFile {
     for (let at = 0; at < bytes.length; at += BLOCK) this.#blocks.set(offset + at, bytes.subarray(at, at + BLOCK));
   }
 
-  /** The file ends at `bytes` from here on: what lies behind is somebody else's. */
-  cutFile(bytes: number): void {
-    for (const offset of this.#blocks.keys()) if (offset >= bytes) this.#blocks.delete(offset);
-    this.#written = this.#written.filter(({ offset }) => offset < bytes);
+  /** What lies there is somebody else's from here on. */
+  free(from: number, end: number): void {
+    const isFreed = (offset: number): boolean => offset >= from && offset < end;
+    for (const offset of this.#blocks.keys()) if (isFreed(offset)) this.#blocks.delete(offset);
+    this.#written = this.#written.filter(({ offset }) => !isFreed(offset));
   }
 
   read(offset: number, length: number): Buffer {
@@ -156,5 +157,43 @@ export class Disk implements CowFile {
     for (let at = 0; at < BLOCK && how > 1; at += SECTOR_BYTES)
       if (this.#random(2)) bytes.copy(torn, at, at, at + SECTOR_BYTES);
     this.#blocks.set(offset, torn);
+  }
+}
+
+const PART_BYTES = 2 ** 50;
+
+/** One of two files on a disk. */
+export class Part implements CowFile {
+  readonly #disk: Disk;
+  readonly #base: number;
+
+  constructor(disk: Disk, number: 0 | 1) {
+    this.#disk = disk;
+    this.#base = number * PART_BYTES;
+  }
+
+  write(offset: number, bytes: Buffer): void {
+    this.#disk.write(this.#base + offset, bytes);
+  }
+
+  flush(): void {
+    this.#disk.flush();
+  }
+
+  writeDurably(offset: number, bytes: Buffer): void {
+    this.#disk.writeDurably(this.#base + offset, bytes);
+  }
+
+  put(offset: number, bytes: Buffer): void {
+    this.#disk.put(this.#base + offset, bytes);
+  }
+
+  read(offset: number, length: number): Buffer {
+    return this.#disk.read(this.#base + offset, length);
+  }
+
+  /** The file ends at `bytes` from here on. */
+  cut(bytes: number): void {
+    this.#disk.free(this.#base + bytes, this.#base + PART_BYTES);
   }
 }

@@ -55,7 +55,9 @@ export const lookAt = (bench: Bench, kind: ProofKind, read: (block: number) => B
 
 export class Driver {
   readonly bench: Bench;
-  readonly file: CowFile;
+  file: CowFile;
+  /** The next snapshot's, in which the next live checkpoint is made. */
+  next: CowFile | undefined;
   /** What a read of block 0 answers. */
   readonly superblock: () => Buffer;
   /** Comes between two steps: anything else may happen there. */
@@ -128,20 +130,32 @@ export class Driver {
     for (let bytes: bigint; (bytes = bench.call('record_next')) !== 0n; ) {
       this.#step();
       assert.is(bench.call('record_export'), bytes);
-      this.file.write(Number(bench.call('record_offset')), this.#bytes(bytes));
+      this.#nextFile.write(Number(bench.call('record_offset')), this.#bytes(bytes));
       this.#step();
     }
-    this.file.flush();
+    this.#nextFile.flush();
     return planned;
   }
 
   /** All that was written before is durable as well. */
-  #writeHeader(name: 'live_encode' | 'record_encode' | 'header_encode'): void {
+  #writeHeader(name: 'live_encode' | 'record_encode' | 'header_encode', file = this.file): void {
     const bytes = name === 'header_encode' ? this.bench.call(name, 0n) : this.bench.call(name);
     assert.is(bytes, BigInt(COW_HEADER_SIZE));
     const header = this.#bytes(bytes);
-    this.file.flush();
-    this.file.writeDurably(0, header);
+    file.flush();
+    file.writeDurably(0, header);
+  }
+
+  get #nextFile(): CowFile {
+    return this.next ?? this.file;
+  }
+
+  /** The present file names the next one, which has the checkpoint. */
+  #leaveFile(): void {
+    this.bench.buffer().fill(0, 0, COW_HEADER_SIZE);
+    this.bench.buffer().write('/next', 'latin1');
+    const bytes = this.bench.call('header_close', 0n);
+    this.file.writeDurably(0, this.#bytes(bytes));
   }
 
   /** Writes all blocks of a new map. */
@@ -152,13 +166,13 @@ export class Driver {
       const count = blocks - block < most ? blocks - block : most;
       before(block, count);
       this.#step();
-      this.#writeMap(block, count);
+      this.#writeMap(block, count, this.#nextFile);
     }
   }
 
-  #writeMap(block: bigint, count: bigint): void {
+  #writeMap(block: bigint, count: bigint, file = this.file): void {
     assert.is(this.bench.call('map_export', block, count), count * BigInt(BLOCK));
-    this.file.writeDurably(Number(this.bench.call('map_offset', block)), this.#bytes(count * BigInt(BLOCK)));
+    file.writeDurably(Number(this.bench.call('map_offset', block)), this.#bytes(count * BigInt(BLOCK)));
   }
 
   /** Makes a live checkpoint. Returns 0, or why there is no room. */
@@ -172,10 +186,37 @@ export class Driver {
         if (!block) assert.is(this.identity(this.superblock(), false), 1n);
         assert.is(this.bench.call('live_switch', block, count), 0n);
       });
-      this.#writeHeader('live_encode');
+      this.#writeHeader('live_encode', this.#nextFile);
+      if (this.next) this.#leaveFile();
       assert.is(this.bench.call('live_commit'), 0n);
+      this.file = this.#nextFile;
+      this.next = undefined;
     });
     return 0n;
+  }
+
+  /**
+   * The core of the next snapshot takes over the live checkpoint, which was made in its file. Nothing waits.
+   *
+   * @param rest what live_rest() says of the log
+   */
+  handOver(to: Bench, rest: readonly bigint[] = [0n, 0n, 0n]): void {
+    const { bench } = this;
+    const header = (): void => {
+      assert.is(bench.call('live_encode'), BigInt(COW_HEADER_SIZE));
+      to.buffer().set(this.#bytes(BigInt(COW_HEADER_SIZE)));
+    };
+    header();
+    assert.is(to.call('live_inherit'), 0n);
+    for (let block = 0n; block < bench.stat('MAP_BLOCKS'); block++) {
+      assert.is(bench.call('map_export', block, 1n), BigInt(BLOCK));
+      to.buffer().set(this.#bytes(BigInt(BLOCK)));
+      assert.is(to.call('map_import', block), 0n);
+    }
+    assert.is(to.call('live_rest', ...rest), 0n);
+    header();
+    assert.is(to.call('live_take_over'), 0n);
+    assert.is(to.stat('DIRTY_REGIONS'), bench.stat('DIRTY_REGIONS'));
   }
 
   /** Writes what of the map writes wait for. Returns how many blocks of it. */

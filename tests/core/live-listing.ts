@@ -16,6 +16,12 @@ export const kindOnDisk = (file: CowFile): 'none' | 'live' | 'clean' => {
   return header.readUInt32LE(72) === 3 ? 'live' : 'clean';
 };
 
+/** Does the header block on disk name another file, which has the checkpoint? */
+export const isLeft = (file: CowFile): boolean => file.read(0, 4096).toString('latin1', 512, 520) === 'DATTONXT';
+
+/** Number of the snapshot that the header on disk is of. */
+export const seqidOnDisk = (file: CowFile): bigint => file.read(0, 4096).readBigUInt64LE(24);
+
 /** Which map the header on disk names; 0 if it is none. */
 export const generationOnDisk = (file: CowFile): bigint => file.read(0, 4096).readBigUInt64LE(144);
 

@@ -2,7 +2,7 @@
 
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
-import { ENGINES, type Engine, errno, refusal } from './harness.js';
+import { ENGINES, type Engine, errno, INCREMENTAL, refusal } from './harness.js';
 import { type Random, randomFrom } from './live-disk.js';
 import { PlainFile } from './live-driver.js';
 import { Tracked } from './live-tracked.js';
@@ -25,6 +25,9 @@ const readerOf =
     return Buffer.concat(sectors.map((at) => (at >= 0 && at < SECTORS ? journal.read(at) : Buffer.alloc(512))));
   };
 
+/** What live_rest() says of a log that ends there. */
+const restAt = (end: number): bigint[] => [SECTORS, (end - 1) % SECTORS, Math.floor((end - 1) / SECTORS)].map(BigInt);
+
 /** The COW file, on the same disk: what is flushed for it is all that has ended. */
 class FileOn extends PlainFile {
   constructor(readonly journal: Journal) {
@@ -38,12 +41,12 @@ class FileOn extends PlainFile {
 
 /** An origin with an XFS, and what goes to its log. */
 class Origin {
-  readonly all: Tracked;
+  all: Tracked;
   /** No header can speak of what went. */
   given = false;
 
   constructor(
-    engine: Engine,
+    readonly engine: Engine,
     readonly journal: Journal,
     file: PlainFile = new FileOn(journal),
   ) {
@@ -76,8 +79,20 @@ class Origin {
   };
 
   rest(end: number): void {
-    const cycle = Math.floor((end - 1) / SECTORS);
-    assert.is(this.all.bench.call('live_rest', SECTORS, (end - 1) % SECTORS, cycle), 0n);
+    assert.is(this.all.bench.call('live_rest', ...restAt(end)), 0n);
+  }
+
+  /** The next snapshot is taken while the log is at rest. */
+  takeSnapshot(end: number): void {
+    const { all } = this;
+    const next = all.takeNext(this.engine, new FileOn(this.journal));
+    next.superblock = SUPERBLOCK;
+    next.driver.other = readerOf(this.journal);
+    assert.is(all.driver.live(), 0n);
+    all.driver.handOver(next.bench, restAt(end));
+    assert.is(next.driver.identity(SUPERBLOCK, false), 1n);
+    all.close();
+    this.all = next;
   }
 
   /** Loads what is on disk. */
@@ -98,8 +113,11 @@ const writeSome = (random: Random, mounted: Mounted, most: number): void => {
   for (let i = random(most); i > 0; i--) mounted.write(length);
 };
 
-/** What came of histories: loads taken, and refused: our first record was not on disk, or the log had gaps; mounts elsewhere; and given up. */
-const NOTHING = { own: 0, refused: 0, elsewhere: 0, given: 0 };
+/**
+ * What came of histories: loads taken, and refused: our first record was not on disk, or the log had gaps; mounts elsewhere; given up;
+ * and snapshots that were taken.
+ */
+const NOTHING = { own: 0, refused: 0, elsewhere: 0, given: 0, taken: 0 };
 type Outcome = typeof NOTHING;
 
 const history = (engine: Engine, seed: number): Outcome => {
@@ -143,6 +161,13 @@ const history = (engine: Engine, seed: number): Outcome => {
     }
     writeSome(random, at, random(3) ? 60 : 300);
     if (origin.given) break;
+    if (random(4) === 0 && origin.all.bench.stat('MODE') === INCREMENTAL) {
+      at.rest();
+      origin.takeSnapshot(at.end);
+      outcome.taken++;
+      writeSome(random, at, random(3) ? 20 : 200);
+      if (origin.given) break;
+    }
     const ended = random(8) === 0 ? at.unmount() : undefined;
     // As after a mount that was made read-only for a while.
     if (ended && random(2)) writeSome(random, at, 10);
@@ -190,7 +215,7 @@ for (const engine of ENGINES.filter(({ name }) => !ENGINE || name === ENGINE)) {
     const sum = { ...NOTHING };
     for (let seed = SEED; seed < SEED + HISTORIES; seed++) {
       const outcome = history(engine, seed);
-      for (const kind of ['own', 'refused', 'elsewhere', 'given'] as const) sum[kind] += outcome[kind];
+      for (const kind of Object.keys(sum) as (keyof Outcome)[]) sum[kind] += outcome[kind];
     }
     assert.ok(sum.own && sum.elsewhere, JSON.stringify(sum));
     if (process.env.HISTORIES) console.log(`seeds ${SEED} to ${SEED + HISTORIES - 1}: ${JSON.stringify(sum)}`);

@@ -1,17 +1,17 @@
 // A history of an origin, made at random: snapshot mode or not, writes that come at any time, some of which must wait, live and
-// clean checkpoints, and cuts of the power. After each, what the core finds on disk must list every block that was written.
+// clean checkpoints, snapshots that are taken, and cuts of the power. After each, what the core finds on disk must list every block that
+// was written.
 
 import * as assert from 'uvu/assert';
-import { Bench, type Engine, INCREMENTAL, refusal } from './harness.js';
+import { Bench, type Engine, refusal } from './harness.js';
 import { Cut } from './live-cut.js';
-import { Blocks, Disk, PowerCut, type Random } from './live-disk.js';
-import { Driver, NO_ROOM, type Phase, REGION } from './live-driver.js';
-import { dataOffset, slotOffset } from './live-layout.js';
-import { checkLoaded, dirtyOnDisk, generationOnDisk, kindOnDisk } from './live-listing.js';
-import { SomeOrigin, type Write } from './live-origin.js';
-import { Reasons } from './live-reasons.js';
+import { PowerCut, type Random } from './live-disk.js';
+import { NO_ROOM, type Phase, REGION } from './live-driver.js';
+import { dataOffset } from './live-layout.js';
+import { dirtyOnDisk, generationOnDisk, isLeft, kindOnDisk, seqidOnDisk } from './live-listing.js';
+import type { Write } from './live-origin.js';
 import { SEEN } from './live-seen.js';
-import { identityOf, showsMounts, superblockWith } from './live-superblock.js';
+import { Store } from './live-store.js';
 import { copyWrite, markWrite } from './live-writes.js';
 
 const HELD_MAX = 30;
@@ -31,46 +31,25 @@ interface SuperblockWrite {
 /** The store has something more urgent to do than the checkpoint that it is making. */
 class Abandoned extends Error {}
 
-export class History {
-  readonly #engine: Engine;
-  readonly #random: Random;
-  #regionBlocks: number;
-  readonly #origin: SomeOrigin;
-  /** No room for two checkpoints: the file is cut. */
-  readonly #isShort: boolean;
-  readonly #disk: Disk;
-  #isSnapshot: boolean;
-  #driver: Driver;
-  /** Is there a checkpoint on disk, as far as the store knows? */
-  #kind: 'none' | 'live' | 'clean' = 'none';
+export class History extends Store {
   #held: Write[] = [];
   #superblockWrite: SuperblockWrite | undefined;
 
-  /** Blocks that differ from the snapshot on disk, and those that were ever marked in C. */
-  #changed = new Blocks();
-  #marked = new Blocks();
-  #reasons = new Reasons();
+  /** The core of a snapshot that is being taken. */
+  #nextCore: Bench | undefined;
 
   readonly #planned: Cut;
   /** The worker does one thing at a time. */
   #nested = false;
 
   constructor(engine: Engine, random: Random) {
-    this.#engine = engine;
-    this.#random = random;
+    super(engine, random);
     this.#planned = new Cut(random);
-    this.#regionBlocks = random(3) ? 256 : 256 << random(7);
-    this.#origin = new SomeOrigin(random, this.#regionBlocks);
-    this.#isSnapshot = random(2) === 0;
-    this.#isShort = !this.#isSnapshot && random(25) === 0;
-    this.#disk = new Disk(superblockWith(), random, () => this.#step(this.#driver.phase));
-    this.#driver = this.#newCore();
-    this.#begin();
   }
 
   /** A few cuts of the power. */
   run(): void {
-    for (let cuts = 1 + this.#random(4); cuts > 0; cuts--) {
+    for (let cuts = 1 + this.random(4); cuts > 0; cuts--) {
       this.#planned.plan();
       try {
         for (;;) this.#work();
@@ -78,76 +57,48 @@ export class History {
         if (!(error instanceof PowerCut)) throw error;
       }
       this.#cut();
-      if (!this.#load(this.#random(12) === 0)) break;
+      if (!this.#load(this.random(12) === 0)) break;
     }
     this.close();
-  }
-
-  close(): void {
-    this.#driver.bench.close();
   }
 
   #cut(): void {
     SEEN.cuts++;
     this.#planned.cancel();
     this.#nested = false;
-    const { superblock } = this.#disk;
-    this.#disk.cutPower(this.#superblockWrite?.state === 'sent' ? this.#superblockWrite.content : undefined);
-    if (this.#disk.superblock !== superblock) this.#changed.add(0, 0);
+    const { superblock } = this.disk;
+    this.#nextCore?.close();
+    this.#nextCore = undefined;
+    this.disk.cutPower(this.#superblockWrite?.state === 'sent' ? this.#superblockWrite.content : undefined);
+    if (this.disk.superblock !== superblock) this.known.change(0, 0);
     this.#held = [];
     this.#superblockWrite = undefined;
-  }
-
-  #newCore(): Driver {
-    const { nrSectors } = this.#origin;
-    const fsize = this.#isShort ? slotOffset(nrSectors, 2n) - 4096n : dataOffset(nrSectors);
-    const readSuperblock = (): Buffer => {
-      this.#endSuperblock();
-      return this.#disk.superblock;
-    };
-    const bench = new Bench(this.#engine, this.#isSnapshot ? { nrSectors } : { nrSectors, mode: INCREMENTAL, fsize });
-    return new Driver(bench, this.#disk, readSuperblock, (phase) => this.#step(phase));
-  }
-
-  /** A snapshot was taken, and the origin is tracked from here on. The file is where another one was. */
-  #begin(): void {
-    const { bench } = this.#driver;
-    this.#changed = new Blocks();
-    this.#marked = new Blocks();
-    this.#reasons = new Reasons();
-    this.#kind = 'none';
-    assert.is(bench.call('regions_set', this.#regionBlocks), 0n);
-    for (const [first, last] of this.#origin.masked.ranges)
-      assert.is(bench.call('mask_extent', first, last - first + 1), 0n);
-    bench.call('header_encode', 0n);
-    this.#disk.put(0, Buffer.from(bench.buffer().subarray(0, 4096)));
   }
 
   // Writes.
 
   /** Marks a write's blocks, slice by slice. Returns whether it may go now. */
   #mark(write: Write): boolean {
-    const { bench } = this.#driver;
+    const { bench } = this.driver;
     const { first, last } = write;
-    const skip = last < this.#origin.nrBlocks - 1 ? this.#random(8) : 0;
-    const goes = this.#isSnapshot ? copyWrite(bench, write) : markWrite(bench, write, skip);
-    this.#reasons.note(first, last);
-    if (!goes) this.#reasons.wait(first, last);
-    for (const range of this.#origin.touched(write)) this.#marked.add(...range);
+    const skip = last < this.origin.nrBlocks - 1 ? this.random(8) : 0;
+    const goes = this.isSnapshot ? copyWrite(bench, write) : markWrite(bench, write, skip);
+    this.known.note(first, last, goes);
+    for (const range of this.origin.touched(write)) this.known.mark(...range);
     return goes;
   }
 
   /** One that goes is on disk by and by, if the power stays on. Most are there at once. */
   #offer(write: Write): boolean {
     if (!this.#mark(write)) return false;
-    if (this.#random(8)) for (const range of this.#origin.touched(write)) this.#changed.add(...range);
+    if (this.random(8)) for (const range of this.origin.touched(write)) this.known.change(...range);
     return true;
   }
 
   #newWrite(): void {
-    const write = this.#origin.someWrite();
+    const write = this.origin.someWrite();
     // The snapshot needs what a discard would destroy.
-    if (this.#isSnapshot && write.discard) return;
+    if (this.isSnapshot && write.discard) return;
     if (!this.#isClosed() && this.#offer(write)) return;
     SEEN.held++;
     if (this.#held.length < HELD_MAX) this.#held.push(write);
@@ -161,68 +112,59 @@ export class History {
 
   /** The store itself writes to blocks of the origin, once the map has them. */
   #keep(): void {
-    const { first, last } = this.#origin.someWrite();
+    const { first, last } = this.origin.someWrite();
     const count = Math.min(last - first + 1, 1000);
-    const result = this.#driver.bench.call('regions_keep', first, count);
-    this.#reasons.keep(first, first + count - 1);
+    const result = this.driver.bench.call('regions_keep', first, count);
+    this.known.keep(first, first + count - 1);
     SEEN.kept++;
-    if (result === 0n) this.#changed.add(first, first + count - 1);
+    if (result === 0n) this.known.change(first, first + count - 1);
     else assert.is(result, REGION);
   }
 
   /** Snapshot mode ends. What the store changed is marked, as in handing over. */
   #endSnapshot(): void {
-    const { bench } = this.#driver;
-    const { nrSectors } = this.#origin;
+    const { bench } = this.driver;
+    const { nrSectors } = this.origin;
     assert.is(bench.call('to_incremental', bench.stat('FSIZE')), 0n);
-    this.#isSnapshot = false;
-    for (const [first, last] of this.#reasons.keepNone().ranges) this.#mark({ first, last, discard: false });
+    this.isSnapshot = false;
+    for (const [first, last] of this.known.keepNone().ranges) this.#mark({ first, last, discard: false });
     const isMoved = bench.stat('NEEDED_BYTES') === dataOffset(nrSectors);
-    assert.is(isMoved, this.#kind === 'none');
+    assert.is(isMoved, this.kind === 'none');
     SEEN.ended++;
-  }
-
-  /** The file is cut, if its checkpoint does not lie behind the cut. */
-  #cutFile(): void {
-    const { bench } = this.#driver;
-    if (this.#isSnapshot || bench.stat('NEEDED_BYTES') !== dataOffset(this.#origin.nrSectors)) return;
-    if (!this.#isShort) bench.call('set_fsize', dataOffset(this.#origin.nrSectors));
-    this.#disk.cutFile(Number(dataOffset(this.#origin.nrSectors)));
   }
 
   /** Do writes wait before anybody looks at them? */
   #isClosed(): boolean {
-    return this.#kind === 'clean' || this.#driver.phase === 'clean';
+    return this.kind === 'clean' || this.driver.phase === 'clean';
   }
 
   // The superblock.
 
   /** A write of the superblock goes on by one step. */
   #moveSuperblock(): void {
-    this.#superblockWrite ??= { content: this.#origin.someSuperblock(this.#disk.superblock, 'any'), state: 'held' };
+    this.#superblockWrite ??= { content: this.origin.someSuperblock(this.disk.superblock, 'any'), state: 'held' };
     const write = this.#superblockWrite;
-    if (write.state === 'sent') return this.#endSuperblock();
+    if (write.state === 'sent') return this.endSuperblock();
     if (write.state === 'offered' || this.#isClosed()) return;
     if (!this.#mark({ first: 0, last: 0, discard: false })) return;
-    const compared = this.#kind === 'live' || this.#driver.phase === 'switch';
-    write.state = compared && this.#driver.identity(write.content) === 0n ? 'offered' : 'sent';
+    const compared = this.kind === 'live' || this.driver.phase === 'switch';
+    write.state = compared && this.driver.identity(write.content) === 0n ? 'offered' : 'sent';
   }
 
-  /** If it is on its way it comes to the disk now. */
-  #endSuperblock(): void {
+  protected override endSuperblock(): void {
     if (this.#superblockWrite?.state !== 'sent') return;
-    this.#disk.superblock = this.#superblockWrite.content;
-    this.#changed.add(0, 0);
+    this.disk.superblock = this.#superblockWrite.content;
+    this.known.change(0, 0);
     this.#superblockWrite = undefined;
   }
 
   /** The header must speak of it before it goes. */
   #renew(): void {
     const write = this.#superblockWrite;
-    if (write?.state !== 'offered' || this.#kind !== 'live') return;
-    if (this.#driver.identity(write.content) === 0n) {
-      this.#driver.renew();
-      assert.is(this.#driver.identity(write.content), 1n);
+    if (write?.state !== 'offered' || this.kind !== 'live') return;
+    if (this.driver.identity(write.content) === 0n) {
+      this.driver.renew();
+      assert.is(this.driver.identity(write.content), 1n);
       SEEN.renewed++;
     }
     write.state = 'held';
@@ -230,19 +172,18 @@ export class History {
 
   // The store.
 
-  /** Anything may come between two steps, and be the last. */
-  #step(phase: Phase): void {
+  protected override step(phase: Phase): void {
     this.#planned.step(phase);
     if (phase === 'clean' || phase === 'resume') {
-      if (!this.#random(3)) this.#newWrite();
+      if (!this.random(3)) this.#newWrite();
       return;
     }
-    if (phase === 'pieces' && !this.#nested && !this.#random(100)) {
-      if (this.#isSnapshot && this.#random(2)) this.#endSnapshot();
+    if (phase === 'pieces' && !this.#nested && !this.random(100)) {
+      if (this.isSnapshot && this.random(2)) this.#endSnapshot();
       throw new Abandoned();
     }
-    for (let events = this.#random(4); events > 0; events--) {
-      const event = this.#random(16);
+    for (let events = this.random(4); events > 0; events--) {
+      const event = this.random(16);
       if (event < 8) this.#newWrite();
       else if (event < 11) this.#retry();
       else if (event < 13) this.#moveSuperblock();
@@ -260,50 +201,96 @@ export class History {
   }
 
   #flush(): void {
-    if (this.#kind === 'live') {
-      this.#reasons.flushed();
-      this.#driver.flushMap();
+    if (this.kind === 'live') {
+      this.known.flushed();
+      this.driver.flushMap();
     }
     for (let nr = this.#held.length; nr > 0; nr--) this.#retry();
   }
 
   /** What the worker does next. */
   #work(): void {
-    this.#step('idle');
-    const what = this.#random(20);
-    if (this.#isSnapshot && !this.#random(40)) return this.#endSnapshot();
-    if (this.#isSnapshot && !this.#random(12)) return this.#keep();
-    this.#cutFile();
-    if (this.#kind === 'clean') {
+    this.step('idle');
+    const what = this.random(20);
+    if (this.isSnapshot && !this.random(40)) return this.#endSnapshot();
+    if (this.isSnapshot && !this.random(12)) return this.#keep();
+    this.cutFile();
+    if (this.kind === 'clean') {
       if (what < 3) this.#load(false);
       else if (this.#held.length || this.#superblockWrite || what < 8) this.#resume();
-    } else if (what < (this.#kind === 'none' ? 14 : 5)) this.#live();
+    } else if (what < (this.kind === 'none' ? 14 : 5)) this.#live();
     else if (what < 10) this.#flush();
     else if (what < 16) this.#renew();
-    else if (what === 16 && !this.#isSnapshot) this.#clean();
-    else if (what === 17 && !this.#random(4)) this.#drop();
+    else if (what === 16 && !this.isSnapshot) this.#clean();
+    else if (what === 17 && !this.random(4)) this.#drop();
+    else if (what > 17 && !this.isSnapshot && !this.isShort) this.#takeSnapshot();
   }
 
   #live(): void {
-    this.#reasons.begin();
+    this.known.begin();
     try {
-      const made = this.#driver.live();
-      assert.is(made, this.#isShort ? NO_ROOM : 0n);
+      const made = this.driver.live();
+      assert.is(made, this.isShort ? NO_ROOM : 0n);
       if (made < 0n) return;
-      this.#reasons.isLeft = false;
-      this.#kind = 'live';
-      this.#reasons.becomeNamed(generationOnDisk(this.#disk));
+      this.kind = 'live';
+      this.known.becomeNamed(generationOnDisk(this.driver.file));
       SEEN.live++;
     } catch (error) {
       if (!(error instanceof Abandoned)) throw error;
-      this.#reasons.isLeft = true;
+      this.known.abandon();
       SEEN.abandoned++;
     }
   }
 
+  /** The next snapshot, whose file has a checkpoint of this one before it has its own. It is given up where something waits. */
+  #takeSnapshot(): void {
+    const { nrSectors } = this.origin;
+    const { bench } = this.driver;
+    const next = new Bench(this.engine, { nrSectors });
+    this.#nextCore = next;
+    assert.is(next.call('header_create', 1n << 40n, this.known.seqid + 1n), 0n);
+    this.prepare(next, this.otherFile, bench.stat('REGION_BLOCKS'));
+    assert.is(bench.call('live_move', next.call('slots_take'), 1n << 40n), 0n);
+    this.driver.next = this.otherFile;
+    this.#live();
+    if (this.driver.file === this.otherFile && this.#isSettled()) this.#switchTo(next);
+    else this.#giveUp(next);
+    this.#nextCore = undefined;
+  }
+
+  /** The filesystem is frozen: does nothing wait, and is the map on disk? */
+  #isSettled(): boolean {
+    for (let tries = 0; this.#held.length && tries < 5; tries++) this.#flush();
+    this.#flush();
+    this.endSuperblock();
+    return !this.#held.length && !this.#superblockWrite;
+  }
+
+  #switchTo(next: Bench): void {
+    this.driver.handOver(next);
+    this.close();
+    [this.file, this.otherFile] = [this.otherFile, this.file];
+    this.isSnapshot = true;
+    this.driver = this.drive(next);
+    assert.is(this.driver.identity(this.disk.superblock, false), 1n);
+    this.known.takeSnapshot();
+    SEEN.taken++;
+  }
+
+  /** The present one goes on, in its own file, without a checkpoint. */
+  #giveUp(next: Bench): void {
+    this.#drop();
+    this.driver.next = undefined;
+    this.driver.file = this.file;
+    assert.is(this.driver.bench.call('live_move', 0n, 0n), 0n);
+    next.close();
+    SEEN.notTaken++;
+  }
+
   #drop(): void {
-    this.#driver.drop();
-    this.#kind = 'none';
+    this.driver.drop();
+    this.known.drop();
+    this.kind = 'none';
     if (this.#superblockWrite?.state === 'offered') this.#superblockWrite.state = 'held';
     SEEN.dropped++;
   }
@@ -311,21 +298,21 @@ export class History {
   /** Nobody writes any more, and what was held has gone. */
   #clean(): void {
     for (let tries = 0; this.#held.length && tries < 5; tries++) this.#flush();
-    this.#endSuperblock();
+    this.endSuperblock();
     if (this.#held.length || this.#superblockWrite) return;
-    assert.is(this.#driver.clean(), 0n);
-    this.#kind = 'clean';
+    assert.is(this.driver.clean(), 0n);
+    this.kind = 'clean';
     SEEN.clean++;
   }
 
   #resume(): void {
-    const resumed = this.#driver.resume();
-    assert.is(resumed, this.#isShort ? NO_ROOM : 0n);
-    this.#kind = 'none';
+    const resumed = this.driver.resume();
+    assert.is(resumed, this.isShort ? NO_ROOM : 0n);
+    this.kind = 'none';
     if (resumed === 0n) {
-      this.#kind = 'live';
-      this.#reasons.resume(generationOnDisk(this.#disk));
-      assert.is(dirtyOnDisk(this.#disk, this.#origin.nrSectors).nr, 0);
+      this.kind = 'live';
+      this.known.resume(generationOnDisk(this.file));
+      assert.is(dirtyOnDisk(this.file, this.origin.nrSectors).nr, 0);
     }
     SEEN.resumed++;
   }
@@ -333,59 +320,39 @@ export class History {
   /** What is on disk is loaded into another core. Returns false if it was refused since somebody mounted the filesystem elsewhere. */
   #load(foreign: boolean): boolean {
     this.close();
-    this.#kind = kindOnDisk(this.#disk);
-    const ofSnapshot = this.#isSnapshot && this.#kind === 'live';
-    if (ofSnapshot && !this.#random(4)) this.#loadAsSnapshot();
-    this.#isSnapshot = false;
-    this.#driver = this.#newCore();
-    const { bench } = this.#driver;
+    if (isLeft(this.file)) this.leadOn();
+    this.kind = kindOnDisk(this.file);
+    const ofSnapshot = this.isSnapshot && this.kind === 'live';
+    if (ofSnapshot && !this.random(4)) this.loadAsSnapshot();
+    this.isSnapshot = false;
+    this.driver = this.newCore();
+    const { bench } = this.driver;
     // A live checkpoint brings its own.
-    if (this.#kind !== 'live') this.#regionBlocks = 256 << this.#random(7);
-    else bench.call('regions_set', 256 << this.#random(7));
-    if (this.#kind === 'none') {
-      assert.is(this.#driver.load(), refusal('NOT_CLEAN'));
+    if (this.kind !== 'live') this.regionBlocks = 256 << this.random(7);
+    else bench.call('regions_set', 256 << this.random(7));
+    if (this.kind === 'none') {
+      assert.is(this.driver.load(), refusal('NOT_CLEAN'));
       SEEN.refused++;
-      this.#begin();
+      this.begin();
       return true;
     }
     if (foreign) {
-      const kind = this.#kind === 'live' ? 'mounted' : 'any';
-      this.#disk.superblock = this.#origin.someSuperblock(this.#disk.superblock, kind);
-      assert.is(this.#driver.load(), refusal('FOREIGN'));
+      const kind = this.kind === 'live' ? 'mounted' : 'any';
+      this.disk.superblock = this.origin.someSuperblock(this.disk.superblock, kind);
+      assert.is(this.driver.load(), refusal('FOREIGN'));
       SEEN.foreign++;
       return false;
     }
-    if (this.#kind === 'clean') assert.is(bench.call('regions_set', this.#regionBlocks), 0n);
-    if (this.#kind === 'live' && !this.#isSure()) {
-      assert.is(this.#driver.load(), refusal('FOREIGN'));
+    if (this.kind === 'clean') assert.is(bench.call('regions_set', this.regionBlocks), 0n);
+    if (this.kind === 'live' && !this.isSure()) {
+      assert.is(this.driver.load(), refusal('FOREIGN'));
       SEEN.unsure++;
       return false;
     }
-    assert.is(this.#driver.load(), 0n);
-    SEEN[ofSnapshot ? 'loadedSnapshot' : this.#kind === 'live' ? 'loadedLive' : 'loadedClean']++;
-    this.#checkLoaded();
+    assert.is(this.driver.load(), 0n);
+    if (this.known.load(seqidOnDisk(this.file))) SEEN.loadedFormer++;
+    SEEN[ofSnapshot ? 'loadedSnapshot' : this.kind === 'live' ? 'loadedLive' : 'loadedClean']++;
+    this.checkLoaded();
     return true;
-  }
-
-  /** As a snapshot it is refused. */
-  #loadAsSnapshot(): void {
-    const driver = this.#newCore();
-    assert.is(driver.load(), refusal('CRASHED'));
-    driver.bench.close();
-  }
-
-  /** Is the superblock on disk such that no mount elsewhere can have left it? It is always one of those that the header names. */
-  #isSure(): boolean {
-    const header = this.#disk.read(0, 4096);
-    const identity = identityOf(this.#disk.superblock);
-    const isNext = identity === header.readBigUInt64LE(176);
-    assert.ok(isNext || identity === header.readBigUInt64LE(168), 'the header does not name the superblock on disk');
-    return isNext || showsMounts(this.#disk.superblock);
-  }
-
-  #checkLoaded(): void {
-    const noted = this.#reasons.load(generationOnDisk(this.#disk));
-    const known = { changed: this.#changed, marked: this.#marked, noted };
-    this.#marked.addAll(checkLoaded(this.#driver.bench, this.#disk, known, this.#origin.nrSectors));
   }
 }

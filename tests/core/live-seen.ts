@@ -16,4 +16,8 @@ export const SEEN = {
   kept: 0,
   ended: 0,
   loadedSnapshot: 0,
+  taken: 0,
+  notTaken: 0,
+  loadedFormer: 0,
+  ledOn: 0,
 };

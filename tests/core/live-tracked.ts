@@ -1,7 +1,7 @@
-// An origin that is tracked in incremental mode, for tests: its core, the COW file, and what block 0 holds.
+// An origin that is tracked, for tests: its core, the COW file, and what block 0 holds.
 
 import * as assert from 'uvu/assert';
-import { Bench, type Engine, INCREMENTAL } from './harness.js';
+import { Bench, type Engine, INCREMENTAL, PLENTY, SNAPSHOT } from './harness.js';
 import { Driver, type Phase, PlainFile } from './live-driver.js';
 import { dataOffset } from './live-layout.js';
 import { superblockWith } from './live-superblock.js';
@@ -14,8 +14,9 @@ export class Tracked {
   /** Comes between two steps of what the driver does. */
   between: (phase: Phase) => void = () => {};
 
-  constructor(engine: Engine, nrSectors: bigint, file = new PlainFile(), regionBlocks = 256) {
-    this.bench = new Bench(engine, { nrSectors, mode: INCREMENTAL, fsize: dataOffset(nrSectors) });
+  constructor(engine: Engine, nrSectors: bigint, file = new PlainFile(), regionBlocks = 256, mode = INCREMENTAL) {
+    const fsize = mode === SNAPSHOT ? PLENTY : dataOffset(nrSectors);
+    this.bench = new Bench(engine, { nrSectors, mode, fsize });
     this.file = file;
     this.driver = new Driver(
       this.bench,
@@ -24,6 +25,16 @@ export class Tracked {
       (phase) => this.between(phase),
     );
     assert.is(this.bench.call('regions_set', regionBlocks), 0n);
+  }
+
+  /** The next snapshot, to whose file the next live checkpoint goes. */
+  takeNext(engine: Engine, file = new PlainFile()): Tracked {
+    const { bench, driver } = this;
+    const next = new Tracked(engine, bench.stat('NR_BLOCKS') * 8n, file, Number(bench.stat('REGION_BLOCKS')), SNAPSHOT);
+    assert.is(next.bench.call('header_create', PLENTY, bench.stat('SEQID') + 1n), 0n);
+    assert.is(bench.call('live_move', next.bench.call('slots_take'), PLENTY), 0n);
+    driver.next = file;
+    return next;
   }
 
   mark(block: number, count = 1): bigint {

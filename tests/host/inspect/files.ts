@@ -50,7 +50,7 @@ export const closedWithNext = (from: string, to: string, nrSectors: number, next
   core.buffer().set(bytes.subarray(0, 4096));
   core.call('header_check', 1);
   core.buffer().fill(0, 0, 512).set(Buffer.from(next));
-  core.call('header_close');
+  core.call('header_close', 1n);
   bytes.set(core.buffer().subarray(0, 4096));
   writeFileSync(to, bytes);
   return to;

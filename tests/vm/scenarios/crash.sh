@@ -1,9 +1,9 @@
 # The root filesystem is the origin. The power goes again and again, at any moment, under load: in incremental mode, in snapshot mode
-# before its image is updated, and soon after snapshot mode was left. After each boot tracking has gone on by itself, also with a script
-# that names the COW file of before, and one update makes the image equal to the snapshot in every byte. Nothing is copied as a whole.
+# before its image is updated, soon after snapshot mode was left, and while a snapshot is taken. After each boot tracking has gone on by
+# itself, also with a script that names the COW file of before, and one update makes the image equal to the snapshot in every byte. Nothing is copied as a whole.
 . "$PROJECT/tests/vm/guest/lib.sh"
-CRASHES=$(rounds 3 20)
-KINDS=(snapshot incremental left)
+CRASHES=$(rounds 4 20)
+KINDS=(snapshot incremental left inside)
 SEED=${CRASH_SEED:-$RANDOM}
 image=$SCRATCH/image
 
@@ -14,7 +14,9 @@ reload_at_boot() {
 	fsfreeze --freeze $MOUNT
 	fsfreeze --unfreeze $MOUNT
 }
+one_of() { printf '%s\n' "${@:$((1 + RANDOM % $#)):1}"; }
 some_time() { nap $((RANDOM % $1)).$((RANDOM % 10)); }
+is_closed() { (($(od -An -tu1 -j4 -N1 "$1") & 1)); } # the flag in the header
 is_live() { dmesg | matches "datto: minor 0: a live checkpoint is written"; }
 
 # crash COW_FILE: the power goes some time after a checkpoint is there
@@ -25,7 +27,7 @@ crash() {
 	: >/out/closed
 	dmesg -C
 	[ "$kind" = left ] || reload_at_boot incremental "$1"
-	if [ "$kind" != incremental ]; then
+	if [ "$kind" = snapshot ] || [ "$kind" = left ]; then
 		dbdctl transition-to-snapshot -f 60 "$MOUNT/$1.next" 0
 		echo "$1" >/out/closed
 	fi
@@ -36,6 +38,15 @@ crash() {
 	until_true 20 "a live checkpoint" is_live
 	start_load 60
 	some_time 12
+	if [ "$kind" = inside ]; then
+		dmesg -C
+		say "the machine is reset, $kind"
+		echo reboot >/out/next
+		dbdctl transition-to-snapshot -f 60 "$MOUNT/$1.next" 0 &
+		sed -nu "/$(one_of "a live checkpoint is written" "filesystem was frozen" "filesystem was frozen" "snapshot [0-9]")/q" < <(dmesg -w)
+		nap "$(one_of 0.00 0.00 0.01 0.03)"
+		echo b >/proc/sysrq-trigger # at once: what is looked for lasts some milliseconds
+	fi
 	if [ "$kind" = left ]; then
 		dbdctl transition-to-incremental 0
 		some_time 3
@@ -58,8 +69,15 @@ if [ "$BOOT" = 1 ]; then
 	crash cow.1
 fi
 RANDOM=$(($(cat /out/seed) + BOOT))
-lists=$(cat /out/closed /out/tracked | sed "s|^|$MOUNT/|")
 same "boot $BOOT: error" "$(field 0 error)" ""
+tracked=$(cat /out/tracked)
+if [ "$(field 0 cow_file)" != "/$tracked" ]; then
+	# The power went while the next snapshot was taken: the list of before was closed, or all of it is in the next file.
+	same "boot $BOOT: COW file" "$(field 0 cow_file)" "/$tracked.next"
+	echo "$tracked.next" >/out/tracked
+	is_closed "$MOUNT/$tracked" && echo "$tracked" >/out/closed
+fi
+lists=$(cat /out/closed /out/tracked | sed "s|^|$MOUNT/|")
 same "boot $BOOT: state" "$(field 0 state)" 2
 said=$(dmesg | grep 'datto: minor 0: goes on tracking.*after a crash' | sed 's/^.*after a crash[:,] //') || die "boot $BOOT: nothing is said of a crash"
 echo 1 >/sys/module/dattobd/parameters/debug

@@ -102,7 +102,7 @@ bad "wrong mode" -124 5 reload-snapshot $ORIGIN /cow1 0
 bad "no COW file" -22 4 reload-incremental $ORIGIN /file 0
 dbdctl reload-incremental $ORIGIN /cow 0
 state "a closed file leads to the next one" 4 ""
-dmesg | matches "datto: minor 0: /cow was closed, and tracking went on with /cow1" || die "the log does not name the next file"
+dmesg | matches "datto: minor 0: tracking went on from /cow to /cow1" || die "the log does not name the next file"
 dbdctl destroy 0
 bad "no filesystem" -19 4 reload-incremental /dev/vdc /cow1 0
 refused "No such file" dbdctl reload-incremental /dev/nothing /cow1 0
