@@ -45,7 +45,7 @@ export function encode_former(): void {
 
 /** In the core of the snapshot before: writes into the header block in the buffer how far the next file is in use. */
 export function encode_next_place(): void {
-  if (!Slots.next_base) return;
+  if (!Slots.is_next) return;
   const end = (Slots.next_base + slots_bytes()) / BLOCK_BYTES;
   store<u64>(BUFFER, max<u64>(Header.fpos, end), HEADER_OFFSET_FPOS);
   store<u64>(BUFFER, Slots.next_fsize, HEADER_OFFSET_FSIZE);

@@ -44,11 +44,11 @@ export function slots_take(): i64 {
  * @param offset what slots_take() has returned there; 0: in the own file again
  * @param fsize size limit of that file, in bytes
  * @returns 0; -EINVAL in snapshot mode, for a place that is not in the file, while one is being switched to, or on the way back if
- *   one is in force
+ *   one is in force there
  */
 export function live_move(offset: i64, fsize: i64): i64 {
   if (Device.mode != MODE_INCREMENTAL || Regions.switched) return -EINVAL;
-  if (!offset && Slots.next_base && Regions.active) return -EINVAL;
+  if (!offset && Slots.is_next) return -EINVAL;
   const base = <u64>offset;
   if (base && (base % BLOCK_BYTES || base < Device.data_offset || base > <u64>fsize || slots_bytes() > <u64>fsize - base)) {
     return -EINVAL;

@@ -37,7 +37,7 @@ import { superblock_identity } from './identity';
 import { accept_tie, begin_tie, encode_tie, end_tie, has_tie, is_end_tied, load_tie, log_write, no_tie, renew_tie } from './live-log';
 import { Record, area_bytes } from './record';
 import { Regions, are_region_blocks, begin_next, clear_pending, map_blocks, map_words, set_pending } from './regions';
-import { has_slots, map_place, slot_place, take_slots } from './slots';
+import { Slots, has_slots, map_place, slot_place, take_slots } from './slots';
 import { Log, is_xfs, log_end } from './xfs-log';
 import { xxh64 } from './xxh64';
 
@@ -142,6 +142,7 @@ export function live_switch(block: i64, count: i64): i64 {
     if (Record.area_offset != next_area()) return -EINVAL;
     begin_map();
     take_record();
+    Slots.is_next = Slots.next_base != 0;
     Live.nr_changed = Header.nr_changed;
     Regions.nr_former = Regions.nr_dirty;
     Regions.nr_dirty = 0;
@@ -316,6 +317,7 @@ export function live_drop(): i64 {
   Live.resuming = false;
   Live.loading = false;
   Former.is_in_force = false;
+  Slots.is_next = false;
   clear_pending();
   return 0;
 }

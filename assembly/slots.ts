@@ -22,6 +22,8 @@ export class Slots {
   /** Where they begin in the next snapshot's file, and its size limit; 0 while they are in the own file. */
   static next_base: u64 = 0;
   static next_fsize: u64 = 0;
+  /** Does the header name a checkpoint there, or will it? */
+  static is_next: bool = false;
 }
 
 /** Bytes that a map takes, at most. */

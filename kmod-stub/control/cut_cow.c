@@ -65,7 +65,7 @@ void cut_cow_file(struct dattobd_device *dev)
 		live_want(vol);
 		wait_event_timeout(vol->worker.wait, !live_busy(vol), MOVE_WAIT);
 	}
-	if (is_vacant(vol) || !worker_end_live(vol))
+	if (is_vacant(vol) || !worker_end_live(vol, MAX_SCHEDULE_TIMEOUT))
 		report_cut(dev, cut_data_area(dev));
 }
 

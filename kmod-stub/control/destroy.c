@@ -73,7 +73,7 @@ static int wind_down(struct dattobd_device *dev, bool keep_cow)
 			return err;
 	}
 	if (!READ_ONCE(dev->vol.core.error)) {
-		err = worker_end_live(&dev->vol);
+		err = worker_end_live(&dev->vol, MAX_SCHEDULE_TIMEOUT);
 		if (err == -EINTR)
 			return err;
 	}

@@ -112,6 +112,7 @@ static struct engine *exchange(struct dattobd_device *dev, struct engine *larger
 		other = dev->vol.core.engine;
 		dev->vol.core.engine = larger;
 		WRITE_ONCE(dev->vol.core.nr_sectors, nr_sectors);
+		noted_rest(&dev->vol, larger); /* its filesystem is frozen */
 	}
 	core_unlock(&dev->vol.core, flags);
 	mutex_unlock(&dev->vol.core.io_lock);

@@ -238,7 +238,7 @@ static int follow_size(struct dattobd_device *dev)
 
 	if (err <= 0)
 		return err;
-	err = worker_end_live(&dev->vol) ?: device_freeze(dev);
+	err = worker_end_live(&dev->vol, MAX_SCHEDULE_TIMEOUT) ?: device_freeze(dev);
 	if (err)
 		return err;
 	err = drain_frozen(dev) ?: grow_origin(dev);
@@ -316,7 +316,7 @@ static int switch_frozen(struct dattobd_device *dev, struct epoch *epoch)
 		err = handover_inherit(&dev->vol.core, epoch->engine, epoch->cow, &changed);
 		/* Better none than no snapshot. */
 		if (!err && (live_hand_over(&dev->vol, epoch->engine) || tries > SWITCH_TRIES / 2))
-			err = worker_end_live(&dev->vol);
+			err = frozen_result(dev, worker_end_live(&dev->vol, DRAIN_WAIT));
 		if (err)
 			return err;
 		if (switched(dev, epoch, changed))
@@ -376,6 +376,8 @@ int transition_to_snapshot(struct dattobd_device *dev, const char *cow, u64 fall
 	}
 	request_ignore_kill(); /* the index of before is wanted, whatever comes */
 	err = drain_old_writes(dev);
+	if (!err)
+		live_preserve_header(&dev->vol);
 	device_thaw(dev);
 	cut_end(&dev->vol);
 

@@ -82,10 +82,9 @@ static s64 tie_to_extents(struct volume *vol, bool live)
 		       core_ask(&vol->core, wasm_record_extent, run.offset, run.sector, run.count);
 }
 
-int checkpoint_mark_header(struct volume *vol)
+static int mark_header(struct volume *vol, struct cow_file *cow)
 {
 	u64 offset, sector, count, end = COW_HEADER_SIZE / SECTOR_SIZE;
-	struct cow_file *cow = live_next_file(vol);
 	s64 ret = 0;
 
 	for (offset = 0; ret >= 0 && offset < end; offset += count) {
@@ -93,6 +92,14 @@ int checkpoint_mark_header(struct volume *vol)
 		ret = count ? room_ask(&vol->core, wasm_mark, sector, count) : -EIO;
 	}
 	return min_t(s64, ret, 0);
+}
+
+int checkpoint_mark_header(struct volume *vol)
+{
+	struct cow_file *next = live_next_file(vol);
+	int err = mark_header(vol, vol->cow);
+
+	return err || next == vol->cow ? err : mark_header(vol, next);
 }
 
 s64 checkpoint_begin(struct volume *vol, bool live)

@@ -12,7 +12,8 @@ u64 checkpoint_pieces_max(const struct volume *vol);
 
 /**
  * checkpoint_mark_header() - The header block is an ordinary block of the origin, or some pieces of
- * such, and will be written raw: it is marked as if somebody else wrote it. Incremental mode.
+ * such, and will be written raw: it is marked as if somebody else wrote it. So is that of the next
+ * snapshot's file, if there is one. Incremental mode.
  *
  * Return: 0 or -errno.
  */

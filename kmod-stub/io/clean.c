@@ -106,12 +106,17 @@ int clean_init(struct clean *clean)
 	clean->open_header = (void *)get_zeroed_page(GFP_KERNEL);
 	clean->clean_header = (void *)get_zeroed_page(GFP_KERNEL);
 	clean->older_header = (void *)get_zeroed_page(GFP_KERNEL);
-	return clean->open_header && clean->clean_header && clean->older_header ? 0 : -ENOMEM;
+	clean->former_header = (void *)get_zeroed_page(GFP_KERNEL);
+	return clean->open_header && clean->clean_header && clean->older_header &&
+			       clean->former_header ?
+		       0 :
+		       -ENOMEM;
 }
 
 void clean_exit(struct clean *clean)
 {
 	free_page((unsigned long)clean->older_header);
+	free_page((unsigned long)clean->former_header);
 	free_page((unsigned long)clean->open_header);
 	free_page((unsigned long)clean->clean_header);
 }

@@ -35,13 +35,14 @@ enum clean_state {
  * @open_header: COW_HEADER_SIZE: the header block of a file without a checkpoint
  * @clean_header: the same with the checkpoint
  * @older_header: what was there before that was written
+ * @former_header: that of a file which names the next one, where the checkpoint lies
  * @broken: jiffies, when the last checkpoint was removed; 0 if never
  */
 struct clean {
 	enum clean_state state;
 	bool wanted, spoiled;
 	int error;
-	void *open_header, *clean_header, *older_header;
+	void *open_header, *clean_header, *older_header, *former_header;
 	unsigned long broken;
 };
 

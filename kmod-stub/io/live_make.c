@@ -166,40 +166,36 @@ static int take_effect(struct volume *vol)
 	return ret;
 }
 
-/* Its map is not kept true any more, or will not be in a moment. */
-static int remove_former(struct volume *vol)
-{
-	s64 err;
-
-	mutex_lock(&vol->core.io_lock); /* the bounce buffer */
-	err = live_former_header(vol, vol->sections.bounce);
-	if (!err)
-		err = cow_file_raw(vol->cow, REQ_OP_WRITE | REQ_FUA, 0, vol->sections.bounce,
-				   COW_HEADER_SIZE);
-	mutex_unlock(&vol->core.io_lock);
-	if (err)
-		core_fail(&vol->core, err,
-			  "the checkpoint in its former COW file could not be removed; a full backup is needed");
-	return err;
-}
-
-/* The header block with the checkpoint, durably, where it belongs. */
-static int write_next(struct volume *vol)
+static void set_moved(struct volume *vol, bool moved)
 {
 	unsigned long flags;
-	int ret;
+
+	core_lock(&vol->core, flags);
+	vol->live.moved = moved;
+	core_unlock(&vol->core, flags);
+}
+
+/* The header block with the checkpoint, durably, where it belongs: one of two files has it then. */
+static int write_next(struct volume *vol)
+{
+	int ret, err;
 
 	if (!vol->live.next_file || vol->live.moved)
 		return checkpoint_write_live(vol);
 	ret = vol->live.on ? checkpoint_is_there(vol) : 0;
+	if (!ret)
+		ret = live_former_header(vol, vol->clean.former_header);
 	if (ret)
 		return ret;
-	core_lock(&vol->core, flags);
-	vol->live.moved = true;
-	core_unlock(&vol->core, flags);
+	set_moved(vol, true);
 	ret = checkpoint_write_live(vol);
-	/* Whatever became of that: from here on only one of both is kept true. */
-	return remove_former(vol) ?: ret;
+	err = cow_file_raw(vol->cow, REQ_OP_WRITE | REQ_FUA, 0, vol->clean.former_header,
+			   COW_HEADER_SIZE);
+	if (!err)
+		return ret;
+	checkpoint_remove(vol);
+	set_moved(vol, false); /* and the one there is removed by who called */
+	return err;
 }
 
 /* A flush before: what writers wait for while the map is switched is little then. */

@@ -56,7 +56,7 @@ static bool is_in_next(struct volume *vol)
 
 static bool is_ready(struct volume *vol)
 {
-	return READ_ONCE(vol->live.step) == LIVE_READY;
+	return vol->live.next_file && READ_ONCE(vol->live.step) == LIVE_READY;
 }
 
 static int make_in_next(struct volume *vol, struct engine *next, struct cow_file *cow,
@@ -68,14 +68,13 @@ static int make_in_next(struct volume *vol, struct engine *next, struct cow_file
 
 	if (offset < 0 || fsize < 0)
 		return 0;
-	/* The next file will be written past the filesystem. */
-	err = live_flush_map(vol) ?: worker_pause_live(vol);
-	if (err)
-		return err;
-	err = set_next(vol, cow, offset, fsize);
+	err = worker_pause_live(vol);
+	/* The next file will be written past the filesystem: the map in force has its regions. */
+	if (!err && !live_flush_map(vol) && !set_next(vol, cow, offset, fsize))
+		left = 0;
 	worker_resume_live(vol);
-	if (err)
-		return 0;
+	if (err || left)
+		return err ?: READ_ONCE(vol->core.error);
 	live_want(vol);
 	left = wait_event_killable_timeout(vol->worker.wait, is_ready(vol) || !live_busy(vol),
 					   MAKE_WAIT);
@@ -88,7 +87,7 @@ int live_to_next(struct volume *vol, struct engine *next, struct cow_file *cow, 
 
 	if (err)
 		return err;
-	return is_ready(vol) ? 0 : worker_end_live(vol);
+	return is_ready(vol) ? 0 : worker_end_live(vol, MAX_SCHEDULE_TIMEOUT);
 }
 
 int live_finish(struct volume *vol, long timeout)
@@ -104,13 +103,11 @@ int live_finish(struct volume *vol, long timeout)
 	return wait_result(left);
 }
 
-/* On disk is the header that names the next file: so it was written. */
+/* The volume's file has the header that names the next one. */
 static void know_former_header(struct volume *vol)
 {
-	if (live_former_header(vol, vol->clean.clean_header))
-		return;
-	memcpy(vol->clean.older_header, vol->clean.clean_header, COW_HEADER_SIZE);
-	core_take(&vol->core, vol->clean.open_header, COW_HEADER_SIZE, wasm_header_encode, false);
+	memcpy(vol->clean.clean_header, vol->clean.former_header, COW_HEADER_SIZE);
+	memcpy(vol->clean.older_header, vol->clean.former_header, COW_HEADER_SIZE);
 }
 
 void live_back(struct volume *vol)
@@ -120,9 +117,11 @@ void live_back(struct volume *vol)
 	if (!vol->live.next_file)
 		return;
 	request_ignore_kill();
-	worker_end_live(vol);
-	if (vol->live.moved)
+	worker_pause_live(vol);
+	if (vol->live.moved) {
+		worker_end_live(vol, MAX_SCHEDULE_TIMEOUT);
 		know_former_header(vol);
+	}
 	core_lock(&vol->core, flags);
 	vol->live.moved = false;
 	vol->live.frozen = false;
@@ -130,6 +129,9 @@ void live_back(struct volume *vol)
 	if (!vol->core.error)
 		wasm_live_move(vol->core.engine, 0, 0);
 	core_unlock(&vol->core, flags);
+	/* On a failed device each run of the worker may try to remove it from the next file. */
+	flush_work(&vol->core.work);
+	worker_resume_live(vol);
 	live_want(vol);
 }
 
@@ -159,7 +161,8 @@ int live_hand_over(struct volume *vol, struct engine *next)
 {
 	s64 ret = 0;
 
-	mutex_lock(&vol->core.io_lock); /* whose map is being written */
+	if (mutex_lock_killable(&vol->core.io_lock)) /* whose map is being written */
+		return -EINTR;
 	if (is_in_next(vol))
 		ret = hand_map(&vol->core, next);
 	mutex_unlock(&vol->core.io_lock);
@@ -193,11 +196,26 @@ bool live_take_over(struct volume *vol, struct engine *next)
 	return false;
 }
 
+void live_preserve_header(struct volume *vol)
+{
+	u64 offset, sector, count, end = COW_HEADER_SIZE / SECTOR_SIZE;
+	int err = 0;
+
+	for (offset = 0; READ_ONCE(vol->live.on) && !err && offset < end; offset += count) {
+		count = min(cow_file_map(vol->cow, offset, &sector), end - offset);
+		err = count ? worker_copy(vol, sector, count, NULL) : -EIO;
+	}
+	if (err)
+		core_fail(&vol->core, err, "the header of its COW file could not be preserved");
+}
+
 void live_switched(struct volume *vol)
 {
 	vol->live.moved = false;
 	vol->live.frozen = false;
 	vol->live.next_file = NULL;
+	if (wasm_header_encode(vol->core.engine, false) > 0)
+		engine_read_buffer(vol->core.engine, vol->clean.open_header, COW_HEADER_SIZE);
 	if (vol->live.on && noted_identity(vol, NULL, 0, 0) != 1)
 		vol->live.unwanted = true;
 }

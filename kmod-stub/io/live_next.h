@@ -53,6 +53,14 @@ int live_hand_over(struct volume *vol, struct engine *next);
 bool live_take_over(struct volume *vol, struct engine *next);
 
 /**
+ * live_preserve_header() - Preserve the header block of the COW file, which is an ordinary block of
+ * the origin: it will be written raw for the checkpoint that was taken over.
+ *
+ * Context: the filesystem is frozen.
+ */
+void live_preserve_header(struct volume *vol);
+
+/**
  * live_switched() - The volume's core and COW file are those of the next snapshot.
  *
  * Context: core_lock.

@@ -199,7 +199,7 @@ int worker_clear_clean(struct volume *vol, bool end_live)
 		if (err)
 			return err;
 	}
-	return end_live ? worker_end_live(vol) : 0;
+	return end_live ? worker_end_live(vol, MAX_SCHEDULE_TIMEOUT) : 0;
 }
 
 int worker_pause_live(struct volume *vol)
@@ -216,9 +216,9 @@ void worker_resume_live(struct volume *vol)
 	core_unlock(&vol->core, flags);
 }
 
-int worker_end_live(struct volume *vol)
+int worker_end_live(struct volume *vol, long timeout)
 {
-	return change(vol, &vol->live.unwanted, MAX_SCHEDULE_TIMEOUT);
+	return change(vol, &vol->live.unwanted, timeout);
 }
 
 int worker_init(struct volume *vol)

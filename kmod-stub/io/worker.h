@@ -80,10 +80,11 @@ void worker_resume_live(struct volume *vol);
 
 /**
  * worker_end_live() - Remove a live checkpoint, and give up one that is being made.
+ * @timeout: jiffies
  *
- * Context, errors: as worker_clear_clean().
+ * Context, errors: as worker_clear_clean(); -%ETIMEDOUT.
  */
-int worker_end_live(struct volume *vol);
+int worker_end_live(struct volume *vol, long timeout);
 
 /** worker_open_shutter() - It is again: have that proved, if it is not. Context: minor_lock(). */
 void worker_open_shutter(struct volume *vol);
