@@ -37,6 +37,7 @@ export function take_former(): void {
 export function encode_former(): void {
   if (!Former.is_in_force) return;
   store<u32>(BUFFER, load<u32>(BUFFER, HEADER_OFFSET_FLAGS) | COW_FLAG_INDEX_ONLY, HEADER_OFFSET_FLAGS);
+  store<u64>(BUFFER, (Slots.snapshot_base + slots_bytes()) / BLOCK_BYTES, HEADER_OFFSET_FPOS);
   store<u64>(BUFFER, Former.seqid, HEADER_OFFSET_SEQID);
   store<u64>(BUFFER, Former.version, HEADER_OFFSET_VERSION);
   store<u64>(BUFFER, Former.nr_changed, HEADER_OFFSET_NR_CHANGED_BLOCKS);

@@ -48,6 +48,6 @@ export {
   live_drop,
   live_void,
 } from './live';
-export { slots_take, live_move, live_inherit, live_take_over } from './live-next';
+export { slots_take, live_move, live_inherit, live_take_over, live_former_closed, header_follow } from './live-next';
 export { live_rest } from './log-writes';
 export { next_changed_section, export_section, changed_runs, scan_index } from './walk';

@@ -3,8 +3,14 @@
 
 import {
   BLOCK_BYTES,
+  COW_FLAG_CLEAN,
+  COW_MAGIC,
   EINVAL,
   ENOSPC,
+  HEADER_OFFSET_FLAGS,
+  HEADER_OFFSET_MAGIC,
+  HEADER_OFFSET_SEQID,
+  HEADER_OFFSET_UUID,
   LIVE_OFFSET_GENERATION,
   LIVE_OFFSET_REGION_BLOCKS,
   LIVE_OFFSET_MAP_OFFSET,
@@ -22,7 +28,8 @@ import {
   RECORD_VERSION_LIVE,
 } from './layout';
 import { BUFFER, Device } from './memory';
-import { take_former } from './former';
+import { Former, take_former } from './former';
+import { Header } from './header';
 import { Live, live_drop, live_load } from './live';
 import { take_over_tie } from './live-log';
 import { Regions, map_blocks } from './regions';
@@ -105,5 +112,32 @@ export function live_take_over(): i64 {
   take_former();
   take_over_tie();
   Regions.active = true;
+  return 0;
+}
+
+/**
+ * The file of the snapshot before is closed. A checkpoint of that one, if it is in force still, counts as one of this snapshot from
+ * now on: it lists more. So no number is given to two snapshots after a power cut.
+ *
+ * @returns 1: live_encode() comes next, and the header must be on disk before anybody sees this snapshot; 0: there is none
+ */
+export function live_former_closed(): i64 {
+  if (!Former.is_in_force) return 0;
+  Former.seqid = Header.seqid;
+  return 1;
+}
+
+/**
+ * A reload went on from the file whose header block is in the buffer. If that was closed, and the live header is of the same snapshot,
+ * the power went before it could say so: it is of the next one.
+ *
+ * @returns 0
+ */
+export function header_follow(): i64 {
+  if (load<u32>(BUFFER, HEADER_OFFSET_MAGIC) != COW_MAGIC || !(load<u32>(BUFFER, HEADER_OFFSET_FLAGS) & COW_FLAG_CLEAN)) return 0;
+  const low = load<u64>(BUFFER, HEADER_OFFSET_UUID);
+  const high = load<u64>(BUFFER, HEADER_OFFSET_UUID + 8);
+  if (low != Header.uuid_low || high != Header.uuid_high) return 0;
+  if (load<u64>(BUFFER, HEADER_OFFSET_SEQID) == Header.seqid) Header.seqid++;
   return 0;
 }

@@ -183,4 +183,6 @@ export const CORE_EXPORTS = [
   exported('live_move', 'offset fsize', 0),
   exported('live_inherit', '', 0),
   exported('live_take_over', '', 0),
+  exported('live_former_closed', '', 1),
+  exported('header_follow', '', 0),
 ] as const;

@@ -229,6 +229,8 @@ enum core_export {
 	CORE_LIVE_MOVE,
 	CORE_LIVE_INHERIT,
 	CORE_LIVE_TAKE_OVER,
+	CORE_LIVE_FORMER_CLOSED,
+	CORE_HEADER_FOLLOW,
 	CORE_NR_EXPORTS
 };
 
@@ -311,7 +313,9 @@ enum core_export {
 	X(SLOTS_TAKE, "slots_take", 0, -MAX_ERRNO)			\
 	X(LIVE_MOVE, "live_move", 2, -MAX_ERRNO)			\
 	X(LIVE_INHERIT, "live_inherit", 0, -MAX_ERRNO)			\
-	X(LIVE_TAKE_OVER, "live_take_over", 0, -MAX_ERRNO)
+	X(LIVE_TAKE_OVER, "live_take_over", 0, -MAX_ERRNO)		\
+	X(LIVE_FORMER_CLOSED, "live_former_closed", 0, -MAX_ERRNO)	\
+	X(HEADER_FOLLOW, "header_follow", 0, -MAX_ERRNO)
 
 /* The control node */
 #define DATTO_IOCTL_MAGIC			0x91

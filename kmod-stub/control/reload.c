@@ -240,6 +240,9 @@ static int load_file(struct dattobd_device *dev, const char *cow, bool next)
 		ret = load_checkpoint(dev, &added);
 	if (ret == CORE_REFUSAL_RESIZED && take_old_size(dev))
 		ret = load_checkpoint(dev, &added);
+	if (!ret && next)
+		ret = core_give(&dev->vol.core, dev->vol.clean.former_header, COW_HEADER_SIZE,
+				wasm_header_follow);
 	if (ret > 0 && ret < (int)ARRAY_SIZE(refusals)) {
 		refuse_reload(dev, cow, refusals[ret].error, refusals[ret].why);
 		return refusals[ret].error;
@@ -271,6 +274,7 @@ static char *leave_file(struct dattobd_device *dev)
 	unsigned long flags;
 	char *next = kstrndup(path, CORE_NEXT_FILE_PATH_BYTES - 1, GFP_KERNEL);
 
+	memcpy(dev->vol.clean.former_header, dev->vol.clean.clean_header, COW_HEADER_SIZE);
 	core_drop_engine(&dev->vol.core);
 	core_lock(&dev->vol.core, flags);
 	dev->vol.cow = NULL;

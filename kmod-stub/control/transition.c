@@ -376,12 +376,12 @@ int transition_to_snapshot(struct dattobd_device *dev, const char *cow, u64 fall
 	}
 	request_ignore_kill(); /* the index of before is wanted, whatever comes */
 	err = drain_old_writes(dev);
-	if (!err)
-		live_preserve_header(&dev->vol);
+	live_preserve_header(&dev->vol);
 	device_thaw(dev);
 	cut_end(&dev->vol);
 
 	lost = hand_over(dev, engine, old);
+	err = err ?: worker_close_former(&dev->vol);
 	if (err)
 		return err;
 	live_want(&dev->vol);

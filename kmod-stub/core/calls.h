@@ -405,6 +405,16 @@ static inline s64 wasm_live_take_over(struct engine *engine)
 	return engine_ask(engine, CORE_LIVE_TAKE_OVER, 0, 0, 0, 0);
 }
 
+static inline s64 wasm_live_former_closed(struct engine *engine)
+{
+	return engine_ask(engine, CORE_LIVE_FORMER_CLOSED, 0, 0, 0, 1);
+}
+
+static inline s64 wasm_header_follow(struct engine *engine)
+{
+	return engine_ask(engine, CORE_HEADER_FOLLOW, 0, 0, 0, 0);
+}
+
 /* A field of all of whose 64 bits none is an error. */
 static inline u64 wasm_value(struct engine *engine, enum core_stat field)
 {

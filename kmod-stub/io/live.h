@@ -43,7 +43,9 @@ enum live_step {
  * @failed: when making one failed last, 0 if never
  * @next_file: the next snapshot's COW file, in which the next one is made; NULL: in the volume's
  * @moved: the one in force lies there
- * @frozen: the filesystem is frozen for the switch; all three under core_lock
+ * @frozen: the filesystem is frozen for the switch
+ * @closed: the file of the snapshot before is closed, and the header is to say so; all four under
+ * core_lock
  * @added: blocks that a reload after a power cut counted as changed because their region was
  * @seen, @changed: the watch's: blocks that were new at its last look, and since when
  */
@@ -54,7 +56,7 @@ struct live {
 	u64 next, left;
 	unsigned long made, failed;
 	struct cow_file *next_file;
-	bool moved, frozen;
+	bool moved, frozen, closed;
 	u64 added;
 	u64 seen;
 	unsigned long changed;

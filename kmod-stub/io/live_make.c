@@ -262,6 +262,28 @@ static bool may_go_on(struct volume *vol)
 	return vol->live.step && may;
 }
 
+/* If it cannot, there is none: nobody sees the new snapshot before that. */
+static void say_closed(struct volume *vol)
+{
+	unsigned long flags;
+	bool wanted;
+	int err;
+
+	core_lock(&vol->core, flags);
+	wanted = vol->live.closed && vol->live.on;
+	vol->live.closed = false;
+	core_unlock(&vol->core, flags);
+	if (!wanted || core_ask(&vol->core, wasm_live_former_closed) != 1)
+		return;
+	err = cow_writes_begin(&vol->writes) ? 0 : -EIO;
+	if (!err) {
+		err = checkpoint_is_there(vol) ?: checkpoint_write_live(vol);
+		cow_writes_end(&vol->writes);
+	}
+	if (err)
+		live_end(vol);
+}
+
 bool live_work(struct volume *vol)
 {
 	bool drop_it;
@@ -270,6 +292,7 @@ bool live_work(struct volume *vol)
 	take_wish(vol, &drop_it);
 	if (drop_it)
 		live_end(vol);
+	say_closed(vol);
 	if (!may_go_on(vol))
 		return false;
 	if (!cow_writes_begin(&vol->writes))

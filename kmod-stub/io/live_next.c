@@ -199,7 +199,7 @@ bool live_take_over(struct volume *vol, struct engine *next)
 void live_preserve_header(struct volume *vol)
 {
 	u64 offset, sector, count, end = COW_HEADER_SIZE / SECTOR_SIZE;
-	int err = 0;
+	int err = READ_ONCE(vol->core.error);
 
 	for (offset = 0; READ_ONCE(vol->live.on) && !err && offset < end; offset += count) {
 		count = min(cow_file_map(vol->cow, offset, &sector), end - offset);

@@ -216,6 +216,11 @@ void worker_resume_live(struct volume *vol)
 	core_unlock(&vol->core, flags);
 }
 
+int worker_close_former(struct volume *vol)
+{
+	return change(vol, &vol->live.closed, MAX_SCHEDULE_TIMEOUT);
+}
+
 int worker_end_live(struct volume *vol, long timeout)
 {
 	return change(vol, &vol->live.unwanted, timeout);

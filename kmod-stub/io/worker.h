@@ -86,6 +86,14 @@ void worker_resume_live(struct volume *vol);
  */
 int worker_end_live(struct volume *vol, long timeout);
 
+/**
+ * worker_close_former() - The file of the snapshot before is closed: the header says so, or there
+ * is no live checkpoint.
+ *
+ * Context, errors: as worker_clear_clean().
+ */
+int worker_close_former(struct volume *vol);
+
 /** worker_open_shutter() - It is again: have that proved, if it is not. Context: minor_lock(). */
 void worker_open_shutter(struct volume *vol);
 

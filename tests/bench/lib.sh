@@ -42,16 +42,18 @@ in_states() {
 	with_dm_snapshot "$1"
 }
 
+# with_module FUNCTION COW_MIB [SUFFIX PARAMETER]: in the states of the module; with a parameter of it their names have the suffix
 with_module() {
-	load_module
+	# shellcheck disable=SC2086
+	load_module ${4:-}
 	dbdctl setup-snapshot -f "$2" "$ORIGIN" $MOUNT/cow.1 0
-	"$1" fresh /dev/datto0
-	"$1" copied /dev/datto0
+	"$1" "fresh${3:-}" /dev/datto0
+	"$1" "copied${3:-}" /dev/datto0
 	dbdctl transition-to-incremental 0
 	dbdctl transition-to-snapshot -f "$2" $MOUNT/cow.2 0
 	dbdctl transition-to-incremental 0
 	rm $MOUNT/cow.1
-	"$1" incremental ''
+	"$1" "incremental${3:-}" ''
 	same "error" "$(field 0 error)" ""
 	dbdctl destroy 0
 	unload_module

@@ -50,7 +50,8 @@ measure() {
 		reads "$1" "$2"
 		writes "$1"
 		;;
-	incremental) writes "$1" ;;
+	incremental | fresh-bare | incremental-bare) writes "$1" ;;
+	copied-bare) ;;
 	*)
 		writes "$1"
 		reads "$1" "$2"
@@ -62,6 +63,9 @@ make_origin
 umount $MOUNT
 mount $ORIGIN $MOUNT
 while read -r name _ _ mib _; do make_file "$name" "$mib"; done <<<"$KINDS"
-for round in $(seq 0 "$ROUNDS"); do in_states measure $COW_MIB; done
+for round in $(seq 0 "$ROUNDS"); do
+	in_states measure $COW_MIB
+	with_module measure $COW_MIB -bare checkpoint_interval=0
+done
 umount $MOUNT
 check_device $ORIGIN

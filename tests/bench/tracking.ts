@@ -13,6 +13,8 @@ export const trackingPart: Part = {
     fresh: 'fresh snapshot',
     copied: 'blocks already copied',
     incremental: 'incremental',
+    'fresh-bare': 'fresh, no live checkpoints',
+    'incremental-bare': 'incremental, no live checkpoints',
     'dm-fresh': 'dm-snapshot, fresh',
     'dm-copied': 'dm-snapshot, copied',
   },
@@ -33,6 +35,15 @@ export const trackingPart: Part = {
     { field: 'perSecond', states: ['fresh'], to: 'dm-fresh', kinds: WRITES, atLeast: 1 },
     { field: 'perSecond', states: ['copied', 'incremental'], to: 'none', kinds: WRITES, atLeast: 0.9 },
     { field: 'perSecond', states: ['fresh', 'copied'], to: 'none', kinds: ['read'], atLeast: 0.85 },
+    // What live checkpoints may cost.
+    { field: 'perSecond', states: ['incremental'], to: 'incremental-bare', kinds: ['qd1'], atLeast: 0.93 },
+    {
+      field: 'perSecond',
+      states: ['incremental'],
+      to: 'incremental-bare',
+      kinds: ['qd32', 'sequential'],
+      atLeast: 0.97,
+    },
   ],
   chart: [{ field: 'perSecond', title: 'operations per second, as a ratio to no module', as: 'ratio' }],
 };

@@ -83,10 +83,17 @@ for (const engine of ENGINES) {
     driver.renew();
     assert.is(seqidOnDisk(file), 1n);
     assert.is(file.read(0, 4096).readUInt32LE(4), 2);
+    assert.is(file.read(0, 4096).readBigUInt64LE(8) * 4096n, FIRST + SLOTS); // without what was copied since
     assert.equal(ranges(next), [[9, 9], [5000, 5000], region]);
     assert.is(driver.identity(next.superblock), 1n);
 
+    assert.is(bench.call('live_former_closed'), 1n);
+    driver.renew();
+    assert.is(seqidOnDisk(file), 2n); // of the same blocks
+    assert.equal(ranges(next), [[9, 9], [5000, 5000], region]);
+
     assert.is(driver.live(), 0n);
+    assert.is(bench.call('live_former_closed'), 0n);
     assert.is(seqidOnDisk(file), 2n);
     assert.is(file.read(0, 4096).readUInt32LE(4), 0);
     assert.is(dirtyOnDisk(file, SMALL).nr, 0);
@@ -107,6 +114,43 @@ for (const engine of ENGINES) {
     assert.is(seqidOnDisk(file), 2n);
     all.close();
     next.close();
+  });
+
+  test('a reload that went on from a file that was closed has the number of the next snapshot', () => {
+    const bench = new Bench(engine, { nrSectors: SMALL });
+    const follow = (change: (block: Buffer) => void): bigint => {
+      assert.is(bench.call('header_create', PLENTY, 7n), 0n);
+      bench.call('header_encode', 1n);
+      change(bench.buffer());
+      assert.is(bench.call('header_follow'), 0n);
+      return bench.stat('SEQID');
+    };
+    assert.is(
+      follow(() => {}),
+      8n,
+    );
+    assert.is(
+      follow((block) => block.writeUInt32LE(0, 4)),
+      7n,
+    ); // in use
+    assert.is(
+      follow((block) => block.writeUInt32LE(0, 0)),
+      7n,
+    ); // no COW file
+    assert.is(
+      follow((block) => block.writeBigUInt64LE(6n, 24)),
+      7n,
+    );
+    assert.is(
+      follow((block) => block.writeBigUInt64LE(8n, 24)),
+      7n,
+    );
+    for (const at of [32, 47])
+      assert.is(
+        follow((block) => (block[at]! ^= 1)),
+        7n,
+      ); // another series
+    bench.close();
   });
 
   test('given up: the present file has the next one again', () => {

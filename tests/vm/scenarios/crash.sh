@@ -17,6 +17,7 @@ reload_at_boot() {
 one_of() { printf '%s\n' "${@:$((1 + RANDOM % $#)):1}"; }
 some_time() { nap $((RANDOM % $1)).$((RANDOM % 10)); }
 is_closed() { (($(od -An -tu1 -j4 -N1 "$1") & 1)); } # the flag in the header
+seqid() { od -An -tu8 -j24 -N8 "$1" | tr -d ' '; }
 is_live() { dmesg | matches "datto: minor 0: a live checkpoint is written"; }
 
 # crash COW_FILE: the power goes some time after a checkpoint is there
@@ -86,6 +87,9 @@ mount /dev/vdb $SCRATCH
 rm -rf $MOUNT/load
 cp --reflink=always $image $SCRATCH/before
 dbdctl transition-to-snapshot -f 60 $MOUNT/cow."$BOOT" 0
+# shellcheck disable=SC2086
+set -- $lists
+[ $# = 1 ] || same "boot $BOOT: number of the second list" "$(seqid "$2")" $(($(seqid "$1") + 1))
 for list in $lists; do update_img /dev/datto0 "$list" $image >/run/updated; done
 equal $image /dev/datto0 || die "after crash $((BOOT - 1)): the updated image differs from the snapshot"
 # shellcheck disable=SC2086 # one list or two
