@@ -91,23 +91,6 @@ export const manual: TopicManual = {
       ],
     },
     {
-      title: 'NEXT FILE',
-      blocks: [
-        'A file that was closed, or was about to be, names the COW file with which tracking went on. A reload that is asked for such a file goes on with ' +
-          'the next one: a boot script may be older than the last transition.',
-        {
-          columns: ['offset', 'type', 'field', 'meaning'],
-          rows: NEXT_FILE_FIELDS.map(({ name, offset, bytes, doc }) => [
-            hex(offset),
-            typeOf(bytes),
-            `\`${name}\``,
-            doc,
-          ]),
-        },
-        `NEXT_FILE_MAGIC is ${NEXT_FILE_MAGIC}, the text DATTONXT.`,
-      ],
-    },
-    {
       title: 'INDEX',
       blocks: [
         `One u64 for each block of the block device, in their order: entry k is at offset ${COW_HEADER_SIZE} + ` +
@@ -123,6 +106,23 @@ export const manual: TopicManual = {
           ],
         },
         'A reader of a file of incremental mode takes every entry that is not zero for a changed block.',
+      ],
+    },
+    {
+      title: 'NEXT FILE',
+      blocks: [
+        'A file that was closed, or was about to be, names the COW file with which tracking went on. A reload that is asked for such a file goes on with ' +
+          'the next one: a boot script may be older than the last transition.',
+        {
+          columns: ['offset', 'type', 'field', 'meaning'],
+          rows: NEXT_FILE_FIELDS.map(({ name, offset, bytes, doc }) => [
+            hex(offset),
+            typeOf(bytes),
+            `\`${name}\``,
+            doc,
+          ]),
+        },
+        `NEXT_FILE_MAGIC is ${NEXT_FILE_MAGIC}, the text DATTONXT.`,
       ],
     },
     {

@@ -10,7 +10,7 @@ import {
   SLICE_BLOCKS,
   XFS_LOG_MAGIC,
 } from '../../host/layout.js';
-import { type Bench, INCREMENTAL, type Setup } from './harness.js';
+import { type Bench, INCREMENTAL, PLENTY, type Setup } from './harness.js';
 import { lookAt } from './live-driver.js';
 import { readFrom, superblockWith } from './live-superblock.js';
 
@@ -222,4 +222,34 @@ export const resumed = (opened: Opened): void => {
   assert.is(bench.call('live_resume'), 0n);
   eachOfMap(bench, (block, count) => bench.call('map_export', block, count));
   assert.is(bench.call('live_commit'), 0n);
+};
+
+/** A live checkpoint that the core of the next snapshot takes over, with all of its map. */
+export const takenOver = (opened: Opened): void => {
+  const [bench, next] = [opened({ mode: INCREMENTAL }), opened({})];
+  for (const core of [bench, next]) assert.is(core.call('regions_set', REGION_BLOCKS_MIN), 0n);
+  const place = next.call('slots_take');
+  assert.ok(place > 0n);
+  assert.is(bench.call('live_move', place, PLENTY), 0n);
+  tie(bench);
+  assert.is(bench.call('live_begin'), 0n);
+  assert.ok(bench.call('record_plan') > 0n);
+  while (bench.call('record_next') !== 0n) bench.call('record_export');
+  assert.is(identify(bench, superblockWith()), 1n);
+  eachOfMap(bench, (block, count) => assert.is(bench.call('live_switch', block, count), 0n));
+  assert.is(bench.call('live_encode'), 4096n);
+  const header = Buffer.from(bench.buffer().subarray(0, 4096));
+  assert.is(bench.call('live_commit'), 0n);
+  next.buffer().set(header);
+  assert.is(next.call('live_inherit'), 0n);
+  for (let block = 0n; block < bench.stat('MAP_BLOCKS'); block++) {
+    bench.call('map_export', block, 1n);
+    next.buffer().set(bench.buffer().subarray(0, 4096));
+    assert.is(next.call('map_import', block), 0n);
+  }
+  next.buffer().set(header);
+  assert.is(next.call('live_take_over'), 0n);
+  assert.is(next.call('live_former_closed'), 1n);
+  assert.is(next.call('header_encode', 1n), 4096n);
+  assert.is(next.call('header_follow'), 0n);
 };

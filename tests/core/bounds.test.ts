@@ -24,6 +24,7 @@ import {
   markEachOther,
   maskEachOther,
   resumed,
+  takenOver,
   tie,
 } from './bounds-live.js';
 import { type Costs, countingCore, countingEngine } from './counting.js';
@@ -228,6 +229,7 @@ test('live checkpoints, with the smallest and the largest regions', () => {
 test('a live checkpoint in snapshot mode', () => copiedLive(opened));
 
 test('a live checkpoint that a clean one becomes', () => resumed(opened));
+test('a live checkpoint that the next snapshot takes over', () => takenOver(opened));
 
 test('records of a log', () => logRecords(opened));
 
