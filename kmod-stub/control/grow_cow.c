@@ -109,7 +109,8 @@ static int preserve(struct dattobd_device *dev, struct growth_piece *piece)
 
 	if (ret > 0)
 		ret = worker_copy(&dev->vol, piece->block * COW_BLOCK_SECTORS,
-				  piece->count * COW_BLOCK_SECTORS, stop_of(dev));
+				  piece->count * COW_BLOCK_SECTORS, stop_of(dev),
+				  MAX_SCHEDULE_TIMEOUT);
 	return ret;
 }
 

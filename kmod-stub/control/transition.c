@@ -376,7 +376,7 @@ int transition_to_snapshot(struct dattobd_device *dev, const char *cow, u64 fall
 	}
 	request_ignore_kill(); /* the index of before is wanted, whatever comes */
 	err = drain_old_writes(dev);
-	live_preserve_header(&dev->vol);
+	live_preserve_header(&dev->vol, DISK_WAIT);
 	device_thaw(dev);
 	cut_end(&dev->vol);
 

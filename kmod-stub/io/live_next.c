@@ -196,14 +196,14 @@ bool live_take_over(struct volume *vol, struct engine *next)
 	return false;
 }
 
-void live_preserve_header(struct volume *vol)
+void live_preserve_header(struct volume *vol, long timeout)
 {
 	u64 offset, sector, count, end = COW_HEADER_SIZE / SECTOR_SIZE;
 	int err = READ_ONCE(vol->core.error);
 
 	for (offset = 0; READ_ONCE(vol->live.on) && !err && offset < end; offset += count) {
 		count = min(cow_file_map(vol->cow, offset, &sector), end - offset);
-		err = count ? worker_copy(vol, sector, count, NULL) : -EIO;
+		err = count ? worker_copy(vol, sector, count, NULL, timeout) : -EIO;
 	}
 	if (err)
 		core_fail(&vol->core, err, "the header of its COW file could not be preserved");

@@ -54,11 +54,13 @@ bool live_take_over(struct volume *vol, struct engine *next);
 
 /**
  * live_preserve_header() - Preserve the header block of the COW file, which is an ordinary block of
- * the origin: it will be written raw for the checkpoint that was taken over.
+ * the origin: it will be written raw for the checkpoint that was taken over. If that cannot be the
+ * device fails.
+ * @timeout: jiffies, for each piece of the block
  *
  * Context: the filesystem is frozen.
  */
-void live_preserve_header(struct volume *vol);
+void live_preserve_header(struct volume *vol, long timeout);
 
 /**
  * live_switched() - The volume's core and COW file are those of the next snapshot.

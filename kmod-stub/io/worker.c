@@ -12,6 +12,8 @@
 #include "io/worker.h"
 #include "killable.h"
 
+#define LOOK (HZ / 10) /* whether a wait is to be stopped */
+
 static int is_interrupted(const bool *stop)
 {
 	if (fatal_signal_pending(current))
@@ -19,7 +21,8 @@ static int is_interrupted(const bool *stop)
 	return stop && READ_ONCE(*stop) ? -EAGAIN : 0;
 }
 
-int worker_copy(struct volume *vol, sector_t sector, sector_t nr_sectors, const bool *stop)
+int worker_copy(struct volume *vol, sector_t sector, sector_t nr_sectors, const bool *stop,
+		long timeout)
 {
 	struct copy_request *request = kmalloc(sizeof(*request), GFP_KERNEL);
 	unsigned long flags;
@@ -32,8 +35,10 @@ int worker_copy(struct volume *vol, sector_t sector, sector_t nr_sectors, const 
 	deferred_request(&vol->deferred, request);
 	core_unlock(&vol->core, flags);
 	queue_work(vol->core.wq, &vol->core.work);
-	while (!err && wait_for_completion_killable_timeout(&request->done, HZ / 10) <= 0)
-		err = is_interrupted(stop);
+	while (!err && wait_for_completion_killable_timeout(&request->done, LOOK) <= 0) {
+		timeout -= LOOK;
+		err = is_interrupted(stop) ?: timeout <= 0 ? -ETIMEDOUT : 0;
+	}
 	copy_request_put(request);
 	return err;
 }

@@ -30,11 +30,13 @@ void worker_exit(struct volume *vol);
 /**
  * worker_copy() - Preserve what these sectors hold, as before a write.
  * @stop: ends the wait with -%EAGAIN when it becomes true; may be NULL
+ * @timeout: jiffies
  *
  * Context: Process context, snapshot mode is not left meanwhile.
- * Return: 0, -%EINTR, -%EAGAIN or -%ENOMEM; the worker goes on with it then.
+ * Return: 0, -%EINTR, -%EAGAIN, -%ETIMEDOUT or -%ENOMEM; the worker goes on with it then.
  */
-int worker_copy(struct volume *vol, sector_t sector, sector_t nr_sectors, const bool *stop);
+int worker_copy(struct volume *vol, sector_t sector, sector_t nr_sectors, const bool *stop,
+		long timeout);
 
 /**
  * worker_flush() - Wait until every write deferred so far has gone, whatever comes. Context:

@@ -1,6 +1,7 @@
 # The root filesystem is the origin. The power goes again and again, at any moment, under load: in incremental mode, in snapshot mode
 # before its image is updated, soon after snapshot mode was left, and while a snapshot is taken. After each boot tracking has gone on by
-# itself, also with a script that names the COW file of before, and one update makes the image equal to the snapshot in every byte. Nothing is copied as a whole.
+# itself, also with a script that names the COW file of before, and one update makes the image equal to the snapshot in every byte.
+# Nothing is copied as a whole.
 . "$PROJECT/tests/vm/guest/lib.sh"
 CRASHES=$(rounds 4 20)
 KINDS=(snapshot incremental left inside)
