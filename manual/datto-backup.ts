@@ -18,7 +18,7 @@ const KEYS = [
   ['`before`, `after`, `hook-limit`', 'What the options of these names take. See HOOKS.'],
   ['`manifest`, `whole`, `restart`', '`yes` or `no`, as the options of these names. `whole = no` is `--no-whole`.'],
   [
-    '`verify`, `sample`, `keep-previous`, `minor`, `cow-folder`, `cow-size`, `checkpoint`',
+    '`verify`, `sample`, `keep`, `keep-previous`, `minor`, `cow-folder`, `cow-size`, `checkpoint`',
     'What the options of these names take: `cow-size = 4G`.',
   ],
 ] as const;
@@ -63,6 +63,11 @@ export const manual: ToolManual = {
       'the folder can clone files (xfs, btrfs). If it cannot, a notice on standard error says that nothing is kept. ' +
       '`--keep-previous undo` then keeps an undo log, which costs one more read and write of the changed blocks. ' +
       '`--keep-previous nothing` silences the notice.',
+    'With `--keep` the folder holds restore points instead of `volume.img`: a chain of qcow2 files in `points`, which any program ' +
+      'that knows qcow2 reads. The rules are periods with numbers, such as `latest3,days7,weeks4,months12`. Of each of the last ' +
+      '7 days that have a point, `days7` keeps the newest; `latest3` keeps the last three. Other periods are `hours` and `years`. ' +
+      'A point stays if one rule keeps it, and the newest always does. What only a removed point holds goes to the next one. ' +
+      'The package `qemu-utils` is needed.',
     'With `--quiet` a run prints neither its steps nor its result, and no progress unless `--progress` is given. Errors, notices, ' +
       'the object of `--json` and the plan of `--dry-run` are printed all the same. With `--verbose` standard error has ' +
       'further details, each with the seconds since the start.',
@@ -243,6 +248,10 @@ export const manual: ToolManual = {
             [
               '`volume.img.datto-previous-<number>`, `volume.img.datto-undo-<number>`',
               'The previous image, a clone or an undo log, until the next run is complete. `update-img --rollback` restores it.',
+            ],
+            [
+              '`points/`',
+              'Restore points: `NAME.qcow2`, their sums `NAME.sums`, the catalog `points.json`, and `new.qcow2`, which is not complete.',
             ],
             ['`volume.img.new`', 'A full copy that is not complete.'],
             ['`volume.img.replaced`', 'The image that a full copy replaced, until the next run is complete.'],

@@ -4,7 +4,7 @@ import { Option } from 'commander';
 import { HOOK_SECONDS } from '../../host/backup/hooks.js';
 import type { BackupRequest } from '../../host/backup/request.js';
 import { hookFolder } from '../../host/config/config.js';
-import { addCheckpoint, count, hookCommand, mib, rate, timeLimit } from '../terminal/options.js';
+import { addCheckpoint, count, hookCommand, keepRules, mib, rate, timeLimit } from '../terminal/options.js';
 import { addProgress } from '../terminal/progress.js';
 import type { VerbosityOptions } from '../terminal/verbosity.js';
 import { addVerbosity } from '../terminal/verbosity.js';
@@ -22,6 +22,7 @@ export interface RunOptions extends VerbosityOptions {
 }
 
 export interface Options extends RunOptions {
+  readonly keep?: string;
   readonly keepPrevious: NonNullable<BackupRequest['keepPrevious']>;
   readonly verify: NonNullable<BackupRequest['verify']>;
   readonly sample: number;
@@ -66,6 +67,12 @@ export const addRunOptions = (command: Command): Command =>
 export const addRequestOptions = (command: Command): Command =>
   addCheckpoint(
     command
+      .addOption(
+        new Option(
+          '--keep <rules>',
+          'keep restore points instead of one image: latest3,days7,weeks4,months12',
+        ).argParser(keepRules),
+      )
       .addOption(
         new Option(
           '--keep-previous <how>',
@@ -114,6 +121,7 @@ export const requestOf = ([volume = '', folder = '']: readonly string[], options
   volume,
   folder,
   ...ofRun(options),
+  ...(options.keep === undefined ? {} : { keep: options.keep }),
   keepPrevious: options.keepPrevious,
   verify: options.verify,
   sample: options.sample,

@@ -65,6 +65,8 @@ export const resultJson = (result: BackupResult, troubles: Troubles): unknown =>
   differing_blocks: result.differingBlocks,
   previous: result.previous,
   root: result.root,
+  point: result.point,
+  removed_points: result.removedPoints,
   failed_hooks: result.failedHooks,
   ...troubles,
 });
@@ -76,7 +78,9 @@ export const resultLines = (result: BackupResult, volume: string): string => {
   const counts = `${humanBytes(BigInt(copiedBytes))} copied${zeros}, ${comparedBlocks} blocks compared`;
   if (!isGood(result))
     return `${oneLine(image)} is not a snapshot: ${counts}, ${failedBlocks} errors, ${differingBlocks} differ\n`;
-  const lines = [`${image} is ${volume} as of ${time.toISOString()}, snapshot ${sequence} of series ${series}`, counts];
+  const what = result.point === undefined ? image : `restore point ${result.point} in ${image}`;
+  const lines = [`${what} is ${volume} as of ${time.toISOString()}, snapshot ${sequence} of series ${series}`, counts];
+  if (result.removedPoints?.length) lines.push(`removed: ${result.removedPoints.join(', ')}`);
   if (result.previous !== undefined) lines.push(`previous image kept: ${result.previous}`);
   if (result.root !== undefined) lines.push(`root ${result.root}`);
   lines.push(summaryLine(result));

@@ -49,9 +49,16 @@ export const showPlan = (request: BackupRequest, { json }: RunOptions, streams: 
 };
 
 /** Ends the backups of a volume into a folder. */
-export const endTracking = ({ volume, folder }: BackupRequest, options: VerbosityOptions, streams: Streams): number => {
+export const endTracking = (
+  { volume, folder, keep }: BackupRequest,
+  options: VerbosityOptions,
+  streams: Streams,
+): number => {
   const syscalls = nativeSyscalls();
-  const minor = endBackups({ volume, folder }, { syscalls, driver: new Driver(syscalls) });
+  const minor = endBackups(
+    { volume, folder, ...(keep === undefined ? {} : { keep }) },
+    { syscalls, driver: new Driver(syscalls) },
+  );
   const what = minor === undefined ? `nothing tracks ${volume}` : `minor ${minor} is destroyed`;
   voiceOf('datto-backup', options, streams).say(`${oneLine(`${what}; the images in ${folder} stay`)}\n`);
   return 0;

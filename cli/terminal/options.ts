@@ -15,6 +15,7 @@ import {
   unitsOf,
 } from '../../host/config/units.js';
 import { MIB_BYTES, SECTOR_BYTES } from '../../host/layout.js';
+import { KEEP_EXPECTED, keepRulesOf } from '../../host/targets/keep.js';
 import { DigitsError, parseDigits, U32_MAX } from './digits.js';
 
 const digits = (text: string, max: bigint): number => {
@@ -94,6 +95,12 @@ export const timeLimit = (text: string): number => {
 export const hookCommand = (text: string): string => {
   if (commandWords(text) !== undefined) return text;
   throw new InvalidArgumentError(`expected ${COMMAND_EXPECTED}`);
+};
+
+/** Rules by which restore points are kept, as their own text. */
+export const keepRules = (text: string): string => {
+  if (keepRulesOf(text)) return text;
+  throw new InvalidArgumentError(`expected ${KEEP_EXPECTED}`);
 };
 
 /** A value of an option that may be repeated, added to those before it. */

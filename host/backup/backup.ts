@@ -1,13 +1,17 @@
 /** Backs a volume up into a folder: a full copy the first time, then what changed; from wherever the last run ended. */
 import { RefusalError } from '../errors.js';
-import { readState } from '../image/state.js';
 import { secondsSince } from '../system/clock.js';
 import { removeFile } from '../system/safe-files.js';
+import { requireKeepRules } from '../targets/keep.js';
+import { hasPoints, Qcow2Target } from '../targets/qcow2.js';
 import { requireFolder, requireVolume } from './checks.js';
 import { closedCowFiles } from './cow-files.js';
+import type { Work } from './destination.js';
 import type { Names } from './folder.js';
-import { namesIn, newMemory, readMemory, requireOwnFiles, withLock } from './folder.js';
+import { KeptMemory, namesIn, newMemory, readMemory, requireOwnFiles, withLock } from './folder.js';
 import { hooksOf } from './hooks.js';
+import { ImageDestination } from './image-destination.js';
+import { PointsDestination } from './points-destination.js';
 import { keepReloadScript } from './reload-script.js';
 import type { BackupContext, BackupEvents, BackupPlan, BackupRequest, BackupResult, RunResult } from './request.js';
 import type { Place } from './run.js';
@@ -26,11 +30,35 @@ const noticeOnce = (events: BackupEvents): BackupEvents => {
   return { ...events, onNotice };
 };
 
-const place = (volume: Volume, names: Names): Place => {
+/** A request for one image, or for restore points. Throws a RefusalError CONFIG_WRONG for a mixture. */
+const requireOneKind = ({ folder, keep, keepPrevious, manifest }: BackupRequest): void => {
+  if (keep === undefined) {
+    if (!hasPoints(folder)) return;
+    const hint = 'hint: --keep latest7 keeps the last seven of them, or use another folder';
+    throw new RefusalError('CONFIG_WRONG', `cannot keep one image in ${folder}: it has restore points; ${hint}`);
+  }
+  requireKeepRules(keep);
+  const option = keepPrevious === 'undo' ? '--keep-previous' : manifest === true ? '--manifest' : undefined;
+  if (option === undefined) return;
+  const why = 'they include what was before, and sums';
+  throw new RefusalError('CONFIG_WRONG', `cannot use ${option} with restore points (--keep): ${why}`);
+};
+
+const place = (volume: Volume, names: Names, { keep }: Pick<BackupRequest, 'keep'>, work: Work): Place => {
   requireOwnFiles(names);
-  const memory = readMemory(names);
-  const { filesystem, mountPoint } = requireVolume(volume, memory, names);
-  return { volume, mountPoint, names, memory: memory ?? newMemory(filesystem) };
+  const found = readMemory(names);
+  const { filesystem, mountPoint } = requireVolume(volume, found, names);
+  const memory = new KeptMemory(names, found ?? newMemory(filesystem));
+  const destination =
+    keep === undefined
+      ? new ImageDestination(work, volume, names, memory)
+      : new PointsDestination(
+          work,
+          volume,
+          new Qcow2Target(names.folder, work.context.syscalls),
+          requireKeepRules(keep),
+        );
+  return { volume, mountPoint, memory, destination };
 };
 
 /**
@@ -42,7 +70,9 @@ export const planBackup = (request: BackupRequest, context: BackupContext): Back
   const volume = lookAtVolume(request.volume, context.syscalls);
   requireFolder(request.folder, volume);
   hooksOf(request);
-  return new Run(request, context, {}, place(volume, namesIn(request.folder))).plan();
+  requireOneKind(request);
+  const work = { request, context, events: {}, bytes: volume.bytes };
+  return new Run(request, context, {}, place(volume, namesIn(request.folder), request, work)).plan();
 };
 
 /**
@@ -63,8 +93,11 @@ export const runBackup = (request: BackupRequest, context: BackupContext, given:
   const names = namesIn(request.folder);
   // A hook that must not be run is an error before anything is changed.
   hooksOf(request);
+  requireOneKind(request);
+  const work = { request, context, events, bytes: volume.bytes };
   return withLock(names, context.syscalls, () => {
-    const attempt = (): BackupResult => timed(new Run(request, context, events, place(volume, names)).run());
+    const attempt = (): BackupResult =>
+      timed(new Run(request, context, events, place(volume, names, request, work)).run());
     try {
       return attempt();
     } catch (error) {
@@ -85,19 +118,20 @@ export const runBackup = (request: BackupRequest, context: BackupContext, given:
  * @throws what runBackup() throws before it changes something
  */
 export const endBackups = (
-  request: Pick<BackupRequest, 'volume' | 'folder'>,
+  request: Pick<BackupRequest, 'volume' | 'folder' | 'keep'>,
   context: BackupContext,
 ): number | undefined => {
   const volume = lookAtVolume(request.volume, context.syscalls);
   requireFolder(request.folder, volume);
   const names = namesIn(request.folder);
   return withLock(names, context.syscalls, () => {
-    const { memory, mountPoint } = place(volume, names);
+    const work = { request, context, events: {}, bytes: volume.bytes };
+    const { memory, mountPoint, destination } = place(volume, names, request, work);
     const tracking = new Tracking(context.driver, volume);
-    const device = tracking.find(memory, readState(`${names.image}.datto-state`)?.series);
+    const device = tracking.find(memory.value, destination.series());
     if (device) tracking.destroy(device.minor);
     keepReloadScript(volume, undefined);
-    for (const path of closedCowFiles(memory, mountPoint, undefined)) removeFile(path);
+    for (const path of closedCowFiles(memory.value, mountPoint, undefined)) removeFile(path);
     return device?.minor;
   });
 };

@@ -4,7 +4,6 @@ import { statfsSync, statSync } from 'node:fs';
 import { ENOTDIR, RefusalError, SystemError, withErrno } from '../errors.js';
 import { filesystemNumber } from '../system/mounts.js';
 import type { Memory, Names } from './folder.js';
-import { storedBytes } from './folder.js';
 import type { Volume } from './volume.js';
 
 /** The folder must exist, and must not be on the volume itself. Throws a RefusalError FOLDER_ON_VOLUME, or a SystemError. */
@@ -41,21 +40,22 @@ export const requireVolume = (
 };
 
 /**
- * What the volume's files take must fit beside the image.
+ * What the volume's files take must fit beside what the folder has.
  *
+ * @param reusable bytes in the folder that a full copy replaces
  * @param onNotice called if there is room for that, but not for a volume without any zeros
  * @throws RefusalError NO_SPACE
  */
 export const requireSpace = (
   { path, bytes }: Volume,
   mountPoint: string,
-  { folder, fresh }: Names,
+  folder: string,
+  reusable: number,
   onNotice: (text: string) => void,
 ): void => {
   const volume = withErrno('stat', mountPoint, () => statfsSync(mountPoint));
   const target = withErrno('stat', folder, () => statfsSync(folder));
-  // A full copy that was begun is resumed or replaced.
-  const free = target.bavail * target.bsize + storedBytes(fresh);
+  const free = target.bavail * target.bsize + reusable;
   const used = Math.min((volume.blocks - volume.bfree) * volume.bsize, bytes);
   if (free < used) {
     const message = `cannot copy all of ${path} into ${folder}: ${free} bytes are free, expected ${used}`;

@@ -138,6 +138,30 @@ export const writeMemory = ({ memory }: Names, value: Memory): Memory => {
   return value;
 };
 
+/** What a folder keeps, in memory and on disk. */
+export class KeptMemory {
+  readonly #names: Names;
+  #value: Memory;
+
+  constructor(names: Names, value: Memory) {
+    [this.#names, this.#value] = [names, value];
+  }
+
+  get value(): Memory {
+    return this.#value;
+  }
+
+  /** Replaces parts. On disk when this returns. */
+  update(parts: Partial<Memory>): void {
+    this.#value = writeMemory(this.#names, { ...this.#value, ...parts });
+  }
+
+  rememberCopy(copy: FullCopy | undefined): void {
+    const { copy: _old, ...memory } = this.#value;
+    this.#value = writeMemory(this.#names, copy ? { ...memory, copy } : memory);
+  }
+}
+
 /**
  * Keeps other runs out while `run` runs, however that ends.
  *

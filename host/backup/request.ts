@@ -14,6 +14,8 @@ export interface BackupRequest {
   readonly whole?: boolean;
   /** Destroy this folder's device if it has failed, and start a new series. */
   readonly restart?: boolean;
+  /** Keep restore points instead of one image, by rules such as `latest3,days7`. */
+  readonly keep?: string;
   /** How the previous image is kept: as a clone if the filesystem can (default); else as an undo log; or not at all. */
   readonly keepPrevious?: 'clone' | 'undo' | 'nothing';
   /** What is read again and compared with the snapshot: what was copied, and a sample (default); all; nothing. */
@@ -99,6 +101,10 @@ export interface CopyOutcome {
   readonly previous?: string;
   /** Root of the manifest, hex digits. */
   readonly root?: string;
+  /** Name of the restore point that was made. */
+  readonly point?: string;
+  /** Names of restore points that were removed, as they are not to be kept. */
+  readonly removedPoints?: readonly string[];
 }
 
 export interface BackupResult extends CopyOutcome {

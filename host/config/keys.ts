@@ -2,6 +2,7 @@
 import { COMMAND_EXPECTED, commandWords } from '../backup/hook-command.js';
 import type { BackupRequest } from '../backup/request.js';
 import { MIB_BYTES } from '../layout.js';
+import { KEEP_EXPECTED, keepRulesOf } from '../targets/keep.js';
 import { nearest } from './nearest.js';
 import { bytesOf, RATE_EXPECTED, rateOf, SUFFIX_EXPECTED, secondsOf, TIME_EXPECTED, unitsOf } from './units.js';
 
@@ -85,6 +86,9 @@ const span: Read<string> = (text) =>
 const command: Read<string> = (text) =>
   commandWords(text) === undefined ? { expected: COMMAND_EXPECTED } : { value: text };
 
+const keepRules: Read<string> = (text) =>
+  keepRulesOf(text) === undefined ? { expected: KEEP_EXPECTED } : { value: text };
+
 const hookTime: Read<number> = (text) => {
   const value = secondsOf(text);
   return value === undefined || value === 0 ? { expected: `${TIME_EXPECTED}, above 0` } : { value };
@@ -131,6 +135,7 @@ export const KEYS: readonly Key[] = [
   key('metrics', textFile, (draft, value) => void (draft.metrics = value)),
   part('verify', 'verify', oneOf('copied', 'all', 'nothing')),
   part('sample', 'sample', count),
+  part('keep', 'keep', keepRules),
   part('keep-previous', 'keepPrevious', oneOf('clone', 'undo', 'nothing')),
   part('manifest', 'manifest', isOn),
   part('whole', 'whole', isOn),
@@ -149,6 +154,6 @@ export const KEYS: readonly Key[] = [
 export const NOT_HERE: Readonly<Record<string, string>> = {
   ...{ group: 'groups of volumes', volumes: 'groups of volumes' },
   ...{ target: 'targets other than a folder', targets: 'targets other than a folder' },
-  ...{ keep: 'retention of older images', retention: 'retention of older images' },
+  retention: 'retention under this name (its key is keep)',
   name: 'names other than that of the file',
 };

@@ -7,6 +7,8 @@ import { namesIn } from '../backup/folder.js';
 import { describeState, readStatus } from '../driver/status.js';
 import { RefusalError, SystemError, withErrno } from '../errors.js';
 import { readState } from '../image/state.js';
+import { nativeSyscalls } from '../system/syscalls.js';
+import { Qcow2Target } from '../targets/qcow2.js';
 import { findingLine, readConfig } from './config.js';
 import type { Settings } from './keys.js';
 import { isRunning } from './process.js';
@@ -104,6 +106,23 @@ const judgeImage = ({ series, sequence }: Success, folder: string, reasons: Reas
     reasons.bad(`something else wrote ${image} after ${state.time}`);
 };
 
+/** The newest restore point must be what the last good run made. While a run is in progress, it changes. */
+const judgePoints = ({ series, sequence }: Success, folder: string, reasons: Reasons): void => {
+  const seen = reasons.try(() => {
+    const target = new Qcow2Target(folder, nativeSyscalls());
+    const newest = target.points().at(-1);
+    return { newest, fault: newest && target.fault(newest) };
+  });
+  if (!seen) return;
+  const { newest, fault } = seen;
+  if (!newest) reasons.bad(`${folder} has no restore point`);
+  else if (newest.series !== series || newest.sequence !== sequence)
+    reasons.unknown(
+      `the newest restore point in ${folder} is ${newest.name}, by another run than those of this backup`,
+    );
+  else if (fault !== undefined) reasons.bad(fault);
+};
+
 const judgeTimer = (
   timer: Timer | undefined,
   record: BackupRecord | undefined,
@@ -156,11 +175,11 @@ export const backupStatus = (name: string, maxSeconds: number | undefined, now =
   if (record || reasons.verdict === 'good') judgeRecord(record, now, reasons);
   const { open, success } = record ?? {};
   const isOpen = open !== undefined && isRunning(open.process);
-  const { volume, folder } = settings.request;
+  const { volume, folder, keep } = settings.request;
   const isOther = success !== undefined && (success.volume !== volume || success.folder !== folder);
   if (success && isOther) reasons.unknown(`its last backup was of ${success.volume} into ${success.folder}`);
   judgeAge(success, now, maxSeconds, reasons);
-  if (success && !isOther && !isOpen) judgeImage(success, folder, reasons);
+  if (success && !isOther && !isOpen) (keep === undefined ? judgeImage : judgePoints)(success, folder, reasons);
   const timer = timerOf(name);
   judgeTimer(timer, record, now, maxSeconds !== undefined, reasons);
   const tracked = success && trackedOf(success.series);

@@ -70,7 +70,7 @@ export const sampleSize = (listedBlocks: number, nrBlocks: number, asked: number
  */
 export const compareRuns = (
   snapshot: OpenFile,
-  image: OpenFile,
+  image: Pick<OpenFile, 'readFull'>,
   runs: Iterable<BlockRun>,
   bytes: number,
   onDifference: (run: BlockRun) => void,

@@ -40,7 +40,7 @@ export interface CopyResult {
 export const WINDOW_BYTES = 16 * 1048576;
 
 /** Passes pieces on, and advises the kernel to read those of the next WINDOW_BYTES. */
-function* readAhead(pieces: Iterable<Piece>, source: OpenFile, syscalls: Syscalls): Generator<Piece> {
+export function* readAhead(pieces: Iterable<Piece>, source: OpenFile, syscalls: Syscalls): Generator<Piece> {
   let queue: Piece[] = [];
   let queued = 0;
   for (const piece of pieces) {
@@ -63,7 +63,7 @@ export const ZEROS = Buffer.alloc(PIECE_BYTES);
 export const HOLE_BYTES = 65536;
 
 /** memcmp: on other data it ends at the first words. */
-const areZeros = (data: Buffer): boolean => data.equals(ZEROS.subarray(0, data.length));
+export const areZeros = (data: Buffer): boolean => data.equals(ZEROS.subarray(0, data.length));
 
 /** Joins failures of neighbouring blocks, so that a bad region is one failure. */
 class Failures {

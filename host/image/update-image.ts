@@ -9,16 +9,16 @@ import { closeDirect, copyPiecesDirect, openDirect } from '../copy/copy-direct.j
 import { estimateCopy } from '../copy/estimate-copy.js';
 import { paceOf } from '../copy/pace.js';
 import { ChangeList } from '../cow/change-list.js';
-import { CowFile } from '../cow/cow-file.js';
 import type { BlockRun } from '../cow/runs.js';
-import type { DeviceInfo, Driver } from '../driver/driver.js';
+import type { Driver } from '../driver/driver.js';
 import { RefusalError, SystemError } from '../errors.js';
-import { BLOCK_BYTES, SECTOR_BYTES } from '../layout.js';
+import { BLOCK_BYTES } from '../layout.js';
 import type { Manifest } from '../manifest/manifest.js';
 import { secondsSince } from '../system/clock.js';
 import { OpenFile } from '../system/files.js';
 import { lookAtOwn } from '../system/safe-files.js';
 import type { Syscalls } from '../system/syscalls.js';
+import { openChangeLists } from './change-lists.js';
 import type { Decision } from './decision.js';
 import { decide } from './decision.js';
 import type { DeviceIdentity } from './device-identity.js';
@@ -30,10 +30,8 @@ import { extendUndo, keepPrevious, removeLeftovers } from './previous.js';
 import type { ImageFiles, ImageState, Previous } from './state.js';
 import { imageFiles, prepareFolder, readState, writeState } from './state.js';
 import {
-  coreFor,
   requireImageSize,
   requireOtherFile,
-  requirePlace,
   requireSameDevice,
   requireUsable,
   snapshotMinor,
@@ -76,26 +74,6 @@ class Opened {
   }
 }
 
-/** The COW files, each checked: the last one precedes the snapshot, the others precede each other. */
-const openCowFiles = (
-  files: readonly OpenFile[],
-  snapshot: OpenFile,
-  bytes: number,
-  info: DeviceInfo,
-  syscalls: Syscalls,
-): CowFile[] => {
-  const cows = files.map((file) => new CowFile(coreFor(snapshot, bytes), syscalls, file, bytes / SECTOR_BYTES));
-  const headers = cows.map((cow) => cow.header());
-  const bySequence = cows
-    .map((cow, index) => ({ cow, path: files[index]?.path ?? '', header: headers[index] }))
-    .sort((a, b) => Number((b.header?.seqid ?? 0n) - (a.header?.seqid ?? 0n)));
-  bySequence.forEach(({ cow, path, header }, index) => {
-    if (header) requirePlace(path, header, info.uuid, info.seqid - 1n - BigInt(index));
-    cow.requireChangeList();
-  });
-  return cows;
-};
-
 const mtimeOf = (image: OpenFile): bigint | undefined => {
   const stat = image.stat();
   return stat.isFile() ? stat.mtimeNs : undefined;
@@ -132,7 +110,7 @@ const prepare = (
   const image = opened.add(openImage(request.image));
   const info = driver.info(snapshotMinor(request.snapshot));
   const bytes = snapshot.blockDeviceBytes(syscalls);
-  const cows = openCowFiles(cowFiles, snapshot, bytes, info, syscalls);
+  const cows = openChangeLists(cowFiles, snapshot, bytes, info, syscalls);
   requireUsable(request.snapshot, info);
   requireOtherFile(image, [snapshot, ...cowFiles], info.blockDevice);
   requireSole(image);

@@ -14,18 +14,24 @@ const OUTPUT_MAX = 1024 * 1024 * 1024;
 const NEWLINE = 0x0a;
 
 /** Folders of the administrator's programs, which are not on every user's PATH. */
-const environment = (variables: Readonly<Record<string, string>>): NodeJS.ProcessEnv => ({
+export const environment = (variables: Readonly<Record<string, string>>): NodeJS.ProcessEnv => ({
   ...process.env,
   ...variables,
   PATH: [process.env.PATH, '/usr/sbin', '/sbin'].filter(Boolean).join(delimiter),
   LC_ALL: 'C',
 });
 
-const failed = (name: string, how: string, said = ''): RefusalError =>
+export const programMissing = ({ name, package: from }: Program): RefusalError =>
+  new RefusalError('PROGRAM_MISSING', `cannot run ${name}: it is not installed; hint: apt-get install ${from}`);
+
+export const programFailed = (name: string, how: string, said = ''): RefusalError =>
   new RefusalError(
     'PROGRAM_FAILED',
     `cannot run ${name}: it ${how}${said ? ` and printed "${said}"` : ''}, expected ${how.includes('bytes') ? 'less' : '0'}`,
   );
+
+/** What a program printed last; bytes as latin1. */
+const lastLine = (output: Buffer): string => output.toString('latin1').trim().split('\n').at(-1) ?? '';
 
 /**
  * Runs a program to its end.
@@ -51,18 +57,15 @@ export const runProgram = (
     env: environment(variables),
   });
   const { error } = result;
-  if (error && errnoOf(error) === ENOENT) {
-    const message = `cannot run ${name}: it is not installed; hint: apt-get install ${program.package}`;
-    throw new RefusalError('PROGRAM_MISSING', message);
-  }
-  if (error && errnoOf(error) === ENOBUFS) throw failed(name, `printed more than ${OUTPUT_MAX} bytes`);
+  if (error && errnoOf(error) === ENOENT) throw programMissing(program);
+  if (error && errnoOf(error) === ENOBUFS) throw programFailed(name, `printed more than ${OUTPUT_MAX} bytes`);
   if (error)
     withErrno('run', name, () => {
       throw error;
     });
   if (result.status === 0) return result.stdout;
-  const [said] = result.stderr.toString('latin1').trim().split('\n').slice(-1);
-  throw failed(
+  const said = lastLine(result.stderr);
+  throw programFailed(
     name,
     result.status === null ? `was ended by ${result.signal}` : `ended with status ${result.status}`,
     said,

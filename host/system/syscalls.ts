@@ -4,7 +4,7 @@
  * That is loaded at the first call: most runs of a tool end before one.
  */
 import { createRequire } from 'node:module';
-import { EAGAIN, EINTR, ENOSYS, ENXIO, SystemError } from '../errors.js';
+import { EAGAIN, ECHILD, ECONNREFUSED, EINTR, ENAMETOOLONG, ENOENT, ENOSYS, ENXIO, SystemError } from '../errors.js';
 
 /** System calls behind one interface, so that tests can stand in for the kernel. All failures are SystemErrors. */
 export interface Syscalls {
@@ -60,6 +60,20 @@ export interface Syscalls {
   pipe(subject: string): readonly [read: number, write: number];
 
   /**
+   * Connects to a unix socket, with calls that wait.
+   *
+   * @returns the socket; undefined if nothing listens there
+   */
+  connect(path: string): number | undefined;
+
+  /**
+   * waitid(2): whether a child of this process has ended; Node still learns of it.
+   *
+   * @param wait until it has
+   */
+  hasEnded(pid: number, wait: boolean): boolean;
+
+  /**
    * Makes a context of the kernel's asynchronous I/O (io_setup(2)).
    *
    * @param depth operations in flight at most
@@ -111,6 +125,17 @@ const IO_CALLS: Readonly<Record<string, { setup: number; destroy: number; geteve
   arm64: { setup: 0, destroy: 1, getevents: 4, submit: 2 },
 };
 const O_CLOEXEC = 0x80000;
+const AF_UNIX = 1;
+const SOCK_STREAM = 1;
+/** Bytes of struct sockaddr_un, and of the path in it with its NUL. */
+const UNIX_ADDRESS = { bytes: 110, path: 108 };
+const P_PID = 1;
+/** waitid(2): children that ended, left for a later wait. */
+const WEXITED = 4;
+const WNOHANG = 1;
+const WNOWAIT = 0x01000000;
+/** Bytes of siginfo_t; its first field is the signal, 0 if nothing has happened. */
+const SIGINFO_BYTES = 128;
 const FICLONE = 0x40049409;
 const FALLOC_FL_KEEP_SIZE = 1;
 const FALLOC_FL_PUNCH_HOLE = 2;
@@ -122,6 +147,10 @@ interface CLibrary {
   ioctl_int(fd: number, request: number, argument: number): number;
   flock(fd: number, operation: number): number;
   pipe2(ends: Buffer, flags: number): number;
+  socket(domain: number, type: number, protocol: number): number;
+  connect(fd: number, address: Buffer, bytes: number): number;
+  close(fd: number): number;
+  waitid(kind: number, pid: number, info: Buffer, options: number): number;
   madvise(memory: Buffer, bytes: number, advice: number): number;
   posix_fadvise(fd: number, offset: number, bytes: number, advice: number): number;
   lseek(fd: number, offset: number, whence: number): number | bigint;
@@ -143,6 +172,10 @@ const loadLibrary = (): CLibrary => {
     ioctl_int: library.func('int ioctl(int fd, unsigned long request, long argument)') as CLibrary['ioctl_int'],
     flock: library.func('int flock(int fd, int operation)') as CLibrary['flock'],
     pipe2: library.func('int pipe2(void *ends, int flags)') as CLibrary['pipe2'],
+    socket: library.func('int socket(int domain, int type, int protocol)') as CLibrary['socket'],
+    connect: library.func('int connect(int fd, const void *address, uint32_t bytes)') as CLibrary['connect'],
+    close: library.func('int close(int fd)') as CLibrary['close'],
+    waitid: library.func('int waitid(int kind, uint32_t pid, void *info, int options)') as CLibrary['waitid'],
     madvise: library.func('int madvise(void *memory, size_t bytes, int advice)') as CLibrary['madvise'],
     posix_fadvise: library.func(
       'int posix_fadvise(int fd, int64_t offset, int64_t bytes, int advice)',
@@ -199,6 +232,31 @@ export const nativeSyscalls = (): Syscalls => {
       const ends = Buffer.alloc(8);
       if (c().pipe2(ends, O_CLOEXEC) < 0) fail('make a pipe for', subject);
       return [ends.readInt32LE(0), ends.readInt32LE(4)];
+    },
+    connect(path) {
+      const name = Buffer.from(path);
+      if (name.length >= UNIX_ADDRESS.path) throw new SystemError(ENAMETOOLONG, 'connect to', path);
+      const address = Buffer.alloc(UNIX_ADDRESS.bytes);
+      address.writeUInt16LE(AF_UNIX, 0);
+      name.copy(address, 2);
+      const fd = c().socket(AF_UNIX, SOCK_STREAM | O_CLOEXEC, 0);
+      if (fd < 0) fail('connect to', path);
+      if (c().connect(fd, address, address.length) === 0) return fd;
+      const errno = c().errno();
+      c().close(fd);
+      if (errno === ENOENT || errno === ECONNREFUSED) return undefined;
+      throw new SystemError(errno, 'connect to', path);
+    },
+    hasEnded(pid, wait) {
+      const info = Buffer.alloc(SIGINFO_BYTES);
+      for (;;) {
+        if (c().waitid(P_PID, pid, info, WEXITED | WNOWAIT | (wait ? 0 : WNOHANG)) === 0)
+          return info.readInt32LE(0) !== 0;
+        const errno = c().errno();
+        // Node has heard of its end.
+        if (errno === ECHILD) return true;
+        if (errno !== EINTR) throw new SystemError(errno, 'wait for', `process ${pid}`);
+      }
     },
     ioSetup(depth, subject) {
       const number = IO_CALLS[process.arch]?.setup;

@@ -78,7 +78,7 @@ test('a name without a file is refused', () => {
 test('check-config finds each flaw of each file', () => {
   prepare();
   assert.equal(backup('check-config'), { status: 0, stdout: 'data: good\n', stderr: '' });
-  writeFileSync(at('etc/backup.d/b.conf'), 'volume = /dev/vdb\nkeep = 7\nwhole\n', { mode: 0o644 });
+  writeFileSync(at('etc/backup.d/b.conf'), 'volume = /dev/vdb\nretention = 7\nwhole\n', { mode: 0o644 });
   writeFileSync(at('etc/backup.d/a b.conf'), '', { mode: 0o644 });
   const { status, stdout, stderr } = backup('check-config');
   assert.equal([status, stdout], [22, 'data: good\n']);
@@ -86,7 +86,7 @@ test('check-config finds each flaw of each file', () => {
     stderr.split('\n').map((line) => line.replaceAll(at('etc/backup.d/'), '').slice(0, 52)),
     [
       "datto-backup: cannot use the name 'a b': expected the name",
-      "datto-backup: cannot use b.conf:2: it has 'keep', an",
+      "datto-backup: cannot use b.conf:2: it has 'retention",
       'datto-backup: cannot use b.conf:3: it has no =, expe',
       "datto-backup: cannot use b.conf: it has no 'folder',",
       '',

@@ -32,6 +32,8 @@ const fakeKernel = (answer: (argument: Buffer) => void = () => undefined): { sys
       punchHole: fail,
       adviseDontNeed: fail,
       pipe: fail,
+      connect: fail,
+      hasEnded: fail,
       ioSetup: fail,
       ioSubmit: fail,
       ioGetEvents: fail,

@@ -85,6 +85,7 @@ export const scenarios: readonly Scenario[] = [
     seconds: 85,
   },
   { name: 'backup', fileSystems: both, diskMib: [160, SCRATCH_MIB], seconds: 120 },
+  { name: 'points', fileSystems: both, diskMib: [160, SCRATCH_MIB], seconds: 120 },
   { name: 'by-itself', fileSystems: both, diskMib: [160, SCRATCH_MIB], seconds: 240 },
   { name: 'reload-module', fileSystems: ext4, diskMib: [512], seconds: 35, cpus: 2 },
   { name: 'walkthrough', fileSystems: both, small: true, diskMib: [640, SCRATCH_MIB], seconds: 75 },

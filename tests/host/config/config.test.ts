@@ -55,7 +55,8 @@ const flaws: ReadonlyArray<readonly [line: string, flaw: RegExp]> = [
   ['schedule = %i', /a calendar event of systemd\.time\(7\)/],
   ['limit = forever', /a time span of systemd\.time\(7\)/],
   ['metrics = /tmp/file.txt', /ends with \.prom/],
-  ['keep = days7', /it has 'keep', and this version has no retention of older images; remove the line$/],
+  ['keep = 7days', /expected some of latest, hours, days, weeks, months, years, each with a number/],
+  ['retention = 7', /this version has no retention under this name \(its key is keep\); remove the line$/],
   ['group = all', /this version has no groups of volumes/],
   ['target = s3://bucket', /this version has no targets other than a folder/],
 ];

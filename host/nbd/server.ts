@@ -1,0 +1,120 @@
+/** qemu-nbd as a child of this process: it serves one image to one client, and ends with either. */
+import { spawn } from 'node:child_process';
+import { closeSync, mkdtempSync, readSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { SystemError, withErrno } from '../errors.js';
+import type { Program } from '../system/program.js';
+import { environment, programFailed, programMissing } from '../system/program.js';
+import type { Syscalls } from '../system/syscalls.js';
+import { NbdClient } from './client.js';
+
+const QEMU_NBD: Program = { name: 'qemu-nbd', package: 'qemu-utils' };
+/** Its parent's death ends it, even if that comes before it is connected to. */
+const WITH_PARENT = ['--pdeathsig', 'TERM', '--'];
+const STEP_MS = 2;
+const SAID_BYTES = 65536;
+
+export interface Export {
+  /** What qemu-nbd opens: a path, or the address of a driver such as `rbd:`. */
+  readonly image: string;
+  readonly format: 'qcow2' | 'raw';
+  readonly access: 'r' | 'r+';
+  /** What it is, for errors. */
+  readonly name: string;
+  /** Where qemu-nbd runs; that of this process if left out. */
+  readonly folder?: string;
+}
+
+const pause = (): void => void Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, STEP_MS);
+
+/** All that can be read, up to SAID_BYTES. */
+const readAll = (fd: number): Buffer => {
+  const said = Buffer.alloc(SAID_BYTES);
+  let length = 0;
+  for (let got = -1; got !== 0 && length < said.length; length += got)
+    got = readSync(fd, said, length, said.length - length, null);
+  return said.subarray(0, length);
+};
+
+const argumentsOf = ({ image, format, access }: Export, socket: string): string[] => [
+  ...[...WITH_PARENT, QEMU_NBD.name, '--socket', socket, '--format', format],
+  ...(access === 'r' ? ['--read-only'] : ['--discard', 'unmap']),
+  image,
+];
+
+/** An image that is served, and the client of it. */
+export class NbdSession {
+  readonly client: NbdClient;
+  readonly #syscalls: Syscalls;
+  readonly #pid: number;
+  readonly #said: number;
+
+  /**
+   * Starts a server and connects to it.
+   *
+   * @throws RefusalError PROGRAM_MISSING; PROGRAM_FAILED with what it said; SystemError
+   */
+  constructor(served: Export, syscalls: Syscalls) {
+    this.#syscalls = syscalls;
+    const folder = withErrno('make a folder in', tmpdir(), () => mkdtempSync(join(tmpdir(), 'datto-nbd-')));
+    const socket = join(folder, 'socket');
+    const [said, says] = syscalls.pipe(QEMU_NBD.name);
+    this.#said = said;
+    try {
+      const child = spawn('setpriv', argumentsOf(served, socket), {
+        stdio: ['ignore', 'ignore', says],
+        env: environment({}),
+        ...(served.folder === undefined ? {} : { cwd: served.folder }),
+      });
+      // Without a listener, a program that is missing ends this process.
+      child.on('error', () => undefined);
+      child.unref();
+      closeSync(says);
+      this.#pid = child.pid ?? 0;
+      const fd = this.#pid === 0 ? undefined : this.#connect(socket);
+      if (fd === undefined) throw this.#failure(child);
+      this.client = this.#open(fd, served.name, child);
+    } catch (error) {
+      closeSync(said);
+      throw error;
+    } finally {
+      rmSync(folder, { recursive: true, force: true });
+    }
+  }
+
+  /** Ends the session, and waits until the server has closed the image. What was not flushed may be lost. */
+  close(): void {
+    this.client.close();
+    this.#syscalls.hasEnded(this.#pid, true);
+    closeSync(this.#said);
+  }
+
+  /** Returns undefined if the server has ended. */
+  #connect(socket: string): number | undefined {
+    for (;;) {
+      const hasEnded = this.#syscalls.hasEnded(this.#pid, false);
+      const fd = hasEnded ? undefined : this.#syscalls.connect(socket);
+      if (fd !== undefined || hasEnded) return fd;
+      pause();
+    }
+  }
+
+  /** The server listens before it opens the image: one that cannot ends without a word to its client. */
+  #open(fd: number, name: string, child: { spawnfile: string }): NbdClient {
+    try {
+      return new NbdClient(fd, name);
+    } catch (error) {
+      if (!(error instanceof SystemError)) throw error;
+      this.#syscalls.hasEnded(this.#pid, true);
+      throw this.#failure(child);
+    }
+  }
+
+  #failure({ spawnfile }: { spawnfile: string }): Error {
+    if (this.#pid === 0) return programMissing({ name: spawnfile, package: 'util-linux' });
+    const said = readAll(this.#said).toString('latin1').trim().split('\n').join('; ');
+    if (said.startsWith('setpriv: failed to execute')) return programMissing(QEMU_NBD);
+    return programFailed(QEMU_NBD.name, 'ended', said.replace(/^qemu-nbd: /, ''));
+  }
+}

@@ -1,0 +1,69 @@
+# Restore points under load: each is what another program read of its snapshot, also once points in the middle are removed.
+. "$PROJECT/tests/vm/guest/lib.sh"
+folder=$SCRATCH/backup
+points=$folder/points
+truth=$SCRATCH/truth
+datto_backup() { tool datto-backup --cow-size 32 --hook-limit 20min --after "$SCRATCH/read-snapshot" "$@" $ORIGIN $folder; }
+names() { (cd $points && ls *.qcow2 | sed 's/\.qcow2$//' | sort -t - -k 2n | tr '\n' ' '); }
+
+# proven WHAT: each point equals what was read of its snapshot when that was taken
+proven() {
+	local name
+	for name in $(names); do
+		qemu-img convert -f qcow2 -O raw $points/$name.qcow2 $SCRATCH/restored || die "$1: $name cannot be read"
+		equal $SCRATCH/restored $truth/${name#*-} || die "$1: point $name differs from its snapshot"
+	done
+	rm -f $SCRATCH/restored
+	same "$1: COW files" "$(find $MOUNT/.datto-backup-files -type f | wc -l)" 1
+	step "$1: $(names)equal their snapshots in every byte"
+}
+
+make_scratch
+mkdir $folder $truth
+small=()
+[ "$FS" = ext4 ] || small=(--unsupported)	# mkfs.xfs means the size
+MOUNT_OPTIONS=nodiscard make_origin "${small[@]}"
+load_module
+cat >$SCRATCH/read-snapshot <<HOOK
+#!/bin/bash
+[ "\$DATTO_OUTCOME" = taken ] || exit 0
+number=\$(sed -n 's/.*"seq_id": \([0-9]*\).*/\1/p' $PROC)
+exec dd if=/dev/datto0 of=$truth/\$number bs=1M status=none
+HOOK
+chmod 755 $SCRATCH/read-snapshot
+
+start_load 3
+for round in 1 2 3 4; do
+	datto_backup --keep latest9 | sed 's/^/         /'
+done
+same "points" "$(names | wc -w)" 4
+proven "four rounds"
+stop_load
+
+# Of one hour the newest two: 3 and 4 of 4, and then the ones before the new one.
+datto_backup --keep latest2 >/run/said 2>&1 || die "$(cat /run/said)"
+grep -q '^removed: ' /run/said || die "nothing was removed: $(cat /run/said)"
+same "points that are kept" "$(names | wc -w)" 2
+proven "after the removal"
+
+status=0
+tool datto-backup $ORIGIN $folder >/run/said 2>&1 || status=$?
+same "one image beside points: status ($(cat /run/said))" $status 22
+
+# A killed run: its point does not exist, and the next run makes one of all that changed since.
+dd if=/dev/urandom of=$MOUNT/changing bs=1M count=16 conv=fsync status=none
+node "$PROJECT/dist/datto-backup.mjs" --cow-size 32 --keep latest2 $ORIGIN $folder >/run/said 2>&1 &
+victim=$!
+until grep -q 'copying the changed' /run/said || ! kill -0 $victim; do nap 0.1; done
+kill -9 $victim || true
+wait $victim 2>/dev/null || true
+datto_backup --keep latest3 >/run/said 2>&1 || die "the run after a kill: $(cat /run/said)"
+# The snapshot of the killed run was finished first; no other program read that.
+for name in $(names); do
+	[ -e $truth/${name#*-} ] || continue
+	qemu-img convert -f qcow2 -O raw $points/$name.qcow2 $SCRATCH/restored
+	equal $SCRATCH/restored $truth/${name#*-} || die "after the kill: point $name differs from its snapshot"
+done
+[ -e $truth/$(names | tr ' ' '\n' | tail -n 1 | sed 's/.*-//') ] || die "nobody read the newest snapshot"
+step "after a kill: the newest point equals its snapshot in every byte"
+dbdctl destroy 0
