@@ -69,8 +69,8 @@ const addLists = (program: Command, streams: Streams, setStatus: SetStatus): voi
 const addImages = (program: Command, streams: Streams): void => {
   addForce(addList(add(program, 'map', "draw what changed along Hilbert's curve, in the terminal or as a picture")))
     .argument(...COW)
-    .option('--png <file>', 'write a PNG picture')
-    .option('--svg <file>', 'write an SVG picture, with a legend')
+    .option('--png <file>', 'write a PNG picture, with a title, scales and a legend')
+    .option('--svg <file>', 'write the same as SVG')
     .addOption(new Option('--order <n>', 'a side of 2^n cells').argParser(order))
     .addOption(
       new Option('--color <when>', 'colours in the terminal; NO_COLOR turns them off, too')
