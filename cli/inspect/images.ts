@@ -12,11 +12,11 @@ import { heatMapSvg } from '../../host/inspect/picture/svg.js';
 import { BLOCK_BYTES } from '../../host/layout.js';
 import { grouped, humanBytes, percentText } from '../../host/quantities.js';
 import { writeNewFile } from '../../host/system/safe-files.js';
-import { printable, printableBytes } from '../terminal/printable.js';
 import type { Streams } from '../terminal/terminal.js';
 import { printJson } from '../terminal/terminal.js';
 import type { CommonOptions } from './options.js';
 import { geometryJson, listOptions, noteAssumption, originOf, syscalls, withCow } from './options.js';
+import { ownerText } from './owner-text.js';
 import { table } from './text.js';
 
 interface MapOptions extends CommonOptions {
@@ -78,15 +78,9 @@ export const runMap = (path: string, options: MapOptions, streams: Streams): voi
     streams.out(`${titleOf(cow, map, String)}\n`);
   });
 
-/** Paths begin with a slash; nothing else in this column does. */
-const nameColumn = ({ inode, name, nameBase64 }: OwnedBlocks): string => {
-  if (nameBase64 !== undefined) return printableBytes(Buffer.from(nameBase64, 'base64'));
-  return name === undefined ? (inode === undefined ? '' : `inode ${inode}, without a name`) : printable(name);
-};
-
 const ownerRow = (owner: OwnedBlocks, blockBytes: number): string[] => {
   const { kind, blocks } = owner;
-  return [`${blocks}`, humanBytes(BigInt(blocks * blockBytes)), kind, nameColumn(owner)];
+  return [`${blocks}`, humanBytes(BigInt(blocks * blockBytes)), kind, ownerText(owner)];
 };
 
 const ownerJson = ({ kind, inode, name, nameBase64, blocks }: OwnedBlocks): unknown => ({
