@@ -29,6 +29,7 @@ const sizeTicks = (most: number): number[] => {
 
 const drawBars = (bars: readonly Bar[], { x, y, format, ticks }: Axes): SVGSVGElement => {
   const turn = bars.length > 8;
+  const top = ticks?.at(-1) ?? Math.max(...bars.map(({ value }) => value));
   const plot = Plot.plot({
     ...{ width: WIDTH, height: turn ? 290 : 250, marginLeft: 66, marginBottom: turn ? 82 : 44, marginTop: 26 },
     x: {
@@ -45,9 +46,14 @@ const drawBars = (bars: readonly Bar[], { x, y, format, ticks }: Axes): SVGSVGEl
       tickFormat: format,
       ...(ticks ? { ticks: [...ticks], domain: [0, ticks.at(-1)!] } : { ticks: 5 }),
     },
-    marks: [Plot.barY(bars, { x: 'label', y: 'value', fill: barColour(), className: 'bars', rx1: 0 }), Plot.ruleY([0])],
+    marks: [
+      Plot.barY(bars, { x: 'label', y: 'value', fill: barColour(), className: 'bars', rx1: 0 }),
+      Plot.ruleY([0]),
+      // The whole column shows the text: a bar may be too low to be pointed at.
+      Plot.barY(bars, { x: 'label', y1: 0, y2: top, fill: 'transparent', className: 'columns' }),
+    ],
   }) as SVGSVGElement;
-  showTips(plot.querySelectorAll<SVGElement>('g.bars rect'), (row) => bars[row]!.tip);
+  showTips(plot.querySelectorAll<SVGElement>('g.columns rect'), (row) => bars[row]!.tip);
   return plot;
 };
 

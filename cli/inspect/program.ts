@@ -91,6 +91,7 @@ const addImages = (program: Command, streams: Streams): void => {
   const page = add(program, 'report', 'write a page of HTML about COW files of a series: where, which files, how much');
   addForce(addList(page, `${IMAGE_DOC}, and for the names of its files`))
     .argument('<cow files...>', '.datto files of one series')
+    .usage('[options] --output <file> <cow files...>')
     .requiredOption('-o, --output <file>', 'page to write')
     .option('--verification <file>', "an image's state file, or the JSON of datto-verify or datto-backup, to be shown")
     .action((paths, options) => runReport(paths, options, streams));

@@ -55,8 +55,8 @@ export const makeVolume = (
   const random = randomFrom(7);
   const own = files.map((file) => ({ ...file, at: blocksOf(image, file.path) }));
   return cows.map((cow, number) => {
-    // The superblock changes each time.
-    const changed = [0];
+    // Superblock, bitmaps and inodes change each time.
+    const changed = Array.from({ length: 150 }, (_, block) => block);
     for (const { at, changed: shares } of own) {
       const share = shares[number] ?? 0;
       for (const block of at) if (random(1e6) < share * 1e6) changed.push(block);
