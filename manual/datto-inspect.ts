@@ -72,12 +72,11 @@ export const manual: ToolManual = {
             'datto-inspect map --svg /backup/changes.svg /data/.datto0',
           ],
         },
-        'Make a page about the last three snapshots, with the state of the image:',
+        'Make a page with all of it, and the names of files:',
         {
           example: [
             'datto-inspect report --image /backup/data.img \\',
-            '    --verification /backup/data.img.datto-state \\',
-            '    --output changes.html .datto0 .datto1 .datto2',
+            '    --output /backup/changes.html /data/.datto0',
           ],
         },
         'List the changed blocks as JSON, and as a block map for `bmaptool`(1):',
