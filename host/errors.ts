@@ -112,6 +112,8 @@ export type RefusalCode =
   | 'CONFIG_WRONG'
   /** There is no such configuration. */
   | 'CONFIG_MISSING'
+  /** The file is no result of a verification. */
+  | 'VERIFICATION_UNKNOWN'
   /** The core is not the one that this program was built for. */
   | 'CORE_MISMATCH';
 

@@ -25,6 +25,12 @@ export const manual: ToolManual = {
     ],
     stat: ['The estimate is for `update-img`(8).'],
     files: ['Needs `debugfs`(8) for ext4 and `xfs_db`(8) for xfs.'],
+    report: [
+      'The page needs no network and no other file. With several files, a block counts once, except in the growth from ' +
+        'snapshot to snapshot. With `--image`, regions and areas have the names of files, as of `files`, and COW files are ' +
+        'left out of all figures: those of the image that have the name of a given one, or that a given one names as its ' +
+        'next. If there are no names, the page and a line on standard error give the reason.',
+    ],
   },
   exits: [
     ['0', 'Done. With `check`: the file breaks no rule.'],
@@ -64,6 +70,13 @@ export const manual: ToolManual = {
             'datto-inspect stat /data/.datto0',
             'datto-inspect map /data/.datto0',
             'datto-inspect map --svg /backup/changes.svg /data/.datto0',
+          ],
+        },
+        'Make a page with all of it, and the names of files:',
+        {
+          example: [
+            'datto-inspect report --image /backup/data.img \\',
+            '    --output /backup/changes.html /data/.datto0',
           ],
         },
         'List the changed blocks as JSON, and as a block map for `bmaptool`(1):',

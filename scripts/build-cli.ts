@@ -4,6 +4,7 @@
  *   dbdctl.mjs, update-img.mjs … the programs, executable
  *   core.wasm                    the core (from build/, made before)
  *   host.wasm                    hashing
+ *   report.js, report.css        what pages of `datto-inspect report` have inside
  *   node_modules/                koffi, whose native part cannot be bundled
  */
 import { chmodSync, copyFileSync, cpSync, existsSync, readFileSync, rmSync, statSync } from 'node:fs';
@@ -11,6 +12,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { build } from 'esbuild';
 import { buildHostWasm } from './build-host-wasm.js';
+import { buildPage } from './build-page.js';
 
 const root = fileURLToPath(new URL('../', import.meta.url));
 const core = join(root, 'build', 'core.wasm');
@@ -59,6 +61,7 @@ export const buildTools = async (folder: string): Promise<void> => {
   for (const name of tools) chmodSync(join(folder, `${name}.mjs`), 0o755);
   copyFileSync(core, join(folder, 'core.wasm'));
   copyFileSync(await buildHostWasm(), join(folder, 'host.wasm'));
+  await buildPage(folder);
   copyKoffi(join(folder, 'node_modules'));
 };
 

@@ -21,6 +21,7 @@ const FLOORS: Floors = [
   'host/image',
   'host/backup',
   'host/config',
+  'host/report',
   'host/index.ts',
   'cli/terminal',
   'cli/inspect',
@@ -28,6 +29,7 @@ const FLOORS: Floors = [
   'cli',
   'cli/bin',
   'manual',
+  'page',
 ];
 
 /** The kernel module's folder, whose own files all use, its wings, and what starts them. */

@@ -17,7 +17,7 @@ BED=(git cryptsetup-bin bmap-tools qemu-utils qemu-system-x86 busybox-static cpi
 
 case " $* " in
 	*" --packages "*) BUILD=() BED=() ;;
-	*" --all "*) BED+=(qemu-system-arm debootstrap) ;;
+	*" --all "*) BED+=(qemu-system-arm debootstrap chromium) ;;
 esac
 
 missing=()

@@ -10,14 +10,14 @@ import { HeatMap } from '../../host/inspect/picture/heat-map.js';
 import { heatMapPng } from '../../host/inspect/picture/png.js';
 import { heatMapSvg } from '../../host/inspect/picture/svg.js';
 import { BLOCK_BYTES } from '../../host/layout.js';
+import { grouped, humanBytes, percentText } from '../../host/quantities.js';
 import { writeNewFile } from '../../host/system/safe-files.js';
-import { printable, printableBytes } from '../terminal/printable.js';
-import { humanBytes } from '../terminal/status-table.js';
 import type { Streams } from '../terminal/terminal.js';
 import { printJson } from '../terminal/terminal.js';
 import type { CommonOptions } from './options.js';
 import { geometryJson, listOptions, noteAssumption, originOf, syscalls, withCow } from './options.js';
-import { percentText, table } from './text.js';
+import { ownerText } from './owner-text.js';
+import { table } from './text.js';
 
 interface MapOptions extends CommonOptions {
   readonly png?: string;
@@ -34,9 +34,9 @@ const useColour = ({ color }: MapOptions): boolean => {
   return process.stdout.isTTY === true && !process.env.NO_COLOR && process.env.TERM !== 'dumb';
 };
 
-const titleOf = (cow: InspectedCow, { changedBlocks, nrBlocks }: HeatMap): string => {
+const titleOf = (cow: InspectedCow, { changedBlocks, nrBlocks }: HeatMap, text: (value: number) => string): string => {
   const percent = percentText((changedBlocks / nrBlocks) * 100);
-  return `snapshot ${cow.header.seqid}: ${changedBlocks} of ${nrBlocks} blocks changed, ${percent}`;
+  return `snapshot ${cow.header.seqid}: ${text(changedBlocks)} of ${text(nrBlocks)} blocks changed, ${percent}`;
 };
 
 const mapJson = (cow: InspectedCow, map: HeatMap, files: readonly string[]): unknown => {
@@ -59,7 +59,7 @@ export const runMap = (path: string, options: MapOptions, streams: Streams): voi
     const picture = png !== undefined || svg !== undefined;
     const fitting = picture || json ? PICTURE_ORDER : orderFor(process.stdout.columns ?? 64, process.stdout.rows ?? 36);
     const map = new HeatMap(cow.changedRuns(listOptions(options)), cow.nrBlocks(), options.order ?? fitting);
-    const title = titleOf(cow, map);
+    const title = titleOf(cow, map, grouped);
     if (png !== undefined) writeNewFile(png, heatMapPng(map, title), force);
     if (svg !== undefined) writeNewFile(svg, Buffer.from(heatMapSvg(map, title)), force);
     if (json) {
@@ -75,18 +75,12 @@ export const runMap = (path: string, options: MapOptions, streams: Streams): voi
     }
     noteAssumption(cow, options, streams);
     if (!picture) streams.out(heatMapText(map, useColour(options)));
-    streams.out(`${title}\n`);
+    streams.out(`${titleOf(cow, map, String)}\n`);
   });
-
-/** Paths begin with a slash; nothing else in this column does. */
-const nameColumn = ({ inode, name, nameBase64 }: OwnedBlocks): string => {
-  if (nameBase64 !== undefined) return printableBytes(Buffer.from(nameBase64, 'base64'));
-  return name === undefined ? (inode === undefined ? '' : `inode ${inode}, without a name`) : printable(name);
-};
 
 const ownerRow = (owner: OwnedBlocks, blockBytes: number): string[] => {
   const { kind, blocks } = owner;
-  return [`${blocks}`, humanBytes(BigInt(blocks * blockBytes)), kind, nameColumn(owner)];
+  return [`${blocks}`, humanBytes(BigInt(blocks * blockBytes)), kind, ownerText(owner)];
 };
 
 const ownerJson = ({ kind, inode, name, nameBase64, blocks }: OwnedBlocks): unknown => ({

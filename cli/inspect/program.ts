@@ -7,6 +7,7 @@ import { addVerbosity, voiceOf } from '../terminal/verbosity.js';
 import { PACKAGE_VERSION } from '../terminal/version.js';
 import { runFiles, runMap } from './images.js';
 import { runBlocks, runCheck, runDiff, runInfo, runStat } from './lists.js';
+import { runReport } from './report/command.js';
 
 /** Takes the exit status of a run that threw no error. */
 export type SetStatus = (status: number) => void;
@@ -19,7 +20,9 @@ const add = (program: Command, name: string, doc: string): Command =>
     program.command(name).description(doc).helpOption('-h, --help', 'display help').option('--json', JSON_DOC),
   );
 
-const addSize = (command: Command): Command =>
+const IMAGE_DOC = "an image as large as the origin, or the origin itself: for the origin's size";
+
+const addSize = (command: Command, imageDoc = IMAGE_DOC): Command =>
   command
     .addOption(
       new Option('--blocks <count>', "the origin's size in blocks of 4096 bytes")
@@ -31,10 +34,13 @@ const addSize = (command: Command): Command =>
         .argParser(size)
         .conflicts(['blocks', 'image']),
     )
-    .option('--image <file>', "an image as large as the origin, or the origin itself: for the origin's size");
+    .option('--image <file>', imageDoc);
 
-const addList = (command: Command): Command =>
-  addSize(command).option('--allow-unclean', 'list a file even if it was not closed cleanly and may miss changes');
+const addList = (command: Command, imageDoc = IMAGE_DOC): Command =>
+  addSize(command, imageDoc).option(
+    '--allow-unclean',
+    'list a file even if it was not closed cleanly and may miss changes',
+  );
 
 const addForce = (command: Command): Command => command.option('-f, --force', 'replace a file that exists');
 
@@ -69,8 +75,8 @@ const addLists = (program: Command, streams: Streams, setStatus: SetStatus): voi
 const addImages = (program: Command, streams: Streams): void => {
   addForce(addList(add(program, 'map', "draw what changed along Hilbert's curve, in the terminal or as a picture")))
     .argument(...COW)
-    .option('--png <file>', 'write a PNG picture')
-    .option('--svg <file>', 'write an SVG picture, with a legend')
+    .option('--png <file>', 'write a PNG picture, with a title, scales and a legend')
+    .option('--svg <file>', 'write the same as SVG')
     .addOption(new Option('--order <n>', 'a side of 2^n cells').argParser(order))
     .addOption(
       new Option('--color <when>', 'colours in the terminal; NO_COLOR turns them off, too')
@@ -82,6 +88,13 @@ const addImages = (program: Command, streams: Streams): void => {
     .argument(...COW)
     .argument('<image file>', 'image whose files are looked up')
     .action((path, image, options) => runFiles(path, image, options, streams));
+  const page = add(program, 'report', 'write a page of HTML about COW files of a series: where, which files, how much');
+  addForce(addList(page, `${IMAGE_DOC}, and for the names of its files`))
+    .argument('<cow files...>', '.datto files of one series')
+    .usage('[options] --output <file> <cow files...>')
+    .requiredOption('-o, --output <file>', 'page to write')
+    .option('--verification <file>', "an image's state file, or the JSON of datto-verify or datto-backup, to be shown")
+    .action((paths, options) => runReport(paths, options, streams));
 };
 
 /**

@@ -9,8 +9,8 @@ import { assumption } from '../../host/inspect/geometry.js';
 import type { CowInfo } from '../../host/inspect/info.js';
 import type { InspectedCow } from '../../host/inspect/inspected-cow.js';
 import { BLOCK_BYTES } from '../../host/layout.js';
+import { humanBytes, percentText } from '../../host/quantities.js';
 import { oneLine } from '../terminal/printable.js';
-import { humanBytes } from '../terminal/status-table.js';
 
 const BAR = 40;
 
@@ -80,9 +80,6 @@ export const diffText = (a: InspectedCow, b: InspectedCow, how: string, counts: 
   ];
   return `${table(rows, [1, 2])}${how}\n`;
 };
-
-/** A share in percent; a small one with more digits: a block in a thousand still counts. */
-export const percentText = (percent: number): string => `${percent.toFixed(percent < 1 ? 3 : 1)} %`;
 
 const seconds = (value: number): string =>
   value < 10 ? `${value.toFixed(2)} s` : value < 600 ? `${value.toFixed(0)} s` : `${(value / 60).toFixed(0)} min`;

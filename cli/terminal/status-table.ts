@@ -5,21 +5,9 @@ import type { DeviceStatus, DriverStatus } from '../../host/driver/status.js';
 import { describeState } from '../../host/driver/status.js';
 import { deviceErrorText } from '../../host/errors.js';
 import { STATES } from '../../host/layout.js';
+import { humanBytes } from '../../host/quantities.js';
 import { printable } from './printable.js';
 import { jsonInteger } from './terminal.js';
-
-const UNITS = ['B', 'KiB', 'MiB', 'GiB', 'TiB'];
-
-/** A size in its largest unit of at least one. */
-export const humanBytes = (bytes: bigint): string => {
-  let value = Number(bytes);
-  let unit = 0;
-  while (value >= 1024 && unit + 1 < UNITS.length) {
-    value /= 1024;
-    unit++;
-  }
-  return `${Number.isInteger(value) ? value : value.toFixed(1)} ${UNITS[unit]}`;
-};
 
 const HOUR = 3600;
 const DAY = 24 * HOUR;

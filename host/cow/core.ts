@@ -1,10 +1,10 @@
 /** The core in V8: its exports as raw 64-bit integers, and its two areas of linear memory (docs/CORE.md). */
 import { readFileSync } from 'node:fs';
 import { instantiateSync } from '@assemblyscript/loader';
+import { builtFile } from '../built-file.js';
 import { CORE_EXPORTS, STATS } from '../core-exports.js';
 import { RefusalError } from '../errors.js';
 import { BUFFER_BYTES, RUN_BYTES, RUNS_MAX } from '../layout.js';
-import { wasmFile } from '../wasm-file.js';
 
 export type CoreExportName = (typeof CORE_EXPORTS)[number]['name'];
 
@@ -31,7 +31,7 @@ export class Core {
    * @param file the compiled core
    * @throws RefusalError CORE_MISMATCH if its exports are not those of the table, or it imports something
    */
-  constructor(file: URL | string = wasmFile('core.wasm')) {
+  constructor(file: URL | string = builtFile('core.wasm')) {
     const module = new WebAssembly.Module(readFileSync(file));
     const [wanted] = WebAssembly.Module.imports(module);
     if (wanted)

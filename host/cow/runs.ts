@@ -75,6 +75,15 @@ export function* compareRuns(a: Iterable<BlockRun>, b: Iterable<BlockRun>): Gene
   }
 }
 
+/** Blocks that are in any of the lists; each is ascending and joined, and so is the result. */
+export const unionRuns = (lists: ReadonlyArray<Iterable<BlockRun>>): Iterable<BlockRun> =>
+  lists.reduce((all, list) => joinRuns(compareRuns(all, list)));
+
+/** Blocks of `runs` that are not in `others`; both are ascending and joined, and so is the result. */
+export function* runsWithout(runs: Iterable<BlockRun>, others: Iterable<BlockRun>): Generator<BlockRun> {
+  for (const { side, start, count } of compareRuns(runs, others)) if (side === 'a') yield { start, count };
+}
+
 /** Consecutive bytes. */
 export interface Piece {
   readonly offset: number;

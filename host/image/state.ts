@@ -85,8 +85,11 @@ export const imageFiles = (image: string, isDevice: boolean, state?: string): Im
   };
 };
 
+/** Whether an object is a state file's, of any version. */
+export const isImageState = (value: Readonly<Record<string, unknown>>): boolean => value.format === FORMAT;
+
 /** Fields of a state file. Throws a SyntaxError at the first that is not as it must be. */
-const fromJson = (text: string): ImageState => {
+export const imageStateFrom = (text: string): ImageState => {
   const value = fromSummedJson(FORMAT, VERSION, text);
   const integer = (record: Record<string, unknown>, key: string): bigint => {
     const field = record[key];
@@ -143,7 +146,7 @@ export const readState = (path: string): ImageState | undefined => {
   const text = readOwn(path);
   if (text === undefined) return undefined;
   try {
-    return fromJson(text);
+    return imageStateFrom(text);
   } catch (error) {
     if (!(error instanceof SyntaxError)) throw error;
     throw new RefusalError(

@@ -2,8 +2,8 @@
 
 import crypto from 'node:crypto';
 import { readFileSync } from 'node:fs';
+import { builtFile } from '../built-file.js';
 import { BLOCK_BYTES } from '../layout.js';
-import { wasmFile } from '../wasm-file.js';
 
 interface HashExports {
   readonly memory: WebAssembly.Memory;
@@ -23,7 +23,7 @@ export class Xxh64 {
   readonly #input: Buffer;
   readonly #sums: Buffer;
 
-  constructor(file: URL | string = wasmFile('host.wasm')) {
+  constructor(file: URL | string = builtFile('host.wasm')) {
     const instance = new WebAssembly.Instance(new WebAssembly.Module(readFileSync(file)));
     this.#exports = instance.exports as unknown as HashExports;
     const { memory } = this.#exports;

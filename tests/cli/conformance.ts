@@ -73,6 +73,7 @@ const [INC, INC2, SNAPSHOT_MODE, BASE, EXT4] = ['inc.datto', 'inc2.datto', 'snap
   at,
 ) as [string, string, string, string, string];
 const STATUS = at('conformance-status');
+const RESULT = at('conformance-result');
 
 const made = new Map<string, Buffer>();
 
@@ -106,6 +107,7 @@ const makeAll = (): void => {
   truncateSync(EXT4, NR_SECTORS * 512);
   execFileSync('mkfs.ext4', ['-q', '-F', '-b', '4096', EXT4]);
   writeFileSync(STATUS, '{\n\t"version": "0.12.1",\n\t"devices": [\n\n\t]\n}\n');
+  writeFileSync(RESULT, '{"compared_blocks":7,"sampled_blocks":1,"differing_blocks":0,"seed":5,"differences":[]}\n');
   rmSync(at('folder'), { recursive: true, force: true });
   mkdirSync(at('folder'));
   execFileSync('mkfifo', [at('folder/fifo')]);
@@ -292,6 +294,14 @@ export const rows: readonly Row[] = [
     ),
   ),
   inspect('files', { cow: INC, image: EXT4 }, all),
+  inspect(
+    'report --force',
+    { image: EXT4, verification: RESULT, cow: INC },
+    ({ image = '', verification = '', cow = '' }, output) => [
+      ...['--image', image, '--verification', verification, '--output', output, cow],
+    ],
+    { writes: true, leaves: PARTIAL },
+  ),
   verify('compare', { snapshot: SNAP, image: at('kept') }, (inputs) => ({ args: all(inputs) })),
   verify(
     'compare',

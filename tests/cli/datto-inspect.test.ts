@@ -36,7 +36,7 @@ test.after.each(() => {
   );
 });
 
-const NAMES = ['info', 'check', 'blocks', 'diff', 'stat', 'map', 'files'];
+const NAMES = ['info', 'check', 'blocks', 'diff', 'stat', 'map', 'files', 'report'];
 
 test('--help and --version go to standard output, for each sub-command, too', () => {
   const { status, stdout, stderr } = inspect('--help');
@@ -64,6 +64,7 @@ test('a wrong command line is status 2 and one line that says what was expected'
     [['map', '--order', '11', INC], /is invalid, expected 1 to 10$/],
     [['map', '--color', 'green', INC], /Allowed choices are auto, always, never/],
     [['stat', '--rate', '0', INC], /is invalid, expected a number of MiB above 0, or digits with K, M, G or T, /],
+    [['report', INC], /required option '-o, --output <file>' not specified; hint: /],
     [['extract', BASE, SNAP, OUT], /unknown command 'extract'; hint: datto-inspect --help/],
   ];
   for (const [args, line] of lines) {

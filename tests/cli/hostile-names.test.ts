@@ -32,6 +32,7 @@ test('names with line ends and controls are shown on one line by every tool', ()
   assertShown('datto-inspect', ['check', cow]);
   assertShown('datto-inspect', ['diff', cow, COW]);
   assertShown('datto-inspect', ['info', missing]);
+  assertShown('datto-inspect', ['report', '-o', hostile('page'), cow]);
   assertShown('datto-verify', ['manifest', image]);
   assertShown('datto-verify', ['scrub', missing]);
   assertShown('update-img', ['--status', image], FAKES);

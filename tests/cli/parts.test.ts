@@ -3,10 +3,11 @@ import * as assert from 'uvu/assert';
 import { type DigitsError, parseDigits, U32_MAX, U64_MAX } from '../../cli/terminal/digits.js';
 import { printable, printableBytes } from '../../cli/terminal/printable.js';
 import { Progress } from '../../cli/terminal/progress.js';
-import { ageText, humanBytes, statusJson, statusTable } from '../../cli/terminal/status-table.js';
+import { ageText, statusJson, statusTable } from '../../cli/terminal/status-table.js';
 import { errorLine } from '../../cli/terminal/terminal.js';
 import { explainDevice } from '../../host/driver/explain.js';
 import { RefusalError } from '../../host/errors.js';
+import { grouped, humanBytes, offsetText, offsetTicks } from '../../host/quantities.js';
 
 const errnoOfDigits = (text: string, max: bigint): number | undefined => {
   try {
@@ -28,6 +29,25 @@ test('parseDigits() tells what is no number from what is too large', () => {
   for (const text of ['', '-1', '+1', ' 1', '1\n', '0x1', '1n', '٣']) assert.is(errnoOfDigits(text, U64_MAX), 0, text);
   assert.is(errnoOfDigits('4294967296', U32_MAX), 34);
   assert.is(errnoOfDigits('18446744073709551616', U64_MAX), 34);
+});
+
+test('grouped() and offsetText() are exact where a reader relies on them', () => {
+  assert.equal([0, 999, 1000, 1234567].map(grouped), ['0', '999', '1,000', '1,234,567']);
+  assert.is(grouped(2n ** 64n), '18,446,744,073,709,551,616');
+  assert.equal([0, 4096, 2 ** 30 * 1.125].map(offsetText), ['0', '4 KiB', '1.125 GiB']);
+});
+
+test('offsetTicks() are five to nine even offsets, whose texts are exact', () => {
+  assert.equal(
+    offsetTicks(20 * 2 ** 30).map(({ text }) => text),
+    ['0', '4 GiB', '8 GiB', '12 GiB', '16 GiB', '20 GiB'],
+  );
+  for (const bytes of [4096, 12288, 5e9, 2 ** 46, 2 ** 46 - 512]) {
+    const ticks = offsetTicks(bytes);
+    assert.ok(ticks.length >= 5 && ticks.length <= 9, `${bytes}`);
+    ticks.forEach(({ offset }, at) => assert.is(offset, (ticks[1]?.offset ?? 0) * at));
+    assert.ok((ticks.at(-1)?.offset ?? 0) <= bytes);
+  }
 });
 
 test('humanBytes() takes the largest unit', () => {

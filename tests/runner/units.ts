@@ -11,6 +11,7 @@ const FOLDERS = [
   'host',
   'lib',
   'cli',
+  'page',
   'boot',
   'systemd',
   'packages',

@@ -7,7 +7,8 @@ import type { OpenFile } from '../../system/files.js';
 import { ext4Owners } from './ext4-owners.js';
 import type { Filesystem } from './filesystem.js';
 import { blocksTouched, detectFilesystem } from './filesystem.js';
-import type { BlockOwner, OwnerKind } from './owner.js';
+import type { BlockOwner, OwnerKind, TakeOwned } from './owner.js';
+import { ownerKey } from './owner.js';
 import { xfsOwners } from './xfs-owners.js';
 
 export interface OwnedBlocks extends BlockOwner {
@@ -35,7 +36,7 @@ class Totals {
   #blocks = 0;
 
   add(owner: BlockOwner, blocks: number): void {
-    const key = `${owner.kind} ${owner.inode ?? ''} ${owner.nameBase64 ?? ''} ${owner.name ?? ''}`;
+    const key = ownerKey(owner);
     const total = this.#totals.get(key);
     if (total) total.blocks += blocks;
     else this.#totals.set(key, { owner, blocks });
@@ -70,9 +71,14 @@ const toFilesystem = (filesystem: Filesystem, runs: Iterable<BlockRun>): BlockRu
  * Looks owners up with the filesystem's own tools. The image is only read.
  *
  * @param runs ascending runs of changed blocks
+ * @param take takes each run of blocks of the filesystem with its owner, in any order; not those that are free
  * @throws RefusalError FILESYSTEM_UNKNOWN, PROGRAM_MISSING, PROGRAM_FAILED, TOO_MUCH
  */
-export const findOwners = (image: OpenFile, runs: Iterable<BlockRun>): OwnerReport => {
+export const findOwners = (
+  image: OpenFile,
+  runs: Iterable<BlockRun>,
+  take: TakeOwned = () => undefined,
+): OwnerReport => {
   const filesystem = detectFilesystem(image);
   const found = toFilesystem(filesystem, runs);
   const blocks = countOf(found);
@@ -82,6 +88,10 @@ export const findOwners = (image: OpenFile, runs: Iterable<BlockRun>): OwnerRepo
   }
   const totals = new Totals();
   const source = filesystem.type === 'xfs' ? xfsOwners : ext4Owners;
-  if (blocks > 0) source(image.path, filesystem, found, (owner, count) => totals.add(owner, count));
+  const add: TakeOwned = (owner, run) => {
+    totals.add(owner, run.count);
+    take(owner, run);
+  };
+  if (blocks > 0) source(image.path, filesystem, found, add);
   return { filesystem, owners: totals.owned(blocks) };
 };

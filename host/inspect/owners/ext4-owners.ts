@@ -4,7 +4,7 @@ import type { BlockRun } from '../../cow/runs.js';
 import type { ShortCommand } from './debugfs.js';
 import { LINE_MAX, runCommand, runCommands } from './debugfs.js';
 import { inodesOfBlocks } from './ext4-inodes.js';
-import type { OwnerSource } from './owner.js';
+import type { BlockOwner, OwnerSource } from './owner.js';
 import type { OwnerName } from './owner-names.js';
 import { nameOfLatin1 } from './owner-names.js';
 
@@ -89,18 +89,32 @@ const usedOf = (image: string, runs: readonly BlockRun[], firstBlock: number): n
   return used;
 };
 
-/** Reports owners; blocks in use that belong to no inode are the filesystem's own. */
-export const ext4Owners: OwnerSource = (image, { firstBlock }, runs, add) => {
-  const blocks = new Map<number, number>();
-  // If block 0 belongs to the filesystem, it holds the superblock.
-  if (runs[0]?.start === 0 && firstBlock === 0) blocks.set(0, 1);
-  for (const inode of inodesOfBlocks(image, usedOf(image, runs, firstBlock)))
-    blocks.set(inode, (blocks.get(inode) ?? 0) + 1);
-  const names = namesOf(image, new Set([...blocks.keys()].filter((inode) => inode !== 0)));
-  for (const [inode, count] of blocks) {
-    const reserved = inode === 0 ? 'superblock, group, bitmap or inode table' : RESERVED[inode];
-    const name: OwnerName = inode === 2 ? { name: '/' } : (names.get(inode) ?? { name: undefined });
-    if (reserved === undefined) add({ kind: 'file', inode, ...name }, count);
-    else add({ kind: 'metadata', inode: inode === 0 ? undefined : inode, name: reserved }, count);
+/** Blocks of one inode next to each other; 0 is none. `blocks` is ascending. */
+function* runsOfInodes(
+  blocks: readonly number[],
+  inodes: Uint32Array,
+): Generator<{ readonly inode: number; readonly run: BlockRun }> {
+  for (let at = 0; at < blocks.length; ) {
+    const [start = 0, inode = 0] = [blocks[at], inodes[at]];
+    let count = 1;
+    while (blocks[at + count] === start + count && inodes[at + count] === inode) count++;
+    yield { inode, run: { start, count } };
+    at += count;
   }
+}
+
+/** Reports owners; blocks in use that belong to no inode are the filesystem's own. */
+export const ext4Owners: OwnerSource = (image, { firstBlock }, runs, take) => {
+  const used = usedOf(image, runs, firstBlock);
+  const inodes = inodesOfBlocks(image, used);
+  const names = namesOf(image, new Set(inodes.filter((inode) => inode !== 0)));
+  const ownerOf = (inode: number): BlockOwner => {
+    const reserved = inode === 0 ? 'superblock, group, bitmap or inode table' : RESERVED[inode];
+    if (reserved !== undefined) return { kind: 'metadata', inode: inode === 0 ? undefined : inode, name: reserved };
+    const name: OwnerName = inode === 2 ? { name: '/' } : (names.get(inode) ?? { name: undefined });
+    return { kind: 'file', inode, ...name };
+  };
+  // If block 0 belongs to the filesystem, it holds the superblock.
+  if (runs[0]?.start === 0 && firstBlock === 0) take(ownerOf(0), { start: 0, count: 1 });
+  for (const { inode, run } of runsOfInodes(used, inodes)) take(ownerOf(inode), run);
 };

@@ -15,10 +15,17 @@ export interface BlockOwner extends OwnerName {
   readonly inode: number | undefined;
 }
 
+/** Takes some blocks of the filesystem, and what they are for. */
+export type TakeOwned = (owner: BlockOwner, run: BlockRun) => void;
+
 /** Reports the owner of some blocks of `runs`, each block once; what is left out is free. */
 export type OwnerSource = (
   imagePath: string,
   filesystem: Filesystem,
   runs: readonly BlockRun[],
-  add: (owner: BlockOwner, blocks: number) => void,
+  take: TakeOwned,
 ) => void;
+
+/** The same for all blocks of one owner, and for no other. */
+export const ownerKey = ({ kind, inode, name, nameBase64 }: BlockOwner): string =>
+  `${kind} ${inode ?? ''} ${nameBase64 ?? ''} ${name ?? ''}`;

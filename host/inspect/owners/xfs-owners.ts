@@ -11,7 +11,7 @@ import type { BlockRun } from '../../cow/runs.js';
 import { RefusalError } from '../../errors.js';
 import { linesOf, runProgram } from '../../system/program.js';
 import type { Filesystem } from './filesystem.js';
-import type { BlockOwner, OwnerSource } from './owner.js';
+import type { BlockOwner, OwnerSource, TakeOwned } from './owner.js';
 import type { OwnerName } from './owner-names.js';
 import { nameOfLatin1 } from './owner-names.js';
 import { withMetadataCopy } from './xfs-metadata.js';
@@ -101,29 +101,41 @@ const ofNoFile = (type: string): BlockOwner =>
     ? { kind: 'file', inode: undefined, name: 'files that share blocks' }
     : { kind: 'metadata', inode: undefined, name: type };
 
+/** Blocks with their inode, as they come; those next to each other are one run. */
+class InodeRuns {
+  readonly #runs: Array<{ readonly inode: number; readonly start: number; count: number }> = [];
+  /** One block of each inode. */
+  readonly examples = new Map<number, number>();
+
+  add(inode: number, block: number): void {
+    const last = this.#runs.at(-1);
+    if (last?.inode === inode && last.start + last.count === block) last.count++;
+    else this.#runs.push({ inode, start: block, count: 1 });
+    if (!this.examples.has(inode)) this.examples.set(inode, block);
+  }
+
+  give(names: ReadonlyMap<number, OwnerName>, take: TakeOwned): void {
+    for (const { inode, start, count } of this.#runs)
+      take({ kind: 'file', inode, name: undefined, ...names.get(inode) }, { start, count });
+  }
+}
+
 /** Reports owners. */
-export const xfsOwners: OwnerSource = (imagePath, filesystem, runs, add) => {
+export const xfsOwners: OwnerSource = (imagePath, filesystem, runs, take) => {
   const image = resolve(imagePath);
   const { groupBlocks } = filesystem;
-  /** By inode: the number of its blocks, and one of them. */
-  const counts = new Map<number, number>();
-  const examples = new Map<number, number>();
+  const found = new InodeRuns();
   for (const part of parts(byGroup(runs, groupBlocks), ({ count }) => count, BLOCKS_MAX)) {
     const commands = part.map(({ start, count }) => `daddr ${daddrOf(start, filesystem)}\nblockuse -c ${count}\n`);
     for (const line of linesOf(usageOf(image, filesystem, `blockget\n${commands.join('')}`))) {
       const match = /^block \d+ \((\d+)\/(\d+)\) type (\S+)(?: inode (\d+))?$/.exec(line);
       if (!match) continue;
-      const [, group, block, type = ''] = match;
+      const [, group, number, type = '', inode] = match;
       if (FREE.test(type)) continue;
-      const inode = Number(match[4]);
-      if (match[4] === undefined || !OF_FILES.has(type)) {
-        add(ofNoFile(type), 1);
-        continue;
-      }
-      counts.set(inode, (counts.get(inode) ?? 0) + 1);
-      if (!examples.has(inode)) examples.set(inode, Number(group) * groupBlocks + Number(block));
+      const block = Number(group) * groupBlocks + Number(number);
+      if (inode !== undefined && OF_FILES.has(type)) found.add(Number(inode), block);
+      else take(ofNoFile(type), { start: block, count: 1 });
     }
   }
-  const names = namesOf(image, filesystem, examples);
-  for (const [inode, blocks] of counts) add({ kind: 'file', inode, name: undefined, ...names.get(inode) }, blocks);
+  found.give(namesOf(image, filesystem, found.examples), take);
 };

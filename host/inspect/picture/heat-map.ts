@@ -3,10 +3,19 @@
 import type { BlockRun } from '../../cow/runs.js';
 import { hilbertCell } from './hilbert.js';
 
+/** Blocks of one cell of the map. */
+export interface StepPart {
+  readonly step: number;
+  readonly count: number;
+}
+
 export class HeatMap {
+  readonly order: number;
   readonly side: number;
   readonly nrBlocks: number;
   readonly changedBlocks: number;
+  /** Changed blocks of each cell, along the curve. */
+  readonly changed: Float64Array;
   /** Share of each cell's blocks that changed, from 0 to 1, row by row. */
   readonly #shares: Float64Array;
 
@@ -16,42 +25,55 @@ export class HeatMap {
    * @param orderMax the side is 2^orderMax cells, less if the origin has not as many blocks
    */
   constructor(runs: Iterable<BlockRun>, nrBlocks: number, orderMax: number) {
-    const order = Math.max(0, Math.min(orderMax, Math.floor(Math.log2(nrBlocks) / 2)));
-    this.side = 2 ** order;
+    this.order = Math.max(0, Math.min(orderMax, Math.floor(Math.log2(nrBlocks) / 2)));
+    this.side = 2 ** this.order;
     this.nrBlocks = nrBlocks;
-    const cells = this.side ** 2;
-    const counts = new Float64Array(cells);
-    this.changedBlocks = count(runs, nrBlocks, counts);
-    this.#shares = new Float64Array(cells);
-    for (let step = 0; step < cells; step++) {
-      const { x, y } = hilbertCell(order, step);
-      const blocks = firstBlock(step + 1, nrBlocks, cells) - firstBlock(step, nrBlocks, cells);
-      this.#shares[y * this.side + x] = blocks === 0 ? 0 : (counts[step] ?? 0) / blocks;
+    this.changed = new Float64Array(this.side ** 2);
+    let changedBlocks = 0;
+    for (const run of runs) {
+      changedBlocks += run.count;
+      for (const { step, count } of this.parts(run)) this.changed[step]! += count;
     }
+    this.changedBlocks = changedBlocks;
+    this.#shares = new Float64Array(this.side ** 2);
+    for (let step = 0; step < this.changed.length; step++) {
+      const { x, y } = hilbertCell(this.order, step);
+      this.#shares[y * this.side + x] = this.#shareOf(step, step + 1);
+    }
+  }
+
+  /** First block of a cell along the curve; cells differ by one block at most. */
+  firstBlock(step: number): number {
+    return Math.ceil((step * this.nrBlocks) / this.side ** 2);
   }
 
   /** Share of a cell's blocks that changed. */
   share(x: number, y: number): number {
     return this.#shares[y * this.side + x] ?? 0;
   }
-}
 
-/** First block of a cell; cells differ by one block at most. */
-const firstBlock = (step: number, nrBlocks: number, cells: number): number => Math.ceil((step * nrBlocks) / cells);
+  /** Share of the blocks that changed in equal parts of the origin, by their offsets: as many parts as wanted, or as there are cells. */
+  strip(most: number): number[] {
+    const columns = Math.min(most, this.changed.length);
+    const at = (column: number): number => Math.floor((column * this.changed.length) / columns);
+    return Array.from({ length: columns }, (_, column) => this.#shareOf(at(column), at(column + 1)));
+  }
 
-/** Adds the blocks of each run to their cells. Returns the number of blocks. */
-const count = (runs: Iterable<BlockRun>, nrBlocks: number, counts: Float64Array): number => {
-  const cells = counts.length;
-  let total = 0;
-  for (const run of runs) {
-    total += run.count;
-    const end = run.start + run.count;
-    for (let block = run.start; block < end; ) {
-      const step = Math.floor((block * cells) / nrBlocks);
-      const next = Math.min(end, firstBlock(step + 1, nrBlocks, cells));
-      counts[step] = (counts[step] ?? 0) + (next - block);
+  /** Cuts a run where cells end. Its bounds may be fractions, as a filesystem has smaller blocks. */
+  *parts({ start, count }: BlockRun): Generator<StepPart> {
+    const end = start + count;
+    for (let block = start; block < end; ) {
+      const step = Math.floor((Math.floor(block) * this.side ** 2) / this.nrBlocks);
+      const next = Math.min(end, this.firstBlock(step + 1));
+      yield { step, count: next - block };
       block = next;
     }
   }
-  return total;
-};
+
+  #shareOf(from: number, to: number): number {
+    const blocks = this.firstBlock(to) - this.firstBlock(from);
+    let changed = 0;
+    for (let step = from; step < to; step++) changed += this.changed[step] ?? 0;
+    return blocks === 0 ? 0 : changed / blocks;
+  }
+}

@@ -20,12 +20,13 @@ const STOPS: readonly Rgb[] = [
  * The square root spreads the small shares: one changed block in a thousand must look different from none and from ten.
  *
  * @param share from 0 to 1
+ * @param stops colours from one changed block to all of a cell's
  */
-export const colourOf = (share: number): Rgb => {
+export const colourOf = (share: number, stops = STOPS): Rgb => {
   if (share <= 0) return UNCHANGED;
-  const place = Math.sqrt(Math.min(share, 1)) * (STOPS.length - 1);
-  const low = Math.min(Math.floor(place), STOPS.length - 2);
-  const [from, to] = [STOPS[low] ?? UNCHANGED, STOPS[low + 1] ?? UNCHANGED];
+  const place = Math.sqrt(Math.min(share, 1)) * (stops.length - 1);
+  const low = Math.min(Math.floor(place), stops.length - 2);
+  const [from, to] = [stops[low] ?? UNCHANGED, stops[low + 1] ?? UNCHANGED];
   const mix = (index: 0 | 1 | 2): number => Math.round(from[index] + (to[index] - from[index]) * (place - low));
   return [mix(0), mix(1), mix(2)];
 };

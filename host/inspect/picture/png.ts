@@ -1,7 +1,10 @@
 /** PNG pictures of true colour, without a library (PNG specification, sections 5 and 11). */
 import { deflateSync } from 'node:zlib';
+import type { Drawing, Label } from './drawing.js';
+import { heatMapDrawing } from './drawing.js';
+import { GLYPH_ROWS, textDots, textWidth } from './glyphs.js';
 import type { HeatMap } from './heat-map.js';
-import { colourOf } from './palette.js';
+import type { Rgb } from './palette.js';
 
 const SIGNATURE = Buffer.from('89504e470d0a1a0a', 'hex');
 
@@ -55,21 +58,56 @@ export const encodePng = (
   ]);
 };
 
-/** Least side of the picture, in pixels. */
-const SIDE_MIN = 512;
+/** Pixels of a unit: the glyphs' dots are so wide, and cells of the finest map are one pixel. */
+const SCALE = 2;
+const [PAPER, INK]: readonly [Rgb, Rgb] = [
+  [255, 255, 255],
+  [34, 34, 34],
+];
 
-/** The heat map as a picture; each cell is a square of pixels. */
-export const heatMapPng = (map: HeatMap, title: string): Buffer => {
-  const scale = Math.max(1, Math.ceil(SIDE_MIN / map.side));
-  const side = map.side * scale;
-  const pixels = Buffer.alloc(side * side * 3);
-  for (let y = 0; y < map.side; y++) {
-    const start = y * scale * side * 3;
-    for (let x = 0; x < map.side; x++) {
-      const colour = Buffer.from(colourOf(map.share(x, y)));
-      pixels.fill(colour, start + x * scale * 3, start + (x + 1) * scale * 3);
-    }
-    for (let line = 1; line < scale; line++) pixels.copyWithin(start + line * side * 3, start, start + side * 3);
+/** A picture in memory. */
+class Canvas {
+  readonly width: number;
+  readonly height: number;
+  readonly pixels: Buffer;
+
+  constructor(width: number, height: number) {
+    [this.width, this.height] = [width, height];
+    this.pixels = Buffer.alloc(width * height * 3, Buffer.from(PAPER));
   }
-  return encodePng(side, side, pixels, { Title: title, Software: 'datto-inspect' });
+
+  /** In pixels, cut at the edges. */
+  fill(x: number, y: number, width: number, height: number, colour: Rgb): void {
+    const [left, right] = [Math.max(0, Math.round(x)), Math.min(this.width, Math.round(x + width))];
+    const [top, bottom] = [Math.max(0, Math.round(y)), Math.min(this.height, Math.round(y + height))];
+    if (left >= right) return;
+    const row = Buffer.alloc((right - left) * 3, Buffer.from(colour));
+    for (let line = top; line < bottom; line++) row.copy(this.pixels, (line * this.width + left) * 3);
+  }
+
+  /** Dots of a line of text. */
+  label({ text, x, y, anchor, turned }: Label): void {
+    const shift = { start: 0, middle: 0.5, end: 1 }[anchor] * textWidth(text);
+    for (const dot of textDots(text)) {
+      const [along, across] = [dot.x - shift, dot.y - GLYPH_ROWS];
+      const [dotX, dotY] =
+        turned === undefined
+          ? [x + along, y + across]
+          : turned === 'up'
+            ? [x + across, y - along - 1]
+            : [x - across - 1, y + along];
+      this.fill(Math.round(dotX) * SCALE, Math.round(dotY) * SCALE, SCALE, SCALE, INK);
+    }
+  }
+}
+
+export const drawingPng = ({ title, width, height, rects, labels }: Drawing): Buffer => {
+  const canvas = new Canvas(width * SCALE, height * SCALE);
+  for (const rect of rects)
+    canvas.fill(rect.x * SCALE, rect.y * SCALE, rect.width * SCALE, rect.height * SCALE, rect.colour);
+  for (const label of labels) canvas.label(label);
+  return encodePng(canvas.width, canvas.height, canvas.pixels, { Title: title, Software: 'datto-inspect' });
 };
+
+/** The heat map as a picture. */
+export const heatMapPng = (map: HeatMap, title: string): Buffer => drawingPng(heatMapDrawing(map, title));

@@ -1,11 +1,14 @@
 import { inflateSync } from 'node:zlib';
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
+import type { Label, Rect } from '../../../host/inspect/picture/drawing.js';
+import { heatMapDrawing } from '../../../host/inspect/picture/drawing.js';
+import { textDots, textWidth } from '../../../host/inspect/picture/glyphs.js';
 import { heatMapText, orderFor } from '../../../host/inspect/picture/half-blocks.js';
 import { HeatMap } from '../../../host/inspect/picture/heat-map.js';
 import { hilbertCell } from '../../../host/inspect/picture/hilbert.js';
 import { colourOf, UNCHANGED } from '../../../host/inspect/picture/palette.js';
-import { encodePng, heatMapPng } from '../../../host/inspect/picture/png.js';
+import { drawingPng, encodePng, heatMapPng } from '../../../host/inspect/picture/png.js';
 import { heatMapSvg } from '../../../host/inspect/picture/svg.js';
 
 test('hilbertCell() visits each cell once, and always goes on to a neighbour', () => {
@@ -82,23 +85,94 @@ test('encodePng() writes what the specification asks for', () => {
   assert.is(png.toString('hex', png.length - 4), 'ae426082');
 });
 
+/** A PNG's pixels, read without the code under test. */
+const pixelsOf = (png: Buffer): ((x: number, y: number) => number[]) => {
+  const chunks = chunksOf(png);
+  const width = chunks.get('IHDR')?.readUInt32BE(0) ?? 0;
+  const lines = inflateSync(chunks.get('IDAT') ?? '');
+  return (x, y) => [...lines.subarray(y * (width * 3 + 1) + 1 + x * 3, y * (width * 3 + 1) + 4 + x * 3)];
+};
+
+/** Where the map is in the picture, in units of two pixels: the first rectangle. */
+const placeOf = (map: HeatMap): Rect => heatMapDrawing(map, '').rects[0]!;
+
 test('heatMapPng() enlarges cells to squares of pixels', () => {
   const map = new HeatMap([{ start: 0, count: 16384 }], 65536, 4);
-  const chunks = chunksOf(heatMapPng(map, 'quarter'));
-  assert.is(chunks.get('IHDR')?.readUInt32BE(0), 512);
-  const lines = inflateSync(chunks.get('IDAT') ?? '');
-  const pixel = (x: number, y: number): number[] => [...lines.subarray(y * 1537 + 1 + x * 3, y * 1537 + 4 + x * 3)];
-  for (let y = 0; y < 512; y += 37) {
-    for (let x = 0; x < 512; x += 37) assert.equal(pixel(x, y), [...colourOf(map.share(x >> 5, y >> 5))]);
+  const pixel = pixelsOf(heatMapPng(map, 'quarter'));
+  const place = placeOf(map);
+  for (let y = 0; y < 1024; y += 37)
+    for (let x = 0; x < 1024; x += 37)
+      assert.equal(pixel(2 * place.x + x, 2 * place.y + y), [...colourOf(map.share(x >> 6, y >> 6))]);
+});
+
+test('a picture has a title, the offsets of the quarters, an axis of offsets, and a legend, inside its edges', () => {
+  const map = new HeatMap([{ start: 100, count: 5 }], 5242880, 7);
+  const { width, height, labels, rects } = heatMapDrawing(map, 'a title');
+  const texts = labels.map(({ text }) => text);
+  for (const text of ['a title', '0 to 5 GiB', '15 GiB to 20 GiB', '4 GiB', '16 GiB', 'unchanged', 'a block', '25 %'])
+    assert.ok(texts.includes(text), text);
+  assert.match(texts.at(-1) ?? '', /^a cell is 1\.25 MiB, 320 blocks;/);
+  for (const { text, x, anchor, turned } of labels) {
+    if (turned !== undefined) continue;
+    const left = x - { start: 0, middle: 0.5, end: 1 }[anchor] * textWidth(text);
+    assert.ok(left >= 0 && left + textWidth(text) <= width, text);
   }
+  for (const { x, y, width: w, height: h } of rects) assert.ok(x >= 0 && y >= 0 && x + w <= width && y + h <= height);
+  assert.is(rects.filter(({ colour }) => colour === UNCHANGED).length, 3);
+});
+
+test('every sign of the texts of a picture has a glyph of its own', () => {
+  const map = new HeatMap([{ start: 100, count: 5 }], 2 ** 34, 7);
+  const signs = heatMapDrawing(map, 'snapshot 1: 2,345 of 678,900 blocks changed, 0.123 %').labels.map(
+    ({ text }) => text,
+  );
+  const dotsOf = (sign: string): string => JSON.stringify([...textDots(sign)]);
+  const drawn = new Map([...new Set([...signs.join('')])].map((sign) => [dotsOf(sign), sign]));
+  assert.is(drawn.size, new Set(signs.join('')).size);
+  assert.not(drawn.has(dotsOf('\u0000')));
+});
+
+test('drawingPng() puts the dots of a text where its label says, turned or not', () => {
+  const label = { text: 'T', x: 20, y: 20 };
+  const inkAt = (turned: 'up' | 'down' | undefined): string[] => {
+    const one: Label = { ...label, anchor: 'start', ...(turned === undefined ? {} : { turned }) };
+    const pixel = pixelsOf(drawingPng({ title: '', width: 40, height: 40, rects: [], labels: [one] }));
+    const found: string[] = [];
+    for (let y = 0; y < 40; y++)
+      for (let x = 0; x < 40; x++) if (pixel(2 * x, 2 * y)[0] === 34) found.push(`${x} ${y}`);
+    return found;
+  };
+  const bar = [0, 1, 2, 3, 4];
+  const stem = [1, 2, 3, 4, 5, 6];
+  const sorted = (places: number[][]): string[] =>
+    places.sort(([x = 0, y = 0], [ox = 0, oy = 0]) => y - oy || x - ox).map((place) => place.join(' '));
+  assert.equal(inkAt(undefined), sorted([...bar.map((at) => [20 + at, 13]), ...stem.map((at) => [22, 13 + at])]));
+  assert.equal(inkAt('up'), sorted([...bar.map((at) => [13, 19 - at]), ...stem.map((at) => [13 + at, 17])]));
+  assert.equal(inkAt('down'), sorted([...bar.map((at) => [26, 20 + at]), ...stem.map((at) => [26 - at, 22])]));
 });
 
 test('heatMapSvg() is well-formed whatever the title is, and draws what changed only', () => {
   const map = new HeatMap([{ start: 0, count: 256 }], 65536, 4);
   const svg = heatMapSvg(map, '<&">\u0000');
   assert.match(svg, /<title>&lt;&amp;&quot;&gt;\ufffd<\/title>/);
-  assert.is(svg.match(/<rect x="0" y="0" width="32" height="32" fill="#fcfab4"\/>/g)?.length, 1);
-  assert.ok(heatMapSvg(new HeatMap([], 65536, 7), '').length < 6000);
+  const { x, y } = placeOf(map);
+  const cell = `<rect x="${x}" y="${y}" width="32" height="32" fill="#fcfab4"/>`;
+  assert.is(svg.split(cell).length, 2);
+  assert.ok(heatMapSvg(new HeatMap([], 65536, 7), '').length < 8000);
+});
+
+test('HeatMap.strip() has the shares by offset, and parts() cuts runs where cells end', () => {
+  const map = new HeatMap([{ start: 0, count: 16384 }], 65536, 6);
+  assert.equal(map.strip(8), [1, 1, 0, 0, 0, 0, 0, 0]);
+  assert.is(map.strip(100000).length, 4096);
+  assert.equal(
+    [...map.parts({ start: 15.25, count: 17 })],
+    [
+      { step: 0, count: 0.75 },
+      { step: 1, count: 16 },
+      { step: 2, count: 0.25 },
+    ],
+  );
 });
 
 test('heatMapText() has half as many lines as the map has rows', () => {
