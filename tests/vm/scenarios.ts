@@ -97,7 +97,7 @@ export const scenarios: readonly Scenario[] = [
     fileSystems: both,
     options: ['GROUP_SEED'],
     diskMib: [672, 672, SCRATCH_MIB],
-    seconds: 150,
+    seconds: 170,
     cpus: 2,
   },
   { name: 'hibernate', fileSystems: both, diskMib: [320], seconds: 40, cpus: 2 },
