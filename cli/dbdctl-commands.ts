@@ -32,7 +32,10 @@ export interface SubCommand {
   readonly doc: string;
   readonly options: readonly Option[];
   readonly parameters: readonly Parameter[];
-  readonly run: (driver: Driver, args: Arguments) => void;
+  /** Of a group: the sub-command that does the same for one member. The parameters are given once for each. */
+  readonly ofEach?: string;
+  /** `members`: the arguments of each member; of one that is no group, `args` alone. */
+  readonly run: (driver: Driver, args: Arguments, members: readonly Arguments[]) => void;
 }
 
 const MINOR: Parameter = { name: 'minor', reading: U32_MAX };
@@ -62,6 +65,11 @@ const RESERVED: Option = {
 
 const minorOf = (args: Arguments): number => Number(args.number('minor'));
 
+const setupOf = (args: Arguments): Parameters<Driver['setupSnapshot']>[0] => ({
+  ...reloadOf(args),
+  fallocateMib: args.number('fallocate'),
+});
+
 const reloadOf = (args: Arguments): Parameters<Driver['reloadSnapshot']>[0] => ({
   minor: minorOf(args),
   blockDevice: args.text('block device'),
@@ -75,7 +83,7 @@ export const SUB_COMMANDS: readonly SubCommand[] = [
     doc: 'start a snapshot of a mounted block device',
     options: [CACHE, FALLOCATE],
     parameters: [BLOCK_DEVICE, COW_FILE, MINOR],
-    run: (driver, args) => driver.setupSnapshot({ ...reloadOf(args), fallocateMib: args.number('fallocate') }),
+    run: (driver, args) => driver.setupSnapshot(setupOf(args)),
   },
   {
     name: 'reload-snapshot',
@@ -134,14 +142,39 @@ export const SUB_COMMANDS: readonly SubCommand[] = [
     run: (driver, args) =>
       driver.reconfigureAutoExpand(minorOf(args), args.number('step size'), args.number('reserved space')),
   },
+  {
+    name: 'setup-snapshot-group',
+    doc: 'start snapshots of several mounted block devices at one instant',
+    options: [CACHE, FALLOCATE],
+    parameters: [BLOCK_DEVICE, COW_FILE, MINOR],
+    ofEach: 'setup-snapshot',
+    run: (driver, _, members) => driver.setupSnapshotGroup(members.map(setupOf)),
+  },
+  {
+    name: 'transition-to-snapshot-group',
+    doc: 'start the next snapshots of several series at one instant',
+    options: [FALLOCATE],
+    parameters: [COW_FILE, MINOR],
+    ofEach: 'transition-to-snapshot',
+    run: (driver, _, members) =>
+      driver.transitionToSnapshotGroup(
+        members.map((args) => ({
+          minor: minorOf(args),
+          cowFile: args.text('cow file'),
+          fallocateMib: args.number('fallocate'),
+        })),
+      ),
+  },
 ];
 
 /** Options and parameters of a sub-command, on one line. */
-export const synopsis = ({ options, parameters }: SubCommand): string =>
-  [
+export const synopsis = ({ options, parameters, ofEach }: SubCommand): string => {
+  const words = parameters.map((parameter) => `<${parameter.name}>`).join(' ');
+  return [
     ...options.map((option) => `[${option.flag} <${option.name}>]`),
-    ...parameters.map((parameter) => `<${parameter.name}>`),
+    ofEach === undefined ? words : `${words} [${words}]...`,
   ].join(' ');
+};
 
 /** Usage as scripts know it: one line per sub-command, then notes. */
 export const usage = (): string =>

@@ -1,12 +1,12 @@
 /** dbdctl: one sub-command, one ioctl. Exit status 0, or 255 for every failure (docs/COMMANDS.md, F.1 and F.2). */
 import { existsSync } from 'node:fs';
 import { Command, CommanderError } from 'commander';
-import { Driver } from '../host/driver/driver.js';
+import { Driver, GroupError } from '../host/driver/driver.js';
 import type { DriverStatus } from '../host/driver/status.js';
 import { readStatus } from '../host/driver/status.js';
 import { type Request, reasonText, whyRefused } from '../host/driver/why-refused.js';
 import { EINVAL, errnoText, RefusalError, SystemError } from '../host/errors.js';
-import { CONTROL_NODE } from '../host/layout.js';
+import { CONTROL_NODE, GROUP_MAX } from '../host/layout.js';
 import { nativeSyscalls } from '../host/system/syscalls.js';
 import type { Arguments, Parameter, SubCommand } from './dbdctl-commands.js';
 import { SUB_COMMANDS, synopsis, usage } from './dbdctl-commands.js';
@@ -35,12 +35,17 @@ class UsageError extends Error {
 
 /** The driver refused a request. */
 class RefusedRequest extends Error {
-  constructor(request: Request, errno: number) {
-    const reason = whyRefused(request, errno);
-    const why = reason === undefined ? 'see the kernel log (dmesg)' : reasonText(reason);
-    super(`cannot ${request.command}: ${why}: ${errnoText(errno)}`);
+  constructor(command: string, why: string, errno: number) {
+    super(`cannot ${command}: ${why}: ${errnoText(errno)}`);
   }
 }
+
+const SEE_LOG = 'see the kernel log (dmesg)';
+
+const whyOf = (request: Request, errno: number): string => {
+  const reason = whyRefused(request, errno);
+  return reason === undefined ? SEE_LOG : reasonText(reason);
+};
 
 const read = (text: string, { reading, unit }: Parameter): string | bigint => {
   if (reading === 'text') return text;
@@ -56,19 +61,25 @@ const optionMessage = ({ name }: SubCommand, error: CommanderError): string | un
   return flag.startsWith('--') ? `${name}: unrecognized option '${flag}'` : `${name}: invalid option -- '${letter}'`;
 };
 
-/** Reads arguments. Their number is checked before each of them. */
+/** Reads the arguments of each member; without a group there is one. Their number is checked before each of them. */
 const readArguments = (
-  command: SubCommand,
+  { name, parameters, ofEach }: SubCommand,
   texts: readonly string[],
   options: ReadonlyMap<string, bigint>,
-): Arguments => {
-  if (texts.length !== command.parameters.length) throw new UsageError(command.name, EINVAL);
-  const values = new Map<string, string | bigint>(options);
-  command.parameters.forEach((parameter, index) => values.set(parameter.name, read(texts[index] ?? '', parameter)));
-  return {
-    text: (name) => String(values.get(name) ?? ''),
-    number: (name) => BigInt(values.get(name) ?? 0n),
-  };
+): Arguments[] => {
+  const members = texts.length / parameters.length;
+  const most = ofEach === undefined ? 1 : GROUP_MAX;
+  if (!Number.isInteger(members) || members < 1 || members > most) throw new UsageError(name, EINVAL);
+  return Array.from({ length: members }, (_, member) => {
+    const values = new Map<string, string | bigint>(options);
+    parameters.forEach((parameter, at) => {
+      values.set(parameter.name, read(texts[member * parameters.length + at] ?? '', parameter));
+    });
+    return {
+      text: (key) => String(values.get(key) ?? ''),
+      number: (key) => BigInt(values.get(key) ?? 0n),
+    };
+  });
 };
 
 const withUsageErrors = <T>(command: SubCommand, run: () => T): T => {
@@ -83,20 +94,32 @@ const withUsageErrors = <T>(command: SubCommand, run: () => T): T => {
   }
 };
 
-const withReasons = ({ name, parameters }: SubCommand, args: Arguments, run: () => void): void => {
+const withReasons = (command: SubCommand, members: readonly Arguments[], run: () => void): void => {
   try {
     run();
   } catch (error) {
     if (!(error instanceof SystemError) || error.subject !== CONTROL_NODE) throw error;
-    const has = (parameter: string): boolean => parameters.some((candidate) => candidate.name === parameter);
-    const request = {
-      command: name,
-      minor: args.number('minor'),
-      ...(has('block device') ? { blockDevice: args.text('block device') } : {}),
-      ...(has('cow file') ? { cowFile: args.text('cow file') } : {}),
-    };
-    throw new RefusedRequest(request, error.errno);
+    throw new RefusedRequest(command.name, whyRefusedOf(command, members, error), error.errno);
   }
+};
+
+const whyRefusedOf = (command: SubCommand, members: readonly Arguments[], error: SystemError): string => {
+  const { name, parameters, ofEach } = command;
+  const has = (parameter: string): boolean => parameters.some((candidate) => candidate.name === parameter);
+  const isGroupError = error instanceof GroupError;
+  const args = members[isGroupError ? (error.member ?? -1) : 0];
+  if (args === undefined) return `${SEE_LOG}; no snapshot was taken`;
+  const minor = args.number('minor');
+  if (isGroupError && error.taken)
+    return `minor ${minor} failed after all snapshots were taken; hint: \`dbdctl status\` shows those that are sound`;
+  const request = {
+    command: ofEach ?? name,
+    minor,
+    ...(has('block device') ? { blockDevice: args.text('block device') } : {}),
+    ...(has('cow file') ? { cowFile: args.text('cow file') } : {}),
+  };
+  const why = whyOf(request, error.errno);
+  return isGroupError ? `no snapshot was taken, because of minor ${minor}: ${why}` : why;
 };
 
 const addSubCommand = (program: Command, command: SubCommand, driver: Driver, streams: Streams): void => {
@@ -118,10 +141,11 @@ const addSubCommand = (program: Command, command: SubCommand, driver: Driver, st
   }
   addVerbosity(sub).usage(synopsis(command));
   sub.action((texts: string[], verbosity: VerbosityOptions) => {
-    const args = withUsageErrors(command, () => readArguments(command, texts, options));
+    const members = withUsageErrors(command, () => readArguments(command, texts, options));
+    const [args] = members as [Arguments];
     const { detail } = voiceOf('dbdctl', verbosity, streams);
-    detail(`${command.name} of minor ${args.number('minor')}`);
-    withReasons(command, args, () => command.run(driver, args));
+    detail(`${command.name} of minor ${members.map((member) => member.number('minor')).join(', ')}`);
+    withReasons(command, members, () => command.run(driver, args, members));
     detail(`the driver has completed ${command.name}`);
   });
 };

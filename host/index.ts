@@ -13,8 +13,8 @@ export type {
 export { isGood } from './backup/request.js';
 export type { CopyFailure } from './copy/copy.js';
 export type { BlockRun, Piece } from './cow/runs.js';
-export type { DeviceInfo, ReloadOptions, SetupOptions } from './driver/driver.js';
-export { Driver } from './driver/driver.js';
+export type { DeviceInfo, NextSnapshot, ReloadOptions, SetupOptions } from './driver/driver.js';
+export { Driver, GroupError } from './driver/driver.js';
 export type { Explanation } from './driver/explain.js';
 export { crashCost, explainDevice } from './driver/explain.js';
 export type { DeviceStatus, DriverStatus } from './driver/status.js';

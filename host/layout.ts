@@ -3,23 +3,20 @@
  *
  * `npm run layout` generates `assembly/layout.ts`, `kmod-stub/layout.h` and `libdattobd/dattobd.h` from it, all checked in; a
  * test and CI see to it that they do not drift; compilers check sizes and offsets.
+ * `interface.ts` is the part of it that is about the driver.
  */
+
+import { UUID_BYTES } from './interface.js';
+import { type Named, numbered } from './named.js';
+
+export * from './interface.js';
+export type { Named } from './named.js';
 
 /**
  * Version of the interface (ioctls, /proc/datto-info, COW file), as the module reports it in /proc and to modinfo. It is not that of
  * this package: other programs look at it.
  */
 export const DATTOBD_VERSION = '0.12.1';
-
-/** A number with a name, in the order in which it is listed. `doc` says what it means, with its unit. */
-export interface Named {
-  readonly name: string;
-  readonly value: number;
-  readonly doc: string;
-}
-
-const numbered = (...rows: ReadonlyArray<readonly [name: string, doc: string]>): Named[] =>
-  rows.map(([name, doc], value) => ({ name, value, doc }));
 
 // The COW file: header, index, data.
 
@@ -40,7 +37,6 @@ export const COW_VERSION_0 = 0;
 export const COW_VERSION_CHANGED_BLOCKS = 1;
 /** Bytes of the header that hold fields; the rest of its block is zero. */
 export const HEADER_BYTES = 64;
-export const UUID_BYTES = 16;
 /** Flags of the header, as masks. */
 export const COW_FLAGS: readonly Named[] = [
   { name: 'CLEAN', value: 1, doc: 'closed cleanly: header and index on disk are complete' },
@@ -239,152 +235,3 @@ export const CORE_ERRNOS: readonly Named[] = [
   { name: 'ENODATA', value: 61, doc: 'no further block is wanted' },
   { name: 'EOPNOTSUPP', value: 95, doc: 'no filesystem that is known' },
 ];
-
-// The control node and /proc.
-
-export const CONTROL_NODE = '/dev/datto-ctl';
-export const STATUS_FILE = '/proc/datto-info';
-export const SNAPSHOT_NODE_PREFIX = '/dev/datto';
-export const IOCTL_MAGIC = 0x91;
-/** Bytes of a path in an ioctl, NUL included. */
-export const PATH_BYTES = 4096;
-
-export const STATE_BIT_SNAPSHOT = 1;
-export const STATE_BIT_ACTIVE = 2;
-export const STATE_BIT_UNVERIFIED = 4;
-
-export const STATES = numbered(
-  ['DORMANT_INCREMENTAL', 'dormant incremental'],
-  ['DORMANT_SNAPSHOT', 'dormant snapshot'],
-  ['ACTIVE_INCREMENTAL', 'active incremental'],
-  ['ACTIVE_SNAPSHOT', 'active snapshot'],
-  ['UNVERIFIED_INCREMENTAL', 'unverified incremental'],
-  ['UNVERIFIED_SNAPSHOT', 'unverified snapshot'],
-);
-
-export type FieldType = 'path' | 'ulong' | 'uint' | 'int' | 'u64' | 'ull' | 'chars';
-
-export interface StructField {
-  readonly name: string;
-  readonly type: FieldType;
-  readonly offset: number;
-  /** Number of bytes, for `chars` only. */
-  readonly bytes?: number;
-  readonly doc: string;
-}
-
-export interface StructLayout {
-  readonly name: string;
-  readonly bytes: number;
-  readonly fields: readonly StructField[];
-}
-
-const MINOR_DOC = 'minor of the device';
-
-/** Arguments of the ioctls on a 64-bit machine (docs/ABI.md, B.3). */
-export const STRUCTS = {
-  setup_params: {
-    name: 'setup_params',
-    bytes: 40,
-    fields: [
-      { name: 'bdev', type: 'path', offset: 0, doc: 'path of the origin' },
-      { name: 'cow', type: 'path', offset: 8, doc: 'path of the COW file' },
-      { name: 'fallocated_space', type: 'ulong', offset: 16, doc: 'MiB, 0 for the default' },
-      { name: 'cache_size', type: 'ulong', offset: 24, doc: 'bytes, 0 for the default' },
-      { name: 'minor', type: 'uint', offset: 32, doc: MINOR_DOC },
-    ],
-  },
-  reload_params: {
-    name: 'reload_params',
-    bytes: 32,
-    fields: [
-      { name: 'bdev', type: 'path', offset: 0, doc: 'path of the origin' },
-      { name: 'cow', type: 'path', offset: 8, doc: 'from the root of the filesystem' },
-      { name: 'cache_size', type: 'ulong', offset: 16, doc: 'bytes, 0 for the default' },
-      { name: 'minor', type: 'uint', offset: 24, doc: MINOR_DOC },
-    ],
-  },
-  transition_snap_params: {
-    name: 'transition_snap_params',
-    bytes: 24,
-    fields: [
-      { name: 'cow', type: 'path', offset: 0, doc: 'path of the new COW file' },
-      { name: 'fallocated_space', type: 'ulong', offset: 8, doc: 'MiB, 0 for the default' },
-      { name: 'minor', type: 'uint', offset: 16, doc: MINOR_DOC },
-    ],
-  },
-  reconfigure_params: {
-    name: 'reconfigure_params',
-    bytes: 16,
-    fields: [
-      { name: 'cache_size', type: 'ulong', offset: 0, doc: 'bytes, 0 for the default' },
-      { name: 'minor', type: 'uint', offset: 8, doc: MINOR_DOC },
-    ],
-  },
-  expand_cow_file_params: {
-    name: 'expand_cow_file_params',
-    bytes: 16,
-    fields: [
-      { name: 'size', type: 'u64', offset: 0, doc: 'MiB to add' },
-      { name: 'minor', type: 'uint', offset: 8, doc: MINOR_DOC },
-    ],
-  },
-  reconfigure_auto_expand_params: {
-    name: 'reconfigure_auto_expand_params',
-    bytes: 24,
-    fields: [
-      { name: 'step_size', type: 'u64', offset: 0, doc: 'MiB per step, 0 for off' },
-      { name: 'reserved_space', type: 'u64', offset: 8, doc: 'MiB to leave free' },
-      { name: 'minor', type: 'uint', offset: 16, doc: MINOR_DOC },
-    ],
-  },
-  dattobd_info: {
-    name: 'dattobd_info',
-    bytes: 8272,
-    fields: [
-      { name: 'minor', type: 'uint', offset: 0, doc: 'in: minor of the device' },
-      { name: 'state', type: 'ulong', offset: 8, doc: 'enum dattobd_state' },
-      { name: 'error', type: 'int', offset: 16, doc: '0 or a negative errno' },
-      { name: 'cache_size', type: 'ulong', offset: 24, doc: 'bytes' },
-      { name: 'falloc_size', type: 'ull', offset: 32, doc: 'size limit of the file, bytes' },
-      { name: 'seqid', type: 'ull', offset: 40, doc: 'number in the series' },
-      { name: 'uuid', type: 'chars', offset: 48, bytes: UUID_BYTES, doc: 'id of the series' },
-      { name: 'cow', type: 'chars', offset: 64, bytes: PATH_BYTES, doc: 'as cow_file in /proc' },
-      { name: 'bdev', type: 'chars', offset: 4160, bytes: PATH_BYTES, doc: 'as block_device' },
-      { name: 'version', type: 'ull', offset: 8256, doc: 'version of the header' },
-      { name: 'nr_changed_blocks', type: 'ull', offset: 8264, doc: 'blocks' },
-    ],
-  },
-} as const satisfies Record<string, StructLayout>;
-
-export type StructName = keyof typeof STRUCTS;
-
-export interface IoctlLayout {
-  readonly nr: number;
-  readonly direction: 'read' | 'write';
-  /** A struct of STRUCTS, or a bare C type of 4 bytes. */
-  readonly argument: StructName | 'unsigned int' | 'int';
-  readonly value: number;
-}
-
-/** The commands (docs/ABI.md, B.2). `value` is asserted against the C macro; a test compares the other columns. */
-export const IOCTLS = {
-  IOCTL_SETUP_SNAP: { nr: 1, direction: 'write', argument: 'setup_params', value: 0x40289101 },
-  IOCTL_RELOAD_SNAP: { nr: 2, direction: 'write', argument: 'reload_params', value: 0x40209102 },
-  IOCTL_RELOAD_INC: { nr: 3, direction: 'write', argument: 'reload_params', value: 0x40209103 },
-  IOCTL_DESTROY: { nr: 4, direction: 'write', argument: 'unsigned int', value: 0x40049104 },
-  IOCTL_TRANSITION_INC: { nr: 5, direction: 'write', argument: 'unsigned int', value: 0x40049105 },
-  IOCTL_TRANSITION_SNAP: { nr: 6, direction: 'write', argument: 'transition_snap_params', value: 0x40189106 },
-  IOCTL_RECONFIGURE: { nr: 7, direction: 'write', argument: 'reconfigure_params', value: 0x40109107 },
-  IOCTL_DATTOBD_INFO: { nr: 8, direction: 'read', argument: 'dattobd_info', value: 0xa0509108 },
-  IOCTL_GET_FREE: { nr: 9, direction: 'read', argument: 'int', value: 0x80049109 },
-  IOCTL_EXPAND_COW_FILE: { nr: 10, direction: 'write', argument: 'expand_cow_file_params', value: 0x4010910a },
-  IOCTL_RECONFIGURE_AUTO_EXPAND: {
-    nr: 11,
-    direction: 'write',
-    argument: 'reconfigure_auto_expand_params',
-    value: 0x4018910b,
-  },
-} as const satisfies Record<string, IoctlLayout>;
-
-export type IoctlName = keyof typeof IOCTLS;

@@ -319,6 +319,7 @@ enum core_export {
 
 /* The control node */
 #define DATTO_IOCTL_MAGIC			0x91
+#define DATTOBD_GROUP_MAX			32
 
 enum dattobd_state {
 	DATTOBD_STATE_DORMANT_INCREMENTAL = 0,
@@ -397,6 +398,36 @@ static_assert(offsetof(struct reconfigure_auto_expand_params, step_size) == 0);
 static_assert(offsetof(struct reconfigure_auto_expand_params, reserved_space) == 8);
 static_assert(offsetof(struct reconfigure_auto_expand_params, minor) == 16);
 
+struct snapshot_group_member {
+	__u64 bdev;				/* path of the origin, of a set-up only */
+	__u64 cow;				/* path of the new COW file */
+	__u64 fallocated_space;			/* MiB, 0 for the default */
+	__u64 cache_size;			/* bytes, of a set-up only */
+	__u64 minor;				/* minor of the device */
+};
+
+static_assert(sizeof(struct snapshot_group_member) == 40);
+static_assert(offsetof(struct snapshot_group_member, bdev) == 0);
+static_assert(offsetof(struct snapshot_group_member, cow) == 8);
+static_assert(offsetof(struct snapshot_group_member, fallocated_space) == 16);
+static_assert(offsetof(struct snapshot_group_member, cache_size) == 24);
+static_assert(offsetof(struct snapshot_group_member, minor) == 32);
+
+struct snapshot_group_params {
+	__u64 members;				/* struct snapshot_group_member [] */
+	__u64 count;				/* of members, from 1 on */
+	__u64 flags;				/* 0 */
+	__u64 failed;				/* out: index of a member, or count */
+	__u64 taken;				/* out: 1 if there was a snapshot of all */
+};
+
+static_assert(sizeof(struct snapshot_group_params) == 40);
+static_assert(offsetof(struct snapshot_group_params, members) == 0);
+static_assert(offsetof(struct snapshot_group_params, count) == 8);
+static_assert(offsetof(struct snapshot_group_params, flags) == 16);
+static_assert(offsetof(struct snapshot_group_params, failed) == 24);
+static_assert(offsetof(struct snapshot_group_params, taken) == 32);
+
 struct dattobd_info {
 	unsigned int minor;			/* in: minor of the device */
 	unsigned long state;			/* enum dattobd_state */
@@ -446,6 +477,10 @@ static_assert(offsetof(struct dattobd_info, nr_changed_blocks) == 8264);
 	_IOW(DATTO_IOCTL_MAGIC, 10, struct expand_cow_file_params)
 #define IOCTL_RECONFIGURE_AUTO_EXPAND \
 	_IOW(DATTO_IOCTL_MAGIC, 11, struct reconfigure_auto_expand_params)
+#define IOCTL_SETUP_SNAP_GROUP \
+	_IOWR(DATTO_IOCTL_MAGIC, 12, struct snapshot_group_params)
+#define IOCTL_TRANSITION_SNAP_GROUP \
+	_IOWR(DATTO_IOCTL_MAGIC, 13, struct snapshot_group_params)
 
 static_assert(IOCTL_SETUP_SNAP == 0x40289101);
 static_assert(IOCTL_RELOAD_SNAP == 0x40209102);
@@ -458,5 +493,7 @@ static_assert(IOCTL_DATTOBD_INFO == 0xA0509108);
 static_assert(IOCTL_GET_FREE == 0x80049109);
 static_assert(IOCTL_EXPAND_COW_FILE == 0x4010910A);
 static_assert(IOCTL_RECONFIGURE_AUTO_EXPAND == 0x4018910B);
+static_assert(IOCTL_SETUP_SNAP_GROUP == 0xC028910C);
+static_assert(IOCTL_TRANSITION_SNAP_GROUP == 0xC028910D);
 
 #endif /* LAYOUT_H */

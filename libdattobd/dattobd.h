@@ -42,6 +42,7 @@ struct cow_header {
 
 /* The control node */
 #define DATTO_IOCTL_MAGIC			0x91
+#define DATTOBD_GROUP_MAX			32
 
 /* What the state of struct dattobd_info says */
 enum dattobd_state {
@@ -92,6 +93,22 @@ struct reconfigure_auto_expand_params {
 	unsigned int minor;			/* minor of the device */
 };
 
+struct snapshot_group_member {
+	uint64_t bdev;				/* path of the origin, of a set-up only */
+	uint64_t cow;				/* path of the new COW file */
+	uint64_t fallocated_space;		/* MiB, 0 for the default */
+	uint64_t cache_size;			/* bytes, of a set-up only */
+	uint64_t minor;				/* minor of the device */
+};
+
+struct snapshot_group_params {
+	uint64_t members;			/* struct snapshot_group_member [] */
+	uint64_t count;				/* of members, from 1 on */
+	uint64_t flags;				/* 0 */
+	uint64_t failed;			/* out: index of a member, or count */
+	uint64_t taken;				/* out: 1 if there was a snapshot of all */
+};
+
 struct dattobd_info {
 	unsigned int minor;			/* in: minor of the device */
 	unsigned long state;			/* enum dattobd_state */
@@ -128,5 +145,9 @@ struct dattobd_info {
 	_IOW(DATTO_IOCTL_MAGIC, 10, struct expand_cow_file_params)
 #define IOCTL_RECONFIGURE_AUTO_EXPAND \
 	_IOW(DATTO_IOCTL_MAGIC, 11, struct reconfigure_auto_expand_params)
+#define IOCTL_SETUP_SNAP_GROUP \
+	_IOWR(DATTO_IOCTL_MAGIC, 12, struct snapshot_group_params)
+#define IOCTL_TRANSITION_SNAP_GROUP \
+	_IOWR(DATTO_IOCTL_MAGIC, 13, struct snapshot_group_params)
 
 #endif /* DATTOBD_H */

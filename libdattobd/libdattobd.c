@@ -89,6 +89,36 @@ int dattobd_transition_snapshot(unsigned int minor, char *cow, unsigned long fal
 	return command(IOCTL_TRANSITION_SNAP, &params);
 }
 
+static int group(unsigned long request, unsigned int count, struct snapshot_group_member *members,
+		 unsigned int *failed, int *taken)
+{
+	struct snapshot_group_params params;
+	int result;
+
+	memset(&params, 0, sizeof(params));
+	params.members = (uintptr_t)members;
+	params.count = count;
+	params.failed = count;
+	result = command(request, &params);
+	if (failed)
+		*failed = params.failed;
+	if (taken)
+		*taken = params.taken != 0;
+	return result;
+}
+
+int dattobd_setup_snapshot_group(unsigned int count, struct snapshot_group_member *members,
+				 unsigned int *failed, int *taken)
+{
+	return group(IOCTL_SETUP_SNAP_GROUP, count, members, failed, taken);
+}
+
+int dattobd_transition_snapshot_group(unsigned int count, struct snapshot_group_member *members,
+				      unsigned int *failed, int *taken)
+{
+	return group(IOCTL_TRANSITION_SNAP_GROUP, count, members, failed, taken);
+}
+
 int dattobd_reconfigure(unsigned int minor, unsigned long cache_size)
 {
 	struct reconfigure_params params;

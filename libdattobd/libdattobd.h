@@ -59,6 +59,29 @@ int dattobd_transition_incremental(unsigned int minor);
  */
 int dattobd_transition_snapshot(unsigned int minor, char *cow, unsigned long fallocated_space);
 
+/*
+ * Starts snapshots of several mounted block devices at one instant: of all of them, or of none.
+ *
+ * count: number of members, at most DATTOBD_GROUP_MAX
+ * members: for each the parameters of dattobd_setup_snapshot(); paths are given by their address, (uintptr_t)path
+ * failed: result: index of the member that was refused or failed, count if it was no single one; may be NULL
+ * taken: result: 1 if the snapshots were taken, else 0 and nothing has changed; may be NULL
+ *
+ * If it fails and taken is 1, the member failed after the instant; the others are snapshots, unless their state says
+ * otherwise.
+ */
+int dattobd_setup_snapshot_group(unsigned int count, struct snapshot_group_member *members,
+				 unsigned int *failed, int *taken);
+
+/*
+ * Starts the next snapshots of several incrementals at one instant: of all of them, or of none.
+ *
+ * members: for each the parameters of dattobd_transition_snapshot(); bdev and cache_size are 0
+ * The rest is as in dattobd_setup_snapshot_group().
+ */
+int dattobd_transition_snapshot_group(unsigned int count, struct snapshot_group_member *members,
+				      unsigned int *failed, int *taken);
+
 /* Sets the limit of the index cache, in bytes; 0 for the driver's default. */
 int dattobd_reconfigure(unsigned int minor, unsigned long cache_size);
 

@@ -63,6 +63,18 @@ export const manual: ToolManual = {
         'is full (when a quarter of it is left, or one step, at most half of it), as long as the reserved space stays free. If it ' +
         'cannot grow, the kernel log gives the reason. This lasts until the next change of mode.',
     ],
+    'setup-snapshot-group': [
+      'The three arguments are repeated for each member of the group. All snapshots are of one instant: what a program writes to one ' +
+        'volume only after a write to another one has ended is never in a snapshot without that. All snapshots are started, or none: ' +
+        'after a failure there is no device and no COW file. The options hold for each member; the rest is as with `setup-snapshot`. ' +
+        'There are at most 32 members.',
+      'All filesystems are frozen for a moment. If one of them lies on another one (a loop device, for instance), their freezes can wait ' +
+        'for each other. Then the command is given up after 10 seconds, and nothing has changed.',
+    ],
+    'transition-to-snapshot-group': [
+      'The same for the next snapshots of series that are incremental. After a failure before the instant every member is incremental as ' +
+        'before. A member that fails after the instant is named; the others are snapshots.',
+    ],
     status: [
       'Prints a table of all devices, or of the one with that minor. Below it, each state is explained, with the next ' +
         'step. With `--json`, `meaning` and `next` are these texts.',
@@ -146,6 +158,10 @@ export const manual: ToolManual = {
             'rm -f /data/.datto0 &&',
             'dbdctl transition-to-incremental 0',
           ],
+        },
+        'Take snapshots of a database whose log is on another volume, both at one instant:',
+        {
+          example: ['dbdctl setup-snapshot-group /dev/sda1 /a/.cow 0 /dev/sdb1 /b/.cow 1'],
         },
         'Keep at most 100 MiB of the index in memory, and a COW file of 2 GiB that grows by 512 MiB as long as 1 ' +
           'GiB stays free:',

@@ -115,6 +115,7 @@ export const enumeration = (tag: string, prefix: string, rows: readonly Named[])
 
 const C_TYPES: Record<StructField['type'], string> = {
   path: 'char __user *',
+  address: '__u64 ',
   ulong: 'unsigned long ',
   uint: 'unsigned int ',
   int: 'int ',
@@ -143,7 +144,7 @@ export const hex = (value: number): string => `0x${value.toString(16).toUpperCas
 
 export const ioctl = ([name, row]: readonly [string, IoctlLayout]): string[] => {
   const type = row.argument in layout.STRUCTS ? `struct ${row.argument}` : row.argument;
-  const macro = row.direction === 'read' ? '_IOR' : '_IOW';
+  const macro = { read: '_IOR', write: '_IOW', both: '_IOWR' }[row.direction];
   return [`#define ${name} \\`, `\t${macro}(DATTO_IOCTL_MAGIC, ${row.nr}, ${type})`];
 };
 
@@ -264,6 +265,7 @@ export const kernelLayout = (): string =>
     '',
     '/* The control node */',
     define('DATTO_IOCTL_MAGIC', hex(layout.IOCTL_MAGIC)),
+    define('DATTOBD_GROUP_MAX', layout.GROUP_MAX),
     '',
     ...enumeration('dattobd_state', 'DATTOBD_STATE_', layout.STATES),
     '',

@@ -6,6 +6,7 @@ import { define, enumeration, hex, ioctl, tabbed } from './generate-layout.text.
 
 const TYPES: Record<StructField['type'], string> = {
   path: 'char *',
+  address: 'uint64_t ',
   ulong: 'unsigned long ',
   uint: 'unsigned int ',
   int: 'int ',
@@ -75,6 +76,7 @@ export const userHeader = (): string =>
     '',
     '/* The control node */',
     define('DATTO_IOCTL_MAGIC', hex(layout.IOCTL_MAGIC)),
+    define('DATTOBD_GROUP_MAX', layout.GROUP_MAX),
     '',
     '/* What the state of struct dattobd_info says */',
     ...enumeration('dattobd_state', 'DATTOBD_STATE_', layout.STATES),

@@ -1,6 +1,6 @@
 /** The driver's ioctls (docs/ABI.md, B): each function opens the control node, issues one ioctl and closes. */
 import { closeSync, openSync } from 'node:fs';
-import { withErrno } from '../errors.js';
+import { SystemError, withErrno } from '../errors.js';
 import type { IoctlName, StructField, StructLayout } from '../layout.js';
 import { CONTROL_NODE, IOCTLS, PATH_BYTES, STRUCTS } from '../layout.js';
 import type { Syscalls } from '../system/syscalls.js';
@@ -42,6 +42,29 @@ export interface DeviceInfo {
   readonly nrChangedBlocks: bigint;
 }
 
+/** A member of a group that continues. */
+export interface NextSnapshot {
+  readonly minor: number;
+  /** Path of the new COW file. */
+  readonly cowFile: string;
+  /** MiB, 0 for the size of the one before. */
+  readonly fallocateMib: bigint;
+}
+
+/** A group of snapshots was refused, or a member of it failed. */
+export class GroupError extends SystemError {
+  /** Index of the first member that was refused or failed; undefined if it was no single one. */
+  readonly member: number | undefined;
+  /** The snapshots were taken, and the member failed afterwards; else nothing has changed. */
+  readonly taken: boolean;
+
+  constructor(error: SystemError, member: number | undefined, taken: boolean) {
+    super(error.errno, error.call, error.subject);
+    this.member = member;
+    this.taken = taken;
+  }
+}
+
 type FieldValue = string | bigint;
 
 const fieldOf = (layout: StructLayout, name: string): StructField => {
@@ -65,7 +88,8 @@ const encode = (syscalls: Syscalls, layout: StructLayout, values: Readonly<Recor
     const { type, offset } = fieldOf(layout, name);
     if (typeof value === 'string') {
       // A NUL would cut the path short behind the caller's back.
-      if (type !== 'path' || value.includes('\0')) throw new RangeError(`${name} is not a path: ${value}`);
+      if ((type !== 'path' && type !== 'address') || value.includes('\0'))
+        throw new RangeError(`${name} is not a path: ${value}`);
       const text = Buffer.from(`${value}\0`);
       strings.push(text);
       bytes.writeBigUInt64LE(syscalls.addressOf(text), offset);
@@ -157,6 +181,40 @@ export class Driver {
     });
   }
 
+  /**
+   * Starts snapshots of several mounted origins at one instant: of all of them, or of none.
+   *
+   * @throws GroupError
+   */
+  setupSnapshotGroup(members: readonly SetupOptions[]): void {
+    this.#issueGroup(
+      'IOCTL_SETUP_SNAP_GROUP',
+      members.map((member) => ({
+        bdev: member.blockDevice,
+        cow: member.cowFile,
+        fallocated_space: member.fallocateMib,
+        cache_size: member.cacheBytes,
+        minor: BigInt(member.minor),
+      })),
+    );
+  }
+
+  /**
+   * Starts the next snapshots of several incrementals at one instant: of all of them, or of none.
+   *
+   * @throws GroupError
+   */
+  transitionToSnapshotGroup(members: readonly NextSnapshot[]): void {
+    this.#issueGroup(
+      'IOCTL_TRANSITION_SNAP_GROUP',
+      members.map(({ minor, cowFile, fallocateMib }) => ({
+        cow: cowFile,
+        fallocated_space: fallocateMib,
+        minor: BigInt(minor),
+      })),
+    );
+  }
+
   /** Sets the limit of the index cache. */
   reconfigure(minor: number, cacheBytes: bigint): void {
     this.#issueStruct('IOCTL_RECONFIGURE', STRUCTS.reconfigure_params, {
@@ -205,6 +263,25 @@ export class Driver {
   #issueStruct(command: IoctlName, layout: StructLayout, values: Readonly<Record<string, FieldValue>>): void {
     const { bytes, strings } = encode(this.#syscalls, layout, values);
     this.#issue(command, bytes, strings);
+  }
+
+  #issueGroup(command: IoctlName, members: ReadonlyArray<Readonly<Record<string, FieldValue>>>): void {
+    const encoded = members.map((member) => encode(this.#syscalls, STRUCTS.snapshot_group_member, member));
+    const list = Buffer.concat(encoded.map(({ bytes }) => bytes));
+    const params = STRUCTS.snapshot_group_params;
+    const argument = encode(this.#syscalls, params, {
+      members: this.#syscalls.addressOf(list),
+      count: BigInt(members.length),
+      failed: BigInt(members.length),
+    }).bytes;
+    try {
+      this.#issue(command, argument, [list, ...encoded.flatMap(({ strings }) => strings)]);
+    } catch (error) {
+      if (!(error instanceof SystemError)) throw error;
+      const failed = Number(argument.readBigUInt64LE(fieldOf(params, 'failed').offset));
+      const taken = argument.readBigUInt64LE(fieldOf(params, 'taken').offset) !== 0n;
+      throw new GroupError(error, failed < members.length ? failed : undefined, taken);
+    }
   }
 
   #issueMinor(command: IoctlName, minor: number): void {

@@ -6,14 +6,17 @@ DEFINE_MUTEX(devices_lock); /* see control/devices.h */
 struct dattobd_device *devices[SNAP_DEVICES_MAX];
 
 static struct mutex minor_locks[SNAP_DEVICES_MAX];
+static struct lock_class_key minor_keys[SNAP_DEVICES_MAX]; /* lockdep sees their order */
 static LIST_HEAD(claims); /* under devices_lock */
 
 void devices_init(void)
 {
 	unsigned int minor;
 
-	for (minor = 0; minor < SNAP_DEVICES_MAX; minor++)
+	for (minor = 0; minor < SNAP_DEVICES_MAX; minor++) {
 		mutex_init(&minor_locks[minor]);
+		lockdep_set_class(&minor_locks[minor], &minor_keys[minor]);
+	}
 }
 
 noinline int minor_lock(unsigned int minor)

@@ -16,7 +16,8 @@ extern struct dattobd_device *devices[];
 void devices_init(void);
 
 /**
- * minor_lock() - One request or look of the watch at a time for each minor.
+ * minor_lock() - One request or look of the watch at a time for each minor. Who needs several
+ * takes the lowest first.
  *
  * Return: 0, or -%EINTR if the caller was killed.
  */

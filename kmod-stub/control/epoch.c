@@ -11,6 +11,16 @@
 #define COW_FILE_NEEDS \
 	"expected ext2, ext3, ext4 or xfs; no data=journal, realtime, encryption or DAX"
 
+void epoch_take_over(struct dattobd_device *dev, struct epoch *epoch)
+{
+	dev->vol.core.engine = epoch->engine;
+	dev->vol.cow = epoch->cow;
+	dev->vol.snap = epoch->snap;
+	dev->fallocate_mib = epoch->fallocate_mib;
+	dev->cut_wanted = false; /* of the file of before */
+	WRITE_ONCE(dev->vol.core.snapshot_mode, true);
+}
+
 void epoch_discard(struct epoch *epoch)
 {
 	request_ignore_kill();

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
  * The next snapshot of a device, made ready before the switch to it (control/epoch.c,
- * control/transition.c).
+ * control/switch.c).
  */
 #ifndef DATTOBD_CONTROL_EPOCH_H
 #define DATTOBD_CONTROL_EPOCH_H
@@ -25,6 +25,11 @@ struct epoch {
  */
 int epoch_create(struct dattobd_device *dev, const char *path, u64 mib, u64 cache_bytes, u64 seqid,
 		 struct epoch *epoch);
+
+/**
+ * epoch_take_over() - From here on it is the device's. Context: core_lock.
+ */
+void epoch_take_over(struct dattobd_device *dev, struct epoch *epoch);
 
 /** epoch_discard() - Undo epoch_create(): the COW file is removed. */
 void epoch_discard(struct epoch *epoch);

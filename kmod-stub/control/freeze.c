@@ -25,3 +25,27 @@ int device_freeze(struct dattobd_device *dev)
 	device_thaw(dev);
 	return -EINTR;
 }
+
+int device_frozen_result(struct dattobd_device *dev, int err)
+{
+	if (err != -ETIMEDOUT)
+		return err;
+	pr_dev_err(dev,
+		   "the switch is given up: writes to %s did not end within %u s; try again: %d",
+		   dev->vol.origin.path, DRAIN_WAIT / HZ, -EBUSY);
+	return -EBUSY;
+}
+
+int device_drain_frozen(struct dattobd_device *dev)
+{
+	return device_frozen_result(dev, worker_drain_deferred(&dev->vol, DRAIN_WAIT));
+}
+
+int device_drain_old_writes(struct dattobd_device *dev)
+{
+	int err = compat_bdev_drain(origin_bdev(&dev->vol.origin), DISK_WAIT);
+
+	if (err)
+		core_fail(&dev->vol.core, err, "the writes from before the snapshot did not end");
+	return err;
+}

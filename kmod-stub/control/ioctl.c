@@ -8,6 +8,7 @@
 #include <linux/module.h>
 #include <linux/slab.h>
 #include <linux/uaccess.h>
+#include "control/arguments.h"
 #include "control/destroy.h"
 #include "control/device.h"
 #include "control/devices.h"
@@ -15,179 +16,91 @@
 #include "control/reconfigure.h"
 #include "control/reload.h"
 #include "control/request.h"
+#include "control/setup.h"
 #include "control/state.h"
+#include "control/to_snapshot.h"
 #include "control/transition.h"
-
-static int copy_argument(void *to, const void __user *from, size_t bytes)
-{
-	return copy_from_user(to, from, bytes) ? -EFAULT : 0;
-}
-
-/* A path of at most 4095 characters, to be freed by kfree(). */
-static int copy_path(char **to, const char __user *from)
-{
-	char *path = from ? strndup_user(from, PATH_MAX) : ERR_PTR(-EINVAL);
-
-	if (IS_ERR(path))
-		return PTR_ERR(path);
-	*to = path;
-	return 0;
-}
 
 /* What the requests do: in a thread of their own, under minor_lock(). */
 
-static int set_up(const struct client_request *request)
+static int reload_member(const struct client_request *request, bool snapshot_mode)
 {
-	if (devices[request->minor])
+	const struct request_member *member = request->members;
+
+	if (devices[member->minor])
 		return -EBUSY;
-	return transition_setup(request->minor, request->origin, request->cow, request->mib,
-				request->cache_bytes);
+	return reload(member->minor, member->origin, member->cow, member->cache_bytes,
+		      snapshot_mode);
 }
 
-static int reload_snapshot(const struct client_request *request)
+static int reload_snapshot(struct client_request *request)
 {
-	if (devices[request->minor])
-		return -EBUSY;
-	return reload(request->minor, request->origin, request->cow, request->cache_bytes, true);
+	return reload_member(request, true);
 }
 
-static int reload_incremental(const struct client_request *request)
+static int reload_incremental(struct client_request *request)
 {
-	if (devices[request->minor])
-		return -EBUSY;
-	return reload(request->minor, request->origin, request->cow, request->cache_bytes, false);
+	return reload_member(request, false);
 }
 
-static int destroy(const struct client_request *request)
+static int destroy(struct client_request *request)
 {
-	struct dattobd_device *dev = devices[request->minor];
+	struct dattobd_device *dev = devices[request->members->minor];
 
 	return dev ? transition_destroy(dev) : -ENOENT;
 }
 
-static int to_incremental(const struct client_request *request)
+static int to_incremental(struct client_request *request)
 {
-	struct dattobd_device *dev = devices[request->minor];
+	struct dattobd_device *dev = devices[request->members->minor];
 
 	return dev ? transition_to_incremental(dev) : -ENOENT;
 }
 
-static int to_snapshot(const struct client_request *request)
+static int reconfigure(struct client_request *request)
 {
-	struct dattobd_device *dev = devices[request->minor];
+	const struct request_member *member = request->members;
+	struct dattobd_device *dev = devices[member->minor];
 
-	return dev ? transition_to_snapshot(dev, request->cow, request->mib) : -ENOENT;
+	return dev ? device_reconfigure(dev, member->cache_bytes) : -ENOENT;
 }
 
-static int reconfigure(const struct client_request *request)
+static int expand(struct client_request *request)
 {
-	struct dattobd_device *dev = devices[request->minor];
+	const struct request_member *member = request->members;
+	struct dattobd_device *dev = devices[member->minor];
 
-	return dev ? device_reconfigure(dev, request->cache_bytes) : -ENOENT;
+	return dev ? device_expand(dev, member->mib) : -ENOENT;
 }
 
-static int expand(const struct client_request *request)
+static int auto_expand(struct client_request *request)
 {
-	struct dattobd_device *dev = devices[request->minor];
+	const struct request_member *member = request->members;
+	struct dattobd_device *dev = devices[member->minor];
 
-	return dev ? device_expand(dev, request->mib) : -ENOENT;
-}
-
-static int auto_expand(const struct client_request *request)
-{
-	struct dattobd_device *dev = devices[request->minor];
-
-	return dev ? device_set_auto_expand(dev, request->mib, request->reserved_mib) : -ENOENT;
-}
-
-/* What they are told by their clients. */
-
-static int read_setup(struct client_request *request, const void __user *argument)
-{
-	struct setup_params params;
-	int err = copy_argument(&params, argument, sizeof(params)) ?:
-			  copy_path(&request->origin, params.bdev) ?:
-			  copy_path(&request->cow, params.cow);
-
-	request->minor = params.minor;
-	request->mib = params.fallocated_space;
-	request->cache_bytes = params.cache_size;
-	return err;
-}
-
-static int read_reload(struct client_request *request, const void __user *argument)
-{
-	struct reload_params params;
-	int err = copy_argument(&params, argument, sizeof(params)) ?:
-			  copy_path(&request->origin, params.bdev) ?:
-			  copy_path(&request->cow, params.cow);
-
-	request->minor = params.minor;
-	request->cache_bytes = params.cache_size;
-	return err;
-}
-
-static int read_minor(struct client_request *request, const void __user *argument)
-{
-	return copy_argument(&request->minor, argument, sizeof(request->minor));
-}
-
-static int read_to_snapshot(struct client_request *request, const void __user *argument)
-{
-	struct transition_snap_params params;
-	int err = copy_argument(&params, argument, sizeof(params)) ?:
-			  copy_path(&request->cow, params.cow);
-
-	request->minor = params.minor;
-	request->mib = params.fallocated_space;
-	return err;
-}
-
-static int read_reconfigure(struct client_request *request, const void __user *argument)
-{
-	struct reconfigure_params params;
-	int err = copy_argument(&params, argument, sizeof(params));
-
-	request->minor = params.minor;
-	request->cache_bytes = params.cache_size;
-	return err;
-}
-
-static int read_expand(struct client_request *request, const void __user *argument)
-{
-	struct expand_cow_file_params params;
-	int err = copy_argument(&params, argument, sizeof(params));
-
-	request->minor = params.minor;
-	request->mib = params.size;
-	return err;
-}
-
-static int read_auto_expand(struct client_request *request, const void __user *argument)
-{
-	struct reconfigure_auto_expand_params params;
-	int err = copy_argument(&params, argument, sizeof(params));
-
-	request->minor = params.minor;
-	request->mib = params.step_size;
-	request->reserved_mib = params.reserved_space;
-	return err;
+	return dev ? device_set_auto_expand(dev, member->mib, member->reserved_mib) : -ENOENT;
 }
 
 static const struct {
 	unsigned int command;
-	int (*read)(struct client_request *request, const void __user *argument);
-	int (*carry_out)(const struct client_request *request);
+	int (*read)(struct client_request *request, void __user *argument);
+	int (*carry_out)(struct client_request *request);
+	/* The caller is told more than an errno. */
+	int (*answer)(const struct client_request *request, void __user *argument);
 } requests[] = {
-	{ IOCTL_SETUP_SNAP, read_setup, set_up },
-	{ IOCTL_RELOAD_SNAP, read_reload, reload_snapshot },
-	{ IOCTL_RELOAD_INC, read_reload, reload_incremental },
-	{ IOCTL_DESTROY, read_minor, destroy },
-	{ IOCTL_TRANSITION_INC, read_minor, to_incremental },
-	{ IOCTL_TRANSITION_SNAP, read_to_snapshot, to_snapshot },
-	{ IOCTL_RECONFIGURE, read_reconfigure, reconfigure },
-	{ IOCTL_EXPAND_COW_FILE, read_expand, expand },
-	{ IOCTL_RECONFIGURE_AUTO_EXPAND, read_auto_expand, auto_expand },
+	{ IOCTL_SETUP_SNAP, arguments_read_setup, transition_setup },
+	{ IOCTL_RELOAD_SNAP, arguments_read_reload, reload_snapshot },
+	{ IOCTL_RELOAD_INC, arguments_read_reload, reload_incremental },
+	{ IOCTL_DESTROY, arguments_read_minor, destroy },
+	{ IOCTL_TRANSITION_INC, arguments_read_minor, to_incremental },
+	{ IOCTL_TRANSITION_SNAP, arguments_read_to_snapshot, transition_to_snapshot },
+	{ IOCTL_RECONFIGURE, arguments_read_reconfigure, reconfigure },
+	{ IOCTL_EXPAND_COW_FILE, arguments_read_expand, expand },
+	{ IOCTL_RECONFIGURE_AUTO_EXPAND, arguments_read_auto_expand, auto_expand },
+	{ IOCTL_SETUP_SNAP_GROUP, arguments_read_setup_group, transition_setup,
+	  arguments_answer_group },
+	{ IOCTL_TRANSITION_SNAP_GROUP, arguments_read_to_snapshot_group, transition_to_snapshot,
+	  arguments_answer_group },
 };
 
 /* Questions, answered at once: they wait for no request. */
@@ -225,7 +138,7 @@ static int info(void __user *argument)
 	if (!answer)
 		return -ENOMEM;
 	/* The whole struct must be readable; only its minor is used. */
-	err = copy_argument(answer, argument, sizeof(*answer));
+	err = copy_from_user(answer, argument, sizeof(*answer)) ? -EFAULT : 0;
 	minor = answer->minor;
 	if (!err && minor >= max_snap_devices)
 		err = -EINVAL;
@@ -258,7 +171,7 @@ static int get_free(void __user *argument)
 	return -ENOENT;
 }
 
-static int ask_for(unsigned int nr, const void __user *argument)
+static int ask_for(unsigned int nr, void __user *argument)
 {
 	struct client_request *request;
 	int err;
@@ -270,9 +183,11 @@ static int ask_for(unsigned int nr, const void __user *argument)
 	if (!request)
 		return -ENOMEM;
 	request->carry_out = requests[nr].carry_out;
-	err = requests[nr].read(request, argument);
+	err = requests[nr].read(request, argument) ?: request_sort(request);
 	if (!err)
-		err = request->minor < max_snap_devices ? request_run(request) : -EINVAL;
+		err = request_run(request);
+	if (requests[nr].answer && !request->killed)
+		err = requests[nr].answer(request, argument) ?: err;
 	request_put(request);
 	return err;
 }

@@ -6,6 +6,7 @@
 #include <linux/sched/signal.h>
 #include <linux/sched/task.h>
 #include <linux/slab.h>
+#include <linux/sort.h>
 #include "compat.h"
 #include "control/devices.h"
 #include "control/request.h"
@@ -20,23 +21,77 @@ struct client_request *request_new(void)
 		return NULL;
 	kref_init(&request->users);
 	init_completion(&request->done);
+	request->members = &request->only;
+	request->nr_members = 1;
+	request->failed = 1;
 	return request;
+}
+
+int request_extend(struct client_request *request, unsigned int nr_members)
+{
+	struct request_member *members = kcalloc(nr_members, sizeof(*members), GFP_KERNEL);
+	unsigned int i;
+
+	if (!members)
+		return -ENOMEM;
+	for (i = 0; i < nr_members; i++)
+		members[i].index = i;
+	request->members = members;
+	request->nr_members = nr_members;
+	request->failed = nr_members;
+	return 0;
 }
 
 static void request_free(struct kref *users)
 {
 	struct client_request *request = container_of(users, struct client_request, users);
 
+	unsigned int i;
+
 	if (request->cred)
 		put_cred(request->cred);
-	kfree(request->origin);
-	kfree(request->cow);
+	for (i = 0; i < request->nr_members; i++) {
+		kfree(request->members[i].origin);
+		kfree(request->members[i].cow);
+	}
+	if (request->members != &request->only)
+		kfree(request->members);
 	kfree(request);
 }
 
 void request_put(struct client_request *request)
 {
 	kref_put(&request->users, request_free);
+}
+
+static int by_minor(const void *a, const void *b)
+{
+	const struct request_member *left = a, *right = b;
+
+	if (left->minor == right->minor)
+		return left->index < right->index ? -1 : 1;
+	return left->minor < right->minor ? -1 : 1;
+}
+
+int request_sort(struct client_request *request)
+{
+	struct request_member *members = request->members;
+	unsigned int i;
+
+	for (i = 0; i < request->nr_members; i++) {
+		if (members[i].minor >= max_snap_devices) {
+			request->failed = i;
+			return -EINVAL;
+		}
+	}
+	sort(members, request->nr_members, sizeof(*members), by_minor, NULL);
+	for (i = 1; i < request->nr_members; i++) {
+		if (members[i].minor == members[i - 1].minor) {
+			request->failed = members[i].index;
+			return -EINVAL;
+		}
+	}
+	return 0;
 }
 
 /* Exchange the thread's view of the tree of files, which nobody shares, for the one kept here. */
@@ -50,14 +105,41 @@ static void swap_view(struct client_request *request)
 	compat_fs_unlock(fs);
 }
 
+/* Of all members. */
+static int lock_minors(struct client_request *request)
+{
+	unsigned int i;
+	int err;
+
+	for (i = 0; i < request->nr_members; i++) {
+		err = minor_lock(request->members[i].minor);
+		if (err)
+			goto unlock;
+	}
+	return 0;
+
+unlock:
+	while (i--)
+		minor_unlock(request->members[i].minor);
+	return err;
+}
+
+static void unlock_minors(struct client_request *request)
+{
+	unsigned int i;
+
+	for (i = 0; i < request->nr_members; i++)
+		minor_unlock(request->members[i].minor);
+}
+
 static int carry_out(struct client_request *request)
 {
-	int err = minor_lock(request->minor);
+	int err = lock_minors(request);
 
 	if (err)
 		return err;
 	err = request->carry_out(request);
-	minor_unlock(request->minor);
+	unlock_minors(request);
 	return err;
 }
 
@@ -104,7 +186,7 @@ static void kill(struct client_request *request, struct task_struct *thread)
 int request_run(struct client_request *request)
 {
 	struct task_struct *thread =
-		kthread_create(request_thread, request, "datto_req%u", request->minor);
+		kthread_create(request_thread, request, "datto_req%u", request->members[0].minor);
 	int err;
 
 	if (IS_ERR(thread))

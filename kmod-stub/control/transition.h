@@ -6,13 +6,16 @@
 #ifndef DATTOBD_CONTROL_TRANSITION_H
 #define DATTOBD_CONTROL_TRANSITION_H
 
-#include <linux/types.h>
+#include "layout.h"
 
 struct dattobd_device;
 
-int transition_setup(unsigned int minor, const char *origin, const char *cow, u64 fallocate_mib,
-		     u64 cache_bytes);
+/**
+ * transition_begin() - Steps C6 and C7 of docs/ABI.md, B.4, then the state. On success a snapshot
+ * refuses to be opened, and no checkpoint is left but a live one: that stays true.
+ */
+int transition_begin(struct dattobd_device *dev, enum dattobd_state wanted);
+
 int transition_to_incremental(struct dattobd_device *dev);
-int transition_to_snapshot(struct dattobd_device *dev, const char *cow, u64 fallocate_mib);
 
 #endif

@@ -60,6 +60,15 @@ struct core {
 #define core_lock(core, flags) compat_lock_irqsave(&(core)->lock, flags)
 #define core_unlock(core, flags) compat_unlock_irqrestore(&(core)->lock, flags)
 
+/*
+ * Several at once, between core_locks_begin() and core_locks_end(). Nobody takes them in another
+ * order, since @outer, a mutex, is held.
+ */
+#define core_locks_begin(flags) compat_locks_begin(flags)
+#define core_lock_one_of(core, outer) compat_lock_one_of(&(core)->lock, outer)
+#define core_unlock_one_of(core) compat_unlock_one_of(&(core)->lock)
+#define core_locks_end(flags) compat_locks_end(flags)
+
 void core_init(struct core *core, unsigned int minor);
 void core_exit(struct core *core);
 

@@ -45,7 +45,7 @@ int handover_prepare(struct core *core, struct engine *next, const struct cow_fi
  * next core takes over, a write came in between (past the filesystem, which is frozen), and this
  * must be done again.
  *
- * Context: the filesystem is frozen.
+ * Context: the filesystem is frozen; else it is done once more then.
  */
 int handover_inherit(struct core *core, struct engine *next, const struct cow_file *cow,
 		     u64 *changed);

@@ -196,6 +196,12 @@ bool live_take_over(struct volume *vol, struct engine *next)
 	return false;
 }
 
+void live_give_back(struct volume *vol, struct engine *next)
+{
+	if (vol->live.on)
+		wasm_live_drop(next);
+}
+
 void live_preserve_header(struct volume *vol, long timeout)
 {
 	u64 offset, sector, count, end = COW_HEADER_SIZE / SECTOR_SIZE;

@@ -53,6 +53,13 @@ int live_hand_over(struct volume *vol, struct engine *next);
 bool live_take_over(struct volume *vol, struct engine *next);
 
 /**
+ * live_give_back() - Undo live_take_over(), which returned true: there is no switch yet.
+ *
+ * Context: core_lock, held since.
+ */
+void live_give_back(struct volume *vol, struct engine *next);
+
+/**
  * live_preserve_header() - Preserve the header block of the COW file, which is an ordinary block of
  * the origin: it will be written raw for the checkpoint that was taken over. If that cannot be the
  * device fails.

@@ -6,6 +6,7 @@
  * Locks, outermost first:
  *   minor_lock()      one request or look of the watch at a time for each minor
  *                     (control/devices.c)
+ *   switch_group.lock  who thaws the members of a group (control/switch.c)
  *   growth.mutex      one growth of the COW file at a time (control/grow_cow.c)
  *   the right to write  to the origin's filesystem: a freeze waits for who has it (cow/write.c)
  *   devices_lock      the table of devices, and what control/status.c reads of them

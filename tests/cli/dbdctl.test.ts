@@ -44,6 +44,13 @@ const CALLS: ReadonlyArray<readonly [args: string, ioctl: string]> = [
   ['expand-cow-file 1T 7', '10 1048576 7'],
   ['reconfigure-auto-expand -r 1G 512M 7', '11 512 1024 7'],
   ['destroy 08', '4 8'],
+  ['setup-snapshot-group /dev/a /a/.cow 3', '12 flags 0 | /dev/a /a/.cow 0 0 3'],
+  [
+    'setup-snapshot-group -c 1K -f 20 /dev/a /a/.cow 3 /dev/b /b/.cow 1',
+    '12 flags 0 | /dev/a /a/.cow 20 1024 3 | /dev/b /b/.cow 20 1024 1',
+  ],
+  ['transition-to-snapshot-group /a/.cow2 3 /b/.cow2 1', '13 flags 0 | - /a/.cow2 0 0 3 | - /b/.cow2 0 0 1'],
+  ['transition-to-snapshot-group -f 9 /a/.cow2 3', '13 flags 0 | - /a/.cow2 9 0 3'],
 ];
 
 for (const [args, ioctl] of CALLS) {
@@ -64,15 +71,16 @@ test('the usage has a line for each sub-command, a blank line and four notes', (
   assert.is(status, 0);
   const lines = stdout.split('\n');
   assert.equal(
-    lines.slice(1, 11).map((line) => /^\tdbdctl ([a-z-]+)/.exec(line)?.[1]),
+    lines.slice(1, 13).map((line) => /^\tdbdctl ([a-z-]+)/.exec(line)?.[1]),
     [
       ...['setup-snapshot', 'reload-snapshot', 'reload-incremental', 'destroy', 'transition-to-incremental'],
-      ...['transition-to-snapshot', 'reconfigure', 'expand-cow-file', 'reconfigure-auto-expand', 'help'],
+      ...['transition-to-snapshot', 'reconfigure', 'expand-cow-file', 'reconfigure-auto-expand'],
+      ...['setup-snapshot-group', 'transition-to-snapshot-group', 'help'],
     ],
   );
-  assert.is(lines[11], '');
-  assert.is(lines.slice(12, 16).filter(Boolean).length, 4);
-  assert.equal(lines.slice(16), ['']);
+  assert.is(lines[13], '');
+  assert.is(lines.slice(14, 18).filter(Boolean).length, 4);
+  assert.equal(lines.slice(18), ['']);
 });
 
 test('without a driver every sub-command fails, help too', () => {
@@ -165,6 +173,28 @@ test("the driver's refusal is one line that points to dmesg and ends with the er
     assert.match(stderr, /^[^\n]*dmesg[^\n]*\n$/);
     assert.ok(stderr.endsWith(`: ${text}\n`), stderr);
   }
+});
+
+test('what refuses a group names the member, and says whether there are snapshots', () => {
+  const group = ['transition-to-snapshot-group', '/a/.cow2', '3', '/b/.cow2', '1'];
+  const says = (answer: string): string => {
+    const { status, stdout, stderr } = dbdctl(group, { FAKE_IOCTL_ERRNO: '16', FAKE_GROUP: answer });
+    assert.equal({ status, stdout }, { status: 255, stdout: '' }, answer);
+    assert.match(stderr, /^[^\n]*: Device or resource busy\n$/, answer);
+    return stderr;
+  };
+  assert.match(says('1 0'), /no snapshot was taken, because of minor 1: /);
+  assert.match(says('0 0'), /no snapshot was taken, because of minor 3: /);
+  assert.match(says('1 1'), /minor 1 failed after all snapshots were taken; hint: /);
+  assert.match(says('2 0'), /; no snapshot was taken: /);
+});
+
+test('a group has as many members as the driver takes', () => {
+  const members = (count: number): string[] => Array.from({ length: count }, (_, at) => ['/c', `${at}`]).flat();
+  assert.is(dbdctl(['transition-to-snapshot-group', ...members(32)]).status, 0);
+  assertUsageError(['transition-to-snapshot-group', ...members(33)], 'Invalid argument');
+  assertUsageError(['transition-to-snapshot-group', '/c', '1', '/d'], 'Invalid argument');
+  assertUsageError(['setup-snapshot-group', '/dev/a', '/c', '1', '/dev/b', '/d', 'x'], 'Success');
 });
 
 test('a control node that cannot be opened gives its errno', () => {

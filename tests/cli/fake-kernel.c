@@ -5,6 +5,7 @@
  * FAKE_DRIVER     set: the control node is there
  * FAKE_CONTROL_ERRNO  opening the control node fails with it
  * FAKE_IOCTL_ERRNO    every ioctl of the driver fails with it
+ * FAKE_GROUP      "FAILED TAKEN": what an ioctl for a group answers, beside its errno
  * FAKE_LOG        file to which the ioctls' arguments are appended as text
  * FAKE_RAW_LOG    file to which the ioctls are appended in hex: command, and the bytes of the argument
  * FAKE_STATUS     file that is /proc/datto-info
@@ -209,6 +210,9 @@ int ioctl(int fd, unsigned long request, ...)
 		return NEXT(ioctl)(fd, request, argument);
 	record(request, argument);
 	record_raw(request, argument);
+	if ((request & 0xff) >= 12 && getenv("FAKE_GROUP"))
+		sscanf(getenv("FAKE_GROUP"), "%lu %lu", (uint64_t *)argument + 3,
+		       (uint64_t *)argument + 4);
 	if (fails("FAKE_IOCTL_ERRNO"))
 		return -1;
 	if ((request & 0xff) == 9 && getenv("FAKE_FREE_MINOR"))

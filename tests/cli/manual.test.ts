@@ -123,6 +123,7 @@ test('the examples of dbdctl(8) work, and ask the driver for what they say', () 
     '6 /data/.datto1 0 0',
     '8',
     '5 0',
+    '12 flags 0 | /dev/sda1 /a/.cow 0 0 0 | /dev/sdb1 /b/.cow 0 0 1',
     '1 /dev/sda1 /data/.datto0 2048 104857600 0',
     '11 512 1024 0',
     '3 /dev/sda1 /.datto0 0 0',

@@ -1,6 +1,6 @@
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
-import { Driver } from '../../host/driver/driver.js';
+import { Driver, GroupError } from '../../host/driver/driver.js';
 import { SystemError } from '../../host/errors.js';
 import type { Syscalls } from '../../host/system/syscalls.js';
 
@@ -101,6 +101,46 @@ test('the other commands pass their sizes', () => {
   assert.equal([expand.request, expand.argument], [0x4010910a, words(max, 9n)]);
   const auto = issue((driver) => driver.reconfigureAutoExpand(9, 5n, max));
   assert.equal([auto.request, auto.argument], [0x4018910b, words(5n, max, 9n)]);
+});
+
+test('a group passes its members by address', () => {
+  const memory: Buffer[] = [];
+  const kernel = fakeKernel();
+  // The list of members is not text: it is looked at as it is.
+  const syscalls: Syscalls = { ...kernel.syscalls, addressOf: (bytes) => BigInt(memory.push(bytes)) };
+  const driver = new Driver(syscalls, '/dev/null');
+  driver.setupSnapshotGroup([
+    { minor: 9, blockDevice: '/dev/a', cowFile: '/ä', fallocateMib: 3n, cacheBytes: 4n },
+    { minor: 2, blockDevice: '/dev/b', cowFile: '/b', fallocateMib: 0n, cacheBytes: 2n ** 64n - 1n },
+  ]);
+  assert.equal(
+    memory.map((bytes) => bytes.toString()).filter((_, at) => at < 4),
+    ['/dev/a\0', '/ä\0', '/dev/b\0', '/b\0'],
+  );
+  assert.equal(memory[4], words(1n, 2n, 3n, 4n, 9n, 3n, 4n, 0n, 2n ** 64n - 1n, 2n));
+  assert.equal([kernel.calls[0]?.request, kernel.calls[0]?.argument], [0xc028910c, words(5n, 2n, 0n, 2n, 0n)]);
+  driver.transitionToSnapshotGroup([{ minor: 9, cowFile: '/c', fallocateMib: 5n }]);
+  assert.equal(memory[6], words(0n, 6n, 5n, 0n, 9n));
+  assert.equal([kernel.calls[1]?.request, kernel.calls[1]?.argument], [0xc028910d, words(7n, 1n, 0n, 1n, 0n)]);
+});
+
+test('a group that is refused says which member, and whether there are snapshots', () => {
+  const refuse = (failed: bigint, taken: bigint): GroupError => {
+    const { syscalls } = fakeKernel((argument) => {
+      words(failed, taken).copy(argument, 24);
+      throw new SystemError(16, 'control', '/dev/null');
+    });
+    const next = { minor: 1, cowFile: '/c', fallocateMib: 0n };
+    try {
+      new Driver(syscalls, '/dev/null').transitionToSnapshotGroup([next, { ...next, minor: 2 }]);
+    } catch (error) {
+      if (error instanceof GroupError) return error;
+    }
+    throw new Error('no GroupError');
+  };
+  const { errno, member, taken } = refuse(1n, 0n);
+  assert.equal({ errno, member, taken }, { errno: 16, member: 1, taken: false });
+  assert.equal([refuse(2n, 0n).member, refuse(0n, 1n).taken], [undefined, true]);
 });
 
 test('info() decodes what the driver fills in', () => {

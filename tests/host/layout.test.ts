@@ -8,7 +8,15 @@ import { generated } from '../../scripts/generate-layout.js';
 
 const read = (path: string): string => readFileSync(new URL(`../../${path}`, import.meta.url), 'utf8');
 
-const FIELD_BYTES: Record<Exclude<FieldType, 'chars'>, number> = { path: 8, ulong: 8, uint: 4, int: 4, u64: 8, ull: 8 };
+const FIELD_BYTES: Record<Exclude<FieldType, 'chars'>, number> = {
+  path: 8,
+  address: 8,
+  ulong: 8,
+  uint: 4,
+  int: 4,
+  u64: 8,
+  ull: 8,
+};
 
 test('the generated files are what the table says', () => {
   for (const [path, text] of generated()) assert.is(read(path), text, `${path} drifted, run: npm run layout`);
@@ -31,7 +39,7 @@ test('an ioctl value is made of direction, size, magic and number', () => {
   for (const [name, ioctl] of Object.entries<IoctlLayout>(layout.IOCTLS)) {
     const structs: Record<string, StructLayout> = layout.STRUCTS;
     const size = structs[ioctl.argument]?.bytes ?? 4;
-    const direction = ioctl.direction === 'read' ? 2 : 1;
+    const direction = { write: 1, read: 2, both: 3 }[ioctl.direction];
     assert.is(ioctl.value, direction * 2 ** 30 + size * 2 ** 16 + layout.IOCTL_MAGIC * 2 ** 8 + ioctl.nr, name);
   }
 });

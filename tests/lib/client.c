@@ -41,8 +41,32 @@ static int info(void)
 	return result;
 }
 
+/* Members: bdev, cow, size, cache, minor of each. Prints what came back: failed and taken. */
+static int group(int (*request)(unsigned int, struct snapshot_group_member *, unsigned int *,
+				int *))
+{
+	struct snapshot_group_member members[4] = { { 0 } };
+	unsigned int count = number(0), failed = 99;
+	int taken = 99, result;
+
+	for (unsigned int i = 0; i < count && i < 4; i++) {
+		members[i].bdev = (uintptr_t)path(1 + 5 * i);
+		members[i].cow = (uintptr_t)path(2 + 5 * i);
+		members[i].fallocated_space = number(3 + 5 * i);
+		members[i].cache_size = number(4 + 5 * i);
+		members[i].minor = number(5 + 5 * i);
+	}
+	result = request(count, members, &failed, &taken);
+	printf("%u %d\n", failed, taken);
+	return result;
+}
+
 static int call(const char *name)
 {
+	if (!strcmp(name, "dattobd_setup_snapshot_group"))
+		return group(dattobd_setup_snapshot_group);
+	if (!strcmp(name, "dattobd_transition_snapshot_group"))
+		return group(dattobd_transition_snapshot_group);
 	if (!strcmp(name, "dattobd_setup_snapshot"))
 		return dattobd_setup_snapshot(number(0), path(1), path(2), number(3), number(4));
 	if (!strcmp(name, "dattobd_reload_snapshot"))

@@ -129,7 +129,13 @@ for (const [args, name, paths, fields] of ROWS) {
   });
 }
 
-const EVERY = [...ROWS.map(([args]) => args), 'dattobd_info 3 +', 'dattobd_get_free_minor'];
+const EVERY = [
+  ...ROWS.map(([args]) => args),
+  'dattobd_setup_snapshot_group 1 /dev/a /a/.cow 1 2 3',
+  'dattobd_transition_snapshot_group 1 - /a/.cow2 1 0 3',
+  'dattobd_info 3 +',
+  'dattobd_get_free_minor',
+];
 
 test('the driver answers in errno, whatever the function', () => {
   for (const args of EVERY) {
@@ -152,6 +158,25 @@ test('a control node that cannot be opened answers in errno, whatever the functi
 test('a NULL path is passed on, for the driver to refuse', () => {
   const { raw } = call('dattobd_transition_snapshot 8 - 30');
   assert.is(raw[0]?.bytes.readBigUInt64LE(0), 0n);
+});
+
+const GROUP_CALLS: ReadonlyArray<readonly [call: string, ioctl: string]> = [
+  [
+    `dattobd_setup_snapshot_group 2 /dev/a /a/.cow 20 1000 3 /dev/b /b/.cow 0 ${U64} 1`,
+    `12 flags 0 | /dev/a /a/.cow 20 1000 3 | /dev/b /b/.cow 0 ${U64} 1`,
+  ],
+  ['dattobd_transition_snapshot_group 1 - /a/.cow2 30 0 3', '13 flags 0 | - /a/.cow2 30 0 3'],
+];
+
+test('a group is one ioctl, whose answer comes back', () => {
+  for (const [args, ioctl] of GROUP_CALLS) {
+    const good = call(args);
+    assert.equal([good.result, good.text], [SUCCESS, [ioctl]], args);
+    const count = args.split(' ')[1];
+    assert.equal(good.printed, [`${count} 0`], args);
+    const bad = call(args, { FAKE_DRIVER: '1', FAKE_IOCTL_ERRNO: `${EBUSY}`, FAKE_GROUP: '0 1' });
+    assert.equal([bad.result, bad.printed], [failure(EBUSY), ['0 1']], args);
+  }
 });
 
 test('dattobd_info() asks for a minor, and with nothing else in the struct', () => {

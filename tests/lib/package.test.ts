@@ -15,8 +15,10 @@ const FUNCTIONS = [
   'dattobd_reload_incremental',
   'dattobd_reload_snapshot',
   'dattobd_setup_snapshot',
+  'dattobd_setup_snapshot_group',
   'dattobd_transition_incremental',
   'dattobd_transition_snapshot',
+  'dattobd_transition_snapshot_group',
 ];
 
 const library = installed('lib/libdattobd.so.1');
@@ -46,7 +48,7 @@ test('the library is libdattobd.so.1 and needs the C library only', () => {
   assert.equal(values('RUNPATH').concat(values('RPATH')), []);
 });
 
-test('the library offers eleven functions, without symbol versions, and nothing else', () => {
+test('the library offers thirteen functions, without symbol versions, and nothing else', () => {
   const rows = output('readelf', ['--dyn-syms', '-W', library])
     .split('\n')
     .map((line) => line.trim().split(/\s+/))
@@ -118,6 +120,9 @@ const assertions = (): string =>
     'int (*const info)(unsigned int, struct dattobd_info *) = dattobd_info;',
     'int (*const expand)(unsigned int, uint64_t) = dattobd_expand_cow_file;',
     'int (*const auto_expand)(unsigned int, uint64_t, uint64_t) = dattobd_reconfigure_auto_expand;',
+    'typedef int of_group(unsigned int, struct snapshot_group_member *, unsigned int *, int *);',
+    'of_group *const setup_group = dattobd_setup_snapshot_group;',
+    'of_group *const transition_group = dattobd_transition_snapshot_group;',
     'int (*const free_minor)(void) = dattobd_get_free_minor;',
     // EINVAL whether or not there is a driver.
     'int main(void) { return strcmp(DATTOBD_VERSION, "0.12.1") != 0 || info(0, NULL) != -1; }',

@@ -77,20 +77,62 @@ static int reconfigure_auto_expand(char **argv)
 	return dattobd_reconfigure_auto_expand(number(argv[1]), number(argv[0]), reserved);
 }
 
+/* Operands of each member follow each other; @nr_operands of one, of which the first is its origin if there are three. */
+static int group(char **argv, int nr_operands,
+		 int (*request)(unsigned int, struct snapshot_group_member *, unsigned int *,
+				int *))
+{
+	struct snapshot_group_member members[DATTOBD_GROUP_MAX] = { { 0 } };
+	unsigned int count = 0, failed;
+	int taken, result, saved;
+
+	for (; *argv; argv += nr_operands, count++) {
+		if (count == DATTOBD_GROUP_MAX)
+			usage();
+		if (nr_operands == 3) {
+			members[count].bdev = (uintptr_t)argv[0];
+			members[count].cache_size = cache;
+		}
+		members[count].cow = (uintptr_t)argv[nr_operands - 2];
+		members[count].fallocated_space = mib;
+		members[count].minor = number(argv[nr_operands - 1]);
+	}
+	result = request(count, members, &failed, &taken);
+	saved = errno;
+	if (result)
+		fprintf(stderr, "member %u of %u, taken %d\n", failed, count, taken);
+	errno = saved;
+	return result;
+}
+
+static int setup_snapshot_group(char **argv)
+{
+	return group(argv, 3, dattobd_setup_snapshot_group);
+}
+
+static int transition_to_snapshot_group(char **argv)
+{
+	return group(argv, 2, dattobd_transition_snapshot_group);
+}
+
+/* operands: of a group, those of one member */
 static const struct {
 	const char *name;
 	int operands;
 	int (*request)(char **argv);
+	int is_group;
 } commands[] = {
-	{ "setup-snapshot", 3, setup_snapshot },
-	{ "reload-snapshot", 3, reload_snapshot },
-	{ "reload-incremental", 3, reload_incremental },
-	{ "destroy", 1, destroy },
-	{ "transition-to-incremental", 1, transition_to_incremental },
-	{ "transition-to-snapshot", 2, transition_to_snapshot },
-	{ "reconfigure", 1, reconfigure },
-	{ "expand-cow-file", 2, expand_cow_file },
-	{ "reconfigure-auto-expand", 2, reconfigure_auto_expand },
+	{ "setup-snapshot", 3, setup_snapshot, 0 },
+	{ "reload-snapshot", 3, reload_snapshot, 0 },
+	{ "reload-incremental", 3, reload_incremental, 0 },
+	{ "destroy", 1, destroy, 0 },
+	{ "transition-to-incremental", 1, transition_to_incremental, 0 },
+	{ "transition-to-snapshot", 2, transition_to_snapshot, 0 },
+	{ "reconfigure", 1, reconfigure, 0 },
+	{ "expand-cow-file", 2, expand_cow_file, 0 },
+	{ "reconfigure-auto-expand", 2, reconfigure_auto_expand, 0 },
+	{ "setup-snapshot-group", 3, setup_snapshot_group, 1 },
+	{ "transition-to-snapshot-group", 2, transition_to_snapshot_group, 1 },
 };
 
 int main(int argc, char **argv)
@@ -117,7 +159,8 @@ int main(int argc, char **argv)
 	for (size_t i = 0; argc && i < sizeof(commands) / sizeof(*commands); i++) {
 		if (strcmp(commands[i].name, argv[0]))
 			continue;
-		if (argc != commands[i].operands + 1)
+		if (commands[i].is_group ? (argc - 1) % commands[i].operands :
+					   argc != commands[i].operands + 1)
 			usage();
 		if (!commands[i].request(argv + 1))
 			return 0;

@@ -3,6 +3,8 @@
 #ifndef REQUESTS_H
 #define REQUESTS_H
 
+#include <stdint.h>
+
 #define SETUP 0x40289101
 #define RELOAD_SNAP 0x40209102
 #define RELOAD_INC 0x40209103
@@ -14,6 +16,8 @@
 #define GET_FREE 0x80049109
 #define EXPAND 0x4010910A
 #define AUTO_EXPAND 0x4018910B
+#define SETUP_GROUP 0xC028910C
+#define TO_SNAP_GROUP 0xC028910D
 
 struct setup {
 	const char *bdev, *cow;
@@ -42,6 +46,12 @@ struct auto_expand {
 	unsigned long long step, reserved;
 	unsigned int minor;
 };
+struct group_member {
+	uint64_t bdev, cow, fallocated, cache, minor;
+};
+struct group {
+	uint64_t members, count, flags, failed, taken;
+};
 struct info {
 	unsigned int minor;
 	unsigned long state;
@@ -59,6 +69,8 @@ _Static_assert(sizeof(struct to_snap) == 24, "B3.3");
 _Static_assert(sizeof(struct reconfigure) == 16, "B3.4");
 _Static_assert(sizeof(struct expand) == 16, "B3.5");
 _Static_assert(sizeof(struct auto_expand) == 24, "B3.6");
+_Static_assert(sizeof(struct group_member) == 40, "B3.9");
+_Static_assert(sizeof(struct group) == 40, "B3.10");
 _Static_assert(sizeof(struct info) == 8272, "B3.7");
 
 #endif
