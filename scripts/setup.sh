@@ -1,7 +1,7 @@
 #!/bin/bash
 # Makes a fresh Debian 12 machine with Node 20 and npm ready: Debian packages, node_modules. Does nothing that is done.
 # Without root, names the command that installs what is missing, and ends with 1. With --all, also what npm run test:all needs;
-# with --packages, what npm run package needs and no more.
+# with --ceph, also what the tests on a Ceph cluster need; with --packages, what npm run package needs and no more.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -13,11 +13,13 @@ case $PWD in *:*) echo "npm cannot run programs below a path with a colon: move 
 # For the test bed: a machine to boot, and what runs inside it.
 BUILD=(make perl gcc clang-format shellcheck gcc-12 libc6-dev binutils bc libelf1 libssl3 zlib1g xz-utils zstd sparse g++ pkgconf man-db zsh spin)
 PACKAGES=(build-essential debhelper dh-dkms lintian)
+CEPH=(ceph-mon ceph-osd ceph-common qemu-block-extra)
 BED=(git cryptsetup-bin bmap-tools qemu-utils qemu-system-x86 busybox-static cpio kmod udev iproute2 procps fio e2fsprogs xfsprogs dmsetup fdisk mount util-linux)
 
 case " $* " in
 	*" --packages "*) BUILD=() BED=() ;;
-	*" --all "*) BED+=(qemu-system-arm debootstrap chromium) ;;
+	*" --all "*) BED+=(qemu-system-arm debootstrap chromium "${CEPH[@]}") ;;
+	*" --ceph "*) BED+=("${CEPH[@]}") ;;
 esac
 
 missing=()

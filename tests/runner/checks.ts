@@ -71,6 +71,11 @@ const LONG_FORMS: readonly Check[] = [
     seconds: 400,
   },
   {
+    name: 'restore points in a Ceph cluster',
+    command: ['npx', '--no-install', 'tsx', 'tests/ceph/rbd.test.ts'],
+    seconds: 400,
+  },
+  {
     name: 'the engine alone, in the kernel',
     command: ['npx', '--no-install', 'tsx', 'tests/vm/engine/run.ts'],
     seconds: 120,
