@@ -16,7 +16,7 @@ import type { Point, Target } from '../../host/targets/target.js';
 import { backUp, contentOf, seriesOf, VOLUME_BYTES } from '../host/targets/point-run.js';
 import { startCluster } from './cluster.js';
 
-const KILLS = Number(process.env.POINT_KILLS ?? 12);
+const KILLS = Number(process.env.POINT_KILLS ?? 5);
 const SEED = Number(process.env.SEED ?? Math.floor(Math.random() * 1e6) + 1);
 const folder = mkdtempSync(join(tmpdir(), 'datto-rbd-'));
 process.on('exit', () => rmSync(folder, { recursive: true, force: true }));
@@ -261,6 +261,11 @@ const childrenOf = (pid: number): number[] => {
   return existsSync(path) ? readFileSync(path, 'utf8').split(' ').filter(Boolean).map(Number) : [];
 };
 
+const commandOf = (pid: number): string => {
+  const path = `/proc/${pid}/cmdline`;
+  return existsSync(path) ? readFileSync(path, 'utf8') : '';
+};
+
 const killRounds = async (whom: 'tool' | 'server'): Promise<void> => {
   const image = `killed-${whom}`;
   const target = new RbdTarget(`rbd:rbd/${image}`, syscalls);
@@ -279,12 +284,11 @@ const killRounds = async (whom: 'tool' | 'server'): Promise<void> => {
     await setTimeout(Math.random() * 2 * usualMs);
     if (whom === 'tool') child.kill('SIGKILL');
     else {
-      // One that lives at this moment; the tool must then end by itself, with an error.
-      const isServer = (pid: number): boolean => readFileSync(`/proc/${pid}/cmdline`, 'utf8').startsWith('qemu-nbd');
-      for (let tries = 0; tries < 3000; tries++) {
-        const server = childrenOf(child.pid ?? 0).find((pid) => existsSync(`/proc/${pid}`) && isServer(pid));
-        if (server !== undefined && process.kill(server, 'SIGKILL')) break;
-        await setTimeout(2);
+      // Until the tool ends by itself, with an error: one that had flushed everything is not missed.
+      while (child.exitCode === null) {
+        const server = childrenOf(child.pid ?? 0).find((pid) => commandOf(pid).startsWith('qemu-nbd'));
+        if (server !== undefined) process.kill(server, 'SIGKILL');
+        await Promise.race([exit, setTimeout(server === undefined ? 2 : 500)]);
       }
     }
     const [code, signal] = await exit;

@@ -73,7 +73,7 @@ const LONG_FORMS: readonly Check[] = [
   {
     name: 'restore points in a Ceph cluster',
     command: ['npx', '--no-install', 'tsx', 'tests/ceph/rbd.test.ts'],
-    seconds: 400,
+    seconds: 600,
   },
   {
     name: 'the engine alone, in the kernel',
