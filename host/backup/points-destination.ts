@@ -5,7 +5,7 @@ import { ChangeList } from '../cow/change-list.js';
 import type { BlockRun } from '../cow/runs.js';
 import { toPieces } from '../cow/runs.js';
 import type { DeviceStatus } from '../driver/status.js';
-import { RefusalError, SystemError } from '../errors.js';
+import { ENOSPC, errnoOf, RefusalError, SystemError } from '../errors.js';
 import { openChangeLists } from '../image/change-lists.js';
 import { BLOCK_BYTES } from '../layout.js';
 import { secondsSince } from '../system/clock.js';
@@ -172,6 +172,12 @@ export class PointsDestination implements Destination {
       }
       const { name } = writer.commit();
       return { ...outcome, point: name, removedPoints: this.#removeOld() };
+    } catch (error) {
+      if (errnoOf(error) !== ENOSPC) throw error;
+      // Nothing is left on the full disk, and the snapshot is not kept for it.
+      writer.discard();
+      const message = `cannot make a restore point in ${this.path}: no space is left; the points there are as they were`;
+      throw new RefusalError('NO_SPACE', message);
     } finally {
       writer.close();
     }

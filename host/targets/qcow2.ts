@@ -9,7 +9,7 @@
  */
 import { existsSync, ftruncateSync, mkdirSync, readdirSync, statSync } from 'node:fs';
 import { join } from 'node:path';
-import { EEXIST, errnoOf, RefusalError, withErrno } from '../errors.js';
+import { EEXIST, errnoOf, RefusalError, SystemError, withErrno } from '../errors.js';
 import { Xxh64 } from '../manifest/hashing.js';
 import type { Export } from '../nbd/server.js';
 import { NbdSession } from '../nbd/server.js';
@@ -106,9 +106,11 @@ export class Qcow2Target implements Target {
 
   tidy(onNotice: (text: string) => void): void {
     if (!existsSync(this.#folder)) return;
+    this.#mergeIfFree(onNotice);
     const { points, writing, merging } = this.#catalog();
-    if (merging) this.#merge(merging);
-    const known = new Set([...points.map(({ name }) => name), ...(writing ? [NEW] : [])]);
+    // Until it is merged, the removed point's file is the heir's backing file.
+    const used = [...points.map(({ name }) => name), ...(writing ? [NEW] : []), ...(merging ? [merging.removed] : [])];
+    const known = new Set(used);
     removeRegular(this.#folder, (name, isUnfinished) => {
       const [, point] = /^(.+)\.(?:qcow2|sums)$/.exec(name) ?? [];
       return isUnfinished || (point !== undefined && !known.has(point));
@@ -119,6 +121,8 @@ export class Qcow2Target implements Target {
   }
 
   remove({ name }: Point): void {
+    const { merging: pending } = this.#catalog();
+    if (pending) this.#merge(pending);
     const { points } = this.#catalog();
     const point = points.find((one) => one.name === name);
     const heir = points.find(({ base }) => base === name);
@@ -216,9 +220,10 @@ export class Qcow2Target implements Target {
 
   /** Removes what was written of a new point. */
   #forget(): void {
+    // First, as the disk may be full.
+    this.#removeFiles(NEW);
     const { writing: _writing, ...others } = this.#catalog();
     writeCatalog(this.#catalogFile, others);
-    this.#removeFiles(NEW);
   }
 
   #qemuImg(...args: readonly string[]): void {
@@ -250,8 +255,8 @@ export class Qcow2Target implements Target {
       ...{ ...facts, name, kind: base ? 'incremental' : 'whole', mtime: this.#mtime(name) ?? 0n },
       ...(base ? { base: base.name } : {}),
     };
-    const { points } = this.#catalog();
-    writeCatalog(this.#catalogFile, { points: [...points, point] });
+    const { points, writing: _writing, ...others } = this.#catalog();
+    writeCatalog(this.#catalogFile, { ...others, points: [...points, point] });
     return point;
   }
 
@@ -284,6 +289,18 @@ export class Qcow2Target implements Target {
       ...others,
       points: points.map((one) => (one.name === heir ? { ...one, mtime } : one)),
     });
+  }
+
+  /** Goes on with a removal. A program that reads one of its points holds it up, and nothing else. */
+  #mergeIfFree(onNotice: (text: string) => void): void {
+    const { merging } = this.#catalog();
+    if (!merging) return;
+    try {
+      this.#merge(merging);
+    } catch (error) {
+      if (!(error instanceof RefusalError || error instanceof SystemError)) throw error;
+      onNotice(`restore point ${merging.removed} is not removed yet: ${error.message}`);
+    }
   }
 
   #mergeSums(removed: string, heir: string): void {

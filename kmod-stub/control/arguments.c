@@ -98,42 +98,42 @@ int arguments_read_auto_expand(struct client_request *request, void __user *argu
 }
 
 /* @with_origin: else that, and the cache, are not asked for */
-static int read_member(struct request_member *member, const struct snapshot_group_member *told,
+static int read_member(struct request_member *member, const struct snapshot_group_member *given,
 		       bool with_origin)
 {
 	int err = 0;
 
 	if (with_origin)
-		err = copy_path(&member->origin, u64_to_user_ptr(told->bdev));
-	else if (told->bdev || told->cache_size)
+		err = copy_path(&member->origin, u64_to_user_ptr(given->bdev));
+	else if (given->bdev || given->cache_size)
 		err = -EINVAL;
 	if (!err)
-		err = copy_path(&member->cow, u64_to_user_ptr(told->cow));
-	if (!err && told->minor > UINT_MAX)
+		err = copy_path(&member->cow, u64_to_user_ptr(given->cow));
+	if (!err && given->minor > UINT_MAX)
 		err = -EINVAL;
-	member->minor = told->minor;
-	member->mib = told->fallocated_space;
-	member->cache_bytes = told->cache_size;
+	member->minor = given->minor;
+	member->mib = given->fallocated_space;
+	member->cache_bytes = given->cache_size;
 	return err;
 }
 
 static int read_members(struct client_request *request, const struct snapshot_group_params *params,
 			bool with_origin)
 {
-	struct snapshot_group_member *told =
-		memdup_user(u64_to_user_ptr(params->members), params->count * sizeof(*told));
+	struct snapshot_group_member *given =
+		memdup_user(u64_to_user_ptr(params->members), params->count * sizeof(*given));
 	unsigned int i;
 	int err;
 
-	if (IS_ERR(told))
-		return PTR_ERR(told);
+	if (IS_ERR(given))
+		return PTR_ERR(given);
 	err = request_extend(request, params->count);
 	for (i = 0; !err && i < params->count; i++) {
-		err = read_member(&request->members[i], &told[i], with_origin);
+		err = read_member(&request->members[i], &given[i], with_origin);
 		if (err)
 			request->failed = i;
 	}
-	kfree(told);
+	kfree(given);
 	return err;
 }
 

@@ -85,7 +85,7 @@ static const struct {
 	unsigned int command;
 	int (*read)(struct client_request *request, void __user *argument);
 	int (*carry_out)(struct client_request *request);
-	/* The caller is told more than an errno. */
+	/* For a caller who gets more than an errno. */
 	int (*answer)(const struct client_request *request, void __user *argument);
 } requests[] = {
 	{ IOCTL_SETUP_SNAP, arguments_read_setup, transition_setup },

@@ -133,6 +133,32 @@ test('a new series begins with a whole point, and the old one can be removed', (
   assert.is(readdirSync(pointsFolder(folder)).length, 3);
 });
 
+test('a point that another program reads is removed later, and holds up nothing else', () => {
+  const folder = newFolder();
+  const target = new Qcow2Target(folder, syscalls);
+  const points = [1, 2, 3, 4].map((sequence) => backUp(target, folder, SEED, sequence));
+  const reader = new NbdSession(target.exportOf(points[1]!), syscalls);
+  assert.throws(() => target.remove(points[1]!), /cannot run qemu-img/);
+  requireRight(target, SEED);
+  const notices: string[] = [];
+  target.tidy((text) => notices.push(text));
+  assert.is(notices.length, 1);
+  assert.match(notices[0]!, /-2 is not removed yet/);
+  backUp(target, folder, SEED, 5);
+  assert.throws(() => target.remove(points[2]!), /cannot run qemu-img/);
+  assert.equal(sequences(target), [1n, 3n, 4n, 5n]);
+  requireRight(target, SEED);
+  const content = Buffer.alloc(VOLUME_BYTES);
+  reader.client.readFull(content, 0);
+  assert.ok(content.equals(contentOf(SEED, 2)), 'what is read all the while');
+  reader.close();
+  target.tidy(noNotice);
+  target.remove(points[2]!);
+  assert.equal(sequences(target), [1n, 4n, 5n]);
+  requireRight(target, SEED);
+  assert.is(readdirSync(pointsFolder(folder)).length, 7);
+});
+
 test('a flipped bit is found, and where', () => {
   const folder = newFolder();
   const target = new Qcow2Target(folder, syscalls);

@@ -63,7 +63,9 @@ node "$PROJECT/dist/datto-backup.mjs" --cow-size 32 --keep latest2 $ORIGIN $fold
 victim=$!
 until grep -q 'copying the changed' /run/said || ! kill -0 $victim; do nap 0.1; done
 kill -9 $victim || true
-wait $victim 2>/dev/null || true
+status=0
+wait $victim 2>/dev/null || status=$?
+same "the killed run: status ($(cat /run/said))" $status 137
 datto_backup --keep latest3 >/run/said 2>&1 || die "the run after a kill: $(cat /run/said)"
 # The snapshot of the killed run was finished first; no other program read that.
 for name in $(names); do
