@@ -255,7 +255,8 @@ sleep "$6"
 if [ "$7" = tool ]; then
 	kill -KILL $pid
 else
-	until pkill -KILL -P $pid -x 'qemu-nbd|qemu-img|setpriv'; do kill -0 $pid || break; sleep 0.002; done
+	# Until it ends: an engine that has ended by itself can be killed too, to no effect.
+	while kill -0 $pid 2>/dev/null; do pkill -KILL -P $pid -x 'qemu-nbd|qemu-img|setpriv'; sleep 0.005; done
 fi
 wait $pid
 echo "$?"
