@@ -84,7 +84,7 @@ export type RefusalCode =
   | 'VOLUME_KIND'
   /** The volume is not mounted read-write. */
   | 'VOLUME_NOT_MOUNTED'
-  /** The volume's filesystem is not the one of the folder's image. */
+  /** The volume's filesystem is not the one that the target has backups of. */
   | 'VOLUME_CHANGED'
   /** The folder of the images lies on the volume itself. */
   | 'FOLDER_ON_VOLUME'
@@ -92,8 +92,10 @@ export type RefusalCode =
   | 'COW_FOLDER'
   /** Another backup into the folder is under way. */
   | 'BACKUP_RUNNING'
-  /** The volume is tracked, but not for this folder. */
+  /** The volume is tracked for another program. */
   | 'DEVICE_FOREIGN'
+  /** The volume has no such target. */
+  | 'NO_TARGET'
   /** The requested minor is in use. */
   | 'MINOR_TAKEN'
   /** No device has this minor. */

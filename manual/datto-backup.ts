@@ -31,8 +31,13 @@ export const manual: ToolManual = {
         'the file. The result of the run is recorded for `status`.',
     ],
     end: [
-      'It destroys the device and removes its COW files and the script for the next boot. Then remove the file, or stop its ' +
-        'timer: the next run would start a new series.',
+      'It destroys the device and removes its COW files and the script for the next boot; if the volume has other targets, it only ' +
+        'gives up this one. Then remove the file, or stop its timer: the next run would start a new series.',
+    ],
+    targets: [
+      'A volume can have several targets, see TARGETS. With `--forget` one of them is given up, by its address as this command shows it: no ' +
+        'lists are kept for it any more, and its next backup is a full one. What it has stays. If it was the last one, the ' +
+        'device is destroyed, and its COW files and the script for the next boot are removed.',
     ],
     'check-config': [
       'Each flaw is a line on standard error, with file and line. The exit status is 22 if there is any. Volumes and folders ' +
@@ -53,7 +58,7 @@ export const manual: ToolManual = {
       'full backup; zeros become holes. From then on the driver tracks the volume. Each run takes the next snapshot, ' +
       'copies the blocks that changed, compares them with the snapshot, and ends the snapshot. The volume stays mounted ' +
       'and in use.',
-    'A folder is for one volume, and must be on another disk. It must exist: a backup disk that is not mounted is an ' +
+    'A folder is for one volume, and must be on another disk. A volume may have several, see TARGETS. It must exist: a backup disk that is not mounted is an ' +
       'error, not a new backup.',
     'Exit status 0 means: the image equals the volume at one moment during this run, it is on disk, it was compared ' +
       '(except with `--verify nothing`), and the driver tracks all changes since that moment.',
@@ -126,6 +131,22 @@ export const manual: ToolManual = {
           'key, a key that is there twice or a wrong value is refused as a whole.',
         'The units in `systemd/` of the source run each configured backup on its schedule. A generator of systemd reads the ' +
           'files at boot and at `systemctl daemon-reload`.',
+      ],
+    },
+    {
+      title: 'TARGETS',
+      blocks: [
+        'A volume may be backed up to several folders, by runs with schedules of their own. Each run copies what changed since the last ' +
+          'backup to its own target. Lists of changes are kept on the volume until all targets are past them. A run waits for the run ' +
+          'of another target to end, for a volume has one snapshot at a time.',
+        {
+          example: [
+            'datto-backup /dev/sda1 /backup/data',
+            'datto-backup --keep weeks8 /dev/sda1 /mnt/usb/data',
+            'datto-backup targets /dev/sda1',
+          ],
+        },
+        'A target that has had no backup for 14 days is named by each run as long as lists are kept for it.',
       ],
     },
     {
@@ -264,9 +285,9 @@ export const manual: ToolManual = {
           ],
         },
         'They must be regular files owned by root or by the caller; links and files of other users are refused.',
-        'On the volume, one at a time, with a new name for each run: `.datto-backup-files/<id>-<number>-<16 hex digits>`, the COW ' +
-          'file, in a folder that root must own. Only regular files of root are used there, also those of an older version ' +
-          'beside it.',
+        'On the volume, with a new name for each run: `.datto-backup-files/cow-<16 hex digits>`, the COW ' +
+          'file, in a folder that root must own. Only regular files of root are used there. `volume.json` in that folder has the targets of the ' +
+          'volume, and the snapshot that each is at.',
         '`/etc/datto/dla/reload_backup-<filesystem id>` announces the volume to the driver at boot, before it is mounted, where the boot hooks ' +
           'are installed. It is written after each transition, and removed with the device; `DATTO_SCRIPTS` names another folder.',
         '`/etc/dattobd/backup.d/` has the configured backups. `DATTO_CONFIG` names another folder.',

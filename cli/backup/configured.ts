@@ -1,4 +1,4 @@
-/** datto-backup run, check-config, end and status: backups that are configured in files. */
+/** Sub-commands of datto-backup: run, check-config, end and status, for what is configured in files; and targets. */
 import type { Command } from 'commander';
 import { Option } from 'commander';
 import type { BackupResult } from '../../host/backup/request.js';
@@ -26,6 +26,8 @@ import type { Outcome } from './run.js';
 import { backUp, endTracking, exitStatus, showPlan } from './run.js';
 import type { StatusOptions } from './status.js';
 import { showStatus } from './status.js';
+import type { TargetsOptions } from './targets.js';
+import { showTargets } from './targets.js';
 
 /** Takes what a sub-command does, to be run once the command line is read. */
 export type Choose = (run: () => number) => void;
@@ -127,6 +129,16 @@ export const addConfigured = (program: Command, streams: Streams, choose: Choose
     .action((name: string, options: VerbosityOptions) =>
       choose(() => endTracking(requireSettings(readConfig(name)).request, options, streams)),
     );
+  addVerbosity(program.command('targets'))
+    .description('show the targets of a volume, each with the newest snapshot that it has')
+    .argument('<block device>', 'the volume')
+    .option(
+      '--forget <target>',
+      'keep no lists of changes for this one; without others, end the tracking of the volume',
+    )
+    .option('--json', 'print one JSON object on standard output')
+    .allowExcessArguments(false)
+    .action((volume: string, options: TargetsOptions) => choose(() => showTargets(volume, options, streams)));
   addVerbosity(program.command('status'))
     .description('show whether the configured backups are as they should be, for monitoring')
     .argument('[name]', 'show this one only')

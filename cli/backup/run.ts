@@ -14,6 +14,7 @@ import { voiceOf } from '../terminal/verbosity.js';
 import type { RunOptions } from './options.js';
 import type { Troubles } from './report.js';
 import { eventsFor, planJson, planLine, resultJson, resultLines } from './report.js';
+import { endedText } from './targets.js';
 
 const DIFFERENT = 3;
 const DECISION = 4;
@@ -55,12 +56,12 @@ export const endTracking = (
   streams: Streams,
 ): number => {
   const syscalls = nativeSyscalls();
-  const minor = endBackups(
+  const ended = endBackups(
     { volume, folder, ...(keep === undefined ? {} : { keep }) },
     { syscalls, driver: new Driver(syscalls) },
   );
-  const what = minor === undefined ? `nothing tracks ${volume}` : `minor ${minor} is destroyed`;
-  voiceOf('datto-backup', options, streams).say(`${oneLine(`${what}; the images in ${folder} stay`)}\n`);
+  const text = `${endedText(volume, ended)}; the images in ${folder} stay`;
+  voiceOf('datto-backup', options, streams).say(`${oneLine(text)}\n`);
   return 0;
 };
 

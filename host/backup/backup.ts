@@ -1,24 +1,19 @@
 /** Backs a volume up into a folder: a full copy the first time, then what changed; from wherever the last run ended. */
 import { RefusalError } from '../errors.js';
 import { secondsSince } from '../system/clock.js';
-import { removeFile } from '../system/safe-files.js';
-import { requireKeepRules } from '../targets/keep.js';
-import { hasPoints, Qcow2Target } from '../targets/qcow2.js';
-import { requireFolder, requireVolume } from './checks.js';
-import { closedCowFiles } from './cow-files.js';
+import { requireVolume } from './checks.js';
 import type { Work } from './destination.js';
-import type { Names } from './folder.js';
-import { KeptMemory, namesIn, newMemory, readMemory, requireOwnFiles, withLock } from './folder.js';
+import type { Home } from './home.js';
+import { homeOf } from './home.js';
 import { hooksOf } from './hooks.js';
-import { ImageDestination } from './image-destination.js';
-import { PointsDestination } from './points-destination.js';
-import { keepReloadScript } from './reload-script.js';
 import type { BackupContext, BackupEvents, BackupPlan, BackupRequest, BackupResult, RunResult } from './request.js';
 import type { Place } from './run.js';
 import { Run } from './run.js';
-import { Tracking } from './tracking.js';
+import type { Ended } from './targets.js';
+import { endTarget } from './targets.js';
 import type { Volume } from './volume.js';
 import { lookAtVolume } from './volume.js';
+import { KeptVolume, withVolumeLock } from './volume-memory.js';
 
 /** The same events, with each notice once: a run may copy more than one snapshot. */
 const noticeOnce = (events: BackupEvents): BackupEvents => {
@@ -30,35 +25,12 @@ const noticeOnce = (events: BackupEvents): BackupEvents => {
   return { ...events, onNotice };
 };
 
-/** A request for one image, or for restore points. Throws a RefusalError CONFIG_WRONG for a mixture. */
-const requireOneKind = ({ folder, keep, keepPrevious, manifest }: BackupRequest): void => {
-  if (keep === undefined) {
-    if (!hasPoints(folder)) return;
-    const hint = 'hint: --keep latest7 keeps the last seven of them, or use another folder';
-    throw new RefusalError('CONFIG_WRONG', `cannot keep one image in ${folder}: it has restore points; ${hint}`);
-  }
-  requireKeepRules(keep);
-  const option = keepPrevious === 'undo' ? '--keep-previous' : manifest === true ? '--manifest' : undefined;
-  if (option === undefined) return;
-  const why = 'they include what was before, and sums';
-  throw new RefusalError('CONFIG_WRONG', `cannot use ${option} with restore points (--keep): ${why}`);
-};
-
-const place = (volume: Volume, names: Names, { keep }: Pick<BackupRequest, 'keep'>, work: Work): Place => {
-  requireOwnFiles(names);
-  const found = readMemory(names);
-  const { filesystem, mountPoint } = requireVolume(volume, found, names);
-  const memory = new KeptMemory(names, found ?? newMemory(filesystem));
-  const destination =
-    keep === undefined
-      ? new ImageDestination(work, volume, names, memory)
-      : new PointsDestination(
-          work,
-          volume,
-          new Qcow2Target(names.folder, work.context.syscalls),
-          requireKeepRules(keep),
-        );
-  return { volume, mountPoint, memory, destination };
+/** What a run works on, once its target is locked. */
+const placeOf = (home: Home, volume: Volume, work: Work): Place => {
+  const { filesystem, of } = home.open(work, volume);
+  const mounted = requireVolume(volume, filesystem, work.request.folder);
+  const { mountPoint } = mounted;
+  return { volume, mountPoint, kept: new KeptVolume(mountPoint), ...of(mounted.filesystem) };
 };
 
 /**
@@ -68,12 +40,21 @@ const place = (volume: Volume, names: Names, { keep }: Pick<BackupRequest, 'keep
  */
 export const planBackup = (request: BackupRequest, context: BackupContext): BackupPlan => {
   const volume = lookAtVolume(request.volume, context.syscalls);
-  requireFolder(request.folder, volume);
+  const home = homeOf(request, context.syscalls);
+  home.requireUsable(volume);
   hooksOf(request);
-  requireOneKind(request);
   const work = { request, context, events: {}, bytes: volume.bytes };
-  return new Run(request, context, {}, place(volume, namesIn(request.folder), request, work)).plan();
+  return new Run(request, context, {}, placeOf(home, volume, work)).plan();
 };
+
+/** Runs with the locks of the target and of the volume: other runs for the volume are waited for. */
+const withLocks = <T>(home: Home, volume: Volume, work: Work, run: (place: () => Place) => T): T =>
+  home.withLock(() => {
+    const place = (): Place => placeOf(home, volume, work);
+    const onWait = (): void =>
+      work.events.onNotice?.(`another run backs up ${volume.path} to another target; its end is waited for`);
+    return withVolumeLock(place().mountPoint, work.context.syscalls, onWait, () => run(place));
+  });
 
 /**
  * Backs a volume up. When this returns a result that isGood(), the image is the volume as it was at a moment after the
@@ -89,15 +70,13 @@ export const runBackup = (request: BackupRequest, context: BackupContext, given:
   const timed = (result: RunResult): BackupResult => ({ ...result, seconds: secondsSince(began) });
   const events = noticeOnce(given);
   const volume = lookAtVolume(request.volume, context.syscalls);
-  requireFolder(request.folder, volume);
-  const names = namesIn(request.folder);
+  const home = homeOf(request, context.syscalls);
+  home.requireUsable(volume);
   // A hook that must not be run is an error before anything is changed.
   hooksOf(request);
-  requireOneKind(request);
   const work = { request, context, events, bytes: volume.bytes };
-  return withLock(names, context.syscalls, () => {
-    const attempt = (): BackupResult =>
-      timed(new Run(request, context, events, place(volume, names, request, work)).run());
+  return withLocks(home, volume, work, (place) => {
+    const attempt = (): BackupResult => timed(new Run(request, context, events, place()).run());
     try {
       return attempt();
     } catch (error) {
@@ -111,27 +90,20 @@ export const runBackup = (request: BackupRequest, context: BackupContext, given:
 };
 
 /**
- * Ends the backups of a volume into a folder: destroys the device, and removes what is there for the next run and the next
- * boot. The images stay.
+ * Ends the backups of a volume to a target, as forgetTarget() does.
  *
- * @returns the device's minor; undefined if nothing tracked the volume
  * @throws what runBackup() throws before it changes something
  */
 export const endBackups = (
   request: Pick<BackupRequest, 'volume' | 'folder' | 'keep'>,
   context: BackupContext,
-): number | undefined => {
+): Ended => {
   const volume = lookAtVolume(request.volume, context.syscalls);
-  requireFolder(request.folder, volume);
-  const names = namesIn(request.folder);
-  return withLock(names, context.syscalls, () => {
-    const work = { request, context, events: {}, bytes: volume.bytes };
-    const { memory, mountPoint, destination } = place(volume, names, request, work);
-    const tracking = new Tracking(context.driver, volume);
-    const device = tracking.find(memory.value, destination.series());
-    if (device) tracking.destroy(device.minor);
-    keepReloadScript(volume, undefined);
-    for (const path of closedCowFiles(memory.value, mountPoint, undefined)) removeFile(path);
-    return device?.minor;
+  const home = homeOf(request, context.syscalls);
+  home.requireUsable(volume);
+  const work = { request, context, events: {}, bytes: volume.bytes };
+  return withLocks(home, volume, work, (open) => {
+    const place = open();
+    return endTarget(place, place.target, place.destination.series(), context);
   });
 };

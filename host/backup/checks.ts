@@ -3,7 +3,6 @@
 import { statfsSync, statSync } from 'node:fs';
 import { ENOTDIR, RefusalError, SystemError, withErrno } from '../errors.js';
 import { filesystemNumber } from '../system/mounts.js';
-import type { Memory, Names } from './folder.js';
 import type { Volume } from './volume.js';
 
 /** The folder must exist, and must not be on the volume itself. Throws a RefusalError FOLDER_ON_VOLUME, or a SystemError. */
@@ -16,21 +15,22 @@ export const requireFolder = (folder: string, volume: Volume): void => {
 };
 
 /**
- * The volume must be of a kind that can be tracked, the one that the folder belongs to, and mounted.
+ * The volume must be of a kind that can be tracked, the one that the target belongs to, and mounted.
  *
+ * @param known id of the filesystem that the target has backups of, if it has any
  * @throws RefusalError VOLUME_KIND, VOLUME_CHANGED, VOLUME_NOT_MOUNTED
  */
 export const requireVolume = (
   { path, filesystem, mountPoint }: Volume,
-  memory: Memory | undefined,
-  names: Names,
+  known: string | undefined,
+  address: string,
 ): { filesystem: string; mountPoint: string } => {
   if (filesystem === undefined) {
     throw new RefusalError('VOLUME_KIND', `cannot back up ${path}: expected ext4 or xfs on it`);
   }
-  if (memory && memory.filesystem !== filesystem) {
-    const why = `its filesystem is ${filesystem}, and ${names.folder} has images of ${memory.filesystem}`;
-    throw new RefusalError('VOLUME_CHANGED', `cannot back up ${path}: ${why}; use another folder`);
+  if (known !== undefined && known !== filesystem) {
+    const why = `its filesystem is ${filesystem}, and ${address} has images of ${known}`;
+    throw new RefusalError('VOLUME_CHANGED', `cannot back up ${path}: ${why}; use another target`);
   }
   if (mountPoint === undefined) {
     const message = `cannot back up ${path}: it is not mounted read-write by its root`;

@@ -48,18 +48,12 @@ export interface FullCopy {
   readonly cursor: number;
 }
 
-/** What a folder keeps from run to run. What the driver or the image's state has is not in it. */
+/** What a folder keeps from run to run. What the driver, the volume or the image's state has is not in it. */
 export interface Memory {
-  /** Random, in the paths of the COW files, by which a device is known to be this folder's. */
+  /** Random: the folder is known by it among the targets of its volume, wherever it is mounted. */
   readonly id: string;
   /** Id of the volume's filesystem, 32 hex digits. */
   readonly filesystem: string;
-  /** Number of the last COW file; each has its own. It is counted before the file is made. */
-  readonly cowNumber: number;
-  /** Folders that COW files were put into, from the root of the volume's filesystem. */
-  readonly cowFolders: readonly string[];
-  /** The list that is being closed, or was last: it has the blocks that the driver had counted before, and maybe more. */
-  readonly closing?: { readonly series: string; readonly sequence: string; readonly leastBlocks: number };
   readonly copy?: FullCopy;
 }
 
@@ -69,42 +63,20 @@ const NO_LINKS = new Set([EPERM, EOPNOTSUPP, ENOSYS, EMLINK]);
 const FORMAT = 'dattobd backup';
 const VERSION = 1;
 
-/** A snapshot and a count that goes with it. */
-const placeFrom = (
-  name: string,
-  value: unknown,
-  counter: string,
-): { series: string; sequence: string; count: number } => {
-  if (!isRecord(value)) throw new SyntaxError(`no ${name}`);
-  const { series, sequence, [counter]: count } = value;
-  const isPlace = typeof series === 'string' && typeof sequence === 'string' && isCount(count);
-  if (!isPlace || !/^[0-9a-f]{32}$/.test(series) || !/^\d+$/.test(sequence)) throw new SyntaxError(`no ${name}`);
-  return { series, sequence, count };
-};
-
 const copyFrom = (value: unknown): FullCopy => {
-  const { count: cursor, ...snapshot } = placeFrom('copy', value, 'cursor');
-  return { ...snapshot, cursor };
-};
-
-const closingFrom = (value: unknown): NonNullable<Memory['closing']> => {
-  const { count: leastBlocks, ...snapshot } = placeFrom('closing', value, 'leastBlocks');
-  return { ...snapshot, leastBlocks };
+  if (!isRecord(value)) throw new SyntaxError('no copy');
+  const { series, sequence, cursor } = value;
+  const isPlace = typeof series === 'string' && typeof sequence === 'string' && isCount(cursor);
+  if (!isPlace || !/^[0-9a-f]{32}$/.test(series) || !/^\d+$/.test(sequence)) throw new SyntaxError('no copy');
+  return { series, sequence, cursor };
 };
 
 const fromJson = (text: string): Memory => {
   const value = fromSummedJson(FORMAT, VERSION, text);
-  const { id, filesystem, cowNumber, cowFolders, copy, closing } = value;
+  const { id, filesystem, copy } = value;
   if (typeof id !== 'string' || !/^[0-9a-f]{8}$/.test(id)) throw new SyntaxError('no id');
   if (typeof filesystem !== 'string') throw new SyntaxError('no filesystem');
-  if (!isCount(cowNumber)) throw new SyntaxError('no cowNumber');
-  const isFolder = (folder: unknown): folder is string => typeof folder === 'string' && folder.startsWith('/');
-  if (!Array.isArray(cowFolders) || !cowFolders.every(isFolder)) throw new SyntaxError('no cowFolders');
-  return {
-    ...{ id, filesystem, cowNumber, cowFolders },
-    ...(closing === undefined ? {} : { closing: closingFrom(closing) }),
-    ...(copy === undefined ? {} : { copy: copyFrom(copy) }),
-  };
+  return { id, filesystem, ...(copy === undefined ? {} : { copy: copyFrom(copy) }) };
 };
 
 /**
@@ -128,8 +100,6 @@ export const readMemory = ({ memory }: Names): Memory | undefined => {
 export const newMemory = (filesystem: string): Memory => ({
   id: randomBytes(4).toString('hex'),
   filesystem,
-  cowNumber: 0,
-  cowFolders: [],
 });
 
 /** Replaces what the folder keeps. It is on disk when this returns. */
@@ -151,9 +121,9 @@ export class KeptMemory {
     return this.#value;
   }
 
-  /** Replaces parts. On disk when this returns. */
-  update(parts: Partial<Memory>): void {
-    this.#value = writeMemory(this.#names, { ...this.#value, ...parts });
+  /** Writes it to disk, so that the folder keeps its id. */
+  keep(): void {
+    writeMemory(this.#names, this.#value);
   }
 
   rememberCopy(copy: FullCopy | undefined): void {

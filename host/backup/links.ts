@@ -10,8 +10,8 @@ import { SECTOR_BYTES } from '../layout.js';
 import { OpenFile } from '../system/files.js';
 import { openOwn } from '../system/safe-files.js';
 import type { Syscalls } from '../system/syscalls.js';
-import type { Memory } from './folder.js';
 import type { Volume } from './volume.js';
+import type { VolumeMemory } from './volume-memory.js';
 
 /** Closed COW files of a series by their number. */
 export type Lists = ReadonlyMap<bigint, string>;
@@ -23,6 +23,33 @@ export interface FoundLists {
   readonly short: readonly string[];
 }
 
+/** Visits COW files that can be read; `volume` is what they are of. What cannot be read is like a missing one. */
+const eachCow = (
+  paths: readonly string[],
+  volume: Volume,
+  syscalls: Syscalls,
+  visit: (cow: CowFile, path: string) => void,
+): void => {
+  if (paths.length === 0) return;
+  const source = OpenFile.open(volume.path, 'r');
+  try {
+    const core = coreFor(source, volume.bytes);
+    for (const path of paths) {
+      let file: OpenFile | undefined;
+      try {
+        file = openOwn(path, 'r');
+        visit(new CowFile(core, syscalls, file, volume.bytes / SECTOR_BYTES), path);
+      } catch (error) {
+        if (!(error instanceof RefusalError || error instanceof SystemError)) throw error;
+      } finally {
+        file?.close();
+      }
+    }
+  } finally {
+    source.close();
+  }
+};
+
 /**
  * Sorts COW files by their number.
  *
@@ -33,40 +60,39 @@ export interface FoundLists {
 export const listsOf = (
   paths: readonly string[],
   series: string,
-  closing: Memory['closing'],
+  closing: VolumeMemory['closing'],
   volume: Volume,
   syscalls: Syscalls,
 ): FoundLists => {
   const lists = new Map<bigint, string>();
   const short: string[] = [];
-  if (paths.length === 0) return { lists, short };
-  const source = OpenFile.open(volume.path, 'r');
-  try {
-    const core = coreFor(source, volume.bytes);
-    for (const path of paths) {
-      let file: OpenFile | undefined;
-      try {
-        file = openOwn(path, 'r');
-        const cow = new CowFile(core, syscalls, file, volume.bytes / SECTOR_BYTES);
-        const { uuid, seqid } = cow.header();
-        if (uuid.toString('hex') !== series) continue;
-        cow.requireChangeList();
-        // The constructor walks the list, and throws if it is incomplete.
-        const { changedBlocks } = new ChangeList([cow], path, volume.bytes);
-        const isLast = closing?.series === series && closing.sequence === `${seqid}`;
-        if (isLast && changedBlocks < closing.leastBlocks) short.push(path);
-        else lists.set(seqid, path);
-      } catch (error) {
-        // A list that cannot be read is like a missing one: everything is copied.
-        if (!(error instanceof RefusalError || error instanceof SystemError)) throw error;
-      } finally {
-        file?.close();
-      }
-    }
-  } finally {
-    source.close();
-  }
+  eachCow(paths, volume, syscalls, (cow, path) => {
+    const { uuid, seqid } = cow.header();
+    if (uuid.toString('hex') !== series) return;
+    cow.requireChangeList();
+    // The constructor walks the list, and throws if it is incomplete.
+    const { changedBlocks } = new ChangeList([cow], path, volume.bytes);
+    const isLast = closing?.series === series && closing.sequence === seqid;
+    if (isLast && changedBlocks < closing.leastBlocks) short.push(path);
+    else lists.set(seqid, path);
+  });
   return { lists, short };
+};
+
+/** Those COW files of a series that lead on from snapshot `from`, or from a later one. */
+export const listsFrom = (
+  paths: readonly string[],
+  series: string,
+  from: bigint,
+  volume: Volume,
+  syscalls: Syscalls,
+): readonly string[] => {
+  const found: string[] = [];
+  eachCow(paths, volume, syscalls, (cow, path) => {
+    const { uuid, seqid } = cow.header();
+    if (uuid.toString('hex') === series && seqid >= from) found.push(path);
+  });
+  return found;
 };
 
 /** Numbers from one to before the other. */

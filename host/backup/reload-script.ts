@@ -3,13 +3,11 @@
  * transition changes its content, so it is written after each.
  */
 
-import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import type { DeviceStatus } from '../driver/status.js';
-import { EEXIST, errnoOf, withErrno } from '../errors.js';
 import { STATE_BIT_SNAPSHOT } from '../layout.js';
 import { deviceNumber } from '../system/mounts.js';
-import { readOwn, removeFile, replaceFile, requireOwnFolder } from '../system/safe-files.js';
+import { makeOwnFolder, readOwn, removeFile, replaceFile } from '../system/safe-files.js';
 import type { Volume } from './volume.js';
 
 /** The folder in which datto-reload looks; the same variable sets another. */
@@ -22,15 +20,6 @@ const lastingName = ({ path, number, filesystem }: Volume): string => {
   const uuid = filesystem?.replace(/^(.{8})(.{4})(.{4})(.{4})(.{12})$/, '$1-$2-$3-$4-$5');
   const byUuid = `/dev/disk/by-uuid/${uuid}`;
   return deviceNumber(byUuid) === number ? byUuid : path;
-};
-
-const makeFolder = (path: string): void => {
-  try {
-    withErrno('make', path, () => mkdirSync(path, { recursive: true, mode: 0o755 }));
-  } catch (error) {
-    if (errnoOf(error) !== EEXIST) throw error;
-  }
-  requireOwnFolder(path);
 };
 
 const textOf = (volume: Volume, { state, cowFile, minor }: DeviceStatus): string => {
@@ -55,7 +44,7 @@ export const keepReloadScript = (volume: Volume, device: DeviceStatus | undefine
     removeFile(path);
     return;
   }
-  makeFolder(scriptFolder());
+  makeOwnFolder(scriptFolder(), { recursive: true, mode: 0o755 });
   const text = textOf(volume, device);
   if (readOwn(path) !== text) replaceFile(path, text);
 };

@@ -1,5 +1,5 @@
 /** One run of a backup: from wherever the last one ended, to an image of the volume as it is now. */
-import { basename, join } from 'node:path';
+import { join } from 'node:path';
 import type { DeviceStatus } from '../driver/status.js';
 import { describeState } from '../driver/status.js';
 import { ENOSPC, errnoOf, RefusalError, SystemError } from '../errors.js';
@@ -7,15 +7,17 @@ import { BLOCK_BYTES } from '../layout.js';
 import { removeFile } from '../system/safe-files.js';
 import { closedCowFiles, cowParent, cowPath } from './cow-files.js';
 import type { Destination } from './destination.js';
-import type { KeptMemory } from './folder.js';
 import { aroundSnapshot, hooksOf } from './hooks.js';
 import type { Lists } from './links.js';
 import { listsOf } from './links.js';
 import { keepReloadScript } from './reload-script.js';
 import type { BackupContext, BackupEvents, BackupPlan, BackupRequest, CopyOutcome, RunResult } from './request.js';
 import { isGood } from './request.js';
+import { lagNotice, removeLists } from './retention.js';
 import { isLost, isSnapshot, requireHealthy, Tracking } from './tracking.js';
 import type { Volume } from './volume.js';
+import type { KeptVolume, TargetName } from './volume-memory.js';
+import { isSameTarget } from './volume-memory.js';
 
 const RESTART =
   '--restart destroys it and starts over with a full copy; what is there stays until that copy is complete';
@@ -24,7 +26,10 @@ const RESTART =
 export interface Place {
   readonly volume: Volume;
   readonly mountPoint: string;
-  readonly memory: KeptMemory;
+  readonly kept: KeptVolume;
+  readonly target: TargetName;
+  /** Makes sure that the target keeps its id. */
+  readonly keepTarget: () => void;
   readonly destination: Destination;
 }
 
@@ -37,7 +42,9 @@ export class Run {
   readonly #mountPoint: string;
   readonly #destination: Destination;
   readonly #tracking: Tracking;
-  readonly #memory: KeptMemory;
+  readonly #kept: KeptVolume;
+  readonly #target: TargetName;
+  readonly #keepTarget: () => void;
   /** Why there is no device, if that is known. */
   #lost: string | undefined;
   /** The COW file that the switch to a snapshot closed: another program may have named it. */
@@ -50,7 +57,7 @@ export class Run {
   constructor(request: BackupRequest, context: BackupContext, events: BackupEvents, place: Place) {
     [this.#request, this.#context, this.#events] = [request, context, events];
     [this.#volume, this.#mountPoint, this.#destination] = [place.volume, place.mountPoint, place.destination];
-    this.#memory = place.memory;
+    [this.#kept, this.#target, this.#keepTarget] = [place.kept, place.target, place.keepTarget];
     this.#tracking = new Tracking(context.driver, place.volume);
   }
 
@@ -110,20 +117,15 @@ export class Run {
   }
 
   #device(): DeviceStatus | undefined {
-    return this.#tracking.find(this.#memory.value, this.#destination.series());
+    return this.#tracking.find(this.#destination.series());
   }
 
   #lists(device: DeviceStatus | undefined): Lists {
     if (device?.uuid === undefined) return new Map();
-    const paths = new Set(closedCowFiles(this.#memory.value, this.#mountPoint, device));
+    const { cowFolders, closing } = this.#kept.value;
+    const paths = new Set(closedCowFiles(cowFolders, this.#mountPoint, device));
     if (this.#justClosed !== undefined) paths.add(this.#justClosed);
-    const { lists, short } = listsOf(
-      [...paths],
-      device.uuid,
-      this.#memory.value.closing,
-      this.#volume,
-      this.#context.syscalls,
-    );
+    const { lists, short } = listsOf([...paths], device.uuid, closing, this.#volume, this.#context.syscalls);
     // The driver's earlier count is kept only until the next list is closed.
     if (this.#mayChange) for (const path of short) removeFile(path);
     return lists;
@@ -140,7 +142,7 @@ export class Run {
     return {
       kind: reason === undefined ? 'incremental' : 'whole',
       ...(reason === undefined ? {} : { reason }),
-      finishFirst: device !== undefined && isSnapshot(device),
+      finishFirst: device !== undefined && isSnapshot(device) && !this.#isOfAnother(device),
       image: this.#destination.path,
       volumeBytes: bytes,
       bytes: reason === undefined ? Math.min(changed, bytes) : bytes,
@@ -182,6 +184,14 @@ export class Run {
     if (!device || !isSnapshot(device)) return undefined;
     const { seqId: sequence = 0n } = device;
     const time = new Date();
+    if (this.#isOfAnother(device)) {
+      const { address = '' } = this.#kept.value.snapshotFor ?? {};
+      this.#events.onNotice?.(
+        `the backup of snapshot ${sequence} into ${address} was interrupted; this snapshot is ended`,
+      );
+      this.#settle(device, time);
+      return undefined;
+    }
     const isFull = this.#destination.isBegun(device);
     const isDone = this.#destination.isAt(device);
     const isOnItsWay = (): boolean =>
@@ -192,17 +202,23 @@ export class Run {
       this.#events.onNotice?.(`the backup of snapshot ${sequence} was interrupted; it is finished first`);
       outcome = this.#copy(device, time, isFull);
     } else {
-      this.#settle(device);
+      this.#settle(device, time);
     }
     return outcome && this.#result(device, outcome, time, {});
   }
 
+  /** A snapshot was taken for another target, whose next run needs its list only. */
+  #isOfAnother(device: DeviceStatus): boolean {
+    const { snapshotFor } = this.#kept.value;
+    return snapshotFor !== undefined && !isSameTarget(snapshotFor, this.#target) && !this.#destination.isBegun(device);
+  }
+
   /** Starts a series, or its next snapshot, between the hooks. */
   #takeSnapshot(device: DeviceStatus | undefined, folder: string): { snapshot: DeviceStatus; time: Date } {
-    const cowFile = this.#newCowFile(folder, device);
+    const cowFile = this.#withRoom(device, () => this.#newCowFile(folder, device));
     const take = (): Date => {
       if (device) this.#tracking.toSnapshot(device.minor, cowFile, this.#request.cowMib ?? 0);
-      else this.#setUp(cowFile);
+      else this.#withRoom(device, () => this.#setUp(cowFile));
       return new Date();
     };
     const failed = (text: string): void => {
@@ -220,30 +236,35 @@ export class Run {
     return { snapshot, time };
   }
 
-  /** Without space, removes COW files of ended series: their lists are of no use any more. */
   #setUp(cowFile: string): void {
     const { minor, cowMib = 0 } = this.#request;
+    this.#tracking.setUp(cowFile, minor, cowMib);
+  }
+
+  /** Without space on the volume, removes COW files of ended series: their lists are of no use any more. */
+  #withRoom<T>(device: DeviceStatus | undefined, run: () => T): T {
     try {
-      this.#tracking.setUp(cowFile, minor, cowMib);
+      return run();
     } catch (error) {
-      const old = closedCowFiles(this.#memory.value, this.#mountPoint, undefined);
+      const old = device ? [] : closedCowFiles(this.#kept.value.cowFolders, this.#mountPoint, undefined);
       if (errnoOf(error) !== ENOSPC || old.length === 0) throw error;
       for (const path of old) removeFile(path);
-      this.#tracking.setUp(cowFile, minor, cowMib);
+      return run();
     }
   }
 
-  /** A name that no COW file of this folder had. */
+  /** A name that no COW file had. */
   #newCowFile(folder: string, device: DeviceStatus | undefined): string {
-    const { cowFolders, cowNumber } = this.#memory.value;
-    const { uuid: series, seqId = 0n, nrChangedBlocks = 0n } = device ?? {};
-    const closing = series && { series, sequence: `${seqId}`, leastBlocks: Number(nrChangedBlocks) };
-    this.#memory.update({
-      cowNumber: cowNumber + 1,
+    const { cowFolders } = this.#kept.value;
+    const { uuid: series, seqId: sequence = 0n, nrChangedBlocks = 0n } = device ?? {};
+    const closing = series && { series, sequence, leastBlocks: Number(nrChangedBlocks) };
+    this.#keepTarget();
+    this.#kept.update({
       cowFolders: [...new Set([...cowFolders, folder])],
+      snapshotFor: this.#target,
       ...(closing ? { closing } : {}),
     });
-    return cowPath(this.#memory.value, join(this.#mountPoint, folder));
+    return cowPath(join(this.#mountPoint, folder));
   }
 
   /** After a reboot the next run continues from here, if the script can be written; else it copies everything. */
@@ -275,7 +296,7 @@ export class Run {
       return outcome;
     }
     try {
-      this.#settle(device, outcome.kind === 'incremental');
+      this.#settle(device, time, outcome.kind === 'incremental');
     } catch (error) {
       const { path } = this.#destination;
       this.#events.onNotice?.(`snapshot ${outcome.sequence} is complete in ${path}; the next run ends the snapshot`);
@@ -309,15 +330,18 @@ export class Run {
     }
   }
 
-  /** Ends a snapshot. Lists are removed once what is on disk includes their changes. */
-  #settle(device: DeviceStatus, isIncremental = false): void {
+  /** Ends a snapshot. Lists are removed once what all targets have on disk includes their changes. */
+  #settle(device: DeviceStatus, time: Date, isIncremental = false): void {
     this.#toIncremental(device.minor);
     if (!this.#destination.isAt(device)) return;
-    const after = this.#device() ?? device;
-    // Only this folder's: another folder needs those that it named.
-    for (const path of closedCowFiles(this.#memory.value, this.#mountPoint, after)) {
-      // Never the device's own, by whatever path.
-      if (basename(path) !== basename(after.cowFile)) removeFile(path);
+    const { uuid: series = '', seqId: sequence = 0n } = device;
+    this.#kept.reached({ ...this.#target, series, sequence, time });
+    const others = this.#kept.others(this.#target, series);
+    const place = { volume: this.#volume, mountPoint: this.#mountPoint, kept: this.#kept };
+    removeLists(place, this.#device() ?? device, others, this.#context.syscalls);
+    for (const other of others) {
+      const notice = lagNotice(this.#volume, other, new Date());
+      if (notice !== undefined) this.#events.onNotice?.(notice);
     }
     this.#destination.settled(isIncremental);
   }

@@ -1,5 +1,6 @@
-/** The device that tracks a volume for a folder: how it is found, and its changes of state. */
+/** The device that tracks a volume for its backups: how it is found, and its changes of state. */
 
+import { dirname } from 'node:path';
 import type { Driver } from '../driver/driver.js';
 import type { DeviceStatus } from '../driver/status.js';
 import { describeState, readStatus } from '../driver/status.js';
@@ -12,9 +13,10 @@ import {
   STATE_BIT_UNVERIFIED,
   STATES,
 } from '../layout.js';
+import { pause } from '../system/clock.js';
 import { deviceNumber } from '../system/mounts.js';
-import { isOwnCow, makeCowFolder } from './cow-files.js';
-import type { Memory } from './folder.js';
+import { makeOwnFolder } from '../system/safe-files.js';
+import { isOwnCow } from './cow-files.js';
 import type { Volume } from './volume.js';
 import { isMissing } from './volume.js';
 
@@ -38,10 +40,6 @@ const devices = (): readonly DeviceStatus[] => {
     const message = `cannot back up: the driver is not loaded, there is no ${CONTROL_NODE}; \`modprobe dattobd\` loads it`;
     throw new RefusalError('NO_DRIVER', message);
   }
-};
-
-const pause = (milliseconds: number): void => {
-  Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, milliseconds);
 };
 
 /** Retries `run` while another process has the device open. The error of the last try has `call` and `subject`. */
@@ -84,7 +82,7 @@ export const requireHealthy = ({ minor, state, error = 0, blockDevice }: DeviceS
 export const isLost = ({ state, error = 0 }: DeviceStatus): boolean =>
   error !== 0 && ((state & STATE_BIT_SNAPSHOT) === 0 || (state & STATE_BIT_UNVERIFIED) !== 0);
 
-/** The folder's hold on a volume through the driver. */
+/** The hold on a volume through the driver. */
 export class Tracking {
   readonly #driver: Driver;
   readonly #volume: Volume;
@@ -95,20 +93,20 @@ export class Tracking {
   }
 
   /**
-   * The device of this folder's backups.
+   * The device of the volume's backups.
    *
-   * @param series of the image, by which a device is known too, 32 hex digits
+   * @param series of what the target has, by which a device is known too, 32 hex digits
    * @returns undefined if nothing tracks the volume
-   * @throws RefusalError NO_DRIVER; DEVICE_FOREIGN if the volume is not tracked for this folder
+   * @throws RefusalError NO_DRIVER; DEVICE_FOREIGN if another program tracks the volume
    */
-  find(memory: Memory, series: string | undefined): DeviceStatus | undefined {
+  find(series: string | undefined): DeviceStatus | undefined {
     const { path, number } = this.#volume;
     for (const device of devices()) {
       if (deviceNumber(device.blockDevice) !== number) continue;
-      const isOwn = isOwnCow(memory, device.cowFile) || (series !== undefined && device.uuid === series);
+      const isOwn = isOwnCow(device.cowFile) || (series !== undefined && device.uuid === series);
       if (isOwn) return device;
-      const remedy = `\`dbdctl destroy ${device.minor}\` ends that (is this the right folder, and is its disk mounted?)`;
-      const message = `cannot back up ${path}: minor ${device.minor} tracks it, and not for this folder; ${remedy}`;
+      const remedy = `\`dbdctl destroy ${device.minor}\` ends that`;
+      const message = `cannot back up ${path}: minor ${device.minor} tracks it for another program; ${remedy}`;
       throw new RefusalError('DEVICE_FOREIGN', message);
     }
     return undefined;
@@ -125,7 +123,7 @@ export class Tracking {
   /** Starts a series. Throws a SystemError with the driver's errno; a RefusalError FILE_UNSAFE of the COW file's folder. */
   setUp(cowFile: string, minor: number | undefined, cowMib: number): void {
     const { path } = this.#volume;
-    makeCowFolder(cowFile);
+    makeOwnFolder(dirname(cowFile));
     // Another process may take the free minor meanwhile: EBUSY.
     whileBusy('start a snapshot of', path, () =>
       this.#driver.setupSnapshot({
@@ -148,7 +146,7 @@ export class Tracking {
   }
 
   toSnapshot(minor: number, cowFile: string, cowMib: number): void {
-    makeCowFolder(cowFile);
+    makeOwnFolder(dirname(cowFile));
     whileBusy('take the next snapshot of', this.#volume.path, () =>
       this.#driver.transitionToSnapshot(minor, cowFile, BigInt(cowMib)),
     );

@@ -2,12 +2,11 @@
  * What is known of the runs of a configured backup: /var/lib/dattobd/backup/NAME.json. It is not beside the image: a run that
  * does not find the folder must be recorded too.
  */
-import { mkdirSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import type { BackupKind, BackupRequest, BackupResult } from '../backup/request.js';
 import { isGood } from '../backup/request.js';
-import { EEXIST, errnoOf, RefusalError, withErrno } from '../errors.js';
-import { readOwn, replaceFile, requireOwnFolder } from '../system/safe-files.js';
+import { RefusalError } from '../errors.js';
+import { makeOwnFolder, readOwn, replaceFile, requireOwnFolder } from '../system/safe-files.js';
 import { fromSummedJson, isCount, isRecord, toSummedJson } from '../system/summed-json.js';
 import { isRunning, thisProcess } from './process.js';
 
@@ -141,18 +140,9 @@ export const readRecord = (name: string): BackupRecord | undefined => {
   }
 };
 
-const makeFolder = (path: string): void => {
-  try {
-    withErrno('make', path, () => mkdirSync(path, { recursive: true, mode: 0o755 }));
-  } catch (error) {
-    if (errnoOf(error) !== EEXIST) throw error;
-  }
-  requireOwnFolder(path);
-};
-
 const write = (name: string, record: BackupRecord): void => {
   const path = recordPath(name);
-  makeFolder(dirname(path));
+  makeOwnFolder(dirname(path), { recursive: true, mode: 0o755 });
   replaceFile(path, toSummedJson(FORMAT, VERSION, { ...record }));
 };
 

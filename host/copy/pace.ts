@@ -2,14 +2,12 @@
 import type { Piece } from '../cow/runs.js';
 import { PIECE_BYTES } from '../cow/runs.js';
 import { BLOCK_BYTES, MIB_BYTES } from '../layout.js';
+import { pause } from '../system/clock.js';
 
 /** What is transferred at once takes this long at the rate, so that others wait for the disk no longer. */
 const CHUNK_MS = 50;
 /** A sleep that ended late is made up for by this much at most; all other time without transfers is lost. */
 const CREDIT_MS = 100;
-
-const sleepFor = (milliseconds: number): void =>
-  void Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, milliseconds);
 
 /**
  * Spreads transfers evenly. It never allows for a burst after a pause, so that the rate holds for each second, and not on
@@ -28,7 +26,7 @@ export class Pace {
    * @param rate MiB per second
    * @param now returns the time in milliseconds
    */
-  constructor(rate: number, now = (): number => performance.now(), sleep = sleepFor) {
+  constructor(rate: number, now = (): number => performance.now(), sleep = pause) {
     this.#bytesPerMs = (rate * MIB_BYTES) / 1000;
     const blocks = Math.floor((this.#bytesPerMs * CHUNK_MS) / BLOCK_BYTES);
     this.chunkBytes = Math.min(PIECE_BYTES, Math.max(1, blocks) * BLOCK_BYTES);

@@ -4,6 +4,7 @@ import { closeSync, mkdtempSync, readSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { SystemError, withErrno } from '../errors.js';
+import { pause } from '../system/clock.js';
 import type { Program } from '../system/program.js';
 import { environment, programFailed, programMissing } from '../system/program.js';
 import type { Syscalls } from '../system/syscalls.js';
@@ -25,8 +26,6 @@ export interface Export {
   /** Where qemu-nbd runs; that of this process if left out. */
   readonly folder?: string;
 }
-
-const pause = (): void => void Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, STEP_MS);
 
 /** All that can be read, up to SAID_BYTES. */
 const readAll = (fd: number): Buffer => {
@@ -96,7 +95,7 @@ export class NbdSession {
       const hasEnded = this.#syscalls.hasEnded(this.#pid, false);
       const fd = hasEnded ? undefined : this.#syscalls.connect(socket);
       if (fd !== undefined || hasEnded) return fd;
-      pause();
+      pause(STEP_MS);
     }
   }
 

@@ -12,6 +12,7 @@ import {
   ftruncateSync,
   linkSync,
   lstatSync,
+  mkdirSync,
   readdirSync,
   readFileSync,
   renameSync,
@@ -103,6 +104,21 @@ export const requireOwnFolder = (path: string): void => {
   if (!stat.isDirectory()) throw unsafe(path, `is ${kindOf(stat)}`, 'a folder');
   if (!isTrusted(stat.uid)) throw unsafe(path, `belongs to user ${stat.uid}`, 'root');
   requireUnshared(stat, path);
+};
+
+/**
+ * Makes a folder, if there is none, that only root or the caller can change.
+ *
+ * @param options as mkdir's
+ * @throws RefusalError FILE_UNSAFE; SystemError
+ */
+export const makeOwnFolder = (path: string, options: { mode: number; recursive?: boolean } = { mode: 0o700 }): void => {
+  try {
+    withErrno('make', path, () => mkdirSync(path, options));
+  } catch (error) {
+    if (errnoOf(error) !== EEXIST) throw error;
+  }
+  requireOwnFolder(path);
 };
 
 const requireUsable = (stat: BigIntStats, path: string, access: Access): void => {

@@ -7,9 +7,9 @@
  *   points/NAME.sums       sums of that (sums.ts)
  *   points/new.qcow2, .sums    of a point that is being written
  */
-import { existsSync, ftruncateSync, mkdirSync, readdirSync, statSync } from 'node:fs';
+import { existsSync, ftruncateSync, readdirSync, statSync } from 'node:fs';
 import { join } from 'node:path';
-import { EEXIST, errnoOf, RefusalError, SystemError, withErrno } from '../errors.js';
+import { RefusalError, SystemError, withErrno } from '../errors.js';
 import { Xxh64 } from '../manifest/hashing.js';
 import type { Export } from '../nbd/server.js';
 import { NbdSession } from '../nbd/server.js';
@@ -17,6 +17,7 @@ import { runProgram } from '../system/program.js';
 import {
   createOwn,
   makeFile,
+  makeOwnFolder,
   moveFile,
   openOwn,
   removeFile,
@@ -34,7 +35,6 @@ import type { Point, PointDamage, PointFacts, PointWriter, SnapshotId, Target } 
 import { isSameSnapshot, pointName } from './target.js';
 
 const QEMU_IMG = { name: 'qemu-img', package: 'qemu-utils' };
-const ONLY_ROOT = 0o700;
 const NEW = 'new';
 /** Clusters of 32 subclusters: a changed block takes one block, and not a whole cluster. */
 const LAYOUT = 'extended_l2=on,cluster_size=128k';
@@ -75,7 +75,7 @@ export class Qcow2Target implements Target {
   }
 
   begin(facts: PointFacts, base: Point | undefined): PointWriter {
-    this.#makeFolder();
+    makeOwnFolder(this.#folder);
     const { writing } = this.#catalog();
     const goesOn = !base && writing && isSameSnapshot(writing, facts) && existsSync(this.#file(NEW));
     if (!goesOn) this.#create(facts, base);
@@ -202,15 +202,6 @@ export class Qcow2Target implements Target {
   /** Replaces parts of the catalog. */
   #update(parts: Partial<Catalog>): void {
     writeCatalog(this.#catalogFile, { ...this.#catalog(), ...parts });
-  }
-
-  #makeFolder(): void {
-    try {
-      withErrno('make', this.#folder, () => mkdirSync(this.#folder, ONLY_ROOT));
-    } catch (error) {
-      if (errnoOf(error) !== EEXIST) throw error;
-    }
-    requireOwnFolder(this.#folder);
   }
 
   #removeFiles(name: string): void {

@@ -94,7 +94,7 @@ test('a folder of another filesystem is refused, for good reasons: status 4', ()
   const content = readFileSync(machine('origin'));
   content.write('another one', 1024 + 104, 'latin1');
   writeFileSync(machine('origin'), content);
-  assertRefused(4, /has images of [0-9a-f]{32}; use another folder/, restart);
+  assertRefused(4, /has images of [0-9a-f]{32}; use another target/, restart);
 });
 
 test('what a folder remembers is not used if it is damaged: status 22', () => {
@@ -107,7 +107,7 @@ test('what a folder remembers is not used if it is damaged: status 22', () => {
     '[]',
     text.replace('"version": 1', '"version": 9'),
     text.replace(/"id": "./, '"id": "'),
-    text.replace(/"cowNumber": 1/, '"cowNumber": 2'),
+    text.replace(/("filesystem": ").{4}/, '$1beef'),
   ]) {
     writeFileSync(inFolder('datto-backup.json'), damaged);
     assertRefused(22, /datto-backup\.json: it is damaged [^\n]*move it away/);
@@ -129,10 +129,10 @@ test("somebody else's device is left alone, with --restart too: status 4", () =>
   makeMachine();
   backUp();
   changeDevice({ cow: '/.somebody', series: '7'.repeat(32) });
-  assertRefused(4, /minor 7 tracks it, and not for this folder; `dbdctl destroy 7` ends that/);
-  assertRefused(4, /not for this folder/, restart);
-  changeDevice({ cow: '/.datto-backup-01234567-1', error: -27 });
-  assertRefused(4, /not for this folder/, restart);
+  assertRefused(4, /minor 7 tracks it for another program; `dbdctl destroy 7` ends that/);
+  assertRefused(4, /for another program/, restart);
+  changeDevice({ cow: `/cow-${'0'.repeat(16)}`, error: -27 });
+  assertRefused(4, /for another program/, restart);
 });
 
 test('a device that has failed in snapshot mode stays as it is unless --restart is given: status 4', () => {

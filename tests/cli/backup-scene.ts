@@ -105,8 +105,8 @@ export const imageState = (): { state: string; series: string; sequence: string;
 
 /** COW files, by their paths from the root of the volume. */
 export const cowFiles = (): string[] =>
-  readdirSync(machine('mount'), { recursive: true, encoding: 'utf8' }).filter((name) =>
-    lstatSync(machine(`mount/${name}`)).isFile(),
+  readdirSync(machine('mount'), { recursive: true, encoding: 'utf8' }).filter(
+    (name) => lstatSync(machine(`mount/${name}`)).isFile() && !name.endsWith('/volume.json'),
   );
 
 /** Names and content of everything that a run could change. */

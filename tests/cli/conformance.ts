@@ -173,7 +173,7 @@ const backup = (command: string[], prepare: () => void, rest: Rest = {}): Row =>
 const BACKUP_WRITES: Rest = {
   ...{ writes: true, proves: assertGood, announces: /^((full copy of|incremental,) .*\n)?$/ },
   leaves:
-    /^(backups\/(\.?volume\.img[a-z0-9.-]*|\.?datto-backup\.json[a-z0-9.]*)|machine\/mount\/\.datto-backup-files\/[0-9a-f]+-\d+-[0-9a-f]{16})$/,
+    /^(backups\/(\.?volume\.img[a-z0-9.-]*|\.?datto-backup\.json[a-z0-9.]*)|machine\/mount\/\.datto-backup-files\/(cow-[0-9a-f]{16}|\.?volume\.json[a-z0-9.]*))$/,
 };
 const makeChanges = (): void => {
   makeMachine();
@@ -243,6 +243,10 @@ export const rows: readonly Row[] = [
   configured(['run', '--dry-run']),
   configured(['run'], BACKUP_WRITES),
   configured(['end']),
+  {
+    ...backup(['targets'], makeChanges),
+    run: ({ volume = '' }) => ({ args: [volume === machine('origin') ? VOLUME : volume], fakes: FAKES }),
+  },
   reading(['check-config']),
   { ...reading(['status']), prepare: makeRun },
   update(['--keep-previous'], { cow: COW, image: IMAGE }, { full: 22 }),

@@ -6,6 +6,7 @@
 import { spawn } from 'node:child_process';
 import { closeSync, readSync } from 'node:fs';
 import { RefusalError } from '../../errors.js';
+import { pause } from '../../system/clock.js';
 import { environment, linesOf, programFailed, programMissing, runProgram } from '../../system/program.js';
 import type { Syscalls } from '../../system/syscalls.js';
 import type { RbdAddress } from './address.js';
@@ -15,7 +16,6 @@ const RADOS = { name: 'rados', package: 'ceph-common' };
 /** Longer than the cluster remembers a client that has died. */
 const PATIENCE_MS = 40_000;
 const STEP_MS = 500;
-const pause = (ms: number): void => void Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, ms);
 
 export class RunGuard {
   readonly #address: RbdAddress;

@@ -102,9 +102,9 @@ test('what is no complete list of the series, or may be forged, is left out', ()
 test('a list of fewer blocks than the driver had counted is short, if it is the one that was closed last', () => {
   const entries = [1, 2, 3].map((block) => [block, 1n] as const);
   const path = makeList('list', { seqid: 5n, entries });
-  const closing = { series: SERIES, sequence: '5', leastBlocks: 4 };
+  const closing = { series: SERIES, sequence: 5n, leastBlocks: 4 };
   assert.equal(find([path], closing), { lists: new Map(), short: [path] });
-  for (const other of [{ leastBlocks: 3 }, { sequence: '4' }, { series: 'f'.repeat(32) }])
+  for (const other of [{ leastBlocks: 3 }, { sequence: 4n }, { series: 'f'.repeat(32) }])
     assert.equal(find([path], { ...closing, ...other }), { lists: new Map([[5n, path]]), short: [] });
 });
 

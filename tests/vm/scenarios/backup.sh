@@ -49,7 +49,7 @@ proven() {
 		"dbdctl reload-incremental '/dev/"*"' '$(field 0 cow_file)' 0") ;;
 		*) die "$1: at boot is announced: $(tail -n 1 /etc/datto/dla/reload_backup-*)" ;;
 	esac
-	same "$1: COW files" "$(find $MOUNT/.datto-backup-files -type f | wc -l)" 1
+	same "$1: COW files" "$(find $MOUNT/.datto-backup-files -type f -name 'cow-*' | wc -l)" 1
 	step "$1: snapshot ${name%-*}: the image equals it in every byte"
 }
 

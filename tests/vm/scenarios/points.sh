@@ -21,7 +21,7 @@ proven() {
 		equal $SCRATCH/restored "$truth/${name#*-}" || die "$1: point $name differs from its snapshot"
 	done
 	rm -f $SCRATCH/restored
-	same "$1: COW files" "$(find $MOUNT/.datto-backup-files -type f | wc -l)" 1
+	same "$1: COW files" "$(find $MOUNT/.datto-backup-files -type f -name 'cow-*' | wc -l)" 1
 	step "$1: $(names)equal their snapshots in every byte"
 }
 
