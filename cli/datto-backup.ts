@@ -29,7 +29,7 @@ export const makeProgram = (streams: Streams, choose: Choose = () => undefined):
     .description('Back up a volume: a full backup on the first run, then only what changed since the last run.')
     .usage('[options] <block device> <folder>')
     .argument('[block device]', 'the volume to back up: mounted, ext4 or xfs')
-    .argument('[folder]', 'folder for its images: on another disk, for this volume only')
+    .argument('[folder]', 'folder for its images, on another disk; or the address of another target (see TARGETS)')
     .helpCommand(false)
     .allowExcessArguments()
     .enablePositionalOptions()

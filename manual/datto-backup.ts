@@ -3,7 +3,10 @@ import type { ToolManual } from './manual.js';
 
 const KEYS = [
   ['`volume`', 'The block device. Required. A path in `/dev/disk/by-uuid` stays the same after a reboot.'],
-  ['`folder`', 'The folder for its images. Required.'],
+  [
+    '`folder`, `target`',
+    'The folder for its images; or the address of another target, see TARGETS. One of them is required.',
+  ],
   [
     '`schedule`',
     'When it runs, as in `systemd.time`(7), CALENDAR EVENTS (default: `*-*-* 02:00:00`). It begins up to half an hour later, ' +
@@ -136,7 +139,7 @@ export const manual: ToolManual = {
     {
       title: 'TARGETS',
       blocks: [
-        'A volume may be backed up to several folders, by runs with schedules of their own. Each run copies what changed since the last ' +
+        'A volume may be backed up to several targets, by runs with schedules of their own. Each run copies what changed since the last ' +
           'backup to its own target. Lists of changes are kept on the volume until all targets are past them. A run waits for the run ' +
           'of another target to end, for a volume has one snapshot at a time.',
         {
@@ -146,6 +149,9 @@ export const manual: ToolManual = {
             'datto-backup targets /dev/sda1',
           ],
         },
+        'A target is a folder, or the address `rbd:<pool>/<image>` of an image in a Ceph cluster, which keeps restore points: it needs `--keep`. ' +
+          'The documentation of the source, TARGETS.md, has its options, and what else it needs.',
+        { example: ['datto-backup --keep latest3,days7 /dev/sda1 rbd:backup/data:id=backup'] },
         'A target that has had no backup for 14 days is named by each run as long as lists are kept for it.',
       ],
     },

@@ -4,7 +4,9 @@ import { RefusalError, withErrno } from '../errors.js';
 import type { Syscalls } from '../system/syscalls.js';
 import type { KeepRules } from '../targets/keep.js';
 import { requireKeepRules } from '../targets/keep.js';
+import { isAddress, openTarget } from '../targets/open-target.js';
 import { hasPoints, Qcow2Target } from '../targets/qcow2.js';
+import type { Target } from '../targets/target.js';
 import { requireFolder } from './checks.js';
 import type { Destination, Work } from './destination.js';
 import { KeptMemory, namesIn, newMemory, readMemory, requireOwnFiles, withLock } from './folder.js';
@@ -88,7 +90,7 @@ class FolderHome implements Home {
           target: { id: memory.value.id, address },
           keepTarget: () => (found ? undefined : memory.keep()),
           destination: rules
-            ? new PointsDestination(work, volume, new Qcow2Target(folder, this.#syscalls), rules)
+            ? new PointsDestination(work, volume, new Qcow2Target(folder, this.#syscalls), rules, folder)
             : new ImageDestination(work, volume, names, memory),
         };
       },
@@ -96,9 +98,49 @@ class FolderHome implements Home {
   }
 }
 
+/** Restore points elsewhere. */
+class AddressHome implements Home {
+  readonly #kind: Kind;
+  readonly #target: Target;
+  readonly #rules: KeepRules;
+
+  constructor(kind: Kind, syscalls: Syscalls) {
+    const { folder: address, keep } = kind;
+    this.#kind = kind;
+    this.#target = openTarget(address, syscalls);
+    if (keep === undefined) {
+      const hint = 'hint: --keep latest7 keeps the last seven of them';
+      throw new RefusalError('CONFIG_WRONG', `cannot keep one image in ${address}: it is for restore points; ${hint}`);
+    }
+    this.#rules = requireKeepRules(keep);
+  }
+
+  requireUsable(): void {
+    requirePointsOnly(this.#kind);
+  }
+
+  /** Other runs for the volume wait anyway, and the target has a guard of its own against other machines. */
+  withLock<T>(run: () => T): T {
+    return run();
+  }
+
+  open(work: Work, volume: Volume): OpenHome {
+    const { address } = this.#target;
+    return {
+      filesystem: this.#target.points().at(-1)?.filesystem,
+      of: () => ({
+        target: { id: address, address },
+        keepTarget: () => undefined,
+        destination: new PointsDestination(work, volume, this.#target, this.#rules, undefined),
+      }),
+    };
+  }
+}
+
 /**
  * The target of a request.
  *
- * @throws RefusalError CONFIG_WRONG if the request makes no sense for it
+ * @throws RefusalError IMAGE_KIND; CONFIG_WRONG if the request makes no sense for it
  */
-export const homeOf = (kind: Kind, syscalls: Syscalls): Home => new FolderHome(kind, syscalls);
+export const homeOf = (kind: Kind, syscalls: Syscalls): Home =>
+  isAddress(kind.folder) ? new AddressHome(kind, syscalls) : new FolderHome(kind, syscalls);

@@ -43,9 +43,11 @@ export class PointsDestination implements Destination {
   readonly #volume: Volume;
   readonly #target: Target;
   readonly #rules: KeepRules;
+  readonly #folder: string | undefined;
 
-  constructor(work: Work, volume: Volume, target: Target, rules: KeepRules) {
-    [this.#work, this.#volume, this.#target, this.#rules] = [work, volume, target, rules];
+  /** @param folder that must have room for a full copy; undefined where nobody can say how much room there is */
+  constructor(work: Work, volume: Volume, target: Target, rules: KeepRules, folder: string | undefined) {
+    [this.#work, this.#volume, this.#target, this.#rules, this.#folder] = [work, volume, target, rules, folder];
     this.path = target.address;
   }
 
@@ -84,9 +86,10 @@ export class PointsDestination implements Destination {
   }
 
   requireSpace(mountPoint: string): void {
+    if (this.#folder === undefined) return;
     const reusable = this.#target.begun()?.storedBytes ?? 0;
     const onNotice = (text: string): void => this.#work.events.onNotice?.(text);
-    requireSpace(this.#volume, mountPoint, this.path, reusable, onNotice);
+    requireSpace(this.#volume, mountPoint, this.#folder, reusable, onNotice);
   }
 
   /** Points never become mixtures. */
@@ -147,7 +150,9 @@ export class PointsDestination implements Destination {
     const id = idOf(job.device);
     events.onStep?.(`copying ${base ? 'the changed blocks' : 'the volume'} to a restore point in ${this.path}`);
     const began = performance.now();
-    const writer = this.#target.begin({ ...id, time: job.time, bytes }, base);
+    const { filesystem } = this.#volume;
+    const named = filesystem === undefined ? {} : { filesystem };
+    const writer = this.#target.begin({ ...id, time: job.time, bytes, ...named }, base);
     try {
       const { cursor } = writer;
       const pieces = base

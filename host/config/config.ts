@@ -20,6 +20,9 @@ const SUFFIX = '.conf';
 /** It is part of the names of units and files. */
 const NAME = /^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$/;
 
+/** Where backups go to: one of these. */
+const TARGET_KEYS: readonly string[] = ['folder', 'target'];
+
 export const configPath = (name: string): string => join(configFolder(), `${name}${SUFFIX}`);
 
 /** A configuration, and what is wrong with it: if anything is, there are no settings. */
@@ -62,6 +65,14 @@ export const parseConfig = (text: string): { settings?: Settings; findings: Find
     const isMissing = isRequired && !entries.some(({ key }) => key === name);
     if (isMissing) findings.push({ text: `it has no '${name}', expected a line '${name} = /…'` });
   }
+  const targets = entries.filter(({ key }) => TARGET_KEYS.includes(key));
+  if (targets.length === 0)
+    findings.push({ text: "it has no 'folder', expected a line 'folder = /…' or 'target = …'" });
+  const [first, second] = targets;
+  if (first && second && first.key !== second.key)
+    findings.push({ line: second.line, text: "it has 'folder' and 'target', expected one of them" });
+  else if (first?.key === 'target' && !entries.some(({ key }) => key === 'keep'))
+    findings.push({ text: "it has no 'keep', which 'target' needs, expected a line such as 'keep = latest7'" });
   if (findings.length > 0) return { findings };
   const { request, schedule = DEFAULT_SCHEDULE, limit = DEFAULT_LIMIT, metrics } = draft;
   const settings = { schedule, limit, ...(metrics === undefined ? {} : { metrics }) };

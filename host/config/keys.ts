@@ -3,6 +3,7 @@ import { COMMAND_EXPECTED, commandWords } from '../backup/hook-command.js';
 import type { BackupRequest } from '../backup/request.js';
 import { MIB_BYTES } from '../layout.js';
 import { KEEP_EXPECTED, keepRulesOf } from '../targets/keep.js';
+import { ADDRESS_EXPECTED, addressFlaw } from '../targets/open-target.js';
 import { nearest } from './nearest.js';
 import { bytesOf, RATE_EXPECTED, rateOf, SUFFIX_EXPECTED, secondsOf, TIME_EXPECTED, unitsOf } from './units.js';
 
@@ -49,9 +50,13 @@ const rate: Read<number> = (text) => {
 
 const path: Read<string> = (text) => {
   const expected = 'an absolute path, such as /backup/data';
-  if (/^[a-z][a-z0-9+.-]*:\/\//i.test(text)) return { expected: `${expected}: this version has no other targets` };
   return text.startsWith('/') ? { value: text } : { expected };
 };
+
+const address: Read<string> = (text) =>
+  addressFlaw(text) === undefined
+    ? { value: text }
+    : { expected: `${ADDRESS_EXPECTED}; hint: the key of a folder is folder` };
 
 const textFile: Read<string> = (text) =>
   text.startsWith('/') && text.endsWith('.prom')
@@ -129,7 +134,8 @@ const part = <K extends keyof BackupRequest>(
 
 export const KEYS: readonly Key[] = [
   part('volume', 'volume', path, true),
-  part('folder', 'folder', path, true),
+  part('folder', 'folder', path),
+  part('target', 'folder', address),
   key('schedule', calendar, (draft, value) => void (draft.schedule = value)),
   key('limit', span, (draft, value) => void (draft.limit = value)),
   key('metrics', textFile, (draft, value) => void (draft.metrics = value)),
@@ -153,7 +159,7 @@ export const KEYS: readonly Key[] = [
 /** Words that other backup programs have, and this version has nothing for. */
 export const NOT_HERE: Readonly<Record<string, string>> = {
   ...{ group: 'groups of volumes', volumes: 'groups of volumes' },
-  ...{ target: 'targets other than a folder', targets: 'targets other than a folder' },
+  targets: 'files for more than one target (each has a file)',
   retention: 'retention under this name (its key is keep)',
   name: 'names other than that of the file',
 };

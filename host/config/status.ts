@@ -8,6 +8,7 @@ import { describeState, readStatus } from '../driver/status.js';
 import { RefusalError, SystemError, withErrno } from '../errors.js';
 import { readState } from '../image/state.js';
 import { nativeSyscalls } from '../system/syscalls.js';
+import { isAddress, openTarget } from '../targets/open-target.js';
 import { Qcow2Target } from '../targets/qcow2.js';
 import { findingLine, readConfig } from './config.js';
 import type { Settings } from './keys.js';
@@ -109,7 +110,8 @@ const judgeImage = ({ series, sequence }: Success, folder: string, reasons: Reas
 /** The newest restore point must be what the last good run made. While a run is in progress, it changes. */
 const judgePoints = ({ series, sequence }: Success, folder: string, reasons: Reasons): void => {
   const seen = reasons.try(() => {
-    const target = new Qcow2Target(folder, nativeSyscalls());
+    const syscalls = nativeSyscalls();
+    const target = isAddress(folder) ? openTarget(folder, syscalls) : new Qcow2Target(folder, syscalls);
     const newest = target.points().at(-1);
     return { newest, fault: newest && target.fault(newest) };
   });

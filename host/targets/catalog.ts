@@ -2,6 +2,7 @@
 import { RefusalError } from '../errors.js';
 import { readOwn, replaceFile } from '../system/safe-files.js';
 import { fromSummedJson, isCount, isRecord, toSummedJson } from '../system/summed-json.js';
+import { factsFields, factsFrom } from './point-facts.js';
 import type { Point, PointFacts } from './target.js';
 import { pointName } from './target.js';
 
@@ -35,24 +36,12 @@ export interface Catalog {
 
 const FORMAT = 'dattobd restore points';
 const VERSION = 1;
-const SERIES = /^[0-9a-f]{32}$/;
 const DIGITS = /^\d{1,20}$/;
 const NAME = /^[0-9a-f]{8}-\d+$/;
 
 const nameFrom = (value: unknown): string => {
   if (typeof value !== 'string' || !NAME.test(value)) throw new SyntaxError('no name of a point');
   return value;
-};
-
-const factsFrom = (value: unknown): PointFacts & { fields: Readonly<Record<string, unknown>> } => {
-  if (!isRecord(value)) throw new SyntaxError('no point');
-  const { series, sequence, time, bytes } = value;
-  const date = new Date(typeof time === 'string' ? time : NaN);
-  if (typeof series !== 'string' || !SERIES.test(series)) throw new SyntaxError('no series');
-  if (typeof sequence !== 'string' || !DIGITS.test(sequence)) throw new SyntaxError('no sequence');
-  if (Number.isNaN(date.getTime())) throw new SyntaxError('no time');
-  if (!isCount(bytes) || bytes === 0) throw new SyntaxError('no bytes');
-  return { series, sequence: BigInt(sequence), time: date, bytes, fields: value };
 };
 
 const pointFrom = (value: unknown): StoredPoint => {
@@ -110,23 +99,18 @@ export const readCatalog = (path: string): Catalog | undefined => {
   }
 };
 
-const facts = ({ series, sequence, time, bytes }: PointFacts): Readonly<Record<string, unknown>> => ({
-  series,
-  sequence,
-  time: time.toISOString(),
-  bytes,
-});
-
 /** Replaces a catalog. It is on disk when this returns. */
 export const writeCatalog = (path: string, { points, writing, merging }: Catalog): void =>
   replaceFile(
     path,
     toSummedJson(FORMAT, VERSION, {
       points: points.map((point) => ({
-        ...{ ...facts(point), mtime: point.mtime },
+        ...{ ...factsFields(point), mtime: point.mtime },
         ...(point.base === undefined ? {} : { base: point.base }),
       })),
-      ...(writing ? { writing: { ...facts(writing), cursor: writing.cursor, sumsBytes: writing.sumsBytes } } : {}),
+      ...(writing
+        ? { writing: { ...factsFields(writing), cursor: writing.cursor, sumsBytes: writing.sumsBytes } }
+        : {}),
       ...(merging ? { merging } : {}),
     }),
   );

@@ -14,6 +14,8 @@ export interface PointFacts extends SnapshotId {
   readonly time: Date;
   /** Size of the volume. */
   readonly bytes: number;
+  /** Id of the volume's filesystem, 32 hex digits; a point of an earlier version does not have it. */
+  readonly filesystem?: string;
 }
 
 /** A complete restore point. */

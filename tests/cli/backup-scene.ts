@@ -46,13 +46,18 @@ export const writeVolume = (blocks: readonly number[]): void => {
   writeFileSync(machine('origin'), content);
 };
 
-/** A new volume, half of it zeros, and an empty folder. */
-export const makeMachine = (): void => {
+/**
+ * A new volume, half of it zeros, and an empty folder.
+ *
+ * @param filesystem its id, 16 characters at most
+ */
+export const makeMachine = (filesystem = ''): void => {
   for (const name of ['machine', 'backups']) rmSync(at(name), { recursive: true, force: true });
   for (const path of [at('machine'), machine('mount'), FOLDER]) mkdirSync(path);
   const content = Buffer.alloc(NR_BLOCKS * BLOCK);
   randomFillSync(content, 0, content.length / 2);
   content.writeUInt16LE(EXT4_MAGIC, 1024 + 56);
+  content.fill(0, 1024 + 104, 1024 + 120).write(filesystem, 1024 + 104, 'latin1');
   writeFileSync(machine('origin'), content);
   writeFileSync(machine('number'), `${NUMBER}\n`);
   mountAs('rw,relatime');

@@ -76,6 +76,11 @@ const LONG_FORMS: readonly Check[] = [
     seconds: 600,
   },
   {
+    name: 'datto-backup into a Ceph cluster',
+    command: ['npx', '--no-install', 'tsx', 'tests/ceph/backup.test.ts'],
+    seconds: 200,
+  },
+  {
     name: 'the engine alone, in the kernel',
     command: ['npx', '--no-install', 'tsx', 'tests/vm/engine/run.ts'],
     seconds: 120,

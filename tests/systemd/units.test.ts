@@ -74,6 +74,13 @@ test('a configuration has a timer with its schedule, a service that waits for it
   ]);
   assert.equal(dropIn('home', 'timer'), []);
   assert.equal(dropIn('home', 'service'), ['RequiresMountsFor="/home"', 'RequiresMountsFor="/backup/ho me%%i"']);
+  makeConfigs({ 'data.conf': 'volume = /dev/sdz\ntarget = rbd:pool/data\nkeep = days7\n' });
+  generate();
+  assert.equal(dropIn('data', 'service'), [
+    'Wants=network-online.target',
+    'After=network-online.target',
+    'RestrictAddressFamilies=AF_INET AF_INET6',
+  ]);
   makeConfigs({ 'data.conf': 'volume = /dev/sdz\nfolder = /a\\b\\\n' });
   generate();
   assert.equal(dropIn('data', 'service'), ['RequiresMountsFor="/a\\\\b\\\\"']);

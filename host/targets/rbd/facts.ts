@@ -1,6 +1,7 @@
 /** What the metadata of an image say about its restore points. */
 import { RefusalError } from '../../errors.js';
 import { fromSummedJson, isCount, toSummedJson } from '../../system/summed-json.js';
+import { factsFields, factsFrom } from '../point-facts.js';
 import type { Point, PointFacts } from '../target.js';
 import { pointName } from '../target.js';
 
@@ -28,20 +29,19 @@ export interface Writing extends PointFacts {
 const FORMAT = 'dattobd restore point';
 const VERSION = 1;
 
-export const toText = ({ series, sequence, time, bytes, isIncremental, cursor }: Writing): string =>
-  toSummedJson(FORMAT, VERSION, { series, sequence, time: time.toISOString(), bytes, isIncremental, cursor });
+export const toText = (writing: Writing): string => {
+  const { isIncremental, cursor } = writing;
+  return toSummedJson(FORMAT, VERSION, { ...factsFields(writing), isIncremental, cursor });
+};
 
 /** @throws RefusalError STATE_UNREADABLE */
 export const fromText = (image: string, key: string, text: string): Writing => {
   try {
-    const { series, sequence, time, bytes, isIncremental, cursor } = fromSummedJson(FORMAT, VERSION, text);
-    const date = new Date(typeof time === 'string' ? time : NaN);
-    if (typeof series !== 'string' || !/^[0-9a-f]{32}$/.test(series)) throw new SyntaxError('no series');
-    if (typeof sequence !== 'string' || !/^\d{1,20}$/.test(sequence)) throw new SyntaxError('no sequence');
-    if (Number.isNaN(date.getTime())) throw new SyntaxError('no time');
-    if (!isCount(bytes) || bytes === 0 || !isCount(cursor)) throw new SyntaxError('no bytes');
+    const { fields, ...facts } = factsFrom(fromSummedJson(FORMAT, VERSION, text));
+    const { isIncremental, cursor } = fields;
+    if (!isCount(cursor)) throw new SyntaxError('no cursor');
     if (typeof isIncremental !== 'boolean') throw new SyntaxError('no kind');
-    return { series, sequence: BigInt(sequence), time: date, bytes, isIncremental, cursor };
+    return { ...facts, isIncremental, cursor };
   } catch (error) {
     if (!(error instanceof SyntaxError)) throw error;
     const remedy = `its snapshots are complete all the same; hint: rbd image-meta get ${image} ${key}`;
@@ -52,8 +52,8 @@ export const fromText = (image: string, key: string, text: string): Writing => {
   }
 };
 
-export const pointOf = ({ series, sequence, time, bytes, isIncremental }: Writing): Point => ({
-  ...{ series, sequence, time, bytes },
-  name: pointName({ series, sequence }),
+export const pointOf = ({ isIncremental, cursor: _cursor, ...facts }: Writing): Point => ({
+  ...facts,
+  name: pointName(facts),
   kind: isIncremental ? 'incremental' : 'whole',
 });

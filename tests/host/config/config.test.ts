@@ -58,7 +58,8 @@ const flaws: ReadonlyArray<readonly [line: string, flaw: RegExp]> = [
   ['keep = 7days', /expected some of latest, hours, days, weeks, months, years, each with a number/],
   ['retention = 7', /this version has no retention under this name \(its key is keep\); remove the line$/],
   ['group = all', /this version has no groups of volumes/],
-  ['target = s3://bucket', /this version has no targets other than a folder/],
+  ['target = rbd:pool/image', /has 'folder' and 'target', expected one of them$/],
+  ['targets = rbd:pool/image', /this version has no files for more than one target/],
 ];
 
 for (const [line, flaw] of flaws) {
@@ -83,6 +84,23 @@ test('all flaws are found, in the order of their lines, and keys that are missin
   );
 });
 
+test('a target other than a folder needs rules of what to keep', () => {
+  const target = 'volume = /dev/vdb\ntarget = rbd:pool/image\n';
+  assert.match(
+    linesOf(target).join('\n'),
+    /it has no 'keep', which 'target' needs, expected a line such as 'keep = latest7'$/,
+  );
+  for (const wrong of ['s3://bucket', '/backup', 'rbd:pool', 'rbd:pool/image:key=7'])
+    assert.equal(linesOf(`volume = /dev/vdb\nkeep = days7\ntarget = ${wrong}\n`), [
+      `cannot use F:3: 'target' is '${wrong}', expected rbd:POOL/IMAGE; hint: the key of a folder is folder`,
+    ]);
+  assert.equal(parseConfig(`${target}keep = days7\n`).settings?.request, {
+    volume: '/dev/vdb',
+    folder: 'rbd:pool/image',
+    keep: 'days7',
+  });
+});
+
 test('what is left out has its default; spaces, tabs, comments and a last line without end are as one expects', () => {
   const { settings } = parseConfig('# a comment\n\n\tvolume=/dev/a b#c \n folder =\t/backup');
   assert.equal(settings, {
@@ -99,7 +117,8 @@ test('every long option of a backup is a key, but for those that are about one r
   for (const option of options) assert.is(names.includes(option), !ABOUT_RUN.includes(option), option);
   const example = readFileSync(fileURLToPath(new URL('../../../systemd/data.conf.example', import.meta.url)), 'utf8');
   assert.equal(linesOf(example), []);
-  const all = example.replace(/^#(?=[a-z-]+ = )/gm, '');
+  // It has either a folder or a target.
+  const all = example.replace(/^#(?=(?!target)[a-z-]+ = )/gm, '');
   assert.equal(linesOf(all), []);
   for (const name of names) assert.match(example, new RegExp(`\\b${name}\\b`), name);
   const { settings } = parseConfig(all);
@@ -184,7 +203,7 @@ test('a configuration is read by its name', () => {
   assert.is(requireSettings(readConfig('data')).request.folder, '/backup/data');
   assert.throws(
     () => requireSettings(readConfig('b-2')),
-    /b-2\.conf: it has no 'folder', expected a line 'folder = \/…'$/,
+    /b-2\.conf: it has no 'folder', expected a line 'folder = \/…' or 'target = …'$/,
   );
 });
 
