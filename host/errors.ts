@@ -74,6 +74,8 @@ export type RefusalCode =
   | 'NO_PREVIOUS'
   /** The kept previous image is damaged. */
   | 'PREVIOUS_DAMAGED'
+  /** A target has no such restore point, or none at all. */
+  | 'NO_POINT'
   /** There is no room to keep the previous image. */
   | 'NO_SPACE'
   /** The image has no manifest, or an invalid one. */

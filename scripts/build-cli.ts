@@ -16,7 +16,7 @@ import { buildPage } from './build-page.js';
 
 const root = fileURLToPath(new URL('../', import.meta.url));
 const core = join(root, 'build', 'core.wasm');
-export const tools = ['dbdctl', 'update-img', 'datto-inspect', 'datto-verify', 'datto-backup'];
+export const tools = ['dbdctl', 'update-img', 'datto-inspect', 'datto-verify', 'datto-backup', 'datto-restore'];
 
 const banner = `#!/usr/bin/env node
 import { createRequire as __createRequire } from 'node:module';

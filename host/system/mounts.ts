@@ -42,6 +42,21 @@ const decodeOctal = (text: string): string =>
   text.replace(/\\([0-7]{3})/g, (_all, digits: string) => String.fromCharCode(parseInt(digits, 8)));
 
 /**
+ * Where a filesystem is mounted, in whatever way; undefined if nowhere.
+ *
+ * @param mounts text of /proc/self/mountinfo
+ * @param number `major:minor` of its block device
+ */
+export const anyMountOf = (mounts: string, number: string): string | undefined => {
+  const [, , , , point] =
+    mounts
+      .split('\n')
+      .map((line) => line.split(' '))
+      .find(([, , device]) => device === number) ?? [];
+  return point === undefined ? undefined : decodeOctal(point);
+};
+
+/**
  * Where the root of a filesystem is mounted read-write.
  *
  * @param mounts text of /proc/self/mountinfo

@@ -35,7 +35,7 @@ export const unsafe = (path: string, found: string, expected: string): RefusalEr
   new RefusalError('FILE_UNSAFE', `cannot use ${path}: it ${found}, expected ${expected}`);
 
 /** An unpredictable name beside the final one. Killed runs leave such files; removeRegular() finds them. */
-const unfinishedName = (path: string): string =>
+export const unfinishedName = (path: string): string =>
   join(dirname(path), `.${basename(path)}.${randomBytes(8).toString('hex')}.partial`);
 
 /** The final name of an unfinished file of this or an older version. */
@@ -252,7 +252,7 @@ export const moveFile = (from: string, to: string): void => withErrno('rename', 
  */
 export const createOwn = (path: string): OpenFile => OpenFile.openWith(path, NEW_FLAGS, path, 'create');
 
-const existsError = (path: string): RefusalError =>
+export const existsError = (path: string): RefusalError =>
   new RefusalError('OUTPUT_EXISTS', `cannot write ${path}: it exists, expected a new file or --force`);
 
 const requireFree = (path: string, replace: boolean): void => {

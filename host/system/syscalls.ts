@@ -3,6 +3,7 @@
  *
  * That is loaded at the first call: most runs of a tool end before one.
  */
+import { closeSync, openSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { EAGAIN, ECHILD, ECONNREFUSED, EINTR, ENAMETOOLONG, ENOENT, ENOSYS, ENXIO, SystemError } from '../errors.js';
 
@@ -74,6 +75,14 @@ export interface Syscalls {
   hasEnded(pid: number, wait: boolean): boolean;
 
   /**
+   * unshare(2): what this thread and its children mount from now on exists for them only, and goes with the last of them.
+   * Mounts that are there remain so (mount_namespaces(7)).
+   *
+   * @returns goes back to the mounts of before (setns(2))
+   */
+  unshareMounts(): () => void;
+
+  /**
    * Makes a context of the kernel's asynchronous I/O (io_setup(2)).
    *
    * @param depth operations in flight at most
@@ -136,6 +145,7 @@ const WNOHANG = 1;
 const WNOWAIT = 0x01000000;
 /** Bytes of siginfo_t; its first field is the signal, 0 if nothing has happened. */
 const SIGINFO_BYTES = 128;
+const CLONE_NEWNS = 0x20000;
 const FICLONE = 0x40049409;
 const FALLOC_FL_KEEP_SIZE = 1;
 const FALLOC_FL_PUNCH_HOLE = 2;
@@ -150,6 +160,8 @@ interface CLibrary {
   socket(domain: number, type: number, protocol: number): number;
   connect(fd: number, address: Buffer, bytes: number): number;
   close(fd: number): number;
+  unshare(flags: number): number;
+  setns(fd: number, kind: number): number;
   waitid(kind: number, pid: number, info: Buffer, options: number): number;
   madvise(memory: Buffer, bytes: number, advice: number): number;
   posix_fadvise(fd: number, offset: number, bytes: number, advice: number): number;
@@ -176,6 +188,8 @@ const loadLibrary = (): CLibrary => {
     connect: library.func('int connect(int fd, const void *address, uint32_t bytes)') as CLibrary['connect'],
     close: library.func('int close(int fd)') as CLibrary['close'],
     waitid: library.func('int waitid(int kind, uint32_t pid, void *info, int options)') as CLibrary['waitid'],
+    unshare: library.func('int unshare(int flags)') as CLibrary['unshare'],
+    setns: library.func('int setns(int fd, int kind)') as CLibrary['setns'],
     madvise: library.func('int madvise(void *memory, size_t bytes, int advice)') as CLibrary['madvise'],
     posix_fadvise: library.func(
       'int posix_fadvise(int fd, int64_t offset, int64_t bytes, int advice)',
@@ -257,6 +271,16 @@ export const nativeSyscalls = (): Syscalls => {
         if (errno === ECHILD) return true;
         if (errno !== EINTR) throw new SystemError(errno, 'wait for', `process ${pid}`);
       }
+    },
+    unshareMounts() {
+      const own = openSync('/proc/self/ns/mnt', 'r');
+      const folder = process.cwd();
+      if (c().unshare(CLONE_NEWNS) < 0) fail('unshare', 'the mounts of this process');
+      return () => {
+        if (c().setns(own, CLONE_NEWNS) < 0) fail('return to', 'the mounts of before');
+        closeSync(own);
+        process.chdir(folder);
+      };
     },
     ioSetup(depth, subject) {
       const number = IO_CALLS[process.arch]?.setup;

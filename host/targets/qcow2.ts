@@ -115,9 +115,15 @@ export class Qcow2Target implements Target {
       const [, point] = /^(.+)\.(?:qcow2|sums)$/.exec(name) ?? [];
       return isUnfinished || (point !== undefined && !known.has(point));
     });
+    for (const text of this.lost()) onNotice(text);
+  }
+
+  /** Points of the catalog that cannot be read any more, in words. */
+  lost(): string[] {
     const usable = new Set(this.points().map(({ name }) => name));
-    for (const { name } of points)
-      if (!usable.has(name)) onNotice(`restore point ${name} is lost: a file of it is missing in ${this.#folder}`);
+    return this.#catalog()
+      .points.filter(({ name }) => !usable.has(name))
+      .map(({ name }) => `restore point ${name} is lost: a file of it is missing in ${this.#folder}`);
   }
 
   remove({ name }: Point): void {
@@ -161,7 +167,12 @@ export class Qcow2Target implements Target {
     return this.#export(name, 'r');
   }
 
-  verify(point: Point, onDamage: (damage: PointDamage) => void, onProgress: (doneBytes: number) => void): number {
+  verify(
+    point: Point,
+    onDamage: (damage: PointDamage) => void,
+    onProgress: (doneBytes: number) => void,
+    onData?: (data: Buffer, offset: number) => void,
+  ): number {
     // While a removed point is merged into its heir, the heir may have its own sums only.
     const { merging } = this.#catalog();
     const names = this.#chain(point.name).flatMap((name) =>
@@ -174,7 +185,7 @@ export class Qcow2Target implements Target {
         const none: Iterable<SumRun> = [];
         const runs = files.reduceRight((lower, file) => overlay(readSums(file, this.#xxh64), lower), none);
         const read = (target: Buffer, offset: number): void => session.client.readFull(target, offset);
-        return compareSums(runs, point.bytes, read, this.#xxh64, onDamage, onProgress);
+        return compareSums(runs, point.bytes, read, this.#xxh64, onDamage, onProgress, onData);
       } finally {
         session.close();
       }

@@ -175,13 +175,26 @@ export function* overlay(upper: Iterable<SumRun>, lower: Iterable<SumRun>): Gene
   for (; !above.done; above = uppers.next()) yield above.value;
 }
 
+/** All blocks of a volume, ascending: those of runs, and between them those that have no sum. */
+function* allBlocks(runs: Iterable<SumRun>, nrBlocks: number): Generator<SumRun & { readonly isKnown: boolean }> {
+  let next = 0;
+  const gap = (end: number) => ({ start: next, count: end - next, sums: undefined, isKnown: false });
+  for (const run of runs) {
+    if (run.start > next) yield gap(Math.min(run.start, nrBlocks));
+    next = Math.min(run.start + run.count, nrBlocks);
+    if (next > run.start) yield { ...run, count: next - run.start, isKnown: true };
+  }
+  if (next < nrBlocks) yield gap(nrBlocks);
+}
+
 /**
- * Compares content with sums.
+ * Reads all of a volume and compares it with sums.
  *
  * @param runs ascending and without overlap
  * @param bytes size of the volume
  * @param read fills its argument with the content at an offset in bytes
  * @param onDamage called for each run of blocks that differ, ascending
+ * @param onData called with all content in ascending order, whatever its sums are; valid until it returns
  * @returns blocks that differ, or that have no sum
  */
 export const compareSums = (
@@ -191,11 +204,12 @@ export const compareSums = (
   xxh64: Xxh64,
   onDamage: (damage: { readonly start: number; readonly count: number }) => void,
   onProgress: (doneBytes: number) => void,
+  onData: (data: Buffer, offset: number) => void = () => undefined,
 ): number => {
   const nrBlocks = Math.ceil(bytes / BLOCK_BYTES);
   const buffer = Buffer.alloc(RUN_BLOCKS * BLOCK_BYTES);
   const zeroSum = Buffer.from(xxh64.blocks(buffer.subarray(0, BLOCK_BYTES)));
-  let [next, wrong] = [0, 0];
+  let wrong = 0;
   let open: { start: number; count: number } | undefined;
   const note = (start: number, count: number): void => {
     wrong += count;
@@ -206,15 +220,16 @@ export const compareSums = (
     if (open) onDamage(open);
     open = { start, count };
   };
-  for (const { start, count, sums } of runs) {
-    if (start > next) note(next, start - next);
-    next = Math.min(start + count, nrBlocks);
-    for (let block = start; block < next; block += RUN_BLOCKS) {
+  for (const { start, count, sums, isKnown } of allBlocks(runs, nrBlocks)) {
+    const end = start + count;
+    if (!isKnown) note(start, count);
+    for (let block = start; block < end; block += RUN_BLOCKS) {
       const offset = block * BLOCK_BYTES;
-      const data = buffer.subarray(0, Math.min((next - block) * BLOCK_BYTES, buffer.length, bytes - offset));
+      const data = buffer.subarray(0, Math.min((end - block) * BLOCK_BYTES, buffer.length, bytes - offset));
       read(data, offset);
+      onData(data, offset);
       const found = xxh64.blocks(data);
-      for (let at = 0; at < found.length; at += SUM_BYTES) {
+      for (let at = 0; isKnown && at < found.length; at += SUM_BYTES) {
         const place = (block - start) * SUM_BYTES + at;
         const wanted = sums ? sums.subarray(place, place + SUM_BYTES) : zeroSum;
         if (found.compare(wanted, 0, SUM_BYTES, at, at + SUM_BYTES) !== 0) note(block + at / SUM_BYTES, 1);
@@ -222,7 +237,6 @@ export const compareSums = (
       onProgress(offset + data.length);
     }
   }
-  if (next < nrBlocks) note(next, nrBlocks - next);
   if (open) onDamage(open);
   return wrong;
 };

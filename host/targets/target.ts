@@ -82,9 +82,15 @@ export interface Target {
   /**
    * Reads all of a point and compares it with the sums of what was written.
    *
+   * @param onData called with all of it in ascending order, damaged or not; valid until it returns
    * @returns blocks that differ
    */
-  verify(point: Point, onDamage: (damage: PointDamage) => void, onProgress: (doneBytes: number) => void): number;
+  verify(
+    point: Point,
+    onDamage: (damage: PointDamage) => void,
+    onProgress: (doneBytes: number) => void,
+    onData?: (data: Buffer, offset: number) => void,
+  ): number;
 }
 
 /** The name of a snapshot's point. */

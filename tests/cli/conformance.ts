@@ -1,7 +1,8 @@
 /** Every tool and each of its commands, as rows of one table; conformance.test.ts puts each row through every case. */
 import { execFileSync, spawnSync } from 'node:child_process';
-import { mkdirSync, readdirSync, readFileSync, rmSync, truncateSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readdirSync, readFileSync, rmSync, statSync, truncateSync, writeFileSync } from 'node:fs';
 import { SUB_COMMANDS } from '../../cli/dbdctl-commands.js';
+import { writeState } from '../../host/image/state.js';
 import { makeCowFile } from '../host/cow-maker.js';
 import { makeIncremental, makeScene, randomBlocks } from '../host/inspect/golden.js';
 import {
@@ -73,6 +74,7 @@ const [INC, INC2, SNAPSHOT_MODE, BASE, EXT4] = ['inc.datto', 'inc2.datto', 'snap
   at,
 ) as [string, string, string, string, string];
 const STATUS = at('conformance-status');
+const RESTORABLE = at('restorable');
 const RESULT = at('conformance-result');
 
 const made = new Map<string, Buffer>();
@@ -117,6 +119,10 @@ const makeAll = (): void => {
   for (const name of ['kept', 'kept.datto-manifest']) rmSync(at(name), { force: true });
   execFileSync('cp', [SNAP, at('kept')]);
   runTool('datto-verify', ['manifest', at('kept')]);
+  execFileSync('cp', [SNAP, RESTORABLE]);
+  const { size: bytes, mtimeNs: mtime } = statSync(RESTORABLE, { bigint: true });
+  const identity = { series: '1'.repeat(32), sequence: 5n, bytes: Number(bytes), mtime };
+  writeState(`${RESTORABLE}.datto-state`, { state: 'CLEAN', ...identity });
   makeCowFile(at('cow2'), { nrSectors: 4096, entries: [[1, 1n]] });
 };
 
@@ -204,6 +210,17 @@ const reading = (command: string[]): Row => ({
   ...configured(command, { opens: CONFIG }),
   ...{ inputs: {}, run: () => ({ args: [], fakes: FAKES }) },
 });
+
+/** A row of datto-restore. Its image holds no filesystem. */
+const restore = (command: string, operands: (output: string) => readonly string[], rest: Rest = {}): Row => ({
+  ...{ tool: 'datto-restore', statuses: errnoStatuses, command: command.split(' '), inputs: { target: RESTORABLE } },
+  run: ({ target = '' }, output) => ({ args: [target, ...operands(output)] }),
+  ...rest,
+});
+const makeMountPoint = (): void => void mkdirSync(at('mounted'), { recursive: true });
+const assertRestored = (): void => {
+  if (!readFileSync(at('output')).equals(readFileSync(RESTORABLE))) throw new Error('the copy differs');
+};
 
 const all = (inputs: Readonly<Record<string, string>>): string[] => Object.values(inputs);
 /** The image tells the origin's size, and is not read. */
@@ -326,6 +343,11 @@ export const rows: readonly Row[] = [
     leaves: PARTIAL,
     expects: { image: { truncated: undefined } },
   }),
+  // Its content is not read.
+  restore('list', () => [], { expects: { target: { badDisk: undefined } } }),
+  restore('copy --force', (output) => ['latest', output], { writes: true, leaves: PARTIAL, proves: assertRestored }),
+  restore('mount', () => ['latest', at('mounted')], { prepare: makeMountPoint }),
+  restore('file', (output) => ['latest', '/a', output]),
 ];
 
 /** What may be expected of every tool, besides that its inputs are untouched, which every case looks at. */

@@ -30,6 +30,7 @@ const quiet: Syscalls = {
   pipe: () => [0, 0],
   connect: () => undefined,
   hasEnded: () => true,
+  unshareMounts: () => () => undefined,
   ioSetup: () => 0n,
   ioSubmit: () => 0,
   ioGetEvents: () => 0,

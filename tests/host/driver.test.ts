@@ -34,6 +34,7 @@ const fakeKernel = (answer: (argument: Buffer) => void = () => undefined): { sys
       pipe: fail,
       connect: fail,
       hasEnded: fail,
+      unshareMounts: fail,
       ioSetup: fail,
       ioSubmit: fail,
       ioGetEvents: fail,

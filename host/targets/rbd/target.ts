@@ -105,14 +105,19 @@ export class RbdTarget implements Target {
     return this.#image.export(facts.snapshotName(name));
   }
 
-  verify(point: Point, onDamage: (damage: PointDamage) => void, onProgress: (doneBytes: number) => void): number {
+  verify(
+    point: Point,
+    onDamage: (damage: PointDamage) => void,
+    onProgress: (doneBytes: number) => void,
+    onData?: (data: Buffer, offset: number) => void,
+  ): number {
     const session = new NbdSession(this.exportOf(point), this.#syscalls);
     try {
       const sums = new NbdSession(this.#sums.export(facts.snapshotName(point.name)), this.#syscalls);
       try {
         const read = (target: Buffer, offset: number): void => session.client.readFull(target, offset);
         const runs = flatSums(sums, point.bytes, this.#xxh64);
-        return compareSums(runs, point.bytes, read, this.#xxh64, onDamage, onProgress);
+        return compareSums(runs, point.bytes, read, this.#xxh64, onDamage, onProgress, onData);
       } finally {
         sums.close();
       }
