@@ -71,3 +71,13 @@ export const mountPointOf = (mounts: string, number: string): string | undefined
   }
   return undefined;
 };
+
+/**
+ * Whether something is mounted at a path: also a filesystem whose program has died, which no call can look at.
+ *
+ * @param path absolute, without links
+ */
+export const isMountPoint = (path: string): boolean =>
+  readFileSync(MOUNTS, 'utf8')
+    .split('\n')
+    .some((line) => decodeOctal(line.split(' ')[4] ?? '') === path);
