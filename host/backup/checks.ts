@@ -14,6 +14,12 @@ export const requireFolder = (folder: string, volume: Volume): void => {
   throw new RefusalError('FOLDER_ON_VOLUME', message);
 };
 
+/** Id of the volume's filesystem. Throws a RefusalError VOLUME_KIND if it is of no kind that can be tracked. */
+export const requireFilesystem = ({ path, filesystem }: Volume): string => {
+  if (filesystem !== undefined) return filesystem;
+  throw new RefusalError('VOLUME_KIND', `cannot back up ${path}: expected ext4 or xfs on it`);
+};
+
 /**
  * The volume must be of a kind that can be tracked, the one that the target belongs to, and mounted.
  *
@@ -21,13 +27,12 @@ export const requireFolder = (folder: string, volume: Volume): void => {
  * @throws RefusalError VOLUME_KIND, VOLUME_CHANGED, VOLUME_NOT_MOUNTED
  */
 export const requireVolume = (
-  { path, filesystem, mountPoint }: Volume,
+  volume: Volume,
   known: string | undefined,
   address: string,
 ): { filesystem: string; mountPoint: string } => {
-  if (filesystem === undefined) {
-    throw new RefusalError('VOLUME_KIND', `cannot back up ${path}: expected ext4 or xfs on it`);
-  }
+  const { path, mountPoint } = volume;
+  const filesystem = requireFilesystem(volume);
   if (known !== undefined && known !== filesystem) {
     const why = `its filesystem is ${filesystem}, and ${address} has images of ${known}`;
     throw new RefusalError('VOLUME_CHANGED', `cannot back up ${path}: ${why}; use another target`);

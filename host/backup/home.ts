@@ -2,12 +2,13 @@
 import { realpathSync } from 'node:fs';
 import { RefusalError, withErrno } from '../errors.js';
 import type { Syscalls } from '../system/syscalls.js';
+import { isChunkAddress, withoutPassword } from '../targets/chunks/address.js';
 import type { KeepRules } from '../targets/keep.js';
 import { requireKeepRules } from '../targets/keep.js';
-import { isAddress, openTarget } from '../targets/open-target.js';
+import { addressFlaw, isAddress, openTarget } from '../targets/open-target.js';
 import { hasPoints, Qcow2Target } from '../targets/qcow2.js';
-import type { Target } from '../targets/target.js';
-import { requireFolder } from './checks.js';
+import { requireFilesystem, requireFolder } from './checks.js';
+import { ChunksDestination } from './chunks-destination.js';
 import type { Destination, Work } from './destination.js';
 import { KeptMemory, namesIn, newMemory, readMemory, requireOwnFiles, withLock } from './folder.js';
 import { ImageDestination } from './image-destination.js';
@@ -40,7 +41,7 @@ export interface Home {
 }
 
 /** What says how backups are kept. */
-type Kind = Pick<BackupRequest, 'folder' | 'keep' | 'keepPrevious' | 'manifest'>;
+type Kind = Pick<BackupRequest, 'folder' | 'keep' | 'keepPrevious' | 'manifest' | 'rate'>;
 
 /** Restore points include what was before, and sums. */
 const requirePointsOnly = ({ keepPrevious, manifest }: Kind): void => {
@@ -101,22 +102,27 @@ class FolderHome implements Home {
 /** Restore points elsewhere. */
 class AddressHome implements Home {
   readonly #kind: Kind;
-  readonly #target: Target;
+  readonly #syscalls: Syscalls;
   readonly #rules: KeepRules;
 
   constructor(kind: Kind, syscalls: Syscalls) {
     const { folder: address, keep } = kind;
-    this.#kind = kind;
-    this.#target = openTarget(address, syscalls);
+    const flaw = addressFlaw(address);
+    if (flaw !== undefined) throw new RefusalError('IMAGE_KIND', flaw);
     if (keep === undefined) {
       const hint = 'hint: --keep latest7 keeps the last seven of them';
       throw new RefusalError('CONFIG_WRONG', `cannot keep one image in ${address}: it is for restore points; ${hint}`);
     }
-    this.#rules = requireKeepRules(keep);
+    [this.#kind, this.#syscalls, this.#rules] = [kind, syscalls, requireKeepRules(keep)];
   }
 
-  requireUsable(): void {
+  requireUsable(volume: Volume): void {
     requirePointsOnly(this.#kind);
+    requireFilesystem(volume);
+    const { folder: address, rate } = this.#kind;
+    if (rate === undefined || !isChunkAddress(address)) return;
+    const hint = 'its engine reads the volume itself; hint: engines have options of their own for this';
+    throw new RefusalError('CONFIG_WRONG', `cannot use --rate with ${withoutPassword(address)}: ${hint}`);
   }
 
   /** Other runs for the volume wait anyway, and the target has a guard of its own against other machines. */
@@ -125,17 +131,27 @@ class AddressHome implements Home {
   }
 
   open(work: Work, volume: Volume): OpenHome {
-    const { address } = this.#target;
-    return {
-      filesystem: this.#target.points().at(-1)?.filesystem,
-      of: () => ({
-        target: { id: address, address },
-        keepTarget: () => undefined,
-        destination: new PointsDestination(work, volume, this.#target, this.#rules, undefined),
+    const rules = this.#rules;
+    return openTarget<OpenHome>(this.#kind.folder, requireFilesystem(volume), this.#syscalls, {
+      blocks: (target) => ({
+        filesystem: target.points().at(-1)?.filesystem,
+        of: () => placeAt(target.address, new PointsDestination(work, volume, target, rules, undefined)),
       }),
-    };
+      // The engine keeps each volume's points apart.
+      chunks: (target) => ({
+        filesystem: undefined,
+        of: (filesystem) => placeAt(target.address, new ChunksDestination(work, filesystem, target, rules)),
+      }),
+    });
   }
 }
+
+/** A target that is known by its address. */
+const placeAt = (address: string, destination: Destination): Place => ({
+  target: { id: address, address },
+  keepTarget: () => undefined,
+  destination,
+});
 
 /**
  * The target of a request.

@@ -1,25 +1,22 @@
 /** Restore points of a volume: each run makes one, and removes those that are not to be kept. */
 import { compareRuns, randomNumbers, sampleSize, sampleUnlisted } from '../copy/compare.js';
 import { paceOf } from '../copy/pace.js';
-import { ChangeList } from '../cow/change-list.js';
 import type { BlockRun } from '../cow/runs.js';
 import { toPieces } from '../cow/runs.js';
 import type { DeviceStatus } from '../driver/status.js';
-import { ENOSPC, errnoOf, RefusalError, SystemError } from '../errors.js';
-import { openChangeLists } from '../image/change-lists.js';
+import { ENOSPC, errnoOf, RefusalError } from '../errors.js';
 import { BLOCK_BYTES } from '../layout.js';
 import { secondsSince } from '../system/clock.js';
 import { OpenFile } from '../system/files.js';
-import { openOwn } from '../system/safe-files.js';
 import { copyToPoint } from '../targets/copy-to-point.js';
 import type { KeepRules } from '../targets/keep.js';
-import { toRemove } from '../targets/keep.js';
 import type { Point, PointWriter, Target } from '../targets/target.js';
 import { isSameSnapshot } from '../targets/target.js';
 import { requireSpace } from './checks.js';
 import type { Destination, SnapshotJob, Work } from './destination.js';
 import type { Lists } from './links.js';
-import { chain } from './links.js';
+import { removeOld } from './old-points.js';
+import { reasonForWhole, snapshotOf, withChanges } from './point-links.js';
 import type { CopyOutcome } from './request.js';
 import { snapshotNode } from './tracking.js';
 import type { Volume } from './volume.js';
@@ -31,11 +28,6 @@ interface Extent {
   readonly blocks: number;
   readonly bytes: number;
 }
-
-const idOf = ({ uuid = '', seqId = 0n }: DeviceStatus): { series: string; sequence: bigint } => ({
-  series: uuid,
-  sequence: seqId,
-});
 
 export class PointsDestination implements Destination {
   readonly path: string;
@@ -60,29 +52,17 @@ export class PointsDestination implements Destination {
   }
 
   reasonForFull(device: DeviceStatus | undefined, lists: Lists): string | undefined {
-    const newest = this.#newest();
-    if (!newest) return 'there is no restore point yet';
-    if (!device) return 'the volume is not tracked any more: the module was unloaded, or the machine restarted';
-    const { series, sequence } = idOf(device);
-    if (series !== newest.series) return 'a new series was started after the newest restore point was made';
-    if (newest.bytes !== this.#volume.bytes) return 'the size of the volume changed';
-    const fault = this.#target.fault(newest);
-    if (fault !== undefined) return fault;
-    if (newest.sequence > sequence)
-      return `the newest restore point is snapshot ${newest.sequence}, and the volume is tracked since ${sequence}`;
-    if (!chain(lists, newest.sequence, sequence))
-      return `the lists of changes from snapshot ${newest.sequence} to ${sequence} are not complete`;
-    return undefined;
+    return reasonForWhole(this.#newest(), device, lists, this.#volume.bytes, (point) => this.#target.fault(point));
   }
 
   isAt(device: DeviceStatus): boolean {
     const newest = this.#newest();
-    return newest !== undefined && isSameSnapshot(newest, idOf(device));
+    return newest !== undefined && isSameSnapshot(newest, snapshotOf(device));
   }
 
   isBegun(device: DeviceStatus): boolean {
     const begun = this.#target.begun();
-    return begun !== undefined && isSameSnapshot(begun, idOf(device));
+    return begun !== undefined && isSameSnapshot(begun, snapshotOf(device));
   }
 
   requireSpace(mountPoint: string): void {
@@ -118,36 +98,16 @@ export class PointsDestination implements Destination {
   }
 
   #copyChanges(job: SnapshotJob, snapshot: OpenFile): CopyOutcome {
-    const { series, sequence } = idOf(job.device);
     const base = this.#newest();
-    const paths = base && chain(job.lists, base.sequence, sequence);
-    // The plan found them a moment ago.
-    if (!base || !paths)
-      throw new RefusalError(
-        'WHOLE_COPY_NEEDED',
-        `cannot make a restore point in ${this.path}: the list of changes is missing or incomplete; the next run makes a full copy`,
-      );
-    const { events, context, bytes } = this.#work;
-    for (const list of paths) events.onDetail?.(`${list} lists changed blocks`);
-    const files = paths.map((path) => openOwn(path, 'r'));
-    try {
-      const place = { uuid: Buffer.from(series, 'hex'), seqid: sequence };
-      const cows = openChangeLists(files, snapshot, bytes, place, context.syscalls);
-      const changes = new ChangeList(cows, paths[0] ?? '', bytes);
-      const { changedBlocks, changedBytes } = changes;
-      return this.#copyExtent(job, snapshot, base, {
-        runs: () => changes.runs(),
-        blocks: changedBlocks,
-        bytes: changedBytes,
-      });
-    } finally {
-      for (const file of files) file.close();
-    }
+    return withChanges(base, snapshotOf(job.device), job.lists, snapshot, this.#work, (changes) => {
+      const { changedBlocks: blocks, changedBytes: bytes } = changes;
+      return this.#copyExtent(job, snapshot, base, { runs: () => changes.runs(), blocks, bytes });
+    });
   }
 
   #copyExtent(job: SnapshotJob, snapshot: OpenFile, base: Point | undefined, extent: Extent): CopyOutcome {
     const { request, events, context, bytes } = this.#work;
-    const id = idOf(job.device);
+    const id = snapshotOf(job.device);
     events.onStep?.(`copying ${base ? 'the changed blocks' : 'the volume'} to a restore point in ${this.path}`);
     const began = performance.now();
     const { filesystem } = this.#volume;
@@ -176,7 +136,8 @@ export class PointsDestination implements Destination {
         return outcome;
       }
       const { name } = writer.commit();
-      return { ...outcome, point: name, removedPoints: this.#removeOld() };
+      const remove = (point: Point): void => this.#target.remove(point);
+      return { ...outcome, point: name, removedPoints: removeOld(this.#target.points(), this.#rules, remove, events) };
     } catch (error) {
       if (errnoOf(error) !== ENOSPC) throw error;
       // Nothing is left on the full disk, and the snapshot is not kept for it.
@@ -214,23 +175,5 @@ export class PointsDestination implements Destination {
     const chosen = sampleUnlisted(runs(), blocks, whole.blocks, sampled, randomNumbers(Date.now()));
     const differing = compare(runs(), true, blocks * BLOCK_BYTES) + compare(chosen, false, sampled * BLOCK_BYTES);
     return { comparedBlocks: blocks + sampled, differingBlocks: differing };
-  }
-
-  /** Removes points that the rules do not keep. What fails is tried again by the next run: the new point is complete. */
-  #removeOld(): string[] {
-    const removed: string[] = [];
-    for (const point of toRemove(this.#target.points(), this.#rules)) {
-      try {
-        this.#work.events.onStep?.(`removing restore point ${point.name}`);
-        this.#target.remove(point);
-        removed.push(point.name);
-      } catch (error) {
-        if (!(error instanceof RefusalError || error instanceof SystemError)) throw error;
-        const what = `restore point ${point.name} is not removed yet: ${error.message}`;
-        this.#work.events.onNotice?.(`${what}; the next run tries again`);
-        break;
-      }
-    }
-    return removed;
   }
 }

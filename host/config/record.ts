@@ -7,6 +7,7 @@ import type { BackupKind, BackupRequest, BackupResult } from '../backup/request.
 import { isGood } from '../backup/request.js';
 import { RefusalError } from '../errors.js';
 import { makeOwnFolder, readOwn, replaceFile, requireOwnFolder } from '../system/safe-files.js';
+import { stateFolder } from '../system/state-folder.js';
 import { fromSummedJson, isCount, isRecord, toSummedJson } from '../system/summed-json.js';
 import { isRunning, thisProcess } from './process.js';
 
@@ -49,8 +50,6 @@ export interface BackupRecord {
 const FORMAT = 'dattobd backup record';
 const VERSION = 1;
 
-/** The folder of the records; the variable sets another. */
-const stateFolder = (): string => process.env.DATTO_STATE ?? '/var/lib/dattobd';
 export const recordPath = (name: string): string => join(stateFolder(), 'backup', `${name}.json`);
 
 /** Readers of the fields of an object; each throws a SyntaxError. */

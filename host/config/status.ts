@@ -4,12 +4,15 @@
  */
 import { statSync } from 'node:fs';
 import { namesIn } from '../backup/folder.js';
+import { lookAtVolume } from '../backup/volume.js';
 import { describeState, readStatus } from '../driver/status.js';
 import { RefusalError, SystemError, withErrno } from '../errors.js';
 import { readState } from '../image/state.js';
 import { nativeSyscalls } from '../system/syscalls.js';
+import type { PointsOf } from '../targets/open-target.js';
 import { isAddress, openTarget } from '../targets/open-target.js';
 import { Qcow2Target } from '../targets/qcow2.js';
+import type { Point } from '../targets/target.js';
 import { findingLine, readConfig } from './config.js';
 import type { Settings } from './keys.js';
 import { isRunning } from './process.js';
@@ -108,12 +111,16 @@ const judgeImage = ({ series, sequence }: Success, folder: string, reasons: Reas
 };
 
 /** The newest restore point must be what the last good run made. While a run is in progress, it changes. */
-const judgePoints = ({ series, sequence }: Success, folder: string, reasons: Reasons): void => {
-  const seen = reasons.try(() => {
-    const syscalls = nativeSyscalls();
-    const target = isAddress(folder) ? openTarget(folder, syscalls) : new Qcow2Target(folder, syscalls);
+const judgePoints = ({ volume, series, sequence }: Success, folder: string, reasons: Reasons): void => {
+  const look = <P extends Point>(target: PointsOf<P>): { newest: P | undefined; fault: string | undefined } => {
     const newest = target.points().at(-1);
     return { newest, fault: newest && target.fault(newest) };
+  };
+  const seen = reasons.try<{ newest: Point | undefined; fault: string | undefined }>(() => {
+    const syscalls = nativeSyscalls();
+    if (!isAddress(folder)) return look(new Qcow2Target(folder, syscalls));
+    const { filesystem = '' } = lookAtVolume(volume, syscalls);
+    return openTarget(folder, filesystem, syscalls, { blocks: look, chunks: look });
   });
   if (!seen) return;
   const { newest, fault } = seen;

@@ -81,6 +81,13 @@ test('a configuration has a timer with its schedule, a service that waits for it
     'After=network-online.target',
     'RestrictAddressFamilies=AF_INET AF_INET6',
   ]);
+  makeConfigs({ 'data.conf': 'volume = /dev/sdz\nlimit = 1h\ntarget = restic:/srv/data\nkeep = days7\n' });
+  generate();
+  assert.equal(dropIn('data', 'service').slice(2), [
+    'TimeoutStartSec=1h',
+    'RestrictAddressFamilies=AF_INET AF_INET6',
+    'SystemCallFilter=@mount',
+  ]);
   makeConfigs({ 'data.conf': 'volume = /dev/sdz\nfolder = /a\\b\\\n' });
   generate();
   assert.equal(dropIn('data', 'service'), ['RequiresMountsFor="/a\\\\b\\\\"']);

@@ -92,7 +92,7 @@ test('a target other than a folder needs rules of what to keep', () => {
   );
   for (const wrong of ['s3://bucket', '/backup', 'rbd:pool', 'rbd:pool/image:key=7'])
     assert.equal(linesOf(`volume = /dev/vdb\nkeep = days7\ntarget = ${wrong}\n`), [
-      `cannot use F:3: 'target' is '${wrong}', expected rbd:POOL/IMAGE; hint: the key of a folder is folder`,
+      `cannot use F:3: 'target' is '${wrong}', expected rbd:POOL/IMAGE, restic:REPOSITORY or borg:REPOSITORY; hint: the key of a folder is folder`,
     ]);
   assert.equal(parseConfig(`${target}keep = days7\n`).settings?.request, {
     volume: '/dev/vdb',
