@@ -1,5 +1,5 @@
 /**
- * datto-verify: verifies an image against a snapshot, or against its manifest (docs/UPDATE-IMG.md).
+ * datto-verify: verifies an image against a snapshot or its manifest (docs/UPDATE-IMG.md), and restore points (docs/BACKUP.md).
  *
  * Exit status: 0 no difference and no rot; 3 something differs or has rotted; 22 (EINVAL) for a wrong command line, or
  * files that do not belong together; 16 (EBUSY) if another process is working on the image; else the errno of a file
@@ -20,6 +20,8 @@ import { printJson, reportFailure, usageLine } from './terminal/terminal.js';
 import type { VerbosityOptions } from './terminal/verbosity.js';
 import { addVerbosity, voiceOf } from './terminal/verbosity.js';
 import { PACKAGE_VERSION } from './terminal/version.js';
+import type { PointsOptions } from './verify/points.js';
+import { verifyPoints } from './verify/points.js';
 
 const DIFFERENT = 3;
 
@@ -162,7 +164,7 @@ const addPlaces = (command: Command): Command =>
  */
 export const makeProgram = (streams: Streams, finish: (status: number) => void = () => undefined): Command => {
   const program = new Command('datto-verify')
-    .description('Verify an image against its snapshot or its manifest.')
+    .description('Verify an image against its snapshot or its manifest, and restore points.')
     .version(PACKAGE_VERSION, '-V, --version', 'print version')
     .helpOption('-h, --help', 'display help')
     .helpCommand(false)
@@ -186,6 +188,13 @@ export const makeProgram = (streams: Streams, finish: (status: number) => void =
     .description('compare an image with its manifest, and report every block that has rotted')
     .option('--fast', 'check only the quick hashes: rot in the manifest then looks like rot in the image')
     .action((image: string, options: ManifestOptions) => finish(scrub(image, options, streams)));
+  addCommon(program.command('points'))
+    .description('compare restore points with the sums of what was written, and report every block that has rotted')
+    .argument('<target>', 'folder or address of the target, as for datto-restore')
+    .argument('[points...]', 'names of points, the beginnings of names, or latest (default: all)')
+    .action((target: string, points: readonly string[], options: PointsOptions) =>
+      finish(verifyPoints(target, points, options, streams)),
+    );
   return program;
 };
 
