@@ -6,7 +6,7 @@ import { fileURLToPath } from 'node:url';
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import { buildTools } from '../../../scripts/build-cli.js';
-import { backUp, change, leftovers, makeVolume, scratch, sh, whyNoMounts } from './scene.js';
+import { backUp, change, leftovers, makeVolume, scratch, sh, whyNoMounts, withLoop } from './scene.js';
 
 const why = whyNoMounts();
 if (why !== undefined) console.log(`skipped: the recipes of docs/RESTORE.md (${why})`);
@@ -49,15 +49,6 @@ if (why === undefined) {
   backUp(folder, volume, 2, `${volume}.1`);
   const content = (path: string): string => readFileSync(join(root, path), 'utf8');
   const device = join(scratch, 'device');
-  const withDevice = (file: string, use: (loop: string) => void): void => {
-    const loop = sh('losetup -f --show "$1"', file).trim();
-    try {
-      use(loop);
-    } finally {
-      sh('umount "$1" 2>/dev/null || :; losetup -d "$1"', loop);
-    }
-  };
-
   test('what there is', () => {
     const [, shown = ''] = sections.get('What there is') ?? [];
     const withoutSizes = (table: string): string => table.replace(/\d+ KiB|stored/g, '').replace(/ +/g, ' ');
@@ -77,7 +68,7 @@ if (why === undefined) {
 
   test('a whole volume, onto a device and into a file', () => {
     sh('truncate -s 64M "$1"; mkfs.ext4 -q "$1"', device);
-    withDevice(device, (loop) => {
+    withLoop(device, (loop) => {
       sh('mount "$1" "$2"', loop, join(root, 'data'));
       run('A whole volume', root, { '/dev/sdb1': loop });
       assert.is(content('data/etc/fstab'), 'two\n');
@@ -89,8 +80,8 @@ if (why === undefined) {
   test('on another machine', () => {
     const disk = join(scratch, 'disk');
     sh('truncate -s 64M "$1"; mkfs.ext4 -q -d "$2" "$1"; mkdir "$3/media/disk"', disk, join(root, 'backup'), root);
-    withDevice(disk, (other) =>
-      withDevice(device, (loop) => {
+    withLoop(disk, (other) =>
+      withLoop(device, (loop) => {
         assert.match(run('On another machine', root, { '/dev/sdc1': other, '/dev/sdb1': loop }), /read back/);
         sh('cmp -n "$(stat -c %s "$1")" "$1" "$2"', volume, loop);
         sh('umount "$1"', join(root, 'media/disk'));

@@ -15,6 +15,8 @@ import type { Point } from '../../../host/targets/target.js';
 
 export const SERIES = 'c0ffee00112233445566778899aabbcc';
 export const scratch = mkdtempSync(join(tmpdir(), 'datto-restored-'));
+// What the tools make for themselves is looked for there.
+process.env.TMPDIR = scratch;
 
 /** Runs a shell script, whose words are $1, $2 and so on. */
 export const sh = (script: string, ...words: readonly string[]): string =>
@@ -33,11 +35,20 @@ export const whyNoMounts = (): string | undefined => {
   return spawnSync('nbdfuse', ['--version']).status === 0 ? undefined : 'nbdfuse is not installed';
 };
 
-/** Mounts of this machine that have to do with the tests, and loop devices on files that are gone from there. */
-export const leftovers = (): string =>
-  sh(
-    'grep datto-restore /proc/self/mountinfo || :; losetup -ln -O BACK-FILE | grep -x "/" || :; ls -d "$TMPDIR"/datto-restore-* 2>/dev/null || :',
-  );
+/** Mounts, processes and folders that have to do with the tests, once what ends by itself has had its time. */
+export const leftovers = (): string => {
+  const look = (): string =>
+    sh(`grep -F "$TMPDIR/datto-restore-" /proc/self/mountinfo || :
+      pgrep -fa "$TMPDIR/datto-restore-" || :
+      ls -d "$TMPDIR"/datto-restore-* 2>/dev/null || :`);
+  const isOver = (text: string, tries: number): boolean => text === '' || tries > 40;
+  let found = look();
+  for (let tries = 0; !isOver(found, tries); tries++) {
+    sh('sleep 0.05');
+    found = look();
+  }
+  return found;
+};
 
 /** Makes a volume: a file with a filesystem. */
 export const makeVolume = (name: string, type: 'ext4' | 'xfs'): string => {
@@ -79,5 +90,15 @@ export const backUp = (folder: string, volume: string, sequence: number, kept?: 
   } finally {
     snapshot.close();
     writer.close();
+  }
+};
+
+/** A loop device on a file, for as long as `use` runs. */
+export const withLoop = (file: string, use: (device: string) => void): void => {
+  const device = sh('losetup -f --show "$1"', file).trim();
+  try {
+    use(device);
+  } finally {
+    sh('umount "$1" 2>/dev/null || :; losetup -d "$1"', device);
   }
 };
