@@ -13,7 +13,7 @@ import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 
 const root = fileURLToPath(new URL('../', import.meta.url));
-const SOURCES = ['boot', 'debian', 'dist', 'docs', 'libdattobd', 'systemd', 'package.json'];
+const SOURCES = ['boot', 'chunkview', 'debian', 'dist', 'docs', 'libdattobd', 'systemd', 'package.json'];
 const AUTHORS = 'The dattobd authors <maintainers@dattobd.example>';
 
 /** Text of debian/changelog; package.json has the version, and CHANGELOG.md the changes. */

@@ -57,6 +57,7 @@ test('there are four packages, each with what it is for and nothing else', () =>
     );
     assert.ok(utils.includes(`/usr/share/bash-completion/completions/${tool}`), tool);
   }
+  assert.ok(utils.includes('/usr/lib/dattobd/chunkview'));
   // The rest of the system: hooks, units, rules, and no file of /etc but for what is to be edited.
   const system = [/^\/usr\/(bin|lib\/dattobd)\//, /^\/usr\/share\/(bash-completion|zsh)\//, /^\/etc\/dattobd\//];
   assert.equal(besides(utils, DOCUMENTS, ...system, /^\/usr\/lib\/systemd\//).sort(), [

@@ -81,6 +81,21 @@ const LONG_FORMS: readonly Check[] = [
     seconds: 200,
   },
   {
+    name: 'datto-backup into repositories of restic and borg',
+    command: ['npx', '--no-install', 'tsx', 'tests/chunks/backup.test.ts'],
+    seconds: 200,
+  },
+  {
+    name: 'restore points in repositories of restic and borg',
+    command: ['npx', '--no-install', 'tsx', 'tests/chunks/points.test.ts'],
+    seconds: 200,
+  },
+  {
+    name: 'chunkview, restic and borg killed in the middle',
+    command: ['npx', '--no-install', 'tsx', 'tests/chunks/kills.test.ts'],
+    seconds: 500,
+  },
+  {
     name: 'the engine alone, in the kernel',
     command: ['npx', '--no-install', 'tsx', 'tests/vm/engine/run.ts'],
     seconds: 120,

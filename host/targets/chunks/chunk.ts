@@ -2,8 +2,12 @@
 import type { BlockRun } from '../../cow/runs.js';
 import { BLOCK_BYTES } from '../../layout.js';
 
-/** Size of a chunk: docs/TARGETS.md has the measurement. */
-export const CHUNK_BYTES = 1048576;
+const KIB = 1024;
+const TIB = KIB ** 4;
+
+/** Size of the chunks of a volume, in bytes: small ones follow scattered changes, many take the engine's memory and time. */
+export const chunkBytesFor = (volumeBytes: number): number =>
+  KIB * (volumeBytes <= TIB ? 256 : volumeBytes <= 4 * TIB ? 512 : 1024);
 
 /** What a chunked volume is: sizes in bytes. */
 export interface Geometry {
@@ -24,7 +28,7 @@ export const pathOfChunk = (chunk: number): string =>
   `${hex(Math.floor(chunk / 65536), 4)}/${hex(Math.floor(chunk / 256) % 256, 2)}/${hex(chunk % 256, 2)}`;
 
 /**
- * Chunks that runs of blocks touch; blocks beyond the end of the volume are in none.
+ * Chunks of the volume that runs of blocks touch.
  *
  * @param runs in any order
  * @returns ascending numbers

@@ -10,8 +10,7 @@ import { randomBytes, randomInt } from 'node:crypto';
 import { join } from 'node:path';
 import { sampleSize, sampleUnlisted } from '../../copy/compare.js';
 import type { BlockRun } from '../../cow/runs.js';
-import { EIO, errnoOf, RefusalError, SystemError } from '../../errors.js';
-import { BLOCK_BYTES } from '../../layout.js';
+import { RefusalError, SystemError } from '../../errors.js';
 import { OpenFile } from '../../system/files.js';
 import type { Syscalls } from '../../system/syscalls.js';
 import type { PointDamage, PointFacts } from '../target.js';
@@ -19,11 +18,12 @@ import { isSameSnapshot, pointName } from '../target.js';
 import { chunkAddressOf, withoutPassword } from './address.js';
 import { BorgEngine } from './borg.js';
 import type { Geometry } from './chunk.js';
-import { bytesOfChunk, CHUNK_BYTES, chunkCount, chunksOf, pathOfChunk } from './chunk.js';
+import { bytesOfChunk, chunkBytesFor, chunkCount, chunksOf, pathOfChunk } from './chunk.js';
 import type { Created, Engine, Stored } from './engine.js';
 import type { ChunkFacts, ChunkPoint } from './facts.js';
 import { geometryOf, isVolumeName, pointOf, toFields } from './facts.js';
 import { closeLost, OpenedPoint } from './opened.js';
+import { readPoint } from './read-point.js';
 import { ResticEngine } from './restic.js';
 import { ChunkState } from './state.js';
 import type { Times } from './times.js';
@@ -38,6 +38,8 @@ export interface ChunkTargetOptions {
   readonly volume: string;
   /** Folder of the tools' state [/var/lib/dattobd]. */
   readonly stateFolder?: string;
+  /** Size of a chunk in bytes, a multiple of 4096 [chunkBytesFor()]. */
+  readonly chunkBytes?: number;
   /** How long a locked repository is waited for [600]. */
   readonly lockSeconds?: number;
   readonly syscalls: Syscalls;
@@ -67,7 +69,6 @@ const SAMPLE_CHUNKS = 16;
 const CHANGED_SAMPLE = 4;
 const LOCK_SECONDS = 600;
 const RUN_BYTES = 16;
-const PIECE_BYTES = 1048576;
 
 export class ChunkTarget {
   readonly address: string;
@@ -75,9 +76,12 @@ export class ChunkTarget {
   readonly #engine: Engine;
   readonly #state: ChunkState;
   readonly #syscalls: Syscalls;
+  readonly #chunkBytes: number | undefined;
 
   /** @throws RefusalError IMAGE_KIND */
-  constructor({ address, volume, stateFolder = '/var/lib/dattobd', lockSeconds, syscalls }: ChunkTargetOptions) {
+  constructor(options: ChunkTargetOptions) {
+    const { address, volume, stateFolder = '/var/lib/dattobd', lockSeconds, syscalls } = options;
+    this.#chunkBytes = options.chunkBytes;
     const { engine, repository } = chunkAddressOf(address);
     [this.address, this.#volume, this.#syscalls] = [withoutPassword(address), volume, syscalls];
     if (!isVolumeName(volume)) {
@@ -104,7 +108,7 @@ export class ChunkTarget {
     const checked = this.#state.times('times.checked');
     // What tidy() will do.
     const current = checked?.run === facts.run ? checked : times;
-    return baseFault(current, facts.run, { volumeBytes: facts.bytes, chunkBytes: CHUNK_BYTES });
+    return baseFault(current, facts.run, this.#geometry(facts));
   }
 
   /**
@@ -176,29 +180,16 @@ export class ChunkTarget {
     onDamage: (damage: PointDamage) => void,
     onProgress: (doneBytes: number) => void,
   ): number {
-    const geometry = geometryOf(point.facts);
-    const count = chunkCount(geometry);
-    const chosen = sampleUnlisted([], 0, count, Math.min(sample ?? count, count), (below) => randomInt(below));
     const opened = this.open(point);
     try {
-      const file = OpenFile.open(opened.path, 'r');
-      try {
-        let [damaged, done] = [0, 0];
-        for (const { start: chunk } of chosen) {
-          if (!canRead(file, geometry, chunk)) {
-            const damage = blocksOf(geometry, chunk);
-            damaged += damage.count;
-            onDamage(damage);
-          }
-          onProgress((done += bytesOfChunk(geometry, chunk)));
-        }
-        return damaged;
-      } finally {
-        file.close();
-      }
+      return readPoint(opened.path, geometryOf(point.facts), sample, onDamage, onProgress);
     } finally {
       opened.close();
     }
+  }
+
+  #geometry({ bytes }: PointFacts): Geometry {
+    return { volumeBytes: bytes, chunkBytes: this.#chunkBytes ?? chunkBytesFor(bytes) };
   }
 
   #complete(): Stored[] {
@@ -216,7 +207,7 @@ export class ChunkTarget {
         'OUTPUT_EXISTS',
         `cannot make restore point ${pointName(of)} in ${this.address}: it exists`,
       );
-    const geometry = { volumeBytes: of.bytes, chunkBytes: CHUNK_BYTES };
+    const geometry = this.#geometry(of);
     const parent = changed && complete.at(-1);
     if (changed && !parent)
       throw new RefusalError(
@@ -227,7 +218,7 @@ export class ChunkTarget {
     const touched = changed && chunksOf(changed, geometry);
     const facts: ChunkFacts = {
       ...of,
-      ...{ volume: this.#volume, run: randomBytes(RUN_BYTES).toString('hex'), chunkBytes: CHUNK_BYTES },
+      ...{ volume: this.#volume, run: randomBytes(RUN_BYTES).toString('hex'), chunkBytes: geometry.chunkBytes },
       ...{
         stamp: timeAfter([...this.#state.latest(), ...before.map((one) => one.facts.stamp)]),
         isIncremental: !!base,
@@ -373,23 +364,3 @@ export class ChunkTarget {
 /** Complete snapshots, the oldest first: by the times that were given, not by the clock. */
 const completeOf = (stored: readonly Stored[]): Stored[] =>
   stored.filter(({ isComplete }) => isComplete).sort((a, b) => (a.facts.stamp < b.facts.stamp ? -1 : 1));
-
-/** Blocks of a chunk. */
-const blocksOf = (geometry: Geometry, chunk: number): PointDamage => ({
-  start: (chunk * geometry.chunkBytes) / BLOCK_BYTES,
-  count: Math.ceil(bytesOfChunk(geometry, chunk) / BLOCK_BYTES),
-});
-
-/** @throws SystemError, but for EIO */
-const canRead = (file: OpenFile, geometry: Geometry, chunk: number): boolean => {
-  const piece = Buffer.alloc(PIECE_BYTES);
-  const end = chunk * geometry.chunkBytes + bytesOfChunk(geometry, chunk);
-  try {
-    for (let at = chunk * geometry.chunkBytes; at < end; at += piece.length)
-      file.readFull(piece.subarray(0, Math.min(piece.length, end - at)), at);
-    return true;
-  } catch (error) {
-    if (errnoOf(error) === EIO) return false;
-    throw error;
-  }
-};

@@ -11,7 +11,6 @@ import type { Syscalls } from '../../system/syscalls.js';
 import type { Geometry } from './chunk.js';
 
 const NAME = 'chunkview';
-const INSTALLED = '/usr/local/lib/dattobd/chunkview';
 const FUSERMOUNT = { name: 'fusermount3', package: 'fuse3' };
 const READY = 'ready\n';
 /** A device that does not answer must not hold up the end of a run. */
@@ -65,7 +64,7 @@ export class ChunkView {
     [this.path, this.#syscalls] = [path, syscalls];
     unmount(path);
     const beside = fileURLToPath(builtFile(NAME));
-    const program = existsSync(beside) ? beside : INSTALLED;
+    const program = existsSync(beside) ? beside : NAME;
     const [stdin, input] = syscalls.pipe(NAME);
     const [output, stdout] = syscalls.pipe(NAME);
     [this.#input, this.#output] = [input, output];
@@ -80,7 +79,7 @@ export class ChunkView {
     if (this.#child.pid === undefined)
       throw new RefusalError(
         'PROGRAM_MISSING',
-        `cannot run ${program}: it is not built; hint: make -C ${NAME} install`,
+        `cannot run ${NAME}: it is not installed; hint: make -C chunkview install`,
       );
     throw programFailed(NAME, 'ended', said.trim().split('\n').join('; '));
   }
