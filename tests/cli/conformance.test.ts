@@ -37,6 +37,10 @@ const look = (): Map<string, string> =>
       }),
   );
 
+/** From one interrupt to the next it is so many changes further, and a part of those before: a quarter, or half in npm test. */
+const STEP = 2;
+const PART = process.env.LONG ? 4 : 2;
+
 const covered = new Set<string>();
 const covers = ({ tool }: Row, ...cases: readonly Case[]): void =>
   cases.forEach((name) => covered.add(`${tool}: ${name}`));
@@ -182,7 +186,7 @@ for (const row of rows.filter((candidate) => nameOf(candidate).includes(only))) 
       unchanged(() => assertFailed(runRow(row, row.inputs, { FAKE_FULL: '1' }), row, status, 'full'));
       covers(row, 'no space for output', 'interrupt');
       let interrupted = 0;
-      for (let step = 1; ; step += 2 + Math.floor(step / 4)) {
+      for (let step = 1; ; step += STEP + Math.floor(step / PART)) {
         makeInputs(row);
         const before = look();
         const { args, fakes = {} } = row.run(row.inputs, OUTPUT);

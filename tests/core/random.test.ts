@@ -6,9 +6,11 @@ import { type Engine, V8_DEBUG, V8_RELEASE, WASM3_RELEASE } from './harness.js';
 import { OPERATION_NAMES, type OperationName, Pair } from './random-operations.js';
 
 const SEED = Number(process.env.SEED ?? (Date.now() ^ (process.pid << 16)) >>> 1);
-const OPERATIONS = Number(process.env.OPERATIONS ?? 100_000);
+const OPERATIONS = Number(process.env.OPERATIONS ?? 40_000);
 /** Operations on one core, from init() on. */
 const SEQUENCE = 4000;
+/** Sequences between two looks at how many operations were done. */
+const SEQUENCES = 5;
 
 /** Many sections on 16 slots: without a tail; with one, without and with an entry for it; with many slack entries. */
 const SIZES = [48 * 32768, 48 * 32768 + 5, 47 * 32768 + 8 * 77 + 1, 60 * 32768 - 8];
@@ -75,7 +77,7 @@ const runOn = (engine: Engine, wanted: number): void => {
       pair.close();
     }
   });
-  while (done < wanted) fc.assert(property, { seed: seed++, numRuns: 10, endOnFailure: false });
+  while (done < wanted) fc.assert(property, { seed: seed++, numRuns: SEQUENCES, endOnFailure: false });
 };
 
 // The debug build adds its asserts, and is slower.

@@ -113,7 +113,7 @@ const ON_DEBIAN: readonly Check[] = ['bookworm', 'trixie'].map((suite) => ({
 const ON_NODE: readonly Check[] = ['18', '20', '22'].map((version) => ({
   name: `the tools on Node ${version}`,
   command: [...UNIT_TESTS, 'tests/cli', 'tests/host'],
-  env: { TEST_NODE: version },
+  env: { TEST_NODE: version, LONG: 'yes' },
   seconds: 400,
 }));
 

@@ -23,13 +23,13 @@ const FOLDERS = [
 ];
 /** Files that take longer than a few seconds on the reference machine. */
 const SECONDS: Readonly<Record<string, number>> = {
-  'cli/conformance': 100,
+  'cli/conformance': 80,
   'runner/machines': 50,
-  'core/random': 36,
+  'core/random': 15,
   'core/live-random': 13,
   'model/model': 30,
   'cli/update-return': 27,
-  'cli/update-kill': 24,
+  'cli/update-kill': 14,
   'cli/backup-ends': 22,
   'cli/update-state': 21,
   'packages/packages': 26,

@@ -1,12 +1,13 @@
 /**
  * States of booted machines. An emulated CPU takes longer to boot a kernel than most scripts take. Every guest stops once
  * before it reaches its files and its disks: the first one of a kind is saved there, those after it go on from that state.
- * A state holds the kernel's own memory only, nothing of a job.
+ * A state holds the kernel's own memory only, nothing of a job. That memory is a sparse file, which each machine maps for itself: a
+ * machine takes what it touches of it, and what it writes stays its own.
  */
 import { type ChildProcess, execFileSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, statSync } from 'node:fs';
-import { dirname, join } from 'node:path';
+import { join } from 'node:path';
 import type { Duplex } from 'node:stream';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { accelerator } from './accelerator.js';
@@ -66,13 +67,24 @@ function pathOf({ kernel, initrd, memoryMib, cpus }: Kind, hardware: readonly st
   return join(folderOf(kernel), `${cpus}-${memoryMib}-${hash.digest('hex').slice(0, 16)}`);
 }
 
+/** In the folder of a state: the memory, and all else. */
+const memoryIn = (folder: string): string => join(folder, 'memory');
+const stateIn = (folder: string): string => join(folder, 'state');
+
+/** QEMU's options for memory that is a file. @param isShared what the machine writes is in the file */
+const memoryOptions = (path: string, mib: number, isShared: boolean): string[] => [
+  '-object',
+  `memory-backend-file,id=memory,size=${mib}M,mem-path=${path.replaceAll(',', ',,')},share=${isShared ? 'on' : 'off'}`,
+  ...['-machine', 'memory-backend=memory'],
+];
+
 /** Removes the oldest states of a kernel. */
 function forget(kernel: Kernel): void {
   const folder = folderOf(kernel);
   const all = readdirSync(folder).map((name) => join(folder, name));
   const ages = new Map(all.map((path) => [path, statSync(path, { throwIfNoEntry: false })?.mtimeMs ?? 0]));
   const oldest = all.sort((a, b) => ages.get(a)! - ages.get(b)!);
-  for (const path of oldest.slice(0, Math.max(0, all.length - KEPT))) rmSync(path, { force: true });
+  for (const path of oldest.slice(0, Math.max(0, all.length - KEPT))) rmSync(path, { recursive: true, force: true });
 }
 
 async function statusOf(qmp: Qmp, query: string): Promise<string | undefined> {
@@ -94,48 +106,52 @@ export const clockIsFast = (console: string, seconds: number): boolean =>
 const quoted = (path: string): string => `'${path.replaceAll("'", `'\\''`)}'`;
 
 /**
- * Saves the state of a machine that has stopped, and lets it run again.
+ * Saves the state of a machine that has stopped, and is not to run again, for its memory is the state's.
  *
+ * @param part folder that has its memory
+ * @param path what that folder becomes
  * @throws Error if QEMU ends meanwhile, or cannot
  */
-async function save(kernel: Kernel, qmp: Qmp, path: string): Promise<void> {
-  mkdirSync(dirname(path), { recursive: true });
-  const part = `${path}.${process.pid}-${Math.random().toString(36).slice(2)}`;
+async function save(kernel: Kernel, qmp: Qmp, part: string, path: string): Promise<void> {
   await qmp.execute('stop');
-  try {
-    await qmp.execute('migrate', { uri: `exec:cat >${quoted(part)}` });
-    let status: string | undefined;
-    while ((status = await statusOf(qmp, 'query-migrate')) !== 'completed' && status !== 'failed') await sleep(POLL_MS);
-    if (status === 'completed') renameSync(part, path);
-    forget(kernel);
-  } finally {
-    rmSync(part, { force: true });
-  }
-  await qmp.execute('cont');
+  await qmp.execute('migrate', { uri: `exec:cat >${quoted(stateIn(part))}` });
+  let status: string | undefined;
+  while ((status = await statusOf(qmp, 'query-migrate')) !== 'completed' && status !== 'failed') await sleep(POLL_MS);
+  if (status === 'failed') throw new Error(`Cannot save a machine in ${part}`);
+  // Another machine may have been sooner.
+  if (!existsSync(path)) renameSync(part, path);
+  forget(kernel);
 }
 
 /** One machine's way to its stop, and on. */
 export class Stop {
-  readonly #kernel: Kernel;
+  readonly #kind: Kind;
   readonly #path: string | undefined;
+  readonly #part: string;
   readonly #isRestored: boolean;
   #qmp: Qmp | undefined;
   #child: ChildProcess | undefined;
   #began = Date.now();
   #isPast = false;
-  #isFast = false;
+  #begunAgain = false;
 
   /** @param hardware see pathOf() */
   constructor(kind: Kind, hardware: readonly string[]) {
-    this.#kernel = kind.kernel;
+    this.#kind = kind;
     this.#path = pathOf(kind, hardware);
+    this.#part = `${this.#path}.${process.pid}-${Math.random().toString(36).slice(2)}`;
     this.#isRestored = this.#path !== undefined && existsSync(this.#path);
   }
 
   /** QEMU's options for it. @param qmpFd number of the file descriptor that attach() gets as its connection */
   options(qmpFd: number): string[] {
     const qmp = ['-chardev', `socket,id=qmp,fd=${qmpFd}`, '-mon', 'qmp,mode=control'];
-    return this.#isRestored ? [...qmp, '-incoming', `exec:cat ${quoted(this.#path!)}`] : qmp;
+    if (this.#path === undefined) return qmp;
+    const { memoryMib } = this.#kind;
+    if (this.#isRestored)
+      return [...qmp, '-incoming', 'defer', ...memoryOptions(memoryIn(this.#path), memoryMib, false)];
+    mkdirSync(this.#part, { recursive: true });
+    return [...qmp, ...memoryOptions(memoryIn(this.#part), memoryMib, true)];
   }
 
   /** Goes along with a process, whose input is the guest's console. That it ends meanwhile is for others to see. */
@@ -150,7 +166,11 @@ export class Stop {
   async #begin(qmp: Qmp): Promise<void> {
     // It takes no other command before this one.
     await qmp.execute('qmp_capabilities');
+    if (this.#path === undefined) return;
+    // The memory that is a file is no part of what is saved and loaded.
+    await qmp.execute('migrate-set-capabilities', { capabilities: [{ capability: 'x-ignore-shared', state: true }] });
     if (!this.#isRestored) return;
+    await qmp.execute('migrate-incoming', { uri: `exec:cat ${quoted(stateIn(this.#path))}` });
     while ((await statusOf(qmp, 'query-status')) === 'inmigrate') await sleep(POLL_MS);
     await qmp.execute('cont');
     this.#goOn();
@@ -161,28 +181,39 @@ export class Stop {
     this.#child!.stdin!.write(this.#isRestored ? 'restored\n' : 'booted\n');
   }
 
+  async #goOnUnsaved(): Promise<void> {
+    await this.#qmp!.execute('cont');
+    this.#goOn();
+  }
+
+  #beginAgain(): void {
+    this.#begunAgain = true;
+    this.#child!.kill('SIGKILL');
+  }
+
   /** @param console what the guest has said since its start */
   look(console: string): void {
     if (this.#isPast || this.#isRestored || !STOPPED.test(console)) return;
     this.#isPast = true;
-    this.#isFast = clockIsFast(console, (Date.now() - this.#began) / 1000);
-    if (this.#isFast) {
-      this.#child!.kill('SIGKILL');
-      return;
-    }
-    const saved = this.#path === undefined ? Promise.resolve() : save(this.#kernel, this.#qmp!, this.#path);
-    saved.then(() => this.#goOn()).catch(() => {});
+    if (clockIsFast(console, (Date.now() - this.#began) / 1000)) this.#beginAgain();
+    else if (this.#path === undefined) this.#goOn();
+    else
+      save(this.#kind.kernel, this.#qmp!, this.#part, this.#path)
+        .then(() => this.#beginAgain())
+        .catch(() => this.#goOnUnsaved())
+        .catch(() => {});
   }
 
   /**
    * To be called when the process has ended.
    *
-   * @returns whether it is to be started again: the state is to blame, which is gone then, or the guest's clock
+   * @returns whether it is to be started again: the state is to blame, which is gone then, or the guest's clock, or it was saved
    */
-  hasFailed(): boolean {
-    if (this.#isFast) return true;
+  isToBeginAgain(): boolean {
+    rmSync(this.#part, { recursive: true, force: true });
+    if (this.#begunAgain) return true;
     if (!this.#isRestored || this.#isPast) return false;
-    rmSync(this.#path!, { force: true });
+    rmSync(this.#path!, { recursive: true, force: true });
     return true;
   }
 }

@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os';
 import { basename, join } from 'node:path';
 import { barePrograms, bootProgram } from './build.js';
 import { addHotFiles } from './hot.js';
-import { type Kernel, projectDir } from './kernels.js';
+import { cacheDir, type Kernel, projectDir } from './kernels.js';
 import type { FileSystemType } from './scenarios.js';
 
 /** A machine whose root filesystem is on /dev/vda. */
@@ -71,8 +71,23 @@ function addReload(tree: string, kernel: Kernel, module: string): void {
   addProgram(bootProgram, join(tree, 'bin/dbdctl'));
 }
 
-/** Writes the first root file system of a machine: busybox, the modules that reach its files, and guest/init or guest/root/initrd. */
-export function writeInitrd(kernel: Kernel, root: RootDisk | undefined, to: string): void {
+const initrds = new Map<string, string>();
+
+/** @returns path of the first root file system of such machines, which is written once and goes with this process */
+export function initrdOf(kernel: Kernel, root: RootDisk | undefined): string {
+  const kind = `${kernel.name}-${root?.fs ?? 'host'}`;
+  const known = initrds.get(kind);
+  if (known !== undefined) return known;
+  const folder = mkdtempSync(join(cacheDir, 'vm', 'initrd-'));
+  process.once('exit', () => rmSync(folder, { recursive: true, force: true }));
+  const path = join(folder, kind);
+  writeInitrd(kernel, root, path);
+  initrds.set(kind, path);
+  return path;
+}
+
+/** Busybox, the modules that reach a machine's files, and guest/init or guest/root/initrd. */
+function writeInitrd(kernel: Kernel, root: RootDisk | undefined, to: string): void {
   const tree = mkdtempSync(`${to}.`);
   for (const dir of ['bin', 'modules', 'proc', 'sys', 'dev', 'lower', 'upper', 'root', 'out'])
     mkdirSync(join(tree, dir));

@@ -121,6 +121,6 @@ export async function runQemu(hardware: Hardware, console: string, shouldEnd: ()
     clearInterval(ticker);
     process.off('exit', kill);
   }
-  const again = stop.hasFailed();
+  const again = stop.isToBeginAgain();
   return shouldEnd() || !again ? cpuSeconds : cpuSeconds + (await runQemu(hardware, console, shouldEnd));
 }

@@ -68,7 +68,9 @@ async function runScenario(place: Place, on: Kernel, options: MachineOptions, at
       DATTOBD_DEBUG_KO: modulePath(on, true),
       ERASABLE_KO: erasablePath(on),
     },
-    diskMib: scenario.diskMib,
+    diskMib: options.long
+      ? scenario.diskMib
+      : [scenario.shortMib ?? scenario.diskMib[0]!, ...scenario.diskMib.slice(1)],
     ...(scenario.rootDisk ? { root: { fs: typeOf(fs), module: modulePath(on, false) } } : {}),
     memoryMib: MEMORY_MIB,
     cpus: options.cpus ?? scenario.cpus ?? 1,

@@ -68,7 +68,7 @@ noise() { "$PROGRAMS/noise" "$@"; }
 exec {never}<> <(:)
 nap() { read -rt "$1" -u "$never" || true; }
 
-# rounds FEW MANY: how often the same is repeated, in npm test and in npm run test:all
+# rounds FEW MANY: how often the same is repeated, or how much of it there is, in npm test and in npm run test:all
 rounds() { if [ "${LONG:-}" ]; then echo "$2"; else echo "$1"; fi; }
 
 # same WHAT GOT WANTED
@@ -173,7 +173,7 @@ block_of() { filefrag -b4096 -v "$1" | awk '$1 == "0:" { sub(/\.\..*/, "", $4); 
 # write_raw DEVICE BLOCK COUNT: new content past any filesystem
 write_raw() { dd if=/dev/urandom of="$1" bs=4k seek="$2" count="$3" oflag=direct conv=notrunc status=none; }
 
-# start_load [SCALE]: everything that writes to a filesystem, at once, in $MOUNT/load; SCALE in percent.
+# start_load [SCALE [MIB]]: everything that writes to a filesystem, at once, in $MOUNT/load; SCALE in percent, MIB of each of fio's files (16).
 # In the background: what is tested gets most of the CPU, which is emulated and soon busy.
 # All free space is trimmed every 3 s between trim_on and trim_off; in incremental mode that changes all of it.
 trim_on() { touch /run/trim; }
@@ -183,7 +183,7 @@ start_load() {
 	mkdir -p $dir/files
 	nice -n 10 "$PROGRAMS/load" $dir/files 48 $((2 * scale)) "${SEED:-$RANDOM}" >/run/load.log 2>&1 &
 	LOAD_PID=$!
-	nice -n 10 fio --directory=$dir --time_based --runtime=100000 --size=16M --thread --group_reporting --eta=never --output=/run/fio.log \
+	nice -n 10 fio --directory=$dir --time_based --runtime=100000 --size="${2:-16}M" --thread --group_reporting --eta=never --output=/run/fio.log \
 		--name=buffered --rw=randwrite --bs=4k-64k --bsrange=512-64k --rate=$((10 * scale))k --fsync=200 \
 		--name=direct --rw=randwrite --direct=1 --bs=4k --rate_iops=$((scale)) \
 		--name=mapped --rw=randwrite --ioengine=mmap --bs=4k --rate=$((5 * scale))k &

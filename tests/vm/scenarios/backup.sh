@@ -3,18 +3,24 @@
 folder=$SCRATCH/backup
 image=$folder/volume.img
 truth=$SCRATCH/truth
-options=(--cow-size 32)
+options=(--cow-size "$(rounds 24 32)")
 datto_backup() { tool datto-backup "${options[@]}" "$@"; }
 
 # What is asked for again and again forks nothing, which is slow here.
 text_of() { text=''; IFS= read -rd '' text <"$1" || [ "$text" ]; } 2>/dev/null
-# known KEY: from the image's state. The first: what is kept of the image before has a number, too.
-known() { text_of $image.datto-state && [[ $text =~ \"$1\":\ \"([^\"]*)\" ]] && printf '%s' "${BASH_REMATCH[1]}"; }
-# device: number and series of the snapshot or what follows it, as name of its copy
-device() {
-	text_of $PROC && [[ $text =~ \"seq_id\":\ ([0-9]+).*\"uuid\":\ \"([0-9a-f]+)\" ]] &&
-		printf '%s' "${BASH_REMATCH[1]}-${BASH_REMATCH[2]}"
+# know KEY: sets $value from the image's state. The first: what is kept of the image before has a number, too.
+know() {
+	value=
+	text_of $image.datto-state && [[ $text =~ \"$1\":\ \"([^\"]*)\" ]] && value=${BASH_REMATCH[1]}
 }
+known() { know "$1" && printf '%s' "$value"; }
+# look_at_device: sets $there to number and series of the snapshot or what follows it, as name of its copy
+look_at_device() {
+	there=
+	text_of $PROC && [[ $text =~ \"seq_id\":\ ([0-9]+).*\"uuid\":\ \"([0-9a-f]+)\" ]] && there=${BASH_REMATCH[1]}-${BASH_REMATCH[2]}
+}
+device() { look_at_device && printf '%s' "$there"; }
+another() { look_at_device && [ "$there" != "$1" ]; }
 
 # watch KNOWN: from here on every snapshot but that one is copied, as soon as it is there, to $truth/<number>-<series>, beside
 # the tool. Until that is done the snapshot is open, and the tool waits for it at its end.
@@ -22,7 +28,7 @@ watch() {
 	local name=$1
 	mkdir -p $truth
 	while :; do
-		until [ -b /dev/datto0 ] && [ "$(device)" != "$name" ]; do nap 0.1; done
+		until [ -b /dev/datto0 ] && another "$name"; do nap 0.1; done
 		exec 8</dev/datto0 || continue
 		name=$(device)
 		copy_device /dev/datto0 $truth/part
@@ -83,12 +89,12 @@ heals() {
 said() { text_of /run/said && [[ $text = *"$1"* ]]; }
 has_snapshot() { said "is /dev/datto0"; }
 compares_all() { said "comparing the copy"; }
-is_updating() { [ "$(known state)" = UPDATING ]; }
+is_updating() { know state && [ "$value" = UPDATING ]; }
 # The snapshot is held open, so that the run cannot end it before it is killed.
 is_complete() {
 	[ -b /dev/datto0 ] || return 1
 	[ -e /dev/fd/7 ] || exec 7</dev/datto0
-	[ "$(known state) $(known sequence)-$(known series)" = "CLEAN $(device)" ]
+	look_at_device && know state && [ "$value" = CLEAN ] && know sequence && [ "$value" = "${there%-*}" ] && know series && [ "$value" = "${there#*-}" ]
 }
 
 make_scratch
@@ -99,9 +105,9 @@ MOUNT_OPTIONS=nodiscard make_origin "${small[@]}"
 load_module
 exits 22 "on the volume itself" datto_backup $ORIGIN $MOUNT
 
-noise $MOUNT/some 96
+noise $MOUNT/some "$(rounds 60 96)"
 mkdir -p /mnt/small
-mount -t tmpfs -o size=32m small /mnt/small
+mount -t tmpfs -o size="$(rounds 20m 32m)" small /mnt/small
 exits 28 "bytes are free, expected" datto_backup $ORIGIN /mnt/small
 [ ! -e /dev/datto0 ] || die "a run without space took a snapshot"
 # Now there seems to be room: blocks of deleted files are not counted. They are not zeros, but for those that the COW file got.
@@ -115,7 +121,7 @@ umount /mnt/small
 fstrim $MOUNT	# zeros again, which are not copied
 step "without space: refused, or given up, and no snapshot left to grow"
 
-start_load 3
+start_load 3 "$(rounds 6 16)"
 start_watch
 for round in 1 2 3; do
 	manifest=()
@@ -138,7 +144,7 @@ heals
 dbdctl destroy 0
 killed compares_all
 heals
-start_load 3
+start_load 3 "$(rounds 6 16)"
 
 stop_watch
 cp --reflink=always $image $SCRATCH/good

@@ -106,7 +106,7 @@ for count in 2 4; do
 	setup_group $count cow
 	each_is $count "set-up" state 3
 	ordered $count "set-up of $count"
-	for round in $(seq "$(rounds 4 25)"); do
+	for round in $(seq "$(rounds 2 25)"); do
 		incremental $count
 		nap 0.$((RANDOM % 10))
 		next_group $count "cow.$round"
@@ -177,7 +177,7 @@ setup_group 3 killed.0
 start_writers 3
 declare -A outcome=([2]=0 [3]=0)
 number=0
-for round in $(seq "$(rounds 8 40)"); do
+for round in $(seq "$(rounds 5 40)"); do
 	[ "$(field 0 state)" = 2 ] || incremental 3
 	before=$(field 0 seq_id)
 	# shellcheck disable=SC2046

@@ -3,7 +3,8 @@
 folder=$SCRATCH/backup
 points=$folder/points
 truth=$SCRATCH/truth
-datto_backup() { tool datto-backup --cow-size 32 --hook-limit 20min --after "$SCRATCH/read-snapshot" "$@" $ORIGIN $folder; }
+cow_mib=$(rounds 24 32)
+datto_backup() { tool datto-backup --cow-size "$cow_mib" --hook-limit 20min --after "$SCRATCH/read-snapshot" "$@" $ORIGIN $folder; }
 # names: of all points, the oldest first
 names() {
 	local file
@@ -39,7 +40,7 @@ exec dd if=/dev/datto0 of=$truth/\$number bs=1M status=none
 HOOK
 chmod 755 $SCRATCH/read-snapshot
 
-start_load 3
+start_load 3 "$(rounds 6 16)"
 for _ in 1 2 3; do
 	datto_backup --keep latest9 | sed 's/^/         /'
 done
@@ -58,8 +59,8 @@ tool datto-backup $ORIGIN $folder >/run/said 2>&1 || status=$?
 same "one image beside points: status ($(cat /run/said))" $status 22
 
 # A killed run: its point does not exist, and the next run makes one of all that changed since.
-dd if=/dev/urandom of=$MOUNT/changing bs=1M count=16 conv=fsync status=none
-node "$PROJECT/dist/datto-backup.mjs" --cow-size 32 --keep latest2 $ORIGIN $folder >/run/said 2>&1 &
+dd if=/dev/urandom of=$MOUNT/changing bs=1M count="$(rounds 12 16)" conv=fsync status=none
+node "$PROJECT/dist/datto-backup.mjs" --cow-size "$cow_mib" --keep latest2 $ORIGIN $folder >/run/said 2>&1 &
 victim=$!
 until grep -q 'copying the changed' /run/said || ! kill -0 $victim; do nap 0.1; done
 kill -9 $victim || true

@@ -1,4 +1,4 @@
-# The module can be unloaded and loaded again under load, six or ten times, and leaves nothing behind.
+# The module can be unloaded and loaded again under load, four or ten times, and leaves nothing behind.
 . "$PROJECT/tests/vm/guest/lib.sh"
 make_origin
 start_load 30
@@ -21,7 +21,7 @@ cycle() {
 
 for n in 1 2; do cycle incremental; done
 remember_memory
-for n in $(seq 3 "$(rounds 6 10)"); do
+for n in $(seq 3 "$(rounds 4 10)"); do
 	if [ $((n % 2)) = 0 ]; then cycle incremental; else cycle snapshot; fi
 	step "cycle $n"
 done

@@ -2,8 +2,8 @@
 # flushed when; by that note the disk is made what it may be after the power failed at a random moment: what was not flushed is
 # there, lost or torn. UPDATE_POWER_CUT_SEED is what to repeat; the notes differ a little from run to run.
 . "$PROJECT/tests/vm/guest/lib.sh"
-UPDATES=$(rounds 8 20)	# power cuts
-ROLLBACKS=$(rounds 3 6)
+UPDATES=$(rounds 5 20)	# power cuts
+ROLLBACKS=$(rounds 2 6)
 IMAGES=/mnt/images
 IMAGE=$IMAGES/image
 SEED=${UPDATE_POWER_CUT_SEED:-$((RANDOM * 32768 + RANDOM))}
@@ -122,13 +122,13 @@ lose_power() {
 # More of them, where chance brings too few of a kind.
 UPDATING=$(rounds 1 3)
 BACK=$(rounds 2 3)
-for ((i = 0; i < UPDATES || (i < 5 * UPDATES && ${seen[UPDATING 1]:-0} < UPDATING); i++)); do
+for ((i = 0; i < UPDATES || (i < 8 * UPDATES && ${seen[UPDATING 1]:-0} < UPDATING); i++)); do
 	back=$((i % 2))
 	if [ $((i % 5)) -ge 3 ]; then name=plain; else name=keeping; fi
 	lose_power $name 0 1 "CLEAN 1" "UPDATING 1" "CLEAN 2"
 done
 step "$i power cuts of an update"
-for ((i = 0; i < ROLLBACKS || (i < 5 * ROLLBACKS && ${seen[to 1]:-0} < BACK); i++)); do
+for ((i = 0; i < ROLLBACKS || (i < 8 * ROLLBACKS && ${seen[to 1]:-0} < BACK); i++)); do
 	back=$((i % 2))
 	lose_power keeping 1 2 "CLEAN 2" "ROLLING_BACK 2" "CLEAN 1"
 done

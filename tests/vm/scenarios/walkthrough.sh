@@ -20,7 +20,7 @@ start_load "${LOAD_SCALE:-40}"
 step "$FS of $((size >> 20)) MiB is mounted and being written to, on Linux $(uname -r)"
 sleep 2
 
-dbdctl setup-snapshot -f "${COW_MIB:-300}" $ORIGIN $MOUNT/cow.1 0
+dbdctl setup-snapshot -f "${COW_MIB:-$(rounds 160 300)}" $ORIGIN $MOUNT/cow.1 0
 step "round 1: setup-snapshot: /dev/datto0 is there"
 began=$SECONDS
 copy_device /dev/datto0 $image

@@ -7,9 +7,9 @@ load_module debug=1
 LUN=$SCRATCH/lun
 OTHER=/mnt/other
 mkdir -p $MOUNT $OTHER
-size=240 file=100	# MiB; an XFS is not smaller than 300
-[ "$FS" = ext4 ] || size=384 file=170
-truncate -s ${size}M $LUN
+size=$(rounds 128 240) file=$(rounds 50 100) cow=$(rounds 40 60)	# MiB; an XFS is not smaller than 300
+[ "$FS" = ext4 ] || size=384 file=$(rounds 100 170)
+truncate -s "${size}M" $LUN
 dd if=/dev/urandom of=/run/data bs=1M count=8 status=none
 ORIGIN=$(losetup --find --show --direct-io=on $LUN)
 elsewhere=$(losetup --find --show --direct-io=on $LUN)
@@ -21,9 +21,9 @@ new_data() { dd if=/run/data of="$1" bs=1M conv=fsync status=none; }
 # begin MODE [SETUP_OPTION...]: a new filesystem, tracked
 begin() {
 	make_origin "$force" >/dev/null
-	fallocate -l ${file}M $MOUNT/file
+	fallocate -l "${file}M" $MOUNT/file
 	dd if=/run/data of=$MOUNT/file conv=notrunc,fsync bs=1M status=none
-	dbdctl setup-snapshot -f 60 "${@:2}" "$ORIGIN" $MOUNT/cow 0
+	dbdctl setup-snapshot -f "$cow" "${@:2}" "$ORIGIN" $MOUNT/cow 0
 	block=$(block_of $MOUNT/file)
 	[ "$1" = snapshot ] || dbdctl transition-to-incremental 0
 	dmesg -C
@@ -99,7 +99,7 @@ done
 
 # Reads of the snapshot push parts of the index out of memory.
 begin snapshot -c 1
-for n in $(seq 0 24); do dd if=/run/data of=$MOUNT/file bs=4k seek=$((n * 1000)) count=1 oflag=direct conv=notrunc status=none; done
+for n in $(seq 0 24); do dd if=/run/data of=$MOUNT/file bs=4k seek=$((n * file * 10)) count=1 oflag=direct conv=notrunc status=none; done
 umount $MOUNT
 on_other takes_all
 cp --reflink=always $LUN $SCRATCH/now
@@ -165,7 +165,7 @@ for when in soon late soon soon; do
 	mount "$ORIGIN" $MOUNT
 	for n in 1 2 3; do dd if=/dev/urandom of=$MOUNT/file bs=64k seek=$((RANDOM % (file * 16))) count=3 conv=notrunc,fsync status=none; done
 done
-dbdctl transition-to-snapshot -f 40 $MOUNT/cow1 0
+dbdctl transition-to-snapshot -f 30 $MOUNT/cow1 0
 update_img /dev/datto0 $MOUNT/cow $SCRATCH/image
 equal $SCRATCH/image /dev/datto0 || die "the updated image differs from the snapshot"
 step "looked at from there: goes on, and the image is right"
