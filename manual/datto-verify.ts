@@ -19,6 +19,10 @@ export const manual: ToolManual = {
         'choice, pass the printed seed.',
     ],
     manifest: ['An existing manifest is replaced.'],
+    points: [
+      'TARGET is a folder of `datto-backup`, an image, or the address of another target, as `datto-restore`(8) takes it. All of each point is read, ' +
+        'with what it shares with others. An image without a manifest has nothing to be compared with, and counts as a difference.',
+    ],
     scrub: [
       'Each block that has rotted is shown, of the image and of the manifest. Compare the root hash with the one ' +
         'that you kept.',
@@ -56,6 +60,8 @@ export const manual: ToolManual = {
       blocks: [
         'Compare an image with its snapshot, all of it:',
         { example: ['datto-verify compare /dev/datto0 /backup/data.img'] },
+        'Look for rot in all restore points:',
+        { example: ['datto-verify points /backup/data'] },
         'Create a manifest, and look for rot a year later:',
         { example: ['datto-verify manifest /backup/data.img', 'datto-verify scrub /backup/data.img'] },
       ],

@@ -4,7 +4,6 @@ import type { DeviceStatus } from '../driver/status.js';
 import { BLOCK_BYTES } from '../layout.js';
 import { secondsSince } from '../system/clock.js';
 import { OpenFile } from '../system/files.js';
-import { CHUNK_BYTES } from '../targets/chunks/chunk.js';
 import type { ChunkPoint } from '../targets/chunks/facts.js';
 import type { ChunkTarget } from '../targets/chunks/target.js';
 import type { KeepRules } from '../targets/keep.js';
@@ -90,7 +89,7 @@ export class ChunksDestination implements Destination {
     });
     this.#points = this.#target.points();
     const { point, readBytes, comparedChunks } = made;
-    const compared = Math.min(comparedChunks * CHUNK_BYTES, bytes);
+    const compared = Math.min(comparedChunks * point.facts.chunkBytes, bytes);
     return {
       ...{ kind: changed ? 'incremental' : 'whole', ...snapshotOf(device), point: point.name },
       ...{ copiedBytes: readBytes, copySeconds: secondsSince(began), punchedBytes: 0 },
@@ -102,7 +101,7 @@ export class ChunksDestination implements Destination {
   /** Chunks to compare, beside some that changed; left out: as many as the target finds right. */
   #sample(): { sample?: number } {
     const { verify } = this.#work.request;
-    if (verify === 'all') return { sample: Math.ceil(this.#work.bytes / CHUNK_BYTES) };
+    if (verify === 'all') return { sample: Math.ceil(this.#work.bytes / BLOCK_BYTES) };
     return verify === 'nothing' ? { sample: 0 } : {};
   }
 }

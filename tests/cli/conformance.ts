@@ -75,6 +75,8 @@ const [INC, INC2, SNAPSHOT_MODE, BASE, EXT4] = ['inc.datto', 'inc2.datto', 'snap
 ) as [string, string, string, string, string];
 const STATUS = at('conformance-status');
 const RESTORABLE = at('restorable');
+/** The same with a manifest. */
+const VERIFIABLE = at('verifiable');
 const RESULT = at('conformance-result');
 
 const made = new Map<string, Buffer>();
@@ -123,6 +125,10 @@ const makeAll = (): void => {
   const { size: bytes, mtimeNs: mtime } = statSync(RESTORABLE, { bigint: true });
   const identity = { series: '1'.repeat(32), sequence: 5n, bytes: Number(bytes), mtime };
   writeState(`${RESTORABLE}.datto-state`, { state: 'CLEAN', ...identity });
+  for (const path of [VERIFIABLE, `${VERIFIABLE}.datto-manifest`]) rmSync(path, { force: true });
+  execFileSync('cp', ['-p', RESTORABLE, VERIFIABLE]);
+  writeState(`${VERIFIABLE}.datto-state`, { state: 'CLEAN', ...identity });
+  runTool('datto-verify', ['manifest', VERIFIABLE]);
   makeCowFile(at('cow2'), { nrSectors: 4096, entries: [[1, 1n]] });
 };
 
@@ -261,7 +267,8 @@ export const rows: readonly Row[] = [
   configured(['run'], BACKUP_WRITES),
   configured(['end']),
   {
-    ...backup(['targets'], makeChanges),
+    ...{ tool: 'datto-backup', statuses: errnoStatuses, command: ['targets'], inputs: { volume: machine('origin') } },
+    prepare: makeChanges,
     run: ({ volume = '' }) => ({ args: [volume === machine('origin') ? VOLUME : volume], fakes: FAKES }),
   },
   reading(['check-config']),
@@ -338,6 +345,7 @@ export const rows: readonly Row[] = [
     // Blocks that cannot be read are findings.
     { expects: { image: { badDisk: 3 }, manifest: { missing: 22 } } },
   ),
+  verify('points', { target: VERIFIABLE }, ({ target = '' }) => ({ args: [target] })),
   verify('manifest', { image: at('kept') }, ({ image = '' }, output) => ({ args: ['--manifest', output, image] }), {
     writes: true,
     leaves: PARTIAL,
