@@ -56,6 +56,8 @@ export interface Row {
   readonly full?: number;
   /** Exit status of a run that finds all done by one that was interrupted, if that is none of success. */
   readonly allDone?: number;
+  /** Exit status of each run on right inputs, if they can be had by mounts only and are refused here (tests/host/restore). */
+  readonly refused?: number;
   /** What must be right after an interrupted run was followed by one that was not. */
   readonly proves?: () => void;
   /** What it opens, and is interrupted at, if no input. */
@@ -354,8 +356,8 @@ export const rows: readonly Row[] = [
   // Its content is not read.
   restore('list', () => [], { expects: { target: { badDisk: undefined } } }),
   restore('copy --force', (output) => ['latest', output], { writes: true, leaves: PARTIAL, proves: assertRestored }),
-  restore('mount', () => ['latest', at('mounted')], { prepare: makeMountPoint }),
-  restore('file', (output) => ['latest', '/a', output]),
+  restore('mount', () => ['latest', at('mounted')], { prepare: makeMountPoint, refused: 22 }),
+  restore('file', (output) => ['latest', '/a', output], { refused: 22 }),
 ];
 
 /** What may be expected of every tool, besides that its inputs are untouched, which every case looks at. */

@@ -1,4 +1,4 @@
-# Restore points under load: each is what another program read of its snapshot, also once points in the middle are removed.
+# Restore points under load: each is restored as what another program read of its snapshot, also once points in the middle are removed.
 . "$PROJECT/tests/vm/guest/lib.sh"
 folder=$SCRATCH/backup
 points=$folder/points
@@ -14,11 +14,14 @@ names() {
 	done | sort -t - -k 2n | tr '\n' ' '
 }
 
+# restored POINT: the whole volume, as $SCRATCH/restored
+restored() { tool datto-restore copy --force $folder "$1" $SCRATCH/restored >/run/said 2>&1; }
+
 # proven WHAT: each point equals what was read of its snapshot when that was taken
 proven() {
 	local name
 	for name in $(names); do
-		qemu-img convert -f qcow2 -O raw "$points/$name.qcow2" $SCRATCH/restored || die "$1: $name cannot be read"
+		restored "$name" || die "$1: $name: $(cat /run/said)"
 		equal $SCRATCH/restored "$truth/${name#*-}" || die "$1: point $name differs from its snapshot"
 	done
 	rm -f $SCRATCH/restored
@@ -48,6 +51,30 @@ same "points" "$(names | wc -w)" 3
 proven "three rounds"
 stop_load
 
+# Files of the newest point, mounted and copied, are those of what was read of its snapshot.
+modprobe fuse
+newest=$(names)
+newest=${newest% } newest=${newest##* }
+options=ro,noload
+[ "$FS" = ext4 ] || options=ro,norecovery,nouuid
+mkdir /run/truth /run/point
+mount -o loop,$options "$truth/${newest#*-}" /run/truth
+tool datto-restore mount $folder latest /run/point >/run/said 2>&1 || die "mount: $(cat /run/said)"
+diff -r /run/truth /run/point || die "the mounted point differs"
+umount /run/point
+# serving: a server runs; one that has ended stays a zombie until the tools' process looks
+serving() { pgrep -r D,R,S 'nbdfuse|qemu-nbd' >/dev/null; }
+for _ in {1..50}; do serving || break; nap 0.1; done
+! serving || die "umount did not end the server"
+file=$(find /run/truth -type f -size +100k -not -path '*/.datto-backup-files/*' -printf '/%P\n' -quit)
+[ -n "$file" ] || die "there is no file to restore"
+tool datto-restore file $folder "$newest" "$file" /run/restored >/run/said 2>&1 || die "file: $(cat /run/said)"
+cmp "/run/truth$file" /run/restored || die "the restored file differs"
+same "owner, mode and times of $file" "$(stat -c '%U %a %Y' /run/restored)" "$(stat -c '%U %a %Y' "/run/truth$file")"
+! grep datto-restore /proc/self/mountinfo || die "something stays mounted"
+umount /run/truth
+step "files of a point, mounted and copied, are those of its snapshot"
+
 # The newest two: the last one and the new one.
 datto_backup --keep latest2 >/run/said 2>&1 || die "$(cat /run/said)"
 grep -q '^removed: ' /run/said || die "nothing was removed: $(cat /run/said)"
@@ -71,7 +98,7 @@ datto_backup --keep latest3 >/run/said 2>&1 || die "the run after a kill: $(cat 
 # The snapshot of the killed run was finished first; no other program read that.
 for name in $(names); do
 	[ -e "$truth/${name#*-}" ] || continue
-	qemu-img convert -f qcow2 -O raw "$points/$name.qcow2" $SCRATCH/restored
+	restored "$name" || die "after the kill: $name: $(cat /run/said)"
 	equal $SCRATCH/restored "$truth/${name#*-}" || die "after the kill: point $name differs from its snapshot"
 done
 [ -e "$truth/${name#*-}" ] || die "nobody read the newest snapshot"
