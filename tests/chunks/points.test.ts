@@ -85,13 +85,27 @@ for (const engine of ENGINES) {
     refuses(() => backUp(target, folder, SEED, 6), 'OUTPUT_EXISTS', /cannot make restore point .*-6 .*: it exists/);
   });
 
+  test(`${engine}: a point that is open holds up no run`, () => {
+    const newest = target.points().at(-1)!;
+    const opened = target.open(newest);
+    const facts = { ...newest, sequence: newest.sequence + 1n };
+    try {
+      const impatient = volume.targetIn(engine, folder, 'volume', undefined, 1);
+      impatient.backup({ device: join(folder, 'device'), facts, changed: [] });
+      assert.ok(readFileSync(opened.path).equals(volume.contentOf(SEED, 6)));
+    } finally {
+      opened.close();
+    }
+    assert.equal(sequences(target), [1, 2, 3, 4, 5, 6, 7]);
+  });
+
   test(`${engine}: two are removed in the middle, and each of the others is its snapshot`, () => {
     const points = target.points();
     target.remove([points[2]!, points[3]!]);
-    assert.equal(sequences(target), [1, 2, 5, 6]);
-    for (const point of target.points()) requireRight(target, point);
+    assert.equal(sequences(target), [1, 2, 5, 6, 7]);
+    for (const point of target.points().slice(0, 4)) requireRight(target, point);
     refuses(() => target.remove([points[2]!]), 'NO_PREVIOUS', /is unknown, or the newest/);
-    refuses(() => target.remove([points[5]!]), 'NO_PREVIOUS', /is unknown, or the newest/);
+    refuses(() => target.remove([points[6]!]), 'NO_PREVIOUS', /is unknown, or the newest/);
     refuses(() => target.open(points[2]!), 'NO_PREVIOUS', /cannot open restore point/);
   });
 
@@ -102,7 +116,7 @@ for (const engine of ENGINES) {
   test(`${engine}: a snapshot without changes is read from nowhere`, () => {
     const newest = target.points().at(-1)!;
     const device = join(folder, 'device');
-    const facts = { ...newest, sequence: 7n };
+    const facts = { ...newest, sequence: 8n };
     const { readBytes, changedChunks } = target.backup({ device, facts, changed: [] });
     assert.equal([readBytes, changedChunks], [0, 0]);
   });
@@ -112,11 +126,11 @@ for (const engine of ENGINES) {
     Date.now = () => Date.UTC(2001, 0, 1);
     try {
       const device = join(folder, 'device');
-      writeFileSync(device, volume.contentOf(SEED, 8));
-      const facts = { ...target.points().at(-1)!, sequence: 8n };
-      const changed = [...changesOf(SEED, 7), ...changesOf(SEED, 8)];
+      writeFileSync(device, volume.contentOf(SEED, 9));
+      const facts = { ...target.points().at(-1)!, sequence: 9n };
+      const changed = [7, 8, 9].flatMap((step) => changesOf(SEED, step));
       const { point } = target.backup({ device, facts, changed });
-      assert.equal(sequences(target), [1, 2, 5, 6, 7, 8]);
+      assert.equal(sequences(target), [1, 2, 5, 6, 7, 8, 9]);
       requireRight(target, point);
     } finally {
       Date.now = now;
@@ -130,35 +144,35 @@ for (const engine of ENGINES) {
     writeFileSync(times, bytes);
     const newest = target.points().at(-1)!;
     assert.match(`${target.fault(newest)}`, /lost or damaged/);
-    const facts = { ...newest, sequence: 9n };
+    const facts = { ...newest, sequence: 10n };
     const changed = [{ start: 0, count: 1 }];
     refuses(
       () => target.backup({ device: join(folder, 'device'), facts, changed }),
       'WHOLE_COPY_NEEDED',
       /lost or damaged/,
     );
-    const { readBytes, point } = backUp(target, folder, SEED, 9);
+    const { readBytes, point } = backUp(target, folder, SEED, 10);
     assert.is(readBytes, VOLUME_BYTES);
     requireRight(target, point);
-    assert.is(backUp(target, folder, SEED, 10).readBytes, changedBytes(10));
+    assert.is(backUp(target, folder, SEED, 11).readBytes, changedBytes(11));
   });
 
   test(`${engine}: a change that nobody listed is found by the sample, and the next run reads everything`, () => {
     const device = join(folder, 'device');
     // Everywhere, so that any sample finds it.
-    const content = volume.contentOf(SEED, 11);
+    const content = volume.contentOf(SEED, 12);
     for (let at = 100; at < VOLUME_BYTES; at += CHUNK_BYTES) content[at]! ^= 1;
     writeFileSync(device, content);
     const newest = target.points().at(-1)!;
-    const facts = { ...newest, sequence: 11n };
+    const facts = { ...newest, sequence: 12n };
     refuses(
-      () => target.backup({ device, facts, changed: changesOf(SEED, 11) }),
+      () => target.backup({ device, facts, changed: changesOf(SEED, 12) }),
       'IMAGE_DIFFERS',
       /what it stored of .* differs from it in \d+ of \d+ chunks, the first at byte \d+; no restore point was made/,
     );
-    assert.is(sequences(target).at(-1), 10);
+    assert.is(sequences(target).at(-1), 11);
     assert.match(`${target.fault(newest)}`, /a check found that the repository differs from the volume/);
-    const { readBytes, point } = backUp(target, folder, SEED, 11);
+    const { readBytes, point } = backUp(target, folder, SEED, 12);
     assert.is(readBytes, VOLUME_BYTES);
     requireRight(target, point);
   });

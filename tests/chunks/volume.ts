@@ -64,11 +64,17 @@ export const makeRepository = (engine: EngineName, path: string): void => {
   });
 };
 
-export const targetIn = (engine: EngineName, folder: string, volume = 'volume', chunkBytes?: number): ChunkTarget =>
+export const targetIn = (
+  engine: EngineName,
+  folder: string,
+  volume = 'volume',
+  chunkBytes?: number,
+  lockSeconds = 60,
+): ChunkTarget =>
   new ChunkTarget({
     ...{ address: `${engine}:${join(folder, 'repository')}`, volume, stateFolder: join(folder, 'state') },
     ...(chunkBytes === undefined ? {} : { chunkBytes }),
-    ...{ lockSeconds: 60, syscalls: nativeSyscalls() },
+    ...{ lockSeconds, syscalls: nativeSyscalls() },
   });
 
 /** Brings a target to a snapshot: by changes, if it can be. */

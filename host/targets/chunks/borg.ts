@@ -73,7 +73,13 @@ export class BorgEngine implements Engine {
   }
 
   mountCommand({ id }: Stored, folder: string): MountCommand {
-    return { program: BORG, args: ['mount', '--foreground', `::${id}`, folder], variables: this.#variables, below: '' };
+    // A reader holds up no run: reads of what a removal takes away fail.
+    return {
+      program: BORG,
+      args: ['mount', '--bypass-lock', '--foreground', `::${id}`, folder],
+      variables: this.#variables,
+      below: '',
+    };
   }
 
   #run(args: readonly string[], folder?: string): Buffer {

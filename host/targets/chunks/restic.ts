@@ -67,7 +67,13 @@ export class ResticEngine implements Engine {
   }
 
   mountCommand({ id }: Stored, folder: string): MountCommand {
-    return { program: RESTIC, args: ['mount', folder], variables: this.#variables, below: `ids/${id.slice(0, 8)}` };
+    // A reader holds up no run: reads of what a removal takes away fail.
+    return {
+      program: RESTIC,
+      args: ['mount', '--no-lock', folder],
+      variables: this.#variables,
+      below: `ids/${id.slice(0, 8)}`,
+    };
   }
 
   #run(args: readonly string[], folder?: string): Buffer {

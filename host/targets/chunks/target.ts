@@ -344,9 +344,11 @@ export class ChunkTarget {
     return isMarked ? stored : this.#engine.stored(this.#volume);
   }
 
+  /** A snapshot that was found to be right, and only lacks its mark, stays for the next run. */
   #removeLeft(stored: readonly Stored[]): void {
+    const checked = this.#state.times('times.checked')?.run;
     this.#engine.remove(
-      stored.filter(({ isComplete }) => !isComplete),
+      stored.filter(({ isComplete, facts }) => !isComplete && facts.run !== checked),
       false,
     );
   }
