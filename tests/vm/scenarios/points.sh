@@ -55,10 +55,10 @@ stop_load
 modprobe fuse
 newest=$(names)
 newest=${newest% } newest=${newest##* }
-options=ro,noload
-[ "$FS" = ext4 ] || options=ro,norecovery,nouuid
+readonly_options=ro,noload
+[ "$FS" = ext4 ] || readonly_options=ro,norecovery,nouuid
 mkdir /run/truth /run/point
-mount -o loop,$options "$truth/${newest#*-}" /run/truth
+mount -o "loop,$readonly_options" "$truth/${newest#*-}" /run/truth
 tool datto-restore mount $folder latest /run/point >/run/said 2>&1 || die "mount: $(cat /run/said)"
 diff -r /run/truth /run/point || die "the mounted point differs"
 umount /run/point
