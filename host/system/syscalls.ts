@@ -162,6 +162,8 @@ interface CLibrary {
   close(fd: number): number;
   unshare(flags: number): number;
   setns(fd: number, kind: number): number;
+  fchdir(fd: number): number;
+  chroot(path: string): number;
   waitid(kind: number, pid: number, info: Buffer, options: number): number;
   madvise(memory: Buffer, bytes: number, advice: number): number;
   posix_fadvise(fd: number, offset: number, bytes: number, advice: number): number;
@@ -190,6 +192,8 @@ const loadLibrary = (): CLibrary => {
     waitid: library.func('int waitid(int kind, uint32_t pid, void *info, int options)') as CLibrary['waitid'],
     unshare: library.func('int unshare(int flags)') as CLibrary['unshare'],
     setns: library.func('int setns(int fd, int kind)') as CLibrary['setns'],
+    fchdir: library.func('int fchdir(int fd)') as CLibrary['fchdir'],
+    chroot: library.func('int chroot(const char *path)') as CLibrary['chroot'],
     madvise: library.func('int madvise(void *memory, size_t bytes, int advice)') as CLibrary['madvise'],
     posix_fadvise: library.func(
       'int posix_fadvise(int fd, int64_t offset, int64_t bytes, int advice)',
@@ -275,10 +279,13 @@ export const nativeSyscalls = (): Syscalls => {
     unshareMounts() {
       const own = openSync('/proc/self/ns/mnt', 'r');
       const folder = process.cwd();
+      // A process that was changed to another root would find itself in that of the namespace.
+      const root = openSync('/', 'r');
       if (c().unshare(CLONE_NEWNS) < 0) fail('unshare', 'the mounts of this process');
       return () => {
         if (c().setns(own, CLONE_NEWNS) < 0) fail('return to', 'the mounts of before');
-        closeSync(own);
+        if (c().fchdir(root) < 0 || c().chroot('.') < 0) fail('return to', 'the root of before');
+        for (const fd of [own, root]) closeSync(fd);
         process.chdir(folder);
       };
     },

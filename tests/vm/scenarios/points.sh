@@ -63,7 +63,7 @@ tool datto-restore mount $folder latest /run/point >/run/said 2>&1 || die "mount
 diff -r /run/truth /run/point || die "the mounted point differs"
 umount /run/point
 # serving: a server runs; one that has ended stays a zombie until the tools' process looks
-serving() { pgrep -r D,R,S 'nbdfuse|qemu-nbd' >/dev/null; }
+serving() { pgrep -r D,R,S 'nbdfus|qemu-nbd' >/dev/null; }
 for _ in {1..50}; do serving || break; nap 0.1; done
 ! serving || die "umount did not end the server"
 file=$(find /run/truth -type f -size +100k -not -path '*/.datto-backup-files/*' -printf '/%P\n' -quit)
