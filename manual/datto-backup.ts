@@ -149,9 +149,10 @@ export const manual: ToolManual = {
             'datto-backup targets /dev/sda1',
           ],
         },
-        'A target is a folder, or the address `rbd:<pool>/<image>` of an image in a Ceph cluster, which keeps restore points: it needs `--keep`. ' +
+        'A target is a folder, or an address: `rbd:<pool>/<image>`, an image in a Ceph cluster, `restic:<repository>` or `borg:<repository>`, a ' +
+          'repository of these programs. All but folders keep restore points only: they need `--keep`. ' +
           'The documentation of the source, TARGETS.md, has its options, and what else it needs.',
-        { example: ['datto-backup --keep latest3,days7 /dev/sda1 rbd:backup/data:id=backup'] },
+        { example: ['datto-backup --keep latest3,days7 /dev/sda1 rbd:backup/data:id=backup', 'datto-backup --keep weeks8 /dev/sda1 borg:ssh://host/srv/data'] },
         'A target that has had no backup for 14 days is named by each run as long as lists are kept for it.',
       ],
     },
@@ -240,7 +241,7 @@ export const manual: ToolManual = {
       title: 'METRICS',
       blocks: [
         '`run` writes them to the file of `--metrics`, or of the key `metrics`, at its end, by renaming a new file. Each has the ' +
-          'labels `volume` and `target`, which is the folder. What is not known is left out.',
+          'labels `volume` and `target`, which is the folder or address. What is not known is left out.',
         {
           terms: [
             ['`dattobd_backup_last_success_timestamp_seconds`', 'Time of the snapshot that the image is.'],
@@ -248,6 +249,10 @@ export const manual: ToolManual = {
               '`dattobd_backup_duration_seconds`, `dattobd_backup_copy_duration_seconds`, `dattobd_backup_copied_bytes`, ' +
                 '`dattobd_backup_copied_blocks`, `dattobd_backup_compared_blocks`, `dattobd_backup_volume_bytes`',
               'Of the last run that succeeded.',
+            ],
+            [
+              '`dattobd_restore_points`, `dattobd_oldest_point_timestamp_seconds`',
+              'Number of restore points after that run, and the time of the oldest one. An image has neither.',
             ],
             [
               '`dattobd_backup_status`, `dattobd_backup_last_run_timestamp_seconds`',

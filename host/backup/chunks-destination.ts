@@ -94,7 +94,7 @@ export class ChunksDestination implements Destination {
       ...{ kind: changed ? 'incremental' : 'whole', ...snapshotOf(device), point: point.name },
       ...{ copiedBytes: readBytes, copySeconds: secondsSince(began), punchedBytes: 0 },
       ...{ failedBlocks: 0, comparedBlocks: Math.ceil(compared / BLOCK_BYTES), differingBlocks: 0 },
-      removedPoints: removeOld(this.#points, this.#rules, (point) => this.#target.remove([point]), events),
+      ...removeOld(this.#points, this.#rules, (old) => this.#target.remove([old]), events),
     };
   }
 

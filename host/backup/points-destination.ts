@@ -137,7 +137,7 @@ export class PointsDestination implements Destination {
       }
       const { name } = writer.commit();
       const remove = (point: Point): void => this.#target.remove(point);
-      return { ...outcome, point: name, removedPoints: removeOld(this.#target.points(), this.#rules, remove, events) };
+      return { ...outcome, point: name, ...removeOld(this.#target.points(), this.#rules, remove, events) };
     } catch (error) {
       if (errnoOf(error) !== ENOSPC) throw error;
       // Nothing is left on the full disk, and the snapshot is not kept for it.

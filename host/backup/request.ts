@@ -105,6 +105,8 @@ export interface CopyOutcome {
   readonly point?: string;
   /** Names of restore points that were removed, as they are not to be kept. */
   readonly removedPoints?: readonly string[];
+  /** Restore points that the target has now, and when the oldest snapshot had been taken. */
+  readonly pointsKept?: { readonly count: number; readonly oldest: Date };
 }
 
 export interface BackupResult extends CopyOutcome {

@@ -52,6 +52,16 @@ const ofRuns = ({ last, success }: BackupRecord): Metric[] => [
     value: success?.comparedBlocks,
   },
   { name: 'dattobd_backup_volume_bytes', help: 'Size of the volume at that run.', value: success?.volumeBytes },
+  {
+    name: 'dattobd_restore_points',
+    help: 'Restore points that the target had after that run; not for an image.',
+    value: success?.restorePoints,
+  },
+  {
+    name: 'dattobd_oldest_point_timestamp_seconds',
+    help: 'Time of the snapshot of the oldest of them.',
+    value: success?.oldestPoint && seconds(success.oldestPoint),
+  },
   { name: 'dattobd_backup_status', help: 'Exit status of the last run, 0 if it succeeded.', value: last?.status },
   {
     name: 'dattobd_backup_last_run_timestamp_seconds',

@@ -24,6 +24,10 @@ export interface Success {
   /** As in the result of the run; a record of an earlier version of the tools has neither. */
   readonly copySeconds?: number;
   readonly volumeBytes?: number;
+  /** Restore points that the target had then; undefined for an image. */
+  readonly restorePoints?: number;
+  /** When the snapshot of the oldest of them had been taken. */
+  readonly oldestPoint?: Date;
   readonly comparedBlocks: number;
   readonly verify: NonNullable<BackupRequest['verify']>;
   readonly series: string;
@@ -95,6 +99,8 @@ const successFrom = (value: unknown): Success => {
     copiedBytes: count('copiedBytes'),
     ...have('copySeconds', amount),
     ...have('volumeBytes', count),
+    ...have('restorePoints', count),
+    ...have('oldestPoint', date),
     comparedBlocks: count('comparedBlocks'),
     verify: oneOf('verify', 'copied', 'all', 'nothing'),
     series: text('series'),
@@ -194,6 +200,7 @@ export class RunRecord {
         ...{ copiedBytes: result.copiedBytes, comparedBlocks: result.comparedBlocks, verify },
         ...{ copySeconds: result.copySeconds, volumeBytes: result.volumeBytes },
         ...{ series: result.series, sequence: result.sequence },
+        ...(result.pointsKept ? { restorePoints: result.pointsKept.count, oldestPoint: result.pointsKept.oldest } : {}),
       };
     const newest = success || earlier;
     const record = { last, ...(newest ? { success: newest } : {}) };

@@ -6,6 +6,7 @@ import * as assert from 'uvu/assert';
 import {
   BLOCK,
   backup,
+  configure,
   cowFiles,
   device,
   FAKES,
@@ -173,6 +174,23 @@ test('what is kept of the volume is not used if it is damaged: status 22, and no
     assert.is(status, 22);
     assert.match(stderr, /^datto-backup: cannot use [^\n]*volume\.json: it is damaged [^\n]*move it away[^\n]*\n$/);
     assert.is(readFileSync(MEMORY, 'utf8'), damaged);
+  }
+});
+
+test('the metrics of restore points are how many there are, and the time of the oldest', () => {
+  makeMachine();
+  configure('keep = latest2\nmetrics = ' + at('points.prom') + '\n');
+  const began = Math.floor(Date.now() / 1000);
+  for (const expected of [1, 2, 2]) {
+    const { status, stderr } = runTool('datto-backup', ['run', 'data'], FAKES);
+    assert.is(status, 0, stderr);
+    const text = readFileSync(at('points.prom'), 'utf8');
+    const value = (name: string): number => Number(new RegExp(`^${name}\\{.*\\} (.*)$`, 'm').exec(text)?.[1]);
+    assert.is(value('dattobd_restore_points'), expected);
+    assert.ok(value('dattobd_oldest_point_timestamp_seconds') >= began);
+    assert.ok(
+      value('dattobd_oldest_point_timestamp_seconds') <= value('dattobd_backup_last_success_timestamp_seconds'),
+    );
   }
 });
 

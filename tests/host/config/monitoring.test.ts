@@ -18,6 +18,7 @@ const record: BackupRecord = {
   success: {
     ...{ volume: '/dev/vdb', folder: '/backup', began: time, ended: time, time, kind: 'whole', verify: 'all' },
     ...{ copiedBytes: 4097, copySeconds: 0.5, volumeBytes: 8192, comparedBlocks: 2, series: '00', sequence: 1n },
+    ...{ restorePoints: 7, oldestPoint: new Date(86_400_000) },
   },
 };
 const device: DeviceStatus = {
@@ -30,11 +31,13 @@ const written = new Set([...text.matchAll(/^(\w+)\{/gm)].map((match) => match[1]
 const namesIn = (content: string): string[] => [...new Set(content.match(/\bdattobd_\w+/g))];
 
 test('what is known is written, with its value', () => {
-  assert.is(written.size, 13);
+  assert.is(written.size, 15);
   for (const line of ['copied_bytes|4097', 'copied_blocks|2', 'copy_duration_seconds|0.5', 'volume_bytes|8192']) {
     const [name, value] = line.split('|');
     assert.ok(text.includes(`dattobd_backup_${name}{volume="/dev/vdb",target="/backup"} ${value}\n`), line);
   }
+  assert.match(text, /\ndattobd_restore_points\{.*\} 7\n/);
+  assert.match(text, /\ndattobd_oldest_point_timestamp_seconds\{.*\} 86400\n/);
   assert.match(text, /\ndattobd_device_error\{.*\} -27\n/);
   const { error: _none, ...healthy } = device;
   assert.match(metricsText(settings, record, healthy), /\ndattobd_device_error\{.*\} 0\n/);
