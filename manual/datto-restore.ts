@@ -17,6 +17,11 @@ export const manual: ToolManual = {
         ],
         ['<image file>', 'An image of `update-img`(8), with its state file beside it.'],
         ['`rbd:`<pool>`/`<image>', 'An image with restore points in a Ceph cluster.'],
+        [
+          '`restic:`<repository>, `borg:`<repository>',
+          'A repository of restic or borg, with the points of all its volumes. They cannot be mounted: the engine serves them only ' +
+            'while a tool runs. A chunk that the engine cannot read is damaged.',
+        ],
       ],
     },
     'A point is named by its name, as `list` prints it, by the beginning of it if no other name begins like that, or ' +

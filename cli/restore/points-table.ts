@@ -9,7 +9,13 @@ const HEADINGS = ['point', 'time', 'kind', 'size', 'stored', 'note'];
 const timeText = (time: Date | undefined): string => time?.toISOString().replace(/\.\d+Z$/, 'Z') ?? '-';
 
 const cells = ({ name, time, kind, bytes, storedBytes, fault }: RestorePoint): string[] => [
-  ...[name, timeText(time), kind, humanBytes(BigInt(bytes)), humanBytes(BigInt(storedBytes))],
+  ...[
+    name,
+    timeText(time),
+    kind,
+    humanBytes(BigInt(bytes)),
+    storedBytes === undefined ? '-' : humanBytes(BigInt(storedBytes)),
+  ],
   fault === undefined ? '' : oneLine(fault),
 ];
 

@@ -13,8 +13,8 @@ export interface RestorePoint {
   readonly kind: 'image' | 'whole' | 'incremental';
   /** Size of the volume. */
   readonly bytes: number;
-  /** Bytes that it takes on its disk, without what it shares with others. */
-  readonly storedBytes: number;
+  /** Bytes that it takes on its disk, without what it shares with others; undefined where that is not known. */
+  readonly storedBytes?: number;
   /** Why it may not be what its snapshot was, in words. */
   readonly fault?: string;
 }
@@ -35,6 +35,8 @@ export interface OpenPoint {
   readonly served: Export;
   /** The file that is served, open and locked against changes; whoever serves it keeps it open. */
   readonly held?: OpenFile;
+  /** It is readable as long as this process lives, and not longer. */
+  readonly endsWithUs?: boolean;
   /**
    * Reads all of it and compares it with the sums that were kept.
    *

@@ -6,9 +6,12 @@ import { RefusalError, withErrno } from '../errors.js';
 import { followOwnLinks } from '../image/open-image.js';
 import { kindOf } from '../system/files.js';
 import type { Syscalls } from '../system/syscalls.js';
+import { isChunkAddress } from '../targets/chunks/address.js';
+import { ADDRESS_EXPECTED } from '../targets/open-target.js';
 import { hasPoints, Qcow2Target } from '../targets/qcow2.js';
 import { isRbdAddress } from '../targets/rbd/address.js';
 import { RbdTarget } from '../targets/rbd/target.js';
+import { ChunksSource } from './chunks-source.js';
 import { ImageSource } from './image-source.js';
 import type { OpenPoint, RestorePoint, Source } from './point.js';
 import { TargetSource } from './target-source.js';
@@ -47,7 +50,7 @@ class FolderSource implements Source {
   }
 }
 
-const EXPECTED = 'expected a folder of datto-backup, an image file, or rbd:POOL/IMAGE';
+const EXPECTED = `expected a folder of datto-backup, an image file, ${ADDRESS_EXPECTED}`;
 
 const refuse = (address: string, what: string): RefusalError =>
   new RefusalError('IMAGE_KIND', `cannot restore from ${address}: it is ${what}, ${EXPECTED}`);
@@ -59,11 +62,12 @@ const ofPath = (path: string, stat: BigIntStats, syscalls: Syscalls): Source => 
 };
 
 /**
- * Opens what a user names: a folder of datto-backup, an image file, or `rbd:POOL/IMAGE`.
+ * Opens what a user names: a folder of datto-backup, an image file, or the address of another target.
  *
  * @throws RefusalError IMAGE_KIND; FILE_UNSAFE; SystemError
  */
 export const openSource = (address: string, syscalls: Syscalls): Source => {
+  if (isChunkAddress(address)) return new ChunksSource(address, syscalls);
   if (isRbdAddress(address)) return new TargetSource(new RbdTarget(address, syscalls));
   const [, kind] = /^([a-z]+):(?!\/\/)/.exec(address) ?? [];
   const stat = withErrno('open', address, () =>

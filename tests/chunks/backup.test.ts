@@ -1,6 +1,6 @@
 /** datto-backup into repositories of restic and borg: the driver is made up, the rest is not. */
 import { execFileSync, spawnSync } from 'node:child_process';
-import { copyFileSync, rmSync } from 'node:fs';
+import { copyFileSync, readFileSync, rmSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { test } from 'uvu';
@@ -16,6 +16,7 @@ import {
   volume,
   writeVolume,
 } from '../cli/backup-scene.js';
+import type { Tool } from '../cli/tool.js';
 import { at, environment, toolPath } from '../cli/tool.js';
 
 copyFileSync(
@@ -110,6 +111,32 @@ for (const engine of ['restic', 'borg'] as const) {
     const { status, stdout } = run(target, []);
     assert.is(status, 22);
     assert.match(stdout, /it is for restore points; hint: --keep latest7 /);
+    const tool = (name: Tool, ...words: readonly string[]) =>
+      spawnSync(toolPath(name), words, {
+        encoding: 'utf8',
+        timeout: LIMIT_MS,
+        env: { ...environment({}), ...PASSWORDS },
+      });
+    const listed = tool('datto-restore', 'list', '--json', target);
+    const { points } = JSON.parse(listed.stdout) as { points: Array<{ name: string; bytes: number }> };
+    assert.equal(
+      points.map(({ name, bytes }) => [name.replace(/.*-/, ''), bytes]),
+      [
+        ['4', volume().length],
+        ['5', volume().length],
+      ],
+    );
+    assert.match(tool('datto-restore', 'list', target).stdout, / 4 MiB +-$/m);
+    const copied = tool('datto-restore', 'copy', target, 'latest', at(`${engine}-copy`));
+    assert.is(copied.status, 0, copied.stderr);
+    assert.match(copied.stdout, /read back; all as it was backed up\n$/);
+    assert.ok(readFileSync(at(`${engine}-copy`)).equals(volume()));
+    const verified = tool('datto-verify', 'points', target);
+    assert.equal([verified.status, verified.stdout.match(/, 0 blocks have rotted\n/g)?.length], [0, 2]);
+    execFileSync('mkdir', ['-p', at('mounted')]);
+    const mounted = tool('datto-restore', 'mount', target, 'latest', at('mounted'));
+    assert.is(mounted.status, 22);
+    assert.match(mounted.stderr, /its engine serves it only while a tool runs; hint: datto-restore copy or file, /);
     const limited = run(target, ['--keep', 'days7', '--rate', '5M']);
     assert.is(limited.status, 22);
     assert.match(limited.stdout, /cannot use --rate with [^ ]*: its engine reads the volume itself; hint: /);

@@ -30,7 +30,7 @@ export class BorgEngine implements Engine {
     this.#lockSeconds = lockSeconds;
   }
 
-  stored(volume: string): readonly Stored[] {
+  stored(volume: string | undefined): readonly Stored[] {
     const options = ['--json', '--consider-checkpoints', '--glob-archives', `${PREFIX}*`, '--format', '{comment}'];
     const { archives } = recordOf(BORG.name, parsed(BORG.name, this.#run(['list', ...options])));
     if (!Array.isArray(archives)) throw unexpected(BORG.name, 'list of archives');
@@ -38,7 +38,9 @@ export class BorgEngine implements Engine {
       const { archive, comment } = recordOf(BORG.name, one);
       if (typeof archive !== 'string' || typeof comment !== 'string') throw unexpected(BORG.name, 'name or comment');
       const facts = fromFields(comment.split(' '));
-      return facts?.volume === volume ? [{ id: archive, facts, isComplete: archive === nameOf(facts) }] : [];
+      return facts && facts.volume === (volume ?? facts.volume)
+        ? [{ id: archive, facts, isComplete: archive === nameOf(facts) }]
+        : [];
     });
   }
 

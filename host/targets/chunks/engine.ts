@@ -35,8 +35,8 @@ export interface MountCommand {
 
 /** Every call throws a RefusalError. Passwords come from the environment of this process, as the engine documents. */
 export interface Engine {
-  /** Snapshots of a volume. */
-  stored(volume: string): readonly Stored[];
+  /** Snapshots of a volume; of all if none is named. */
+  stored(volume: string | undefined): readonly Stored[];
   /**
    * Makes a snapshot, not complete yet.
    *

@@ -32,15 +32,18 @@ export class ResticEngine implements Engine {
     this.#lockSeconds = lockSeconds;
   }
 
-  stored(volume: string): readonly Stored[] {
-    const list = parsed(RESTIC.name, this.#run(['snapshots', '--json', '--tag', `${MARK},${volumeField(volume)}`]));
+  stored(volume: string | undefined): readonly Stored[] {
+    const tags = [MARK, ...(volume === undefined ? [] : [volumeField(volume)])];
+    const list = parsed(RESTIC.name, this.#run(['snapshots', '--json', '--tag', tags.join(',')]));
     // Without a snapshot it prints null.
     if (list !== null && !Array.isArray(list)) throw unexpected(RESTIC.name, 'list of snapshots');
     return (list ?? []).flatMap((one: unknown) => {
-      const { id, tags } = recordOf(RESTIC.name, one);
-      if (!Array.isArray(tags)) return [];
-      const facts = fromFields(tags.map(String));
-      return facts?.volume === volume ? [{ id: idOf(id), facts, isComplete: tags.includes(COMPLETE) }] : [];
+      const { id, tags: has } = recordOf(RESTIC.name, one);
+      if (!Array.isArray(has)) return [];
+      const facts = fromFields(has.map(String));
+      return facts && facts.volume === (volume ?? facts.volume)
+        ? [{ id: idOf(id), facts, isComplete: has.includes(COMPLETE) }]
+        : [];
     });
   }
 

@@ -7,7 +7,6 @@
  * so what a failed run stored is never taken for something else.
  */
 import { randomBytes, randomInt } from 'node:crypto';
-import { join } from 'node:path';
 import { sampleSize, sampleUnlisted } from '../../copy/compare.js';
 import type { BlockRun } from '../../cow/runs.js';
 import { RefusalError, SystemError } from '../../errors.js';
@@ -15,16 +14,15 @@ import { OpenFile } from '../../system/files.js';
 import type { Syscalls } from '../../system/syscalls.js';
 import type { PointDamage, PointFacts } from '../target.js';
 import { isSameSnapshot, pointName } from '../target.js';
-import { chunkAddressOf, withoutPassword } from './address.js';
-import { BorgEngine } from './borg.js';
+import { withoutPassword } from './address.js';
 import type { Geometry } from './chunk.js';
 import { bytesOfChunk, chunkBytesFor, chunkCount, chunksOf, pathOfChunk } from './chunk.js';
 import type { Created, Engine, Stored } from './engine.js';
+import { engineOf } from './engines.js';
 import type { ChunkFacts, ChunkPoint } from './facts.js';
 import { geometryOf, isVolumeName, pointOf, toFields } from './facts.js';
 import { closeLost, OpenedPoint } from './opened.js';
 import { readPoint } from './read-point.js';
-import { ResticEngine } from './restic.js';
 import { ChunkState } from './state.js';
 import type { Times } from './times.js';
 import { baseFault, nextTimes, requireBase, timeAfter } from './times.js';
@@ -67,7 +65,6 @@ export interface ChunkOutcome {
 const SAMPLE_CHUNKS = 16;
 /** Chunks that changed, and are compared all the same. */
 const CHANGED_SAMPLE = 4;
-const LOCK_SECONDS = 600;
 const RUN_BYTES = 16;
 
 export class ChunkTarget {
@@ -82,19 +79,13 @@ export class ChunkTarget {
   constructor(options: ChunkTargetOptions) {
     const { address, volume, stateFolder = '/var/lib/dattobd', lockSeconds, syscalls } = options;
     this.#chunkBytes = options.chunkBytes;
-    const { engine, repository } = chunkAddressOf(address);
     [this.address, this.#volume, this.#syscalls] = [withoutPassword(address), volume, syscalls];
     if (!isVolumeName(volume)) {
       const expected = 'expected up to 100 letters, digits, dots, dashes and underscores';
       throw new RefusalError('IMAGE_KIND', `cannot keep volume '${volume}' in ${this.address}: its name; ${expected}`);
     }
     this.#state = new ChunkState(stateFolder, address, volume, syscalls);
-    const cache = join(this.#state.folder, 'cache');
-    const patience = lockSeconds ?? LOCK_SECONDS;
-    this.#engine =
-      engine === 'restic'
-        ? new ResticEngine(repository, cache, patience)
-        : new BorgEngine(repository, cache, volume, patience);
+    this.#engine = engineOf(address, this.#state.folder, volume, lockSeconds);
   }
 
   /** Complete points of the volume, the oldest first. */
