@@ -148,7 +148,7 @@ export class SystemError extends Error {
 }
 
 export const { EAGAIN, EBUSY, ENOBUFS, EINTR, EINVAL, EIO, ENODEV, ENOSPC, ENOSYS, ENOTDIR, ENOTTY } = constants.errno;
-export const { ECHILD, ECONNREFUSED, ENAMETOOLONG, EPROTO } = constants.errno;
+export const { ECHILD, ECONNREFUSED, ENAMETOOLONG, EPIPE, EPROTO } = constants.errno;
 export const { ECANCELED, EEXIST, ELOOP, EMLINK, EPERM, ENXIO, ERANGE, EOPNOTSUPP, ENOENT, EXDEV } = constants.errno;
 
 /**

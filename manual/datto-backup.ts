@@ -152,7 +152,12 @@ export const manual: ToolManual = {
         'A target is a folder, or an address: `rbd:<pool>/<image>`, an image in a Ceph cluster, `restic:<repository>` or `borg:<repository>`, a ' +
           'repository of these programs. All but folders keep restore points only: they need `--keep`. ' +
           'The documentation of the source, TARGETS.md, has its options, and what else it needs.',
-        { example: ['datto-backup --keep latest3,days7 /dev/sda1 rbd:backup/data:id=backup', 'datto-backup --keep weeks8 /dev/sda1 borg:ssh://host/srv/data'] },
+        {
+          example: [
+            'datto-backup --keep latest3,days7 /dev/sda1 rbd:backup/data:id=backup',
+            'datto-backup --keep weeks8 /dev/sda1 borg:ssh://host/srv/data',
+          ],
+        },
         'A target that has had no backup for 14 days is named by each run as long as lists are kept for it.',
       ],
     },

@@ -1,7 +1,7 @@
 /** Programs of other packages, run for their output. */
 import { spawnSync } from 'node:child_process';
 import { delimiter } from 'node:path';
-import { ENOBUFS, ENOENT, errnoOf, RefusalError, withErrno } from '../errors.js';
+import { ENOBUFS, ENOENT, EPIPE, errnoOf, RefusalError, withErrno } from '../errors.js';
 
 export interface Program {
   readonly name: string;
@@ -59,7 +59,8 @@ export const runProgram = (
   const { error } = result;
   if (error && errnoOf(error) === ENOENT) throw programMissing(program);
   if (error && errnoOf(error) === ENOBUFS) throw programFailed(name, `printed more than ${OUTPUT_MAX} bytes`);
-  if (error)
+  // One that ended before it had read its input has a reason of its own.
+  if (error && (errnoOf(error) !== EPIPE || result.status === 0))
     withErrno('run', name, () => {
       throw error;
     });

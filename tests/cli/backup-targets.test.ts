@@ -179,7 +179,7 @@ test('what is kept of the volume is not used if it is damaged: status 22, and no
 
 test('the metrics of restore points are how many there are, and the time of the oldest', () => {
   makeMachine();
-  configure('keep = latest2\nmetrics = ' + at('points.prom') + '\n');
+  configure(`keep = latest2\nmetrics = ${at('points.prom')}\n`);
   const began = Math.floor(Date.now() / 1000);
   for (const expected of [1, 2, 2]) {
     const { status, stderr } = runTool('datto-backup', ['run', 'data'], FAKES);

@@ -204,9 +204,9 @@ test('findOwners() says so when the filesystem is broken', () => {
 });
 
 test('runProgram() names the package of a program that is missing, and says how one failed', () => {
-  const message = (name: string): string => {
+  const message = (name: string, input = ''): string => {
     try {
-      return runProgram({ name, package: 'some-package' }, ['-c', 'echo words >&2; exit 3'], '').toString();
+      return runProgram({ name, package: 'some-package' }, ['-c', 'echo words >&2; exit 3'], input).toString();
     } catch (error) {
       return (error as Error).message;
     }
@@ -215,7 +215,9 @@ test('runProgram() names the package of a program that is missing, and says how 
     message('no-such-program'),
     'cannot run no-such-program: it is not installed; hint: apt-get install some-package',
   );
-  assert.is(message('sh'), 'cannot run sh: it ended with status 3 and printed "words", expected 0');
+  const failed = 'cannot run sh: it ended with status 3 and printed "words", expected 0';
+  // Also if it ends before it has read its input.
+  assert.equal([message('sh'), message('sh', '.'.repeat(2 ** 20))], [failed, failed]);
 });
 
 test('blocksTouched() rounds to the blocks that are touched, up to the end', () => {
