@@ -5,6 +5,7 @@ import { Driver } from '../../host/driver/driver.js';
 import type { RefusalCode } from '../../host/errors.js';
 import { EBUSY, ECANCELED, EINVAL, EIO, ENODEV, ENOENT, ENOSPC, errnoOf, RefusalError } from '../../host/errors.js';
 import { nativeSyscalls } from '../../host/system/syscalls.js';
+import { shownTarget } from '../../host/targets/open-target.js';
 import { oneLine } from '../terminal/printable.js';
 import { Progress } from '../terminal/progress.js';
 import type { Streams } from '../terminal/terminal.js';
@@ -60,7 +61,7 @@ export const endTracking = (
     { volume, folder, ...(keep === undefined ? {} : { keep }) },
     { syscalls, driver: new Driver(syscalls) },
   );
-  const text = `${endedText(volume, ended)}; the images in ${folder} stay`;
+  const text = `${endedText(volume, ended)}; the images in ${shownTarget(folder)} stay`;
   voiceOf('datto-backup', options, streams).say(`${oneLine(text)}\n`);
   return 0;
 };

@@ -8,6 +8,7 @@ import { recordPath } from '../../host/config/record.js';
 import type { BackupStatus, Verdict } from '../../host/config/status.js';
 import { backupStatus } from '../../host/config/status.js';
 import { humanBytes } from '../../host/quantities.js';
+import { shownTarget } from '../../host/targets/open-target.js';
 import { oneLine } from '../terminal/printable.js';
 import { ageText } from '../terminal/status-table.js';
 import type { Streams } from '../terminal/terminal.js';
@@ -51,7 +52,7 @@ const successLines = (success: Success, age: number): Array<[string, string]> =>
 const linesOf = (status: BackupStatus): string[] => {
   const { name, verdict, reasons, settings, record, ageSeconds, tracked, timer } = status;
   const lines: Array<[string, string]> = [];
-  if (settings) lines.push(['volume', settings.request.volume], ['folder', settings.request.folder]);
+  if (settings) lines.push(['volume', settings.request.volume], ['folder', shownTarget(settings.request.folder)]);
   if (record?.success && ageSeconds !== undefined) lines.push(...successLines(record.success, ageSeconds));
   if (status.isRunning) lines.push(['in progress', `since ${record?.open?.began.toISOString()}`]);
   if (record?.success) lines.push(['tracked', tracked ?? 'no: the next run makes a full copy']);
@@ -71,7 +72,7 @@ const jsonOf = (status: BackupStatus): unknown => {
     verdict,
     reasons,
     volume: settings?.request.volume,
-    folder: settings?.request.folder,
+    folder: settings && shownTarget(settings.request.folder),
     running: isRunning,
     last_run: last && { began: last.began, ended: last.ended, status: last.status, message: last.message },
     last_success: success && {

@@ -1,6 +1,7 @@
 /** Backs a volume up into a folder: a full copy the first time, then what changed; from wherever the last run ended. */
 import { RefusalError } from '../errors.js';
 import { secondsSince } from '../system/clock.js';
+import { shownTarget } from '../targets/open-target.js';
 import { requireVolume } from './checks.js';
 import type { Work } from './destination.js';
 import type { Home } from './home.js';
@@ -28,7 +29,7 @@ const noticeOnce = (events: BackupEvents): BackupEvents => {
 /** What a run works on, once its target is locked. */
 const placeOf = (home: Home, volume: Volume, work: Work): Place => {
   const { filesystem, of } = home.open(work, volume);
-  const mounted = requireVolume(volume, filesystem, work.request.folder);
+  const mounted = requireVolume(volume, filesystem, shownTarget(work.request.folder));
   const { mountPoint } = mounted;
   return { volume, mountPoint, kept: new KeptVolume(mountPoint), ...of(mounted.filesystem) };
 };

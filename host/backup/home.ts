@@ -2,10 +2,10 @@
 import { realpathSync } from 'node:fs';
 import { RefusalError, withErrno } from '../errors.js';
 import type { Syscalls } from '../system/syscalls.js';
-import { isChunkAddress, withoutPassword } from '../targets/chunks/address.js';
+import { isChunkAddress } from '../targets/chunks/address.js';
 import type { KeepRules } from '../targets/keep.js';
 import { requireKeepRules } from '../targets/keep.js';
-import { addressFlaw, isAddress, openTarget } from '../targets/open-target.js';
+import { addressFlaw, isAddress, openTarget, shownTarget } from '../targets/open-target.js';
 import { hasPoints, Qcow2Target } from '../targets/qcow2.js';
 import { requireFilesystem, requireFolder } from './checks.js';
 import { ChunksDestination } from './chunks-destination.js';
@@ -111,7 +111,10 @@ class AddressHome implements Home {
     if (flaw !== undefined) throw new RefusalError('IMAGE_KIND', flaw);
     if (keep === undefined) {
       const hint = 'hint: --keep latest7 keeps the last seven of them';
-      throw new RefusalError('CONFIG_WRONG', `cannot keep one image in ${address}: it is for restore points; ${hint}`);
+      throw new RefusalError(
+        'CONFIG_WRONG',
+        `cannot keep one image in ${shownTarget(address)}: it is for restore points; ${hint}`,
+      );
     }
     [this.#kind, this.#syscalls, this.#rules] = [kind, syscalls, requireKeepRules(keep)];
   }
@@ -122,7 +125,7 @@ class AddressHome implements Home {
     const { folder: address, rate } = this.#kind;
     if (rate === undefined || !isChunkAddress(address)) return;
     const hint = 'its engine reads the volume itself; hint: engines have options of their own for this';
-    throw new RefusalError('CONFIG_WRONG', `cannot use --rate with ${withoutPassword(address)}: ${hint}`);
+    throw new RefusalError('CONFIG_WRONG', `cannot use --rate with ${shownTarget(address)}: ${hint}`);
   }
 
   /** Other runs for the volume wait anyway, and the target has a guard of its own against other machines. */

@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { ENOENT, errnoOf, RefusalError, withErrno } from '../errors.js';
 import { requireOwnFolder } from '../system/safe-files.js';
 import type { Syscalls } from '../system/syscalls.js';
+import { shownTarget } from '../targets/open-target.js';
 import { requireCommand } from './hook-command.js';
 import type { Hook, HookOutcome } from './hook-guard.js';
 import { HookGuard, hookFailure } from './hook-guard.js';
@@ -56,7 +57,7 @@ export const hooksOf = (request: HookRequest): Hooks => {
   return {
     hooks: [...(hookFolder === undefined ? [] : hooksIn(hookFolder)), ...(hasOwn ? [own] : [])],
     seconds: hookSeconds,
-    variables: { DATTO_VOLUME: request.volume, DATTO_FOLDER: request.folder },
+    variables: { DATTO_VOLUME: request.volume, DATTO_FOLDER: shownTarget(request.folder) },
   };
 };
 

@@ -5,6 +5,7 @@ import { RefusalError } from '../errors.js';
 import { openChangeLists } from '../image/change-lists.js';
 import type { OpenFile } from '../system/files.js';
 import { openOwn } from '../system/safe-files.js';
+import { shownTarget } from '../targets/open-target.js';
 import type { Point, SnapshotId } from '../targets/target.js';
 import type { Work } from './destination.js';
 import type { Lists } from './links.js';
@@ -58,7 +59,7 @@ export const withChanges = <T>(
   if (!paths)
     throw new RefusalError(
       'WHOLE_COPY_NEEDED',
-      `cannot make a restore point in ${request.folder}: the list of changes is missing or incomplete; the next run makes a full copy`,
+      `cannot make a restore point in ${shownTarget(request.folder)}: the list of changes is missing or incomplete; the next run makes a full copy`,
     );
   for (const list of paths) events.onDetail?.(`${list} lists changed blocks`);
   const files = paths.map((path) => openOwn(path, 'r'));

@@ -4,6 +4,7 @@ import { dirname, join } from 'node:path';
 import type { BackupRequest } from '../backup/request.js';
 import { ENOENT, RefusalError, SystemError, withErrno } from '../errors.js';
 import { readOwn, requireOwnFolder, requireUnshared } from '../system/safe-files.js';
+import { shownTarget } from '../targets/open-target.js';
 import type { Draft, Settings } from './keys.js';
 import { DEFAULT_LIMIT, DEFAULT_SCHEDULE, KEYS, NOT_HERE } from './keys.js';
 import type { Entry, Finding } from './lines.js';
@@ -48,7 +49,7 @@ const takeEntry = ({ key, value, line }: Entry, draft: Draft, first: Map<string,
   first.set(key, line);
   const expected = known.read(value, draft);
   if (expected === undefined) return undefined;
-  return `'${key}' is '${value}', expected ${expected}`;
+  return `'${key}' is '${shownTarget(value)}', expected ${expected}`;
 };
 
 /** Reads the text of a configuration. */

@@ -6,6 +6,7 @@ import { readStatus } from '../driver/status.js';
 import { SystemError, withErrno } from '../errors.js';
 import { BLOCK_BYTES } from '../layout.js';
 import { makeFile } from '../system/safe-files.js';
+import { shownTarget } from '../targets/open-target.js';
 import type { Settings } from './keys.js';
 import type { BackupRecord } from './record.js';
 
@@ -109,7 +110,7 @@ export const metricsText = (
   record: BackupRecord,
   device: DeviceStatus | undefined,
 ): string => {
-  const labels = `{volume=${quoted(volume)},target=${quoted(folder)}}`;
+  const labels = `{volume=${quoted(volume)},target=${quoted(shownTarget(folder))}}`;
   return [...ofRuns(record), ...ofDevice(device)]
     .filter(({ value }) => value !== undefined)
     .map(({ name, help, value }) => `# HELP ${name} ${help}\n# TYPE ${name} gauge\n${name}${labels} ${value}\n`)

@@ -9,6 +9,7 @@ import { RefusalError } from '../errors.js';
 import { makeOwnFolder, readOwn, replaceFile, requireOwnFolder } from '../system/safe-files.js';
 import { stateFolder } from '../system/state-folder.js';
 import { fromSummedJson, isCount, isRecord, toSummedJson } from '../system/summed-json.js';
+import { shownTarget } from '../targets/open-target.js';
 import { isRunning, thisProcess } from './process.js';
 
 /** A run that succeeded: the image was the volume at `time`. */
@@ -190,7 +191,8 @@ export class RunRecord {
    * @throws RefusalError FILE_UNSAFE; SystemError
    */
   finish(status: number, message: string, result?: BackupResult): BackupRecord {
-    const { volume, folder, verify = 'copied' } = this.#request;
+    const { volume, verify = 'copied' } = this.#request;
+    const folder = shownTarget(this.#request.folder);
     const last = { began: this.#began, ended: new Date(), status, message };
     const { success: earlier } = this.#before;
     // The image of a run whose hook failed after the snapshot is good all the same.

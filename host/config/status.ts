@@ -10,7 +10,7 @@ import { RefusalError, SystemError, withErrno } from '../errors.js';
 import { readState } from '../image/state.js';
 import { nativeSyscalls } from '../system/syscalls.js';
 import type { PointsOf } from '../targets/open-target.js';
-import { isAddress, openTarget } from '../targets/open-target.js';
+import { isAddress, openTarget, shownTarget } from '../targets/open-target.js';
 import { Qcow2Target } from '../targets/qcow2.js';
 import type { Point } from '../targets/target.js';
 import { findingLine, readConfig } from './config.js';
@@ -124,10 +124,10 @@ const judgePoints = ({ volume, series, sequence }: Success, folder: string, reas
   });
   if (!seen) return;
   const { newest, fault } = seen;
-  if (!newest) reasons.bad(`${folder} has no restore point`);
+  if (!newest) reasons.bad(`${shownTarget(folder)} has no restore point`);
   else if (newest.series !== series || newest.sequence !== sequence)
     reasons.unknown(
-      `the newest restore point in ${folder} is ${newest.name}, by another run than those of this backup`,
+      `the newest restore point in ${shownTarget(folder)} is ${newest.name}, by another run than those of this backup`,
     );
   else if (fault !== undefined) reasons.bad(fault);
 };
@@ -185,7 +185,7 @@ export const backupStatus = (name: string, maxSeconds: number | undefined, now =
   const { open, success } = record ?? {};
   const isOpen = open !== undefined && isRunning(open.process);
   const { volume, folder, keep } = settings.request;
-  const isOther = success !== undefined && (success.volume !== volume || success.folder !== folder);
+  const isOther = success !== undefined && (success.volume !== volume || success.folder !== shownTarget(folder));
   if (success && isOther) reasons.unknown(`its last backup was of ${success.volume} into ${success.folder}`);
   judgeAge(success, now, maxSeconds, reasons);
   if (success && !isOther && !isOpen) (keep === undefined ? judgeImage : judgePoints)(success, folder, reasons);

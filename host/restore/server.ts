@@ -6,6 +6,7 @@ import { spawn } from 'node:child_process';
 import { closeSync, constants, openSync, readFileSync, rmSync, statSync, writeFileSync, writeSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { withErrno } from '../errors.js';
+import { pause } from '../system/clock.js';
 import type { Program } from '../system/program.js';
 import { environment, programFailed, programMissing, runProgram } from '../system/program.js';
 import type { Syscalls } from '../system/syscalls.js';
@@ -22,8 +23,6 @@ const GUARD_FD = 3;
 const HELD_FD = 4;
 /** Becomes the server. Its guard ends it if this process ends before it has dismissed the guard by a line. */
 const GUARDED = `{ read -r line <&${GUARD_FD} || kill $$; } & exec ${GUARD_FD}<&-; exec "$@"`;
-
-const pause = (): void => void Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, STEP_MS);
 
 const hasProgram = ({ name }: Program): boolean =>
   (environment({}).PATH ?? '').split(':').some((folder) => {
@@ -103,7 +102,7 @@ export class PointServer {
       const stat = statSync(this.path, { throwIfNoEntry: false });
       if (!hasEnded && stat !== undefined && stat.dev !== dev) return true;
       if (hasEnded) return false;
-      pause();
+      pause(STEP_MS);
     }
   }
 }

@@ -2,7 +2,7 @@
 import { RefusalError } from '../errors.js';
 import { stateFolder } from '../system/state-folder.js';
 import type { Syscalls } from '../system/syscalls.js';
-import { chunkAddressOf, isChunkAddress } from './chunks/address.js';
+import { chunkAddressOf, isChunkAddress, withoutPassword } from './chunks/address.js';
 import { ChunkTarget } from './chunks/target.js';
 import { isRbdAddress, rbdAddressOf } from './rbd/address.js';
 import { RbdTarget } from './rbd/target.js';
@@ -13,9 +13,13 @@ export const isAddress = (text: string): boolean => /^[a-z][a-z0-9]*:/.test(text
 
 export const ADDRESS_EXPECTED = 'rbd:POOL/IMAGE, restic:REPOSITORY or borg:REPOSITORY';
 
+/** What users named, as it may be shown, recorded and measured: without a password. */
+export const shownTarget = (text: string): string => (isAddress(text) ? withoutPassword(text) : text);
+
 const unknown = (address: string): RefusalError => {
-  const expected = `expected a folder, or ${ADDRESS_EXPECTED}; hint: ./${address} is a folder`;
-  return new RefusalError('IMAGE_KIND', `cannot use ${address}: its kind is unknown, ${expected}`);
+  const shown = shownTarget(address);
+  const expected = `expected a folder, or ${ADDRESS_EXPECTED}; hint: ./${shown} is a folder`;
+  return new RefusalError('IMAGE_KIND', `cannot use ${shown}: its kind is unknown, ${expected}`);
 };
 
 /** Why a text is no address of a target that can be opened, in words; undefined if it is one. */

@@ -1,12 +1,12 @@
 /** An engine that keeps folders with deduplication: what restic and borg have in common. */
 import { spawnSync } from 'node:child_process';
 import { ENOBUFS, errnoOf, RefusalError } from '../../errors.js';
+import { pause } from '../../system/clock.js';
 import type { Program } from '../../system/program.js';
 import { environment, programFailed, programMissing } from '../../system/program.js';
 import { isRecord } from '../../system/summed-json.js';
 import { withoutPassword } from './address.js';
 import type { ChunkFacts } from './facts.js';
-import { pause } from './view.js';
 
 /** A snapshot of a repository. */
 export interface Stored {

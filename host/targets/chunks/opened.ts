@@ -4,13 +4,14 @@ import { spawn } from 'node:child_process';
 import { closeSync, constants, mkdirSync, mkdtempSync, openSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { withErrno } from '../../errors.js';
+import { pause } from '../../system/clock.js';
 import { isMountPoint } from '../../system/mounts.js';
 import { environment, programFailed, programMissing } from '../../system/program.js';
 import type { Syscalls } from '../../system/syscalls.js';
 import type { Geometry } from './chunk.js';
 import type { MountCommand } from './engine.js';
 import { diesWithParent, reasonIn } from './engine.js';
-import { awaitEnd, ChunkView, pause, unmount } from './view.js';
+import { awaitEnd, ChunkView, unmount } from './view.js';
 
 const PREFIX = 'open-';
 const STEP_MS = 20;

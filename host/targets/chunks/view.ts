@@ -5,6 +5,7 @@ import { closeSync, existsSync, readSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { builtFile } from '../../built-file.js';
 import { RefusalError } from '../../errors.js';
+import { pause } from '../../system/clock.js';
 import { isMountPoint } from '../../system/mounts.js';
 import { environment, programFailed, runProgram } from '../../system/program.js';
 import type { Syscalls } from '../../system/syscalls.js';
@@ -16,8 +17,6 @@ const READY = 'ready\n';
 /** A device that does not answer must not hold up the end of a run. */
 const PATIENCE_MS = 10_000;
 const STEP_MS = 5;
-
-export const pause = (ms: number): void => void Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, ms);
 
 /** Ends a mount at once, whoever uses it; nothing happens if there is none. */
 export const unmount = (path: string): void => {

@@ -44,6 +44,13 @@ test('what is known is written, with its value', () => {
   assert.not.match(metricsText(settings, record, undefined), /dattobd_device/);
 });
 
+test('a password in an address is in no file that everybody may read', () => {
+  const request = { volume: '/dev/vdb', folder: 'restic:rest:https://me:secret@host/data' };
+  const labels = metricsText({ ...settings, request }, record, device);
+  assert.not.match(labels, /secret/);
+  assert.match(labels, /,target="restic:rest:https:\/\/me:\*\*\*@host\/data"\}/);
+});
+
 test('each name that the rules and the dashboard use is one that is written', () => {
   const files = readdirSync(folder);
   assert.equal(files, ['alerts.yml', 'dashboard.json']);
