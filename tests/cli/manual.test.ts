@@ -8,6 +8,7 @@ import { tools } from '../../scripts/build-cli.js';
 import { generated, toolManual, topics } from '../../scripts/generate-manual.js';
 import { commandsOf, toolProgram } from '../../scripts/tool-programs.js';
 import { makeCowFile, UUID } from '../host/cow-maker.js';
+import { backUp } from '../host/restore/points.js';
 import { at, readLog } from './tool.js';
 
 const pathOf = (path: string): string => fileURLToPath(new URL(`../../${path}`, import.meta.url));
@@ -92,8 +93,9 @@ const examplesOf = (page: string): string[] =>
     .flatMap((block) => (typeof block === 'object' && 'example' in block ? block.example : []));
 
 /** Runs lines as one script, its paths moved to the tests' folder. */
-const runScript = (script: readonly string[]): string[] => {
+const runScript = (script: readonly string[], prepare = (): void => undefined): string[] => {
   makeScene();
+  prepare();
   const lines = script.map((line) =>
     line.replaceAll('/dev/datto0', '/dev/datto7').replace(/(?<= |=)\/(data|backup)\//g, `${at('')}/$1/`),
   );
@@ -142,9 +144,10 @@ test('the examples of update-img(8) work, and bring the image up to the snapshot
 });
 
 test('the examples of datto-verify(1) work', () => {
-  // The image is made equal to the snapshot first.
+  // The image is made equal to the snapshot first, and there is a restore point.
   const copy = 'update-img /dev/datto0 /data/.datto0 /backup/data.img';
-  assert.equal(runScript([copy, ...examplesOf('datto-verify')]), ['8']);
+  const prepare = (): void => void backUp(at('backup/data'), SNAP, 1);
+  assert.equal(runScript([copy, ...examplesOf('datto-verify')], prepare), ['8']);
 });
 
 test('the examples of datto-inspect(1) work, and ask the driver for nothing', () => {

@@ -1,6 +1,6 @@
 /** Whole volumes, restored onto block devices: loop devices. */
 import { spawn } from 'node:child_process';
-import { closeSync, existsSync, openSync, readSync, rmSync, writeSync } from 'node:fs';
+import { closeSync, existsSync, openSync, readdirSync, readSync, rmSync, writeSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
@@ -12,7 +12,8 @@ import { openSource } from '../../../host/restore/source.js';
 import type { Syscalls } from '../../../host/system/syscalls.js';
 import { nativeSyscalls } from '../../../host/system/syscalls.js';
 import { buildTools } from '../../../scripts/build-cli.js';
-import { backUp, change, makeVolume, scratch, sh, whyNoMounts, withLoop } from './scene.js';
+import { backUp } from './points.js';
+import { change, makeVolume, scratch, sh, whyNoMounts, withLoop } from './scene.js';
 
 const why = whyNoMounts();
 if (why !== undefined) console.log(`skipped: volumes restored onto devices (${why})`);
@@ -145,21 +146,30 @@ if (why === undefined) {
     assert.not(existsSync(image));
   });
 
+  /** Copies the newest point and kills the copy as soon as it is under way; once more where it had ended before. */
+  const killMidway = async (destination: string, isMidway: () => boolean): Promise<void> => {
+    const words = ['copy', '--force', folder, 'latest', destination];
+    for (let tries = 0; tries < 20; tries++) {
+      const child = spawn(join(scratch, 'tools/datto-restore.mjs'), words, { stdio: 'ignore' });
+      const over = new Promise((resolve) => child.on('exit', (_status, signal) => resolve(signal)));
+      const watch = setInterval(() => {
+        if (isMidway()) child.kill('SIGKILL');
+      }, 1);
+      const signal = await over;
+      clearInterval(watch);
+      if (signal === 'SIGKILL' && isMidway()) return;
+      rmSync(join(scratch, 'killed.img'), { force: true });
+    }
+    throw new Error('each copy ended before its kill');
+  };
+
   test('a copy that is killed leaves no filesystem; the next one says so and completes it', async () => {
     await buildTools(join(scratch, 'tools'));
     makeDisk(48);
     sh('mkfs.ext4 -q "$1"', file);
     const device = sh('losetup -f --show "$1"', file).trim();
     try {
-      const child = spawn(join(scratch, 'tools/datto-restore.mjs'), ['copy', folder, 'latest', device], {
-        stdio: 'ignore',
-      });
-      const over = new Promise((resolve) => child.on('exit', (_status, signal) => resolve(signal)));
-      const watch = setInterval(() => {
-        if (headOf(device).startsWith('datto-restore:')) child.kill('SIGKILL');
-      }, 5);
-      assert.is(await over, 'SIGKILL');
-      clearInterval(watch);
+      await killMidway(device, () => headOf(device).startsWith('datto-restore:'));
       assert.is(sh('blkid -p "$1" || :', device), '');
       assert.match(copy(device).notices.join(), /holds an incomplete copy of restore point c0ffee00-1/);
       sh('cmp "$1" "$2"; e2fsck -fn "$1" 2>/dev/null', device, volume);
@@ -170,15 +180,7 @@ if (why === undefined) {
 
   test('a file that is killed in the making does not exist', async () => {
     const image = join(scratch, 'killed.img');
-    const child = spawn(join(scratch, 'tools/datto-restore.mjs'), ['copy', folder, 'latest', image], {
-      stdio: 'ignore',
-    });
-    const over = new Promise((resolve) => child.on('exit', resolve));
-    const watch = setInterval(() => {
-      if (sh('ls -A "$1"', scratch).includes('.killed.img.')) child.kill('SIGKILL');
-    }, 5);
-    await over;
-    clearInterval(watch);
+    await killMidway(image, () => readdirSync(scratch).some((name) => name.startsWith('.killed.img.')));
     assert.not(existsSync(image));
     copy(image);
     sh('cmp "$1" "$2"', image, volume);

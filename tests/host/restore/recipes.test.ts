@@ -6,7 +6,8 @@ import { fileURLToPath } from 'node:url';
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import { buildTools } from '../../../scripts/build-cli.js';
-import { backUp, change, leftovers, makeVolume, scratch, sh, whyNoMounts, withLoop } from './scene.js';
+import { backUp } from './points.js';
+import { change, leftovers, makeVolume, scratch, sh, whyNoMounts, withLoop } from './scene.js';
 
 const why = whyNoMounts();
 if (why !== undefined) console.log(`skipped: the recipes of docs/RESTORE.md (${why})`);
