@@ -147,7 +147,7 @@ const addCommon = (command: Command): Command =>
     .helpOption('-h, --help', 'display help');
 
 const addTarget = (command: Command): Command =>
-  addCommon(command).argument('<target>', 'folder of datto-backup, image file, or rbd:POOL/IMAGE');
+  addCommon(command).argument('<target>', 'folder of datto-backup, image file, or address such as ssh:HOST:/FOLDER');
 
 const addPoint = (command: Command): Command =>
   addTarget(command).argument('<point>', 'restore point: its name, the beginning of it, or latest');

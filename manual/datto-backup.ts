@@ -149,11 +149,12 @@ export const manual: ToolManual = {
             'datto-backup targets /dev/sda1',
           ],
         },
-        'A target is a folder, or an address: `rbd:<pool>/<image>`, an image in a Ceph cluster, `restic:<repository>` or `borg:<repository>`, a ' +
+        'A target is a folder, or an address: `ssh:<host>:/<folder>`, a folder of another machine (`datto-receive`(8)), `rbd:<pool>/<image>`, an image in a Ceph cluster, `restic:<repository>` or `borg:<repository>`, a ' +
           'repository of these programs. All but folders keep restore points only: they need `--keep`. ' +
           'The documentation of the source, TARGETS.md, has its options, and what else it needs.',
         {
           example: [
+            'datto-backup --keep days30 /dev/sda1 ssh:vault:/backup/web1',
             'datto-backup --keep latest3,days7 /dev/sda1 rbd:backup/data:id=backup',
             'datto-backup --keep weeks8 /dev/sda1 borg:ssh://host/srv/data',
           ],

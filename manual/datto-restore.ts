@@ -16,6 +16,10 @@ export const manual: ToolManual = {
             'kept as complete files.',
         ],
         ['<image file>', 'An image of `update-img`(8), with its state file beside it.'],
+        [
+          '`ssh:`[<user>`@`]<host>`:/`<folder>',
+          'A folder with restore points on another machine, which `datto-receive`(8) there serves.',
+        ],
         ['`rbd:`<pool>`/`<image>', 'An image with restore points in a Ceph cluster.'],
         [
           '`restic:`<repository>, `borg:`<repository>',

@@ -16,7 +16,10 @@ import { buildPage } from './build-page.js';
 
 const root = fileURLToPath(new URL('../', import.meta.url));
 const core = join(root, 'build', 'core.wasm');
-export const tools = ['dbdctl', 'update-img', 'datto-inspect', 'datto-verify', 'datto-backup', 'datto-restore'];
+export const tools = [
+  ...['dbdctl', 'update-img', 'datto-inspect', 'datto-verify', 'datto-backup', 'datto-restore'],
+  'datto-receive',
+];
 
 const banner = `#!/usr/bin/env node
 import { createRequire as __createRequire } from 'node:module';

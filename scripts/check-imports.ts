@@ -21,6 +21,7 @@ const FLOORS: Floors = [
   'host/image',
   'host/backup',
   'host/restore',
+  'host/receive',
   'host/config',
   'host/report',
   'host/index.ts',

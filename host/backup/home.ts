@@ -7,6 +7,7 @@ import type { KeepRules } from '../targets/keep.js';
 import { requireKeepRules } from '../targets/keep.js';
 import { addressFlaw, isAddress, openTarget, shownTarget } from '../targets/open-target.js';
 import { hasPoints, Qcow2Target } from '../targets/qcow2.js';
+import type { Target } from '../targets/target.js';
 import { requireFilesystem, requireFolder } from './checks.js';
 import { ChunksDestination } from './chunks-destination.js';
 import type { Destination, Work } from './destination.js';
@@ -104,6 +105,8 @@ class AddressHome implements Home {
   readonly #kind: Kind;
   readonly #syscalls: Syscalls;
   readonly #rules: KeepRules;
+  /** Opened once: it may have a connection and a lock. */
+  #target: Target | undefined;
 
   constructor(kind: Kind, syscalls: Syscalls) {
     const { folder: address, keep } = kind;
@@ -136,10 +139,14 @@ class AddressHome implements Home {
   open(work: Work, volume: Volume): OpenHome {
     const rules = this.#rules;
     return openTarget<OpenHome>(this.#kind.folder, requireFilesystem(volume), this.#syscalls, {
-      blocks: (target) => ({
-        filesystem: target.points().at(-1)?.filesystem,
-        of: () => placeAt(target.address, new PointsDestination(work, volume, target, rules, undefined)),
-      }),
+      blocks: (opened) => {
+        this.#target ??= opened;
+        const target = this.#target;
+        return {
+          filesystem: target.points().at(-1)?.filesystem,
+          of: () => placeAt(target.address, new PointsDestination(work, volume, target, rules, undefined)),
+        };
+      },
       // The engine keeps each volume's points apart.
       chunks: (target) => ({
         filesystem: undefined,

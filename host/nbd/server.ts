@@ -3,7 +3,7 @@ import { spawn } from 'node:child_process';
 import { closeSync, mkdtempSync, readSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { SystemError, withErrno } from '../errors.js';
+import { RefusalError, SystemError, withErrno } from '../errors.js';
 import { pause } from '../system/clock.js';
 import type { Program } from '../system/program.js';
 import { environment, programFailed, programMissing } from '../system/program.js';
@@ -11,9 +11,13 @@ import type { Syscalls } from '../system/syscalls.js';
 import { NbdClient } from './client.js';
 
 const QEMU_NBD: Program = { name: 'qemu-nbd', package: 'qemu-utils' };
+const SETPRIV: Program = { name: 'setpriv', package: 'util-linux' };
 /** Its parent's death ends it, even if that comes before it is connected to. */
 const WITH_PARENT = ['--pdeathsig', 'TERM', '--'];
 const STEP_MS = 2;
+/** The server of a program that was killed ends with it, a moment later. */
+const LOCK_MS = 5000;
+const LOCK_STEP_MS = 50;
 const SAID_BYTES = 65536;
 
 export interface Export {
@@ -25,6 +29,13 @@ export interface Export {
   readonly name: string;
   /** Where qemu-nbd runs; that of this process if left out. */
   readonly folder?: string;
+}
+
+/** A server elsewhere, that speaks through the standard input and output of a command. */
+export interface PipedExport {
+  readonly command: readonly string[];
+  /** What the command is sent first. */
+  readonly request: Buffer;
 }
 
 /** All that can be read, up to SAID_BYTES. */
@@ -42,9 +53,10 @@ const argumentsOf = ({ image, format, access }: Export, socket: string): string[
   image,
 ];
 
-/** An image that is served, and the client of it. */
-export class NbdSession {
-  readonly client: NbdClient;
+/** An image that is served, and a connection to its server. */
+export class NbdServer {
+  /** Connected; whoever closes it ends the server. */
+  readonly socket: number;
   readonly #syscalls: Syscalls;
   readonly #pid: number;
   readonly #said: number;
@@ -61,7 +73,7 @@ export class NbdSession {
     const [said, says] = syscalls.pipe(QEMU_NBD.name);
     this.#said = said;
     try {
-      const child = spawn('setpriv', argumentsOf(served, socket), {
+      const child = spawn(SETPRIV.name, argumentsOf(served, socket), {
         stdio: ['ignore', 'ignore', says],
         env: environment({}),
         ...(served.folder === undefined ? {} : { cwd: served.folder }),
@@ -72,8 +84,8 @@ export class NbdSession {
       closeSync(says);
       this.#pid = child.pid ?? 0;
       const fd = this.#pid === 0 ? undefined : this.#connect(socket);
-      if (fd === undefined) throw this.#failure(child);
-      this.client = this.#open(fd, served.name, child);
+      if (fd === undefined) throw this.#pid === 0 ? programMissing(SETPRIV) : this.failure();
+      this.socket = fd;
     } catch (error) {
       closeSync(said);
       throw error;
@@ -82,11 +94,25 @@ export class NbdSession {
     }
   }
 
-  /** Ends the session, and waits until the server has closed the image. What was not flushed may be lost. */
-  close(): void {
-    this.client.close();
+  /** Waits until the server has closed the image. */
+  waitForEnd(): void {
     this.#syscalls.hasEnded(this.#pid, true);
     closeSync(this.#said);
+  }
+
+  /** Ends the server, whatever it does. What was not flushed may be lost. */
+  kill(): void {
+    // Nobody else waits for it: its number is its own until then.
+    process.kill(this.#pid, 'SIGTERM');
+    this.#syscalls.hasEnded(this.#pid, true);
+  }
+
+  /** Why the server has ended, or is about to. */
+  failure(): Error {
+    this.#syscalls.hasEnded(this.#pid, true);
+    const said = readAll(this.#said).toString('latin1').trim().split('\n').join('; ');
+    if (said.startsWith('setpriv: failed to execute')) return programMissing(QEMU_NBD);
+    return programFailed(QEMU_NBD.name, 'ended', said.replace(/^qemu-nbd: /, ''));
   }
 
   /** Returns undefined if the server has ended. */
@@ -98,22 +124,50 @@ export class NbdSession {
       pause(STEP_MS);
     }
   }
+}
 
-  /** The server listens before it opens the image: one that cannot ends without a word to its client. */
-  #open(fd: number, name: string, child: { spawnfile: string }): NbdClient {
-    try {
-      return new NbdClient(fd, name);
-    } catch (error) {
-      if (!(error instanceof SystemError)) throw error;
-      this.#syscalls.hasEnded(this.#pid, true);
-      throw this.#failure(child);
+/** What has the image open for writing, such as the server of a program that was killed. */
+const isLocked = (error: unknown): boolean =>
+  error instanceof RefusalError && /Failed to get .*lock/.test(error.message);
+
+/** An image that is served, and the client of it. */
+export class NbdSession {
+  readonly client: NbdClient;
+  readonly #server: NbdServer;
+
+  /**
+   * Starts a server and connects to it. Waits up to LOCK_MS for an image that another server is about to close.
+   *
+   * @throws RefusalError PROGRAM_MISSING; PROGRAM_FAILED with what it said; SystemError
+   */
+  constructor(served: Export, syscalls: Syscalls) {
+    const deadline = Date.now() + LOCK_MS;
+    for (;;) {
+      try {
+        [this.#server, this.client] = NbdSession.#open(served, syscalls);
+        return;
+      } catch (error) {
+        if (!isLocked(error) || Date.now() > deadline) throw error;
+        pause(LOCK_STEP_MS);
+      }
     }
   }
 
-  #failure({ spawnfile }: { spawnfile: string }): Error {
-    if (this.#pid === 0) return programMissing({ name: spawnfile, package: 'util-linux' });
-    const said = readAll(this.#said).toString('latin1').trim().split('\n').join('; ');
-    if (said.startsWith('setpriv: failed to execute')) return programMissing(QEMU_NBD);
-    return programFailed(QEMU_NBD.name, 'ended', said.replace(/^qemu-nbd: /, ''));
+  /** Ends the session, and waits until the server has closed the image. What was not flushed may be lost. */
+  close(): void {
+    this.client.close();
+    this.#server.waitForEnd();
+  }
+
+  static #open(served: Export, syscalls: Syscalls): [NbdServer, NbdClient] {
+    const server = new NbdServer(served, syscalls);
+    try {
+      return [server, new NbdClient(server.socket, served.name)];
+    } catch (error) {
+      // The server listens before it opens the image: one that cannot ends without a word to its client.
+      const failure = error instanceof SystemError ? server.failure() : error;
+      server.waitForEnd();
+      throw failure;
+    }
   }
 }

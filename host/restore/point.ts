@@ -1,6 +1,6 @@
 /** What is restored: a point of a source, listed and opened. */
 import { RefusalError } from '../errors.js';
-import type { Export } from '../nbd/server.js';
+import type { Export, PipedExport } from '../nbd/server.js';
 import type { OpenFile } from '../system/files.js';
 import type { PointDamage } from '../targets/target.js';
 
@@ -32,7 +32,7 @@ export interface OpenPoint {
   /** What it is, for errors. */
   readonly label: string;
   /** What a server of network block devices opens. */
-  readonly served: Export;
+  readonly served: Export | PipedExport;
   /** The file that is served, open and locked against changes; whoever serves it keeps it open. */
   readonly held?: OpenFile;
   /** It is readable as long as this process lives, and not longer. */

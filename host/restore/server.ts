@@ -6,6 +6,7 @@ import { spawn } from 'node:child_process';
 import { closeSync, constants, openSync, readFileSync, rmSync, statSync, writeFileSync, writeSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { withErrno } from '../errors.js';
+import { commandRelay } from '../nbd/relay.js';
 import { pause } from '../system/clock.js';
 import type { Program } from '../system/program.js';
 import { environment, programFailed, programMissing, runProgram } from '../system/program.js';
@@ -32,8 +33,12 @@ const hasProgram = ({ name }: Program): boolean =>
 
 const argumentsOf = ({ served, held }: OpenPoint, path: string): string[] => [
   ...[NBDFUSE.name, '-r', path],
-  ...['[', QEMU_NBD.name, '--read-only', '--shared', `${READERS}`, '--format', served.format],
-  ...[held ? `/proc/self/fd/${HELD_FD}` : served.image, ']'],
+  ...('command' in served
+    ? ['--command', ...commandRelay(served.request, served.command)]
+    : [
+        ...['[', QEMU_NBD.name, '--read-only', '--shared', `${READERS}`, '--format', served.format],
+        ...[held ? `/proc/self/fd/${HELD_FD}` : served.image, ']'],
+      ]),
 ];
 
 /** A point that is served. It ends with this process until release() is called. */
@@ -52,7 +57,8 @@ export class PointServer {
    */
   constructor(opened: OpenPoint, folder: string, syscalls: Syscalls) {
     [this.path, this.#syscalls] = [join(folder, 'volume'), syscalls];
-    for (const program of [NBDFUSE, QEMU_NBD]) if (!hasProgram(program)) throw programMissing(program);
+    const needed = 'command' in opened.served ? [NBDFUSE] : [NBDFUSE, QEMU_NBD];
+    for (const program of needed) if (!hasProgram(program)) throw programMissing(program);
     const said = join(folder, 'messages');
     withErrno('create', this.path, () => writeFileSync(this.path, ''));
     const output = withErrno('create', said, () => openSync(said, constants.O_CREAT | constants.O_WRONLY, 0o600));
@@ -63,7 +69,7 @@ export class PointServer {
       detached: true,
       stdio: ['ignore', output, output, guard, opened.held?.fd ?? 'ignore'],
       env: environment({}),
-      ...(opened.served.folder === undefined ? {} : { cwd: opened.served.folder }),
+      ...('folder' in opened.served ? { cwd: opened.served.folder } : {}),
     });
     child.on('error', () => undefined);
     child.unref();

@@ -11,10 +11,20 @@ import { ADDRESS_EXPECTED } from '../targets/open-target.js';
 import { hasPoints, Qcow2Target } from '../targets/qcow2.js';
 import { isRbdAddress } from '../targets/rbd/address.js';
 import { RbdTarget } from '../targets/rbd/target.js';
+import { isSshAddress } from '../targets/ssh/address.js';
+import { SshTarget } from '../targets/ssh/target.js';
 import { ChunksSource } from './chunks-source.js';
 import { ImageSource } from './image-source.js';
 import type { OpenPoint, RestorePoint, Source } from './point.js';
 import { TargetSource } from './target-source.js';
+
+/** Points in a folder, whose files may have been lost or written by others. */
+const ofFolder = (target: Qcow2Target | SshTarget): Source =>
+  new TargetSource(
+    target,
+    (point) => target.fault(point),
+    () => target.lost(),
+  );
 
 /** A folder may have both an image of former times and restore points. */
 class FolderSource implements Source {
@@ -27,13 +37,7 @@ class FolderSource implements Source {
     const parts: Source[] = [new ImageSource(folder, [replaced, image], syscalls)];
     if (hasPoints(folder)) {
       const target = new Qcow2Target(folder, syscalls);
-      parts.push(
-        new TargetSource(
-          target,
-          (point) => target.fault(point),
-          () => target.lost(),
-        ),
-      );
+      parts.push(ofFolder(target));
     }
     this.#parts = parts;
   }
@@ -68,6 +72,7 @@ const ofPath = (path: string, stat: BigIntStats, syscalls: Syscalls): Source => 
  */
 export const openSource = (address: string, syscalls: Syscalls): Source => {
   if (isChunkAddress(address)) return new ChunksSource(address, syscalls);
+  if (isSshAddress(address)) return ofFolder(new SshTarget(address, syscalls));
   if (isRbdAddress(address)) return new TargetSource(new RbdTarget(address, syscalls));
   const [, kind] = /^([a-z]+):(?!\/\/)/.exec(address) ?? [];
   const stat = withErrno('open', address, () =>

@@ -6,12 +6,14 @@ import { chunkAddressOf, isChunkAddress, withoutPassword } from './chunks/addres
 import { ChunkTarget } from './chunks/target.js';
 import { isRbdAddress, rbdAddressOf } from './rbd/address.js';
 import { RbdTarget } from './rbd/target.js';
+import { isSshAddress, sshAddressOf } from './ssh/address.js';
+import { SshTarget } from './ssh/target.js';
 import type { Point, Target } from './target.js';
 
 /** What begins with the name of a scheme; folders begin with a slash, or are relative. */
 export const isAddress = (text: string): boolean => /^[a-z][a-z0-9]*:/.test(text);
 
-export const ADDRESS_EXPECTED = 'rbd:POOL/IMAGE, restic:REPOSITORY or borg:REPOSITORY';
+export const ADDRESS_EXPECTED = 'ssh:HOST:/FOLDER, rbd:POOL/IMAGE, restic:REPOSITORY or borg:REPOSITORY';
 
 /** What users named, as it may be shown, recorded and measured: without a password. */
 export const shownTarget = (text: string): string => (isAddress(text) ? withoutPassword(text) : text);
@@ -27,6 +29,7 @@ export const addressFlaw = (text: string): string | undefined => {
   try {
     if (isChunkAddress(text)) chunkAddressOf(text);
     else if (isRbdAddress(text)) rbdAddressOf(text);
+    else if (isSshAddress(text)) sshAddressOf(text);
     else throw unknown(text);
     return undefined;
   } catch (error) {
@@ -56,6 +59,7 @@ export interface OpenTarget<T> {
  */
 export const openTarget = <T>(address: string, filesystem: string, syscalls: Syscalls, use: OpenTarget<T>): T => {
   if (isRbdAddress(address)) return use.blocks(new RbdTarget(address, syscalls));
+  if (isSshAddress(address)) return use.blocks(new SshTarget(address, syscalls));
   if (!isChunkAddress(address)) throw unknown(address);
   return use.chunks(new ChunkTarget({ address, volume: filesystem, stateFolder: stateFolder(), syscalls }));
 };

@@ -1,5 +1,5 @@
 /** A target: it keeps restore points of one volume, each a snapshot that can be opened by itself. */
-import type { Export } from '../nbd/server.js';
+import type { Export, PipedExport } from '../nbd/server.js';
 
 /** A snapshot of a series. */
 export interface SnapshotId {
@@ -78,7 +78,7 @@ export interface Target {
   /** Bytes that a point takes on its disk, without what it shares with others. */
   storedBytes(point: Point): number;
   /** What a server of network block devices opens to read a point. */
-  exportOf(point: Point): Export;
+  exportOf(point: Point): Export | PipedExport;
   /**
    * Reads all of a point and compares it with the sums of what was written.
    *

@@ -273,6 +273,10 @@ export const rows: readonly Row[] = [
     prepare: makeChanges,
     run: ({ volume = '' }) => ({ args: [volume === machine('origin') ? VOLUME : volume], fakes: FAKES }),
   },
+  {
+    ...{ tool: 'datto-receive', statuses: errnoStatuses, command: [], inputs: {} },
+    run: () => ({ args: [FOLDER] }),
+  },
   reading(['check-config']),
   { ...reading(['status']), prepare: makeRun },
   update(['--keep-previous'], { cow: COW, image: IMAGE }, { full: 22 }),

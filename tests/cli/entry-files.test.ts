@@ -4,6 +4,7 @@ import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import { dattoBackup } from '../../cli/datto-backup.js';
 import { dattoInspect } from '../../cli/datto-inspect.js';
+import { dattoReceive } from '../../cli/datto-receive.js';
 import { dattoRestore } from '../../cli/datto-restore.js';
 import { dattoVerify } from '../../cli/datto-verify.js';
 import { dbdctl } from '../../cli/dbdctl.js';
@@ -18,6 +19,7 @@ const RUNS: Readonly<Record<string, readonly [tool: Tool, usage: number]>> = {
   'datto-verify': [dattoVerify, 22],
   'datto-backup': [dattoBackup, 22],
   'datto-restore': [dattoRestore, 22],
+  'datto-receive': [dattoReceive, 22],
 };
 
 test('a tool that is imported does not run', () => {

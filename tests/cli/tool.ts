@@ -27,7 +27,14 @@ await buildTools(join(folder, 'tools'));
 /** Path of a file in the tests' folder. */
 export const at = (name: string): string => join(folder, name);
 
-export type Tool = 'dbdctl' | 'update-img' | 'datto-inspect' | 'datto-verify' | 'datto-backup' | 'datto-restore';
+export type Tool =
+  | 'dbdctl'
+  | 'update-img'
+  | 'datto-inspect'
+  | 'datto-verify'
+  | 'datto-backup'
+  | 'datto-restore'
+  | 'datto-receive';
 
 export const toolPath = (tool: Tool): string => join(folder, 'tools', `${tool}.mjs`);
 

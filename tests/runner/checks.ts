@@ -70,6 +70,11 @@ const LONG_FORMS: readonly Check[] = [
     command: ['npx', '--no-install', 'tsx', 'tests/cli/bit-flips.ts', '1000'],
     seconds: 400,
   },
+  ...(['ends', 'mounts', 'backup'] as const).map((name) => ({
+    name: `restore points on another machine: ${name}`,
+    command: ['npx', '--no-install', 'tsx', `tests/ssh/${name}.test.ts`],
+    seconds: 60,
+  })),
   {
     name: 'restore points in a Ceph cluster',
     command: ['npx', '--no-install', 'tsx', 'tests/ceph/rbd.test.ts'],

@@ -35,6 +35,7 @@ const SECONDS: Readonly<Record<string, number>> = {
   'packages/packages': 26,
   'kmod/structures': 15,
   'cli/backup-status': 12,
+  'host/targets/ssh': 25,
   'systemd/units': 10,
   'cli/backup': 9,
   'cli/dbdctl': 9,

@@ -90,9 +90,9 @@ test('a target other than a folder needs rules of what to keep', () => {
     linesOf(target).join('\n'),
     /it has no 'keep', which 'target' needs, expected a line such as 'keep = latest7'$/,
   );
-  for (const wrong of ['s3://bucket', '/backup', 'rbd:pool', 'rbd:pool/image:key=7'])
+  for (const wrong of ['s3://bucket', '/backup', 'rbd:pool', 'rbd:pool/image:key=7', 'ssh:host'])
     assert.equal(linesOf(`volume = /dev/vdb\nkeep = days7\ntarget = ${wrong}\n`), [
-      `cannot use F:3: 'target' is '${wrong}', expected rbd:POOL/IMAGE, restic:REPOSITORY or borg:REPOSITORY; hint: the key of a folder is folder`,
+      `cannot use F:3: 'target' is '${wrong}', expected ssh:HOST:/FOLDER, rbd:POOL/IMAGE, restic:REPOSITORY or borg:REPOSITORY; hint: the key of a folder is folder`,
     ]);
   assert.equal(parseConfig(`${target}keep = days7\n`).settings?.request, {
     volume: '/dev/vdb',

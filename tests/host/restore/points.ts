@@ -10,7 +10,7 @@ import { copyToPoint } from '../../../host/targets/copy-to-point.js';
 import { Qcow2Target } from '../../../host/targets/qcow2.js';
 import type { Point } from '../../../host/targets/target.js';
 
-export const SERIES = 'c0ffee00112233445566778899aabbcc';
+const SERIES = 'c0ffee00112233445566778899aabbcc';
 
 /** Makes the next restore point of a volume, of all of it or of what differs from the newest one. */
 export const backUp = (folder: string, volume: string, sequence: number, kept?: string): Point => {

@@ -35,7 +35,7 @@ const newFolder = (): string => {
   return folder;
 };
 
-const contentIn = (target: Target, point: Point): Buffer => {
+const contentIn = (target: Qcow2Target, point: Point): Buffer => {
   const session = new NbdSession(target.exportOf(point), syscalls);
   const content = Buffer.alloc(session.client.bytes);
   session.client.readFull(content, 0);
@@ -54,7 +54,7 @@ const damageOf = (target: Target, point: Point): unknown[] => {
   return runs;
 };
 
-const requireRight = (target: Target, seed: number): void => {
+const requireRight = (target: Qcow2Target, seed: number): void => {
   for (const point of target.points()) {
     const content = contentIn(target, point);
     assert.ok(content.equals(contentOf(seed, Number(point.sequence))), `point ${point.name}, seed ${seed}`);

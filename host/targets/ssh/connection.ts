@@ -1,0 +1,121 @@
+/** datto-receive on another machine, started by ssh. It ends with this process. */
+import { spawn } from 'node:child_process';
+import { closeSync, readSync } from 'node:fs';
+import { EPROTO, errnoOf, RefusalError, SystemError } from '../../errors.js';
+import type { Program } from '../../system/program.js';
+import { environment, programMissing } from '../../system/program.js';
+import type { Syscalls } from '../../system/syscalls.js';
+import type { SshAddress } from './address.js';
+import type { Header, Message } from './channel.js';
+import { Channel } from './channel.js';
+import { countFrom, errorFrom, PROTOCOL } from './messages.js';
+
+const SSH: Program = { name: 'ssh', package: 'openssh-client' };
+const RECEIVE = 'datto-receive';
+/** Nobody is asked for a password, and a connection that is dead ends within a minute. */
+const OPTIONS = [
+  'BatchMode=yes',
+  'ConnectTimeout=30',
+  'ServerAliveInterval=15',
+  'ServerAliveCountMax=4',
+  'ControlMaster=no',
+];
+const SAID_BYTES = 65536;
+
+/** What connects to datto-receive of a host. */
+export const commandOf = (host: string): [string, ...string[]] => [
+  ...([SSH.name, '-T'] as const),
+  ...[...OPTIONS.flatMap((option) => ['-o', option]), '--', host, RECEIVE, '/'],
+];
+
+/** The first message: what is opened. */
+export const openRequest = (folder: string): Header => ({ call: 'open', protocol: PROTOCOL, folder });
+
+export class Connection {
+  readonly host: string;
+  readonly #pid: number;
+  readonly #said: number;
+  readonly #syscalls: Syscalls;
+  readonly #channel: Channel;
+
+  /**
+   * Connects, and opens the folder.
+   *
+   * @throws RefusalError PROGRAM_MISSING; PROGRAM_FAILED with what ssh printed; SystemError ENOENT without that folder
+   */
+  constructor({ host, folder }: SshAddress, syscalls: Syscalls) {
+    [this.host, this.#syscalls] = [host, syscalls];
+    const [theirInput, output] = syscalls.pipe(SSH.name);
+    const [input, theirOutput] = syscalls.pipe(SSH.name);
+    const [said, says] = syscalls.pipe(SSH.name);
+    const [name, ...args] = commandOf(host);
+    const child = spawn(name, args, { stdio: [theirInput, theirOutput, says], env: environment({}) });
+    // Without a listener, a program that is missing ends this process.
+    child.on('error', () => undefined);
+    child.unref();
+    for (const fd of [theirInput, theirOutput, says]) closeSync(fd);
+    [this.#pid, this.#said] = [child.pid ?? 0, said];
+    this.#channel = new Channel(input, output, `${RECEIVE} of ${host}`);
+    const { header } = this.call(openRequest(folder));
+    if (header.protocol === PROTOCOL) return;
+    const versions = `version ${String(header.protocol)}, expected ${PROTOCOL}`;
+    const hint = 'hint: install the same version on both machines';
+    throw new SystemError(EPROTO, 'use', `${RECEIVE} of ${host}, whose protocol has ${versions}; ${hint}`);
+  }
+
+  /** Sends a request that has no reply. */
+  tell(header: Header, data?: Uint8Array): void {
+    this.#try(() => this.#channel.send(header, data));
+  }
+
+  /** Sends a request and waits for its reply. */
+  call(header: Header, data?: Uint8Array): Message {
+    this.tell(header, data);
+    return this.receive();
+  }
+
+  /** Waits for a reply, or for one more. Its errors are those of the other machine. */
+  receive(): Message {
+    const message = this.#try(() => this.#channel.receive());
+    if (!message) throw this.#failure();
+    if (message.header.error !== undefined) throw this.understand(() => errorFrom(message.header.error, this.host));
+    return message;
+  }
+
+  /** Reads parts of a reply. */
+  understand<T>(read: () => T): T {
+    try {
+      return read();
+    } catch (error) {
+      if (error instanceof SyntaxError) throw this.#channel.broken();
+      throw error;
+    }
+  }
+
+  /** A count of a reply. */
+  countOf({ header }: Message, key: string): number {
+    return this.understand(() => countFrom(header[key]));
+  }
+
+  /** A connection that broke has its reason in what ssh printed. */
+  #try<T>(run: () => T): T {
+    try {
+      return run();
+    } catch (error) {
+      if (errnoOf(error) === undefined || errnoOf(error) === EPROTO) throw error;
+      throw this.#failure();
+    }
+  }
+
+  #failure(): Error {
+    if (this.#pid === 0) return programMissing(SSH);
+    this.#syscalls.hasEnded(this.#pid, true);
+    const said = Buffer.alloc(SAID_BYTES);
+    const text = said.toString('utf8', 0, readSync(this.#said, said, 0, said.length, null));
+    const lines = text.trim().split(/\r?\n/).join('; ');
+    const hint = /not found/.test(lines) ? `; hint: install dattobd-utils on ${this.host}` : '';
+    const printed = lines === '' ? 'nothing' : `"${lines}"`;
+    const message = `cannot reach ${RECEIVE} on ${this.host}: ssh ended and printed ${printed}${hint}`;
+    return new RefusalError('PROGRAM_FAILED', message);
+  }
+}
