@@ -13,8 +13,8 @@ import type { Outcome } from './tool.js';
 import { at, runTool } from './tool.js';
 import { makeScene, SNAP, update } from './update-scene.js';
 
-/** Those that only show something, and have nothing else to print. */
-const SHOW: readonly string[] = ['dbdctl status', 'dbdctl help'];
+/** Those that only show something, and have nothing else to print; and the one whose output is messages for a program. */
+const SHOW: readonly string[] = ['dbdctl status', 'dbdctl help', 'datto-receive'];
 
 const DETAILS = (tool: string): RegExp => new RegExp(`^(${tool}: \\d+\\.\\d\\d s: [^\\n]+\\n)+$`);
 
