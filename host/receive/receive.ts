@@ -14,6 +14,7 @@ import { DATA_MAX } from '../targets/ssh/channel.js';
 import {
   CHANGES,
   countFrom,
+  ENDS,
   errorFields,
   PROTOCOL,
   pointFields,
@@ -71,7 +72,7 @@ class Session {
   readonly #channel: Channel;
   readonly #target: Qcow2Target;
   #writer: PointWriter | undefined;
-  /** Of a request without a reply. */
+  /** Of a request without a reply. Until the point is given up, nothing else is done with it: it is never made. */
   #failure: unknown;
 
   constructor(channel: Channel, target: Qcow2Target) {
@@ -82,8 +83,9 @@ class Session {
   answer({ header, data }: Message): void {
     const call = textFrom(header.call);
     try {
-      if (!UNANSWERED.has(call)) this.#raise();
-      else if (this.#failure !== undefined) return;
+      if (ENDS.has(call)) this.#failure = undefined;
+      else if (this.#failure !== undefined && UNANSWERED.has(call)) return;
+      else if (this.#failure !== undefined) throw this.#failure;
       const { header: answer, data: blocks } = this.#run(call, header, data);
       if (!UNANSWERED.has(call)) this.#channel.send(answer, blocks);
     } catch (error) {
@@ -97,13 +99,6 @@ class Session {
   close(): void {
     this.#writer?.close();
     this.#writer = undefined;
-  }
-
-  /** Throws the failure of a request before this one. */
-  #raise(): void {
-    const failure = this.#failure;
-    this.#failure = undefined;
-    if (failure !== undefined) throw failure;
   }
 
   #run(call: string, header: Header, data: Buffer): Reply {
@@ -213,7 +208,7 @@ class Session {
   }
 }
 
-/** Answers until the other side ends. The folder is locked from the first change on. */
+/** Answers until the other side ends. The folder is locked from the first change until nothing is written any more. */
 const answerAll = (session: Session, channel: Channel, lock: (run: () => void) => void): void => {
   for (let message = channel.receive(); message; message = channel.receive()) {
     const first = message;
@@ -225,8 +220,12 @@ const answerAll = (session: Session, channel: Channel, lock: (run: () => void) =
     try {
       lock(() => {
         isLocked = true;
-        session.answer(first);
-        answerAll(session, channel, (run) => run());
+        try {
+          session.answer(first);
+          answerAll(session, channel, (run) => run());
+        } finally {
+          session.close();
+        }
       });
       return;
     } catch (error) {
@@ -262,10 +261,5 @@ export const receive = (channel: Channel, root: string, syscalls: Syscalls): voi
     return channel.send(failed(error, channel));
   }
   channel.send({ protocol: PROTOCOL });
-  const session = new Session(channel, target);
-  try {
-    answerAll(session, channel, (run) => withLock(namesIn(path), syscalls, run));
-  } finally {
-    session.close();
-  }
+  answerAll(new Session(channel, target), channel, (run) => withLock(namesIn(path), syscalls, run));
 };

@@ -112,6 +112,42 @@ test('a flipped bit is found', () => {
   assert.match(target.fault(target.points()[0]!) ?? '', /something else wrote .* on elsewhere$/);
 });
 
+test('a run whose connection breaks reports why, and closes its point without another error', () => {
+  const target = new SshTarget(addressOf(newFolder('broken')), syscalls);
+  const writer = target.begin(factsOf(1), undefined);
+  writer.write(content.subarray(0, 1048576), 0);
+  writer.flush();
+  execFileSync('pkill', ['-KILL', '-f', `${tools}/datto-receive.mjs`]);
+  const first = failure(() => writer.flush());
+  assert.match(first.message, /^cannot reach datto-receive on elsewhere: ssh ended/);
+  assert.is(
+    failure(() => writer.flush()),
+    first,
+  );
+  writer.close();
+  writer.discard();
+});
+
+test('a reader that gives up in the middle does not take the rest for the next reply', () => {
+  const target = new SshTarget(addressOf(at('killed')), syscalls);
+  const point = target.points()[0]!;
+  const stop = (): never => {
+    throw new RefusalError('NO_SPACE', 'enough');
+  };
+  assert.is(
+    failure(() =>
+      target.verify(
+        point,
+        () => undefined,
+        () => undefined,
+        stop,
+      ),
+    ).message,
+    'enough',
+  );
+  assert.equal(target.points(), [point]);
+});
+
 test('a disk that is full is named by the call after, and what was written is removed', () => {
   if (process.getuid?.() !== 0) return;
   const small = newFolder('small');
@@ -122,6 +158,8 @@ test('a disk that is full is named by the call after, and what was written is re
     for (let offset = 0; offset < BYTES / 2; offset += 1048576)
       writer.write(content.subarray(offset, offset + 1048576), offset);
     assert.match(failure(() => writer.flush()).message, /No space left on device$/);
+    // Whatever is tried, it becomes no point.
+    assert.match(failure(() => writer.commit()).message, /No space left on device$/);
     writer.discard();
     assert.equal(target.points(), []);
     assert.is(target.begun(), undefined);

@@ -3,7 +3,7 @@
  *
  *   u32 BE magic, u32 BE bytes of the header, u32 BE bytes of the data, header, data
  */
-import { readSync, writeSync } from 'node:fs';
+import { closeSync, readSync, writeSync } from 'node:fs';
 import { EPROTO, SystemError, withErrno } from '../../errors.js';
 import { isRecord } from '../../system/summed-json.js';
 
@@ -65,6 +65,11 @@ export class Channel {
     const data = this.#data.subarray(0, dataBytes);
     if (this.#read(header) < headerBytes || this.#read(data) < dataBytes) return undefined;
     return { header: this.#parsed(header), data };
+  }
+
+  /** Nothing is sent or received any more. */
+  close(): void {
+    for (const fd of [this.#input, this.#output]) closeSync(fd);
   }
 
   /** The other side does not keep to the protocol. */

@@ -1,7 +1,9 @@
 /** datto-receive on another machine, started by ssh. It ends with this process. */
 import { spawn } from 'node:child_process';
-import { closeSync, readSync } from 'node:fs';
-import { EPROTO, errnoOf, RefusalError, SystemError } from '../../errors.js';
+import { closeSync, fstatSync, mkdtempSync, openSync, readSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { EPROTO, errnoOf, RefusalError, SystemError, withErrno } from '../../errors.js';
 import type { Program } from '../../system/program.js';
 import { environment, programMissing } from '../../system/program.js';
 import type { Syscalls } from '../../system/syscalls.js';
@@ -20,6 +22,7 @@ const OPTIONS = [
   'ServerAliveCountMax=4',
   'ControlMaster=no',
 ];
+/** The most of what it printed last that is shown. */
 const SAID_BYTES = 65536;
 
 /** What connects to datto-receive of a host. */
@@ -27,6 +30,16 @@ export const commandOf = (host: string): [string, ...string[]] => [
   ...([SSH.name, '-T'] as const),
   ...[...OPTIONS.flatMap((option) => ['-o', option]), '--', host, RECEIVE, '/'],
 ];
+
+/** A file without a name: however much is printed, the program that prints waits for nobody. */
+const openUnnamed = (): number => {
+  const folder = withErrno('make a folder in', tmpdir(), () => mkdtempSync(join(tmpdir(), 'datto-ssh-')));
+  try {
+    return withErrno('create a file in', folder, () => openSync(join(folder, 'messages'), 'wx+', 0o600));
+  } finally {
+    rmSync(folder, { recursive: true, force: true });
+  }
+};
 
 /** The first message: what is opened. */
 export const openRequest = (folder: string): Header => ({ call: 'open', protocol: PROTOCOL, folder });
@@ -37,6 +50,8 @@ export class Connection {
   readonly #said: number;
   readonly #syscalls: Syscalls;
   readonly #channel: Channel;
+  /** Why it has ended. */
+  #ended: Error | undefined;
 
   /**
    * Connects, and opens the folder.
@@ -47,14 +62,14 @@ export class Connection {
     [this.host, this.#syscalls] = [host, syscalls];
     const [theirInput, output] = syscalls.pipe(SSH.name);
     const [input, theirOutput] = syscalls.pipe(SSH.name);
-    const [said, says] = syscalls.pipe(SSH.name);
+    this.#said = openUnnamed();
     const [name, ...args] = commandOf(host);
-    const child = spawn(name, args, { stdio: [theirInput, theirOutput, says], env: environment({}) });
+    const child = spawn(name, args, { stdio: [theirInput, theirOutput, this.#said], env: environment({}) });
     // Without a listener, a program that is missing ends this process.
     child.on('error', () => undefined);
     child.unref();
-    for (const fd of [theirInput, theirOutput, says]) closeSync(fd);
-    [this.#pid, this.#said] = [child.pid ?? 0, said];
+    for (const fd of [theirInput, theirOutput]) closeSync(fd);
+    this.#pid = child.pid ?? 0;
     this.#channel = new Channel(input, output, `${RECEIVE} of ${host}`);
     const { header } = this.call(openRequest(folder));
     if (header.protocol === PROTOCOL) return;
@@ -63,21 +78,32 @@ export class Connection {
     throw new SystemError(EPROTO, 'use', `${RECEIVE} of ${host}, whose protocol has ${versions}; ${hint}`);
   }
 
+  /** It has ended, with whatever was begun on the other side. */
+  get hasEnded(): boolean {
+    return this.#ended !== undefined;
+  }
+
+  /** Ends it in the middle of a reply. */
+  close(): void {
+    this.#channel.close();
+    closeSync(this.#said);
+  }
+
   /** Sends a request that has no reply. */
-  tell(header: Header, data?: Uint8Array): void {
+  send(header: Header, data?: Uint8Array): void {
     this.#try(() => this.#channel.send(header, data));
   }
 
   /** Sends a request and waits for its reply. */
   call(header: Header, data?: Uint8Array): Message {
-    this.tell(header, data);
+    this.send(header, data);
     return this.receive();
   }
 
   /** Waits for a reply, or for one more. Its errors are those of the other machine. */
   receive(): Message {
     const message = this.#try(() => this.#channel.receive());
-    if (!message) throw this.#failure();
+    if (!message) throw this.#end();
     if (message.header.error !== undefined) throw this.understand(() => errorFrom(message.header.error, this.host));
     return message;
   }
@@ -87,8 +113,9 @@ export class Connection {
     try {
       return read();
     } catch (error) {
-      if (error instanceof SyntaxError) throw this.#channel.broken();
-      throw error;
+      if (!(error instanceof SyntaxError)) throw error;
+      this.#ended = this.#channel.broken();
+      throw this.#ended;
     }
   }
 
@@ -99,19 +126,28 @@ export class Connection {
 
   /** A connection that broke has its reason in what ssh printed. */
   #try<T>(run: () => T): T {
+    if (this.#ended) throw this.#ended;
     try {
       return run();
     } catch (error) {
-      if (errnoOf(error) === undefined || errnoOf(error) === EPROTO) throw error;
-      throw this.#failure();
+      if (errnoOf(error) === EPROTO) this.#ended = error as Error;
+      if (errnoOf(error) === undefined || this.#ended) throw error;
+      throw this.#end();
     }
+  }
+
+  /** Returns why it has ended. */
+  #end(): Error {
+    this.#ended ??= this.#failure();
+    return this.#ended;
   }
 
   #failure(): Error {
     if (this.#pid === 0) return programMissing(SSH);
     this.#syscalls.hasEnded(this.#pid, true);
     const said = Buffer.alloc(SAID_BYTES);
-    const text = said.toString('utf8', 0, readSync(this.#said, said, 0, said.length, null));
+    const from = Math.max(0, fstatSync(this.#said).size - said.length);
+    const text = said.toString('utf8', 0, readSync(this.#said, said, 0, said.length, from));
     const lines = text.trim().split(/\r?\n/).join('; ');
     const hint = /not found/.test(lines) ? `; hint: install dattobd-utils on ${this.host}` : '';
     const printed = lines === '' ? 'nothing' : `"${lines}"`;

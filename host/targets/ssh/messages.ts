@@ -11,8 +11,10 @@ export const PROTOCOL = 1;
 
 /** Changes made by these come after the folder's lock. */
 export const CHANGES = new Set(['tidy', 'begin', 'remove']);
-/** They have no reply: the next call that has one reports their failure. */
+/** They have no reply: each later call for the same point reports their failure, but for those that give it up. */
 export const UNANSWERED = new Set(['write', 'zero']);
+/** They give a point up. */
+export const ENDS = new Set(['close', 'discard']);
 
 export const snapshotFields = (facts: PointFacts): Header => ({
   ...factsFields(facts),

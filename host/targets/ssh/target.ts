@@ -24,11 +24,11 @@ class SshWriter implements PointWriter {
 
   write(data: Buffer, offset: number): void {
     for (const [start, end] of partsOf(data.length))
-      this.#connection.tell({ call: 'write', offset: offset + start }, data.subarray(start, end));
+      this.#connection.send({ call: 'write', offset: offset + start }, data.subarray(start, end));
   }
 
   zero(offset: number, bytes: number): void {
-    this.#connection.tell({ call: 'zero', offset, bytes });
+    this.#connection.send({ call: 'zero', offset, bytes });
   }
 
   checkpoint(cursor: number): void {
@@ -66,6 +66,8 @@ class SshWriter implements PointWriter {
   #end(call: 'close' | 'discard'): void {
     if (!this.#isOpen) return;
     this.#isOpen = false;
+    // Then the other side has ended it, and the reason was reported.
+    if (this.#connection.hasEnded) return;
     this.#connection.call({ call });
   }
 }
@@ -140,14 +142,22 @@ export class SshTarget implements Target {
     onProgress: (doneBytes: number) => void,
     onData?: (data: Buffer, offset: number) => void,
   ): number {
-    this.#connection.tell({ call: 'verify', name, withData: onData !== undefined });
+    const connection = this.#connection;
+    connection.send({ call: 'verify', name, withData: onData !== undefined });
     for (;;) {
-      const message = this.#connection.receive();
+      const message = connection.receive();
       const { header, data } = message;
-      if (header.damage !== undefined) onDamage(this.#connection.understand(() => damageFrom(header.damage)));
-      else if (header.done !== undefined) onProgress(this.#connection.countOf(message, 'done'));
-      else if (header.offset !== undefined) onData?.(data, this.#connection.countOf(message, 'offset'));
-      else return this.#connection.countOf(message, 'damaged');
+      try {
+        if (header.damage !== undefined) onDamage(connection.understand(() => damageFrom(header.damage)));
+        else if (header.done !== undefined) onProgress(connection.countOf(message, 'done'));
+        else if (header.offset !== undefined) onData?.(data, connection.countOf(message, 'offset'));
+        else return connection.countOf(message, 'damaged');
+      } catch (error) {
+        // What follows would be taken for the reply to the next request.
+        this.#opened = undefined;
+        connection.close();
+        throw error;
+      }
     }
   }
 
