@@ -1,21 +1,23 @@
 /** datto-backup into a real Ceph cluster: the driver is made up, the rest is not. */
-import { execFileSync, spawnSync } from 'node:child_process';
+import { execFileSync } from 'node:child_process';
 import { readFileSync, rmSync } from 'node:fs';
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import {
   BLOCK,
+  backUpTo,
   cowFiles,
   device,
   FAKES,
   FOLDER,
   makeMachine,
+  type PointResult,
   VOLUME,
   volume,
   writeVolume,
 } from '../cli/backup-scene.js';
 import type { Outcome } from '../cli/tool.js';
-import { at, environment, runTool, toolPath } from '../cli/tool.js';
+import { at, runTool } from '../cli/tool.js';
 import { startCluster } from './cluster.js';
 
 const cluster = await startCluster();
@@ -25,23 +27,12 @@ const TARGET = `rbd:rbd/data:conf=${process.env.CEPH_CONF}`;
 const KEEP = ['--keep', 'latest2'];
 /** Its programs take long to start on a busy machine. */
 const LIMIT_MS = 300_000;
-const backUp = (target: string, options: readonly string[] = KEEP): Outcome =>
-  spawnSync(toolPath('datto-backup'), ['--json', ...options, VOLUME, target], {
-    encoding: 'utf8',
-    timeout: LIMIT_MS,
-    env: environment(FAKES),
-  });
+const backUp = (target: string, options: readonly string[] = KEEP): Outcome => backUpTo(target, options, LIMIT_MS);
 
-interface Result {
-  readonly kind: string;
-  readonly copied_bytes: number;
-  readonly point: string;
-  readonly removed_points: string[];
-}
-const run = (): Result => {
+const run = (): PointResult => {
   const { status, stdout, stderr } = backUp(TARGET);
   assert.is(status, 0, stderr);
-  const result = JSON.parse(stdout) as Result;
+  const result = JSON.parse(stdout) as PointResult;
   rmSync(at('exported'), { force: true });
   execFileSync('rbd', ['export', '--no-progress', `rbd/data@datto-${result.point}`, at('exported')], {
     stdio: ['ignore', 'pipe', 'pipe'],
@@ -91,7 +82,7 @@ test('an image of another volume, one without rules, and one that does not answe
   refused(
     's3:bucket',
     KEEP,
-    /^cannot use s3:bucket: its kind is unknown, expected a folder, ssh:HOST:\/FOLDER, rbd:POOL\/IMAGE, .*; hint: /,
+    /^cannot use s3:bucket: its kind is unknown, expected a folder, or ssh:HOST:\/FOLDER, rbd:POOL\/IMAGE, .*; hint: /,
   );
   makeMachine('another one');
   assert.is(device(), undefined);

@@ -1,11 +1,11 @@
 /** A volume, a driver that keeps state, and a folder for images: for runs of datto-backup. */
-import { execFileSync } from 'node:child_process';
+import { execFileSync, spawnSync } from 'node:child_process';
 import { randomFillSync } from 'node:crypto';
 import { existsSync, lstatSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import * as assert from 'uvu/assert';
 import type { Fakes, Outcome } from './tool.js';
-import { at, runTool, statefulDriver } from './tool.js';
+import { at, environment, runTool, statefulDriver, toolPath } from './tool.js';
 
 export const VOLUME = '/dev/fake-origin';
 export const NR_BLOCKS = 1024;
@@ -65,6 +65,22 @@ export const makeMachine = (filesystem = ''): void => {
 
 export const backup = (options: readonly string[] = [], fakes: Fakes = {}): Outcome =>
   runTool('datto-backup', [...options, VOLUME, FOLDER], { ...FAKES, ...fakes });
+
+/** What a run prints with --json that made a restore point. */
+export interface PointResult {
+  readonly kind: string;
+  readonly copied_bytes: number;
+  readonly point: string;
+  readonly removed_points: string[];
+}
+
+/** A run into another target than the folder, in a process of its own: other programs take part, and their time. */
+export const backUpTo = (target: string, options: readonly string[], limitMs: number): Outcome =>
+  spawnSync(toolPath('datto-backup'), ['--json', ...options, VOLUME, target], {
+    encoding: 'utf8',
+    timeout: limitMs,
+    env: environment(FAKES),
+  });
 
 /** A run that must succeed. */
 export const backUp = (options: readonly string[] = [], fakes: Fakes = {}): Outcome => {

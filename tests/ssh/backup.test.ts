@@ -6,12 +6,14 @@ import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import {
   BLOCK,
+  backUpTo,
   backup,
   cowFiles,
   device,
   FAKES,
   FOLDER,
   makeMachine,
+  type PointResult,
   VOLUME,
   volume,
   writeVolume,
@@ -27,25 +29,13 @@ const ELSEWHERE = at('elsewhere');
 const TARGET = `ssh:elsewhere:${ELSEWHERE}`;
 const KEEP = ['--keep', 'latest2'];
 const LIMIT_MS = 120_000;
-const backUp = (target: string, options: readonly string[] = KEEP): Outcome =>
-  spawnSync(toolPath('datto-backup'), ['--json', ...options, VOLUME, target], {
-    encoding: 'utf8',
-    timeout: LIMIT_MS,
-    env: environment(FAKES),
-  });
-
-interface Result {
-  readonly kind: string;
-  readonly copied_bytes: number;
-  readonly point: string;
-  readonly removed_points: string[];
-}
+const backUp = (target: string, options: readonly string[] = KEEP): Outcome => backUpTo(target, options, LIMIT_MS);
 
 /** A run that must succeed. What its point has is read by the folder's own path. */
-const run = (options: readonly string[] = KEEP): Result => {
+const run = (options: readonly string[] = KEEP): PointResult => {
   const { status, stdout, stderr } = backUp(TARGET, options);
   assert.is(status, 0, stderr);
-  const result = JSON.parse(stdout) as Result;
+  const result = JSON.parse(stdout) as PointResult;
   rmSync(at('restored'), { force: true });
   execFileSync('qemu-img', [
     'convert',
