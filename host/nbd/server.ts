@@ -3,21 +3,17 @@ import { spawn } from 'node:child_process';
 import { closeSync, mkdtempSync, readSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { RefusalError, SystemError, withErrno } from '../errors.js';
+import { SystemError, withErrno } from '../errors.js';
 import { pause } from '../system/clock.js';
 import type { Program } from '../system/program.js';
-import { environment, programFailed, programMissing } from '../system/program.js';
+import { endingWithUs, environment, programFailed, programMissing, saysNotFound } from '../system/program.js';
 import type { Syscalls } from '../system/syscalls.js';
 import { NbdClient } from './client.js';
+import { whileLocked } from './image-lock.js';
 
 const QEMU_NBD: Program = { name: 'qemu-nbd', package: 'qemu-utils' };
 const SETPRIV: Program = { name: 'setpriv', package: 'util-linux' };
-/** Its parent's death ends it, even if that comes before it is connected to. */
-const WITH_PARENT = ['--pdeathsig', 'TERM', '--'];
 const STEP_MS = 2;
-/** The server of a program that was killed ends with it, a moment later. */
-const LOCK_MS = 5000;
-const LOCK_STEP_MS = 50;
 const SAID_BYTES = 65536;
 
 export interface Export {
@@ -47,11 +43,16 @@ const readAll = (fd: number): Buffer => {
   return said.subarray(0, length);
 };
 
-const argumentsOf = ({ image, format, access }: Export, socket: string): string[] => [
-  ...[...WITH_PARENT, QEMU_NBD.name, '--socket', socket, '--format', format],
-  ...(access === 'r' ? ['--read-only'] : ['--discard', 'unmap']),
-  image,
-];
+/**
+ * The server ends with this process, even if nothing was connected to it then: else it would wait for ever, with the image locked. It
+ * ignores SIGTERM while it starts; but a server of a cluster must give the image back, and is fenced off otherwise (rbd/guard.ts).
+ */
+const commandFor = ({ image, format, access }: Export, socket: string): [string, string[]] =>
+  endingWithUs(format === 'qcow2' ? 'KILL' : 'TERM', [
+    ...[QEMU_NBD.name, '--socket', socket, '--format', format],
+    ...(access === 'r' ? ['--read-only'] : ['--discard', 'unmap']),
+    image,
+  ]);
 
 /** An image that is served, and a connection to its server. */
 export class NbdServer {
@@ -73,7 +74,8 @@ export class NbdServer {
     const [said, says] = syscalls.pipe(QEMU_NBD.name);
     this.#said = said;
     try {
-      const child = spawn(SETPRIV.name, argumentsOf(served, socket), {
+      const [program, args] = commandFor(served, socket);
+      const child = spawn(program, args, {
         stdio: ['ignore', 'ignore', says],
         env: environment({}),
         ...(served.folder === undefined ? {} : { cwd: served.folder }),
@@ -111,7 +113,7 @@ export class NbdServer {
   failure(): Error {
     this.#syscalls.hasEnded(this.#pid, true);
     const said = readAll(this.#said).toString('latin1').trim().split('\n').join('; ');
-    if (said.startsWith('setpriv: failed to execute')) return programMissing(QEMU_NBD);
+    if (saysNotFound(said)) return programMissing(QEMU_NBD);
     return programFailed(QEMU_NBD.name, 'ended', said.replace(/^qemu-nbd: /, ''));
   }
 
@@ -126,31 +128,18 @@ export class NbdServer {
   }
 }
 
-/** What has the image open for writing, such as the server of a program that was killed. */
-const isLocked = (error: unknown): boolean =>
-  error instanceof RefusalError && /Failed to get .*lock/.test(error.message);
-
 /** An image that is served, and the client of it. */
 export class NbdSession {
   readonly client: NbdClient;
   readonly #server: NbdServer;
 
   /**
-   * Starts a server and connects to it. Waits up to LOCK_MS for an image that another server is about to close.
+   * Starts a server and connects to it. Waits for an image that another server is about to close.
    *
    * @throws RefusalError PROGRAM_MISSING; PROGRAM_FAILED with what it said; SystemError
    */
   constructor(served: Export, syscalls: Syscalls) {
-    const deadline = Date.now() + LOCK_MS;
-    for (;;) {
-      try {
-        [this.#server, this.client] = NbdSession.#open(served, syscalls);
-        return;
-      } catch (error) {
-        if (!isLocked(error) || Date.now() > deadline) throw error;
-        pause(LOCK_STEP_MS);
-      }
-    }
+    [this.#server, this.client] = whileLocked(() => NbdSession.#open(served, syscalls));
   }
 
   /** Ends the session, and waits until the server has closed the image. What was not flushed may be lost. */

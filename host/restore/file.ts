@@ -6,7 +6,7 @@ import { constants, linkSync, lstatSync, mkdirSync, readlinkSync, renameSync, rm
 import { basename, dirname, join, resolve } from 'node:path';
 import { EEXIST, ENOENT, EOPNOTSUPP, EPERM, errnoOf, RefusalError, withErrno } from '../errors.js';
 import { kindOf, OpenFile } from '../system/files.js';
-import { environment, programMissing, runProgram } from '../system/program.js';
+import { endingWithUs, environment, programMissing, runProgram } from '../system/program.js';
 import { existsError, syncFolder, unfinishedName } from '../system/safe-files.js';
 import type { Syscalls } from '../system/syscalls.js';
 import { withPrivateMount } from './mount.js';
@@ -14,7 +14,7 @@ import type { OpenPoint } from './point.js';
 
 /** Owner, mode with ACLs, times, extended attributes, holes and hard links; a link is copied, not followed. */
 const COPY = [
-  ...['setpriv', '--pdeathsig', 'KILL', '--', 'cp', '--no-dereference', '--recursive', '--no-target-directory'],
+  ...['cp', '--no-dereference', '--recursive', '--no-target-directory'],
   ...['--preserve=mode,ownership,timestamps,links,xattr', '--sparse=always', '--'],
 ];
 const CONTENT = 'content';
@@ -135,7 +135,7 @@ class Place {
 }
 
 const copyTree = (from: string, place: Place, path: string, label: string): void => {
-  const [program = '', ...args] = [...COPY, from, CONTENT];
+  const [program, args] = endingWithUs('KILL', [...COPY, from, CONTENT]);
   const { status, signal, stderr, error } = spawnSync(program, args, {
     // By its descriptor, as no name is to be trusted.
     cwd: `/proc/${process.pid}/fd/${place.staging.fd}`,

@@ -7,7 +7,24 @@ export interface Program {
   readonly name: string;
   /** Debian package that it comes with. */
   readonly package: string;
+  /** If this process is killed, so is it. */
+  readonly endsWithUs?: true;
 }
+
+/** A parent that had died before the signal was asked for sends none. */
+const UNLESS_ORPHANED = '[ "$PPID" = "$1" ] || exit 0; shift; exec "$@"';
+
+/** What runs a command that gets a signal when this process ends, however that comes. */
+export const endingWithUs = (
+  signal: 'TERM' | 'INT' | 'KILL',
+  command: readonly string[],
+): [program: 'setpriv', args: string[]] => [
+  'setpriv',
+  ['--pdeathsig', signal, '--', 'sh', '-c', UNLESS_ORPHANED, 'sh', `${process.pid}`, ...command],
+];
+
+/** Whether endingWithUs() printed that there is no such command. */
+export const saysNotFound = (said: string): boolean => /^sh: (line )?\d+: exec: .*not found/.test(said);
 
 /** Largest output of a program; callers split larger requests. It exceeds the longest string: linesOf() cuts it up. */
 const OUTPUT_MAX = 1024 * 1024 * 1024;
@@ -50,7 +67,8 @@ export const runProgram = (
   variables: Readonly<Record<string, string>> = {},
 ): Buffer => {
   const { name } = program;
-  const result = spawnSync(name, args, {
+  const [command, words] = program.endsWithUs ? endingWithUs('KILL', [name, ...args]) : [name, args];
+  const result = spawnSync(command, words, {
     ...(folder === undefined ? {} : { cwd: folder }),
     input: Buffer.from(input, 'latin1'),
     maxBuffer: OUTPUT_MAX,
@@ -66,6 +84,7 @@ export const runProgram = (
     });
   if (result.status === 0) return result.stdout;
   const said = lastLine(result.stderr);
+  if (program.endsWithUs && saysNotFound(said)) throw programMissing(program);
   throw programFailed(
     name,
     result.status === null ? `was ended by ${result.signal}` : `ended with status ${result.status}`,

@@ -11,8 +11,10 @@ import { existsSync, ftruncateSync, readdirSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { RefusalError, SystemError, withErrno } from '../errors.js';
 import { Xxh64 } from '../manifest/hashing.js';
+import { whileLocked } from '../nbd/image-lock.js';
 import type { Export } from '../nbd/server.js';
 import { NbdSession } from '../nbd/server.js';
+import type { Program } from '../system/program.js';
 import { runProgram } from '../system/program.js';
 import {
   createOwn,
@@ -34,7 +36,7 @@ import { compareSums, overlay, readSums, SumsWriter } from './sums.js';
 import type { Point, PointDamage, PointFacts, PointWriter, SnapshotId, Target } from './target.js';
 import { isSameSnapshot, pointName } from './target.js';
 
-const QEMU_IMG = { name: 'qemu-img', package: 'qemu-utils' };
+const QEMU_IMG: Program = { name: 'qemu-img', package: 'qemu-utils', endsWithUs: true };
 const NEW = 'new';
 /** Clusters of 32 subclusters: a changed block takes one block, and not a whole cluster. */
 const LAYOUT = 'extended_l2=on,cluster_size=128k';
@@ -229,7 +231,7 @@ export class Qcow2Target implements Target {
   }
 
   #qemuImg(...args: readonly string[]): void {
-    runProgram(QEMU_IMG, args, '', this.#folder);
+    whileLocked(() => runProgram(QEMU_IMG, args, '', this.#folder));
   }
 
   #create({ bytes }: PointFacts, base: Point | undefined): void {

@@ -3,7 +3,7 @@ import { spawnSync } from 'node:child_process';
 import { ENOBUFS, errnoOf, RefusalError } from '../../errors.js';
 import { pause } from '../../system/clock.js';
 import type { Program } from '../../system/program.js';
-import { environment, programFailed, programMissing } from '../../system/program.js';
+import { endingWithUs, environment, programFailed, programMissing, saysNotFound } from '../../system/program.js';
 import { isRecord } from '../../system/summed-json.js';
 import { withoutPassword } from './address.js';
 import type { ChunkFacts } from './facts.js';
@@ -76,9 +76,6 @@ interface Options {
 
 const OUTPUT_MAX = 256 * 1024 * 1024;
 const LOCK_STEP_MS = 2000;
-/** Its parent's death ends it: what it goes on with would be in nobody's hands. */
-export const diesWithParent = (signal: 'TERM' | 'INT'): readonly string[] => ['--pdeathsig', signal, '--'];
-
 /** What a program printed for people: its last line, or the one that says why it ended. */
 export const reasonIn = (output: string): string => {
   const lines = output.split('\n').filter((line) => line.trim() !== '');
@@ -98,7 +95,8 @@ export const runEngine = (program: Program, args: readonly string[], options: Op
   const began = performance.now();
   let isUnlocked = false;
   for (;;) {
-    const { status, signal, stdout, stderr, error } = spawnSync('setpriv', [...diesWithParent('TERM'), name, ...args], {
+    const [command, words] = endingWithUs('TERM', [name, ...args]);
+    const { status, signal, stdout, stderr, error } = spawnSync(command, words, {
       ...(options.folder === undefined ? {} : { cwd: options.folder }),
       stdio: ['ignore', 'pipe', 'pipe'],
       maxBuffer: OUTPUT_MAX,
@@ -108,7 +106,7 @@ export const runEngine = (program: Program, args: readonly string[], options: Op
     if (error) throw programMissing({ name: 'setpriv', package: 'util-linux' });
     if (status === 0) return stdout;
     const said = stderr.toString('utf8');
-    if (said.startsWith('setpriv: failed to execute')) throw programMissing(program);
+    if (saysNotFound(said)) throw programMissing(program);
     const isLocked = options.locked.test(said);
     if (!isLocked)
       throw programFailed(

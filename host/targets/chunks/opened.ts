@@ -6,11 +6,11 @@ import { join } from 'node:path';
 import { withErrno } from '../../errors.js';
 import { pause } from '../../system/clock.js';
 import { isMountPoint } from '../../system/mounts.js';
-import { environment, programFailed, programMissing } from '../../system/program.js';
+import { endingWithUs, environment, programFailed, programMissing, saysNotFound } from '../../system/program.js';
 import type { Syscalls } from '../../system/syscalls.js';
 import type { Geometry } from './chunk.js';
 import type { MountCommand } from './engine.js';
-import { diesWithParent, reasonIn } from './engine.js';
+import { reasonIn } from './engine.js';
 import { awaitEnd, ChunkView, unmount } from './view.js';
 
 const PREFIX = 'open-';
@@ -85,7 +85,8 @@ export class OpenedPoint {
   #start({ program, args, variables }: MountCommand): ChildProcess {
     // A file: an engine with much to say must not wait for a reader.
     const said = openSync(foldersIn(this.#folder).said, FLAGS, 0o600);
-    const child = spawn('setpriv', [...diesWithParent('INT'), program.name, ...args], {
+    const [command, words] = endingWithUs('INT', [program.name, ...args]);
+    const child = spawn(command, words, {
       stdio: ['ignore', said, said],
       env: environment(variables),
     });
@@ -102,7 +103,7 @@ export class OpenedPoint {
     while (!isMountPoint(chunks)) {
       if (this.#syscalls.hasEnded(pid, false)) {
         const text = readFileSync(said, 'utf8');
-        if (text.startsWith('setpriv: failed to execute')) throw programMissing(program);
+        if (saysNotFound(text)) throw programMissing(program);
         throw programFailed(program.name, 'ended before it had mounted the restore point', reasonIn(text));
       }
       pause(STEP_MS);

@@ -274,7 +274,7 @@ const killRounds = (whom: 'tool' | 'engine'): void => {
     const said = readFileSync(join(folder, 'said'), 'utf8');
     // The tool is killed, or ends by itself with an error.
     assert.is(stdout.trim(), whom === 'tool' ? '137' : '1', said);
-    assert.match(said, whom === 'tool' ? /^begun\n$/ : /Error: /);
+    assert.match(said, whom === 'tool' ? /^begun\n$/ : /Error: /, said);
     requireRight(target, SEED);
   }
   target.tidy(noNotice);
