@@ -201,6 +201,22 @@ test('two runs do not write at once; readers may read', () => {
   requireRight(target, 'guarded');
 });
 
+test('the lock of a client that was killed while it closed the image holds up the next run only until the cluster misses it', () => {
+  const target = new RbdTarget('rbd:rbd/closing', syscalls);
+  backUp(target, folder, SEED, 1);
+  for (const image of ['closing', 'closing.sums']) {
+    const client = new NbdSession({ image: `rbd:rbd/${image}`, format: 'raw', access: 'r+', name: image }, syscalls);
+    const same = Buffer.alloc(4096);
+    client.client.readFull(same, 0);
+    client.client.write(same, 0);
+    client.client.flush();
+    for (const pid of childrenOf(process.pid)) if (commandOf(pid).startsWith('qemu-nbd')) process.kill(pid, 'SIGKILL');
+    client.close();
+  }
+  backUp(target, folder, SEED, 2);
+  requireRight(target, 'closing');
+});
+
 test('wrong pools, images and missing programs are refused in one line', () => {
   refuses(() => new RbdTarget('rbd:nowhere/image', syscalls).points(), 'IMAGE_KIND', /cannot open pool 'nowhere'/);
   const used = new RbdTarget('rbd:rbd/used', syscalls);

@@ -13,8 +13,8 @@ import type { RbdAddress } from './address.js';
 import { clientOptions } from './address.js';
 
 const RADOS = { name: 'rados', package: 'ceph-common' };
-/** Longer than the cluster remembers a client that has died. */
-const PATIENCE_MS = 40_000;
+/** Longer than the cluster takes to miss a client that has died. */
+export const MISSED_MS = 40_000;
 const STEP_MS = 500;
 
 export class RunGuard {
@@ -41,7 +41,7 @@ export class RunGuard {
         return;
       }
       this.release();
-      if (performance.now() - began > PATIENCE_MS) throw this.#running(watchers);
+      if (performance.now() - began > MISSED_MS) throw this.#running(watchers);
       // Two that begin at once do not meet for ever.
       pause(STEP_MS * (1 + Math.random()));
     }

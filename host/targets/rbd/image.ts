@@ -126,6 +126,13 @@ export class RbdImage {
     }));
   }
 
+  /** Whether a client has it open; one that was killed counts until the cluster misses it, for 30 seconds. */
+  isOpenBy({ locker }: LockOwner): boolean {
+    const status = this.#json('status', this.name);
+    const watchers = recordsOf(isRecord(status) ? status.watchers : undefined, 'watchers');
+    return watchers.some(({ client }) => locker === `client.${countOf(client, 'client')}`);
+  }
+
   /** Takes the lock from a client; the cluster accepts no more writes of it. */
   breakLock({ id, locker }: LockOwner): void {
     try {

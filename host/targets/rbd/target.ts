@@ -12,6 +12,7 @@ import { RefusalError } from '../../errors.js';
 import { Xxh64 } from '../../manifest/hashing.js';
 import type { Export } from '../../nbd/server.js';
 import { NbdSession } from '../../nbd/server.js';
+import { pause } from '../../system/clock.js';
 import type { Syscalls } from '../../system/syscalls.js';
 import { compareSums } from '../sums.js';
 import type { Point, PointDamage, PointFacts, PointWriter, SnapshotId, Target } from '../target.js';
@@ -20,11 +21,14 @@ import type { RbdAddress } from './address.js';
 import { rbdAddressOf } from './address.js';
 import type { Writing } from './facts.js';
 import * as facts from './facts.js';
-import { RunGuard } from './guard.js';
+import { MISSED_MS, RunGuard } from './guard.js';
 import { headDifferences, healHead } from './head.js';
+import type { LockOwner } from './image.js';
 import { RbdImage } from './image.js';
 import { FlatSums, flatSums, sumsBytes } from './sums.js';
 import { RbdWriter } from './writer.js';
+
+const STEP_MS = 1000;
 
 /** What the image says of itself. */
 interface Seen {
@@ -256,14 +260,26 @@ export class RbdTarget implements Target {
     for (const image of [this.#image, this.#sums]) for (const owner of image.lockOwners()) image.breakLock(owner);
   }
 
-  /** A client that does not keep to the guard, such as a machine that uses the image as its disk. */
+  /**
+   * A client that does not keep to the guard, such as a machine that uses the image as its disk, is an error. One that was killed
+   * while it closed the image has left the lock.
+   */
   #requireUnused(): void {
+    const began = performance.now();
     for (const image of [this.#image, this.#sums]) {
-      const [owner] = image.lockOwners();
-      if (!owner) continue;
-      const what = `${owner.locker} at ${owner.address} has ${image.name} open for writing, expected nobody`;
-      throw new RefusalError('IMAGE_BUSY', `cannot write ${this.address}: ${what}`);
+      for (const owner of image.lockOwners()) {
+        while (image.isOpenBy(owner)) {
+          if (performance.now() - began > MISSED_MS) throw this.#usedBy(image, owner);
+          pause(STEP_MS);
+        }
+        image.breakLock(owner);
+      }
     }
+  }
+
+  #usedBy(image: RbdImage, { locker, address }: LockOwner): RefusalError {
+    const what = `${locker} at ${address} has ${image.name} open for writing, expected nobody`;
+    return new RefusalError('IMAGE_BUSY', `cannot write ${this.address}: ${what}`);
   }
 
   #fault(seen: Seen, point: Point): string | undefined {
