@@ -13,7 +13,7 @@ import type { Choose } from './backup/configured.js';
 import { addConfigured } from './backup/configured.js';
 import type { Options } from './backup/options.js';
 import { addRequestOptions, addRunOptions, requestOf } from './backup/options.js';
-import { backUp, exitStatus, showPlan } from './backup/run.js';
+import { backUp, exitStatus, report, showPlan } from './backup/run.js';
 import { withProgressValue } from './terminal/progress.js';
 import type { Streams } from './terminal/terminal.js';
 import { parseCommandLine, reportFailure, usageLine } from './terminal/terminal.js';
@@ -46,11 +46,8 @@ export const makeProgram = (streams: Streams, choose: Choose = () => undefined):
 
 /** The words of the command line are a block device and a folder. */
 const backUpVolume = (paths: readonly string[], options: Options, streams: Streams): number => {
-  const request = requestOf(paths, options);
-  if (options.dryRun) return showPlan(request, options, streams);
-  const { status, print } = backUp(request, options, streams);
-  print();
-  return status;
+  const asked = [{ request: requestOf(paths, options) }];
+  return options.dryRun ? showPlan(asked, options, streams) : report(backUp(asked, options, streams), options, streams);
 };
 
 /** Reads the command line of a sub-command; returns the exit status if there is nothing to run. */

@@ -110,6 +110,8 @@ export type RefusalCode =
   | 'WHOLE_COPY_NEEDED'
   /** A required file is a link, not a regular file, or owned by another user. */
   | 'FILE_UNSAFE'
+  /** Another volume of the group could not be backed up, so no snapshot was taken. */
+  | 'GROUP_FAILED'
   /** A hook failed or took too long, and no snapshot was taken. */
   | 'HOOK_FAILED'
   /** A configuration file is wrong. */

@@ -1,6 +1,7 @@
 /** What other programs may use (docs/LIBRARY.md). What is not named here or in inspect/index.ts may change. */
 
 export { planBackup, runBackup } from './backup/backup.js';
+export { runGroup } from './backup/group.js';
 export type {
   BackupContext,
   BackupEvents,

@@ -10,8 +10,9 @@ const KEYS = [
   [
     '`schedule`',
     'When it runs, as in `systemd.time`(7), CALENDAR EVENTS (default: `*-*-* 02:00:00`). It begins up to half an hour later, ' +
-      'so that not all machines begin at once.',
+      'so that not all machines begin at once. `never` if it runs only with another backup, or by hand.',
   ],
+  ['`with`', 'Names of other configurations, with spaces between: they are one group with this one. See GROUPS.'],
   [
     '`limit`',
     'How long a run may take, such as `20h` (default: `infinity`). The next run resumes one that was stopped.',
@@ -31,7 +32,7 @@ export const manual: ToolManual = {
   commands: {
     run: [
       'It takes volume, folder and options from the file, see CONFIGURATION. Options of the command line count more than ' +
-        'the file. The result of the run is recorded for `status`.',
+        'the file. The result of the run is recorded for `status`. With several names, and with the key `with`, it backs up a group: see GROUPS.',
     ],
     end: [
       'It destroys the device and removes its COW files and the script for the next boot; if the volume has other targets, it only ' +
@@ -114,7 +115,7 @@ export const manual: ToolManual = {
     [
       '125',
       'A hook failed or took too long: before the snapshot, and none was taken; or after it, and the image is right all the ' +
-        'same. A line on standard error names the case.',
+        'same. A line on standard error names the case. The record of a member of a group has it too, if another one kept its snapshot from being taken.',
     ],
     [
       'other',
@@ -163,6 +164,37 @@ export const manual: ToolManual = {
       ],
     },
     {
+      title: 'GROUPS',
+      blocks: [
+        'A database may have its log on another volume. Backups of a group are of its volumes as they were at one instant: what was written ' +
+          'to one after another write to any of them had ended is never in a backup without that other write. `datto-backup run data logs` ' +
+          'makes them, and so does `datto-backup run data` if `data.conf` has `with = logs`.',
+        {
+          example: [
+            '# /etc/dattobd/backup.d/data.conf',
+            'volume = /dev/sda1',
+            'folder = /backup/data',
+            'with = logs',
+            '# /etc/dattobd/backup.d/logs.conf',
+            'volume = /dev/sdb1',
+            'folder = /backup/logs',
+            'schedule = never',
+          ],
+        },
+        'Each member has its own target, options, record and metrics; `limit` is that of the file whose timer runs the group. Of members that ' +
+          'name others, those belong to the group too. A member can still be backed up alone, as `datto-backup run` of its name does where ' +
+          'its file has no `with`.',
+        'Snapshots are taken of all members or of none. If one cannot be backed up, such as a volume that is not mounted, the run says why, and for ' +
+          'each other member that no snapshot was taken. Once they are taken, each is copied, one after the other, and one that fails ' +
+          'does not stop the others. A COW file must hold what changes until the copies of all members are complete.',
+        'Hooks run once, around all snapshots: each program of the folder, then each different `before` or `after` of the members. `DATTO_VOLUME` ' +
+          'and `DATTO_FOLDER` have a line for each member, and the longest `hook-limit` holds.',
+        'Each line that is about one member begins with its name. The exit status is that of the first member that failed for a reason of its ' +
+          'own, else 0. `--json` prints an object with `backups`: for each member what a single run prints, or `error`, with its `name` and `status`. ' +
+          '`--metrics` is for a single backup.',
+      ],
+    },
+    {
       title: 'HOOKS',
       blocks: [
         'Hooks are commands around the instant of the snapshot: to make a database consistent, and to let it go on. They run ' +
@@ -196,7 +228,10 @@ export const manual: ToolManual = {
         {
           terms: [
             ['`DATTO_HOOK`', '`before` or `after`.'],
-            ['`DATTO_VOLUME`, `DATTO_FOLDER`', 'The block device, and the folder for its images.'],
+            [
+              '`DATTO_VOLUME`, `DATTO_FOLDER`',
+              'The block device, and the folder for its images. Of a group, a line for each.',
+            ],
             [
               '`DATTO_OUTCOME`',
               'After the snapshot: `taken`; `failed` if it was not taken; `killed` if `datto-backup` ended, and it is not known.',

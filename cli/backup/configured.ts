@@ -1,19 +1,18 @@
 /** Sub-commands of datto-backup: run, check-config, end and status, for what is configured in files; and targets. */
 import type { Command } from 'commander';
 import { Option } from 'commander';
-import type { BackupResult } from '../../host/backup/request.js';
 import {
   configFolder,
   configNames,
   configPath,
+  configsWith,
   findingLine,
   readConfig,
   requireSettings,
 } from '../../host/config/config.js';
-import { writeMetrics } from '../../host/config/metrics.js';
-import { RunRecord } from '../../host/config/record.js';
+import { NEVER } from '../../host/config/keys.js';
 import { requireCalendar } from '../../host/config/timer.js';
-import { EINVAL, RefusalError, SystemError } from '../../host/errors.js';
+import { EINVAL, RefusalError } from '../../host/errors.js';
 import { duration } from '../terminal/options.js';
 import { oneLine } from '../terminal/printable.js';
 import type { Streams } from '../terminal/terminal.js';
@@ -22,8 +21,8 @@ import type { VerbosityOptions } from '../terminal/verbosity.js';
 import { addVerbosity, voiceOf } from '../terminal/verbosity.js';
 import type { RunOptions } from './options.js';
 import { addRunOptions, requestWith } from './options.js';
-import type { Outcome } from './run.js';
-import { backUp, endTracking, exitStatus, showPlan } from './run.js';
+import { recorded } from './recorded.js';
+import { backUp, endTracking, report, showPlan } from './run.js';
 import type { StatusOptions } from './status.js';
 import { showStatus } from './status.js';
 import type { TargetsOptions } from './targets.js';
@@ -36,52 +35,41 @@ interface ConfiguredOptions extends RunOptions {
   readonly metrics?: string;
 }
 
-/** Why a run that came to its end is no success. */
-const shortfall = ({ differingBlocks, failedBlocks, failedHooks }: BackupResult): string => {
-  if (failedBlocks > 0) return `${failedBlocks} errors`;
-  return differingBlocks > 0 ? `${differingBlocks} blocks differ` : failedHooks.join('; ');
+const run = (names: readonly string[], options: ConfiguredOptions, streams: Streams): number => {
+  const configs = configsWith(names);
+  if (configs.length > 1 && options.metrics !== undefined) {
+    const hint = 'hint: the key metrics of each file';
+    const message = `cannot use --metrics with ${configs.length} backups: they would write the same file; ${hint}`;
+    throw new RefusalError('CONFIG_WRONG', message);
+  }
+  const backups = configs.map((config) => {
+    const settings = requireSettings(config);
+    const metrics = options.metrics ?? settings.metrics;
+    const request = requestWith(settings.request, options);
+    return { name: config.name, settings, request, ...(metrics === undefined ? {} : { metrics }) };
+  });
+  if (options.dryRun) return showPlan(backups, options, streams);
+  const ended = recorded(backups, () => backUp(backups, options, streams));
+  return report(ended, options, streams);
 };
 
-const run = (name: string, options: ConfiguredOptions, streams: Streams): number => {
-  const settings = requireSettings(readConfig(name));
-  const request = requestWith(settings.request, options);
-  if (options.dryRun) return showPlan(request, options, streams);
-  const record = new RunRecord(name, request);
-  /** Records how it ended, for `status` and for node_exporter. */
-  const finish = (status: number, message: string, result?: BackupResult): void => {
-    const known = record.finish(status, message, result);
-    const metrics = options.metrics ?? settings.metrics;
-    if (metrics !== undefined) writeMetrics(metrics, settings, known);
-  };
-  let outcome: Outcome;
+/** Why a configuration that is backed up with this one cannot be read. */
+const memberFlaws = (name: string): string[] => {
   try {
-    outcome = backUp(request, options, streams);
+    configsWith([name]);
+    return [];
   } catch (error) {
-    try {
-      finish(exitStatus(error), errorLine(error));
-    } catch (other) {
-      // The run's own error is the one to report.
-      if (!(other instanceof RefusalError || other instanceof SystemError)) throw other;
-    }
-    throw error;
+    if (!(error instanceof RefusalError)) throw error;
+    return [errorLine(error)];
   }
-  const { status, result } = outcome;
-  try {
-    finish(status, shortfall(result), result);
-  } catch (error) {
-    if (!(error instanceof RefusalError || error instanceof SystemError)) throw error;
-    outcome.notice(`${error.message}: the backup was made, and is not recorded`);
-  }
-  outcome.print();
-  return status;
 };
 
 /** What is wrong with a configuration, one line each. */
 const flawsOf = (name: string): string[] => {
   try {
     const { path, settings, findings } = readConfig(name);
-    if (settings) requireCalendar(path, settings.schedule);
-    return findings.map((finding) => findingLine(path, finding));
+    if (settings && settings.schedule !== NEVER) requireCalendar(path, settings.schedule);
+    return [...findings.map((finding) => findingLine(path, finding)), ...memberFlaws(name)];
   } catch (error) {
     if (!(error instanceof RefusalError) || error.code === 'CONFIG_MISSING') throw error;
     return [errorLine(error)];
@@ -111,11 +99,11 @@ const check = (chosen: string | undefined, options: CheckOptions, streams: Strea
 
 export const addConfigured = (program: Command, streams: Streams, choose: Choose): void => {
   addRunOptions(program.command('run'))
-    .description('make the backup that a file NAME.conf configures')
-    .argument('<name>', 'name of the file, without .conf')
+    .description('make the backup that a file NAME.conf configures; of several, as their volumes were at one instant')
+    .argument('<name...>', 'name of the file, without .conf')
     .option('--metrics <file>', 'write metrics for the textfile collector of node_exporter')
     .allowExcessArguments(false)
-    .action((name: string, options: ConfiguredOptions) => choose(() => run(name, options, streams)));
+    .action((names: string[], options: ConfiguredOptions) => choose(() => run(names, options, streams)));
   addVerbosity(program.command('check-config'))
     .description('check the files that configure backups, without making any')
     .argument('[name]', 'check this one only')

@@ -11,25 +11,32 @@ import type { Streams } from '../terminal/terminal.js';
 import type { Voice } from '../terminal/verbosity.js';
 import { figuresJson, summaryLine } from './figures.js';
 
+/** A line on standard error. */
 export const note = (text: string): string => `datto-backup: ${oneLine(text)}\n`;
 
-const failureLine = ({ call, subject, offset, bytes, errno }: CopyFailure): string =>
-  note(`cannot ${call} ${subject} at offset ${offset}, ${bytes} bytes: ${errnoText(errno)}`);
+const failureLine = ({ call, subject, offset, bytes, errno }: CopyFailure, label: string): string =>
+  note(`${label}cannot ${call} ${subject} at offset ${offset}, ${bytes} bytes: ${errnoText(errno)}`);
 
 /** Differences that are printed one by one; further ones are only counted. */
 const DIFFERENCES_SHOWN = 20;
 
-const differenceLine = ({ start, count: blocks }: BlockRun, listed: boolean): string => {
+const differenceLine = ({ start, count: blocks }: BlockRun, listed: boolean, label: string): string => {
   const where = blocks === 1 ? `block ${start} differs` : `blocks ${start} to ${start + blocks - 1} differ`;
-  return note(`${where} from the snapshot, though ${listed ? 'copied' : 'not listed as changed'}`);
+  return note(`${label}${where} from the snapshot, though ${listed ? 'copied' : 'not listed as changed'}`);
 };
 
-export const planLine = ({ kind, reason, bytes }: BackupPlan): string =>
+/** Lines with the name of the backup before each, if there are several. */
+export const labelled = (label: string, text: string): string => text.replace(/^(?=.)/gm, () => label);
+
+const planLine = ({ kind, reason, bytes }: BackupPlan): string =>
   kind === 'whole'
     ? `full copy of ${humanBytes(BigInt(bytes))}: ${reason}\n`
     : `incremental, ${humanBytes(BigInt(bytes))} have changed\n`;
 
-export const planJson = (plan: BackupPlan): unknown => ({
+export const planLines = (plan: BackupPlan): string =>
+  `${plan.finishFirst ? 'an interrupted backup is finished first\n' : ''}${planLine(plan)}`;
+
+export const planJson = (plan: BackupPlan): object => ({
   dry_run: true,
   kind: plan.kind,
   reason: plan.reason,
@@ -45,7 +52,7 @@ export interface Troubles {
   readonly notices: string[];
 }
 
-export const resultJson = (result: BackupResult, troubles: Troubles): unknown => ({
+export const resultJson = (result: BackupResult, troubles: Troubles): object => ({
   dry_run: false,
   kind: result.kind,
   reason: result.reason,
@@ -87,45 +94,49 @@ export const resultLines = (result: BackupResult, volume: string): string => {
   return `${lines.map(oneLine).join('\n')}\n`;
 };
 
-export const eventsFor = (
-  streams: Streams,
-  voice: Voice,
-  json: boolean,
-  progress: Progress,
-  troubles: Troubles,
-): BackupEvents => {
+/** What the backups of one run print with. */
+export interface Printer {
+  readonly streams: Streams;
+  readonly voice: Voice;
+  readonly progress: Progress;
+  readonly json: boolean;
+}
+
+/** The events of one backup; `label` is before each line of it. */
+export const eventsFor = (printer: Printer, label: string, troubles: Troubles): BackupEvents => {
+  const { streams, voice, progress, json } = printer;
   const warn = (text: string): void => {
     progress.clear();
     streams.err(text);
   };
   const print = (text: string): void => {
     progress.clear();
-    if (!json) voice.say(text);
+    if (!json) voice.say(labelled(label, text));
   };
   return {
     onPlan: (plan) => print(planLine(plan)),
     onStep: (text) => {
-      progress.step(text);
+      progress.step(`${label}${text}`);
       print(`${oneLine(text)}\n`);
     },
     onDetail: (text) => {
       progress.clear();
-      voice.detail(text);
+      voice.detail(`${label}${text}`);
     },
     onProgress: (done, total) => progress.update(done, total),
     onNotice: (text) => {
       troubles.notices.push(text);
-      warn(note(text));
+      warn(note(`${label}${text}`));
     },
     onFailure: (failure) => {
       troubles.failures.push(failure);
-      if (troubles.failures.length <= DIFFERENCES_SHOWN) warn(failureLine(failure));
+      if (troubles.failures.length <= DIFFERENCES_SHOWN) warn(failureLine(failure, label));
     },
     onDifference: (run, listed) => {
       troubles.differences.push({ ...run, listed });
       const shown = troubles.differences.length;
-      if (shown <= DIFFERENCES_SHOWN) warn(differenceLine(run, listed));
-      if (shown === DIFFERENCES_SHOWN) warn(note('further differences are only counted'));
+      if (shown <= DIFFERENCES_SHOWN) warn(differenceLine(run, listed, label));
+      if (shown === DIFFERENCES_SHOWN) warn(note(`${label}further differences are only counted`));
     },
   };
 };

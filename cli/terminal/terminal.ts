@@ -41,10 +41,15 @@ export const usageLine = (tool: string, error: CommanderError): string => {
   return `${tool}: cannot read the command line: ${what}${expected}\n`;
 };
 
+/** An error as an object of JSON. */
+export const failureJson = (error: unknown): { readonly error: unknown } => {
+  const code = error instanceof RefusalError ? error.code : undefined;
+  return { error: { code, errno: errnoOf(error), message: errorLine(error) } };
+};
+
 /** Reports an error on standard error; with --json on standard output too. */
 export const reportFailure = (tool: string, error: unknown, json: boolean | undefined, streams: Streams): void => {
-  const code = error instanceof RefusalError ? error.code : undefined;
-  if (json) printJson({ error: { code, errno: errnoOf(error), message: errorLine(error) } }, streams);
+  if (json) printJson(failureJson(error), streams);
   streams.err(`${tool}: ${errorLine(error)}\n`);
 };
 

@@ -45,19 +45,32 @@ const hooksIn = (folder: string): Hook[] =>
     return { before: [program, 'before'], after: [program, 'after'] };
   });
 
+const distinct = (texts: readonly string[]): string[] => [...new Set(texts)];
+
+/** The commands of one request. */
+const ownHook = ({ before, after }: HookRequest): Hook => ({
+  before: requireCommand(before),
+  after: requireCommand(after),
+});
+
 /**
- * The hooks that a request has: those of the folder, then its own.
+ * The hooks of requests whose snapshots are taken at one instant: those of the folder, then each request's own. None is there twice. A
+ * variable with a value for each request has a line for each.
  *
+ * @param requests one or more
  * @throws RefusalError CONFIG_WRONG, FILE_UNSAFE if one of them must not be run; SystemError
  */
-export const hooksOf = (request: HookRequest): Hooks => {
-  const { before, after, hookFolder, hookSeconds = HOOK_SECONDS } = request;
-  const own = { before: requireCommand(before), after: requireCommand(after) };
-  const hasOwn = own.before.length + own.after.length > 0;
+export const hooksOf = (requests: readonly HookRequest[]): Hooks => {
+  const folders = distinct(requests.flatMap(({ hookFolder }) => hookFolder ?? []));
+  const hooks = [...folders.flatMap(hooksIn), ...requests.map(ownHook)];
+  const byWords = new Map(hooks.map((hook) => [JSON.stringify([hook.before, hook.after]), hook]));
   return {
-    hooks: [...(hookFolder === undefined ? [] : hooksIn(hookFolder)), ...(hasOwn ? [own] : [])],
-    seconds: hookSeconds,
-    variables: { DATTO_VOLUME: request.volume, DATTO_FOLDER: shownTarget(request.folder) },
+    hooks: [...byWords.values()].filter(({ before, after }) => before.length + after.length > 0),
+    seconds: Math.max(...requests.map(({ hookSeconds = HOOK_SECONDS }) => hookSeconds)),
+    variables: {
+      DATTO_VOLUME: distinct(requests.map(({ volume }) => volume)).join('\n'),
+      DATTO_FOLDER: distinct(requests.map(({ folder }) => shownTarget(folder))).join('\n'),
+    },
   };
 };
 
@@ -81,7 +94,8 @@ class Begun {
       const why = hookFailure(guard.status(), seconds);
       if (why === undefined) continue;
       const what = `the hook ${hook.before[0]} ${why}; no snapshot was taken`;
-      throw new RefusalError('HOOK_FAILED', `cannot back up ${variables.DATTO_VOLUME}: ${what}`);
+      const volumes = variables.DATTO_VOLUME?.replaceAll('\n', ', ');
+      throw new RefusalError('HOOK_FAILED', `cannot back up ${volumes}: ${what}`);
     }
   }
 

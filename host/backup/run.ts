@@ -7,13 +7,13 @@ import { BLOCK_BYTES } from '../layout.js';
 import { removeFile } from '../system/safe-files.js';
 import { closedCowFiles, cowParent, cowPath } from './cow-files.js';
 import type { Destination } from './destination.js';
-import { aroundSnapshot, hooksOf } from './hooks.js';
 import type { Lists } from './links.js';
 import { listsOf } from './links.js';
 import { keepReloadScript } from './reload-script.js';
 import type { BackupContext, BackupEvents, BackupPlan, BackupRequest, CopyOutcome, RunResult } from './request.js';
 import { isGood } from './request.js';
 import { lagNotice, removeLists } from './retention.js';
+import type { Next } from './tracking.js';
 import { isLost, isSnapshot, requireHealthy, Tracking } from './tracking.js';
 import type { Volume } from './volume.js';
 import type { KeptVolume, TargetName } from './volume-memory.js';
@@ -31,6 +31,17 @@ export interface Place {
   /** Makes sure that the target keeps its id. */
   readonly keepTarget: () => void;
   readonly destination: Destination;
+}
+
+/** What is known when a snapshot can be taken. */
+export interface Ready {
+  /** That tracks the volume, if any does. */
+  readonly device: DeviceStatus | undefined;
+  readonly plan: BackupPlan;
+  /** Above the folder of COW files, from the root of the volume's filesystem. */
+  readonly folder: string;
+  /** An interrupted backup that was finished first. */
+  readonly finished: RunResult | undefined;
 }
 
 /** A run of the backup, once its place is checked. */
@@ -52,7 +63,7 @@ export class Run {
   /** It is no dry run. */
   #mayChange = false;
   /** Hooks that failed after the snapshot, in words. */
-  readonly #failedHooks: string[] = [];
+  #failedHooks: readonly string[] = [];
 
   constructor(request: BackupRequest, context: BackupContext, events: BackupEvents, place: Place) {
     [this.#request, this.#context, this.#events] = [request, context, events];
@@ -72,14 +83,19 @@ export class Run {
     return plan;
   }
 
-  run(): RunResult {
+  /**
+   * Finishes what was interrupted, and makes sure that a snapshot can be taken and copied.
+   *
+   * @returns the result of an interrupted backup that is not good
+   */
+  prepare(): Ready | { readonly ended: RunResult } {
     this.#mayChange = true;
     this.#destination.recover();
     const healthy = this.#healthyDevice();
     // Tracking may have been ended by hand, or the last run before it had written the script.
     this.#keepScript();
     const finished = this.#finishInterrupted(healthy);
-    if (finished && !isGood(finished)) return finished;
+    if (finished && !isGood(finished)) return { ended: finished };
 
     const device = this.#device();
     const plan = this.#planFor(device, this.#lists(device));
@@ -92,7 +108,49 @@ export class Run {
     const folder = cowParent(this.#request.cowFolder, this.#mountPoint);
     if (!device) this.#tracking.requireFree(this.#request.minor);
     this.#events.onPlan?.(plan);
-    const { snapshot, time } = this.#takeSnapshot(device, folder);
+    return { device, plan, folder, finished };
+  }
+
+  /** A volume that nothing tracks is tracked from here on: snapshots of several volumes at one instant need that. */
+  track(ready: Ready): Ready {
+    if (ready.device) return ready;
+    this.take(this.next(ready));
+    const { minor } = this.#requireDevice();
+    this.#toIncremental(minor);
+    return { ...ready, device: this.#requireDevice() };
+  }
+
+  /** What the driver is to do. */
+  next({ device, folder }: Ready): Next {
+    const { minor, cowMib = 0 } = this.#request;
+    const cowFile = this.#withRoom(device, () => this.#newCowFile(folder, device));
+    return {
+      volume: this.#volume.path,
+      minor: device?.minor ?? minor,
+      isTracked: device !== undefined,
+      cowFile,
+      cowMib,
+    };
+  }
+
+  /** Starts a series, or its next snapshot. */
+  take(next: Next): void {
+    const { minor, cowFile, cowMib, isTracked } = next;
+    if (isTracked) this.#tracking.toSnapshot(next);
+    else this.#withRoom(undefined, () => this.#tracking.setUp(cowFile, minor, cowMib));
+  }
+
+  /**
+   * Copies the snapshot that was taken, and ends it.
+   *
+   * @param failedHooks that failed after it, in words
+   */
+  complete({ device, plan, finished }: Ready, time: Date, failedHooks: readonly string[]): RunResult {
+    if (device) this.#justClosed = join(this.#mountPoint, device.cowFile);
+    this.#failedHooks = failedHooks;
+    this.#keepScript();
+    const snapshot = this.#requireDevice();
+    this.#events.onStep?.(`snapshot ${snapshot.seqId} of series ${snapshot.uuid} is /dev/datto${snapshot.minor}`);
     const outcome = this.#copy(snapshot, time, plan.kind === 'whole');
     const { reason } = plan;
     return this.#result(snapshot, outcome, time, {
@@ -118,6 +176,12 @@ export class Run {
 
   #device(): DeviceStatus | undefined {
     return this.#tracking.find(this.#destination.series());
+  }
+
+  #requireDevice(): DeviceStatus {
+    const device = this.#device();
+    if (device) return device;
+    throw new RefusalError('DEVICE_FAILED', `cannot back up ${this.#volume.path}: its device has disappeared`);
   }
 
   #lists(device: DeviceStatus | undefined): Lists {
@@ -211,34 +275,6 @@ export class Run {
   #isOfAnother(device: DeviceStatus): boolean {
     const { snapshotFor } = this.#kept.value;
     return snapshotFor !== undefined && !isSameTarget(snapshotFor, this.#target) && !this.#destination.isBegun(device);
-  }
-
-  /** Starts a series, or its next snapshot, between the hooks. */
-  #takeSnapshot(device: DeviceStatus | undefined, folder: string): { snapshot: DeviceStatus; time: Date } {
-    const cowFile = this.#withRoom(device, () => this.#newCowFile(folder, device));
-    const take = (): Date => {
-      if (device) this.#tracking.toSnapshot(device.minor, cowFile, this.#request.cowMib ?? 0);
-      else this.#withRoom(device, () => this.#setUp(cowFile));
-      return new Date();
-    };
-    const failed = (text: string): void => {
-      this.#failedHooks.push(text);
-      this.#events.onNotice?.(text);
-    };
-    const detail = (text: string): void => this.#events.onDetail?.(text);
-    const time = aroundSnapshot(hooksOf(this.#request), this.#context.syscalls, take, failed, detail);
-    if (device) this.#justClosed = join(this.#mountPoint, device.cowFile);
-    this.#keepScript();
-    const snapshot = this.#device();
-    if (!snapshot)
-      throw new RefusalError('DEVICE_FAILED', `cannot back up ${this.#volume.path}: its device has disappeared`);
-    this.#events.onStep?.(`snapshot ${snapshot.seqId} of series ${snapshot.uuid} is /dev/datto${snapshot.minor}`);
-    return { snapshot, time };
-  }
-
-  #setUp(cowFile: string): void {
-    const { minor, cowMib = 0 } = this.#request;
-    this.#tracking.setUp(cowFile, minor, cowMib);
   }
 
   /** Without space on the volume, removes COW files of ended series: their lists are of no use any more. */

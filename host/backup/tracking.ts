@@ -2,6 +2,7 @@
 
 import { dirname } from 'node:path';
 import type { Driver } from '../driver/driver.js';
+import { GroupError } from '../driver/driver.js';
 import type { DeviceStatus } from '../driver/status.js';
 import { describeState, readStatus } from '../driver/status.js';
 import { EBUSY, ENOENT, errnoOf, RefusalError, SystemError } from '../errors.js';
@@ -42,19 +43,26 @@ const devices = (): readonly DeviceStatus[] => {
   }
 };
 
-/** Retries `run` while another process has the device open. The error of the last try has `call` and `subject`. */
-const whileBusy = (call: string, subject: string, run: () => void): void => {
+/** Retries `run` while another process has the device open. Returns the error of the last try, if it failed. */
+const lastError = (run: () => void): unknown => {
   for (let waited = 0; ; waited += BUSY_STEP_MS) {
     try {
       run();
-      return;
+      return undefined;
     } catch (error) {
-      const errno = errnoOf(error);
-      if (errno === undefined) throw error;
-      if (errno !== EBUSY || waited >= BUSY_MS) throw new SystemError(errno, call, subject);
+      const isDone = error instanceof GroupError && error.taken;
+      if (errnoOf(error) !== EBUSY || isDone || waited >= BUSY_MS) return error;
       pause(BUSY_STEP_MS);
     }
   }
+};
+
+/** Retries like lastError(). Throws the error with `call` and `subject`. */
+const whileBusy = (call: string, subject: string, run: () => void): void => {
+  const error = lastError(run);
+  if (error === undefined) return;
+  const errno = errnoOf(error);
+  throw errno === undefined ? error : new SystemError(errno, call, subject);
 };
 
 /**
@@ -81,6 +89,44 @@ export const requireHealthy = ({ minor, state, error = 0, blockDevice }: DeviceS
  */
 export const isLost = ({ state, error = 0 }: DeviceStatus): boolean =>
   error !== 0 && ((state & STATE_BIT_SNAPSHOT) === 0 || (state & STATE_BIT_UNVERIFIED) !== 0);
+
+/** A snapshot to be taken. */
+export interface Next {
+  readonly volume: string;
+  /** Of the device; if it is a new one, that was requested. */
+  readonly minor: number | undefined;
+  readonly isTracked: boolean;
+  readonly cowFile: string;
+  /** If 0, the driver's choice. */
+  readonly cowMib: number;
+}
+
+/** The driver refused a snapshot of one of several volumes, or failed after it was taken. */
+export interface MemberFailure {
+  /** Index of the volume; undefined if it was no single one. */
+  readonly member: number | undefined;
+  readonly error: SystemError;
+  /** The snapshots were taken all the same. */
+  readonly taken: boolean;
+}
+
+/**
+ * Takes the next snapshots of volumes that are tracked, at one instant: of all of them or of none.
+ *
+ * @returns what failed, if anything
+ * @throws RefusalError FILE_UNSAFE of a COW file's folder; SystemError
+ */
+export const toSnapshots = (driver: Driver, nexts: readonly Next[]): MemberFailure | undefined => {
+  for (const { cowFile } of nexts) makeOwnFolder(dirname(cowFile));
+  const members = nexts.map(({ minor = 0, cowFile, cowMib }) => ({ minor, cowFile, fallocateMib: BigInt(cowMib) }));
+  const error = lastError(() => driver.transitionToSnapshotGroup(members));
+  if (error === undefined) return undefined;
+  if (!(error instanceof GroupError)) throw error;
+  const { errno, member, taken } = error;
+  const failed = nexts.filter((_, index) => member === undefined || index === member);
+  const volumes = failed.map(({ volume }) => volume).join(', ');
+  return { member, taken, error: new SystemError(errno, 'take the next snapshot of', volumes) };
+};
 
 /** The hold on a volume through the driver. */
 export class Tracking {
@@ -145,9 +191,9 @@ export class Tracking {
     }
   }
 
-  toSnapshot(minor: number, cowFile: string, cowMib: number): void {
+  toSnapshot({ volume, minor = 0, cowFile, cowMib }: Next): void {
     makeOwnFolder(dirname(cowFile));
-    whileBusy('take the next snapshot of', this.#volume.path, () =>
+    whileBusy('take the next snapshot of', volume, () =>
       this.#driver.transitionToSnapshot(minor, cowFile, BigInt(cowMib)),
     );
   }

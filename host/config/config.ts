@@ -6,7 +6,7 @@ import { ENOENT, RefusalError, SystemError, withErrno } from '../errors.js';
 import { readOwn, requireOwnFolder, requireUnshared } from '../system/safe-files.js';
 import { shownTarget } from '../targets/open-target.js';
 import type { Draft, Settings } from './keys.js';
-import { DEFAULT_LIMIT, DEFAULT_SCHEDULE, KEYS, NOT_HERE } from './keys.js';
+import { DEFAULT_LIMIT, DEFAULT_SCHEDULE, isConfigName, KEYS, NOT_HERE } from './keys.js';
 import type { Entry, Finding } from './lines.js';
 import { readLines } from './lines.js';
 import { nearest } from './nearest.js';
@@ -18,8 +18,6 @@ export const configFolder = (): string => process.env.DATTO_CONFIG ?? '/etc/datt
 export const hookFolder = (): string => process.env.DATTO_HOOKS ?? '/etc/dattobd/hooks.d';
 
 const SUFFIX = '.conf';
-/** It is part of the names of units and files. */
-const NAME = /^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$/;
 
 /** Where backups go to: one of these. */
 const TARGET_KEYS: readonly string[] = ['folder', 'target'];
@@ -75,8 +73,8 @@ export const parseConfig = (text: string): { settings?: Settings; findings: Find
   else if (first?.key === 'target' && !entries.some(({ key }) => key === 'keep'))
     findings.push({ text: "it has no 'keep', which 'target' needs, expected a line such as 'keep = latest7'" });
   if (findings.length > 0) return { findings };
-  const { request, schedule = DEFAULT_SCHEDULE, limit = DEFAULT_LIMIT, metrics } = draft;
-  const settings = { schedule, limit, ...(metrics === undefined ? {} : { metrics }) };
+  const { request, schedule = DEFAULT_SCHEDULE, limit = DEFAULT_LIMIT, members = [], metrics } = draft;
+  const settings = { schedule, limit, members, ...(metrics === undefined ? {} : { metrics }) };
   // The required keys are there.
   return { settings: { ...settings, request: request as BackupRequest }, findings };
 };
@@ -88,15 +86,14 @@ const requireSafeFolder = (): void => {
   requireOwnFolder(folder);
 };
 
-const missing = (name: string): RefusalError => {
+/** `by` is the configuration that names it, if it was no command line. */
+const missing = (name: string, by?: Config): RefusalError => {
   const names = configNames();
   const there = names.length === 0 ? 'none' : names.join(', ');
   const near = nearest(name, names);
   const hint = near === undefined ? '' : `; hint: did you mean '${near}'?`;
-  return new RefusalError(
-    'CONFIG_MISSING',
-    `cannot use '${name}': there is no ${configPath(name)}; there are: ${there}${hint}`,
-  );
+  const about = by ? `cannot use ${by.path}: 'with' is '${name}', and` : `cannot use '${name}':`;
+  return new RefusalError('CONFIG_MISSING', `${about} there is no ${configPath(name)}; there are: ${there}${hint}`);
 };
 
 /**
@@ -104,16 +101,35 @@ const missing = (name: string): RefusalError => {
  *
  * @throws RefusalError CONFIG_MISSING, CONFIG_WRONG, FILE_UNSAFE; SystemError if it cannot be read
  */
-export const readConfig = (name: string): Config => {
-  if (!NAME.test(name)) {
+export const readConfig = (name: string): Config => readNamed(name);
+
+const readNamed = (name: string, by?: Config): Config => {
+  if (!isConfigName(name)) {
     const expected = `the name of a file in ${configFolder()} without its ${SUFFIX}: letters, digits, and - _ . within`;
     throw new RefusalError('CONFIG_WRONG', `cannot use the name '${name}': expected ${expected}`);
   }
   requireSafeFolder();
   const path = configPath(name);
   const text = readOwn(path, requireUnshared);
-  if (text === undefined) throw missing(name);
+  if (text === undefined) throw missing(name, by);
   return { name, path, ...parseConfig(text) };
+};
+
+/**
+ * Reads configurations, and after them those that they are backed up with, each once.
+ *
+ * @throws what readConfig() throws
+ */
+export const configsWith = (names: readonly string[]): Config[] => {
+  const configs = new Map<string, Config>();
+  const add = (name: string, by?: Config): void => {
+    if (configs.has(name)) return;
+    const config = readNamed(name, by);
+    configs.set(name, config);
+    for (const member of config.settings?.members ?? []) add(member, config);
+  };
+  for (const name of names) add(name);
+  return [...configs.values()];
 };
 
 /**

@@ -10,14 +10,21 @@ import { bytesOf, RATE_EXPECTED, rateOf, SUFFIX_EXPECTED, secondsOf, TIME_EXPECT
 /** What a configuration says. */
 export interface Settings {
   readonly request: BackupRequest;
-  /** When it runs, as systemd.time(7) has it for OnCalendar=. */
+  /** When it runs, as systemd.time(7) has it for OnCalendar=; or NEVER. */
   readonly schedule: string;
   /** How long a run may take, a time span of systemd.time(7). */
   readonly limit: string;
+  /** Names of configurations whose volumes are backed up with it, as they were at the same instant. */
+  readonly members: readonly string[];
   /** File for node_exporter. */
   readonly metrics?: string;
 }
 
+/** Whether a word can be the name of a configuration: it is part of the names of units and files. */
+export const isConfigName = (word: string): boolean => /^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$/.test(word);
+
+/** The schedule of a backup that is made with another one, or by hand. */
+export const NEVER = 'never';
 export const DEFAULT_SCHEDULE = '*-*-* 02:00:00';
 export const DEFAULT_LIMIT = 'infinity';
 
@@ -79,7 +86,14 @@ const oneOf =
 const calendar: Read<string> = (text) =>
   /^[A-Za-z0-9 *:,./~_+-]{1,200}$/.test(text)
     ? { value: text }
-    : { expected: 'a calendar event of systemd.time(7), such as Mon..Fri 02:00' };
+    : { expected: 'a calendar event of systemd.time(7), such as Mon..Fri 02:00, or never' };
+
+const names: Read<readonly string[]> = (text) => {
+  const words = text.split(/ +/);
+  return words.every(isConfigName)
+    ? { value: words }
+    : { expected: 'names of other files without .conf, with spaces between' };
+};
 
 const SPAN =
   /^(infinity|(\d+(\.\d+)? ?(us|ms|s|sec|second|seconds|m|min|minute|minutes|h|hr|hour|hours|d|day|days|w|week|weeks)? ?)+)$/;
@@ -111,6 +125,7 @@ export interface Draft {
   request: { -readonly [K in keyof BackupRequest]?: BackupRequest[K] };
   schedule?: string;
   limit?: string;
+  members?: readonly string[];
   metrics?: string;
 }
 
@@ -138,6 +153,7 @@ export const KEYS: readonly Key[] = [
   part('target', 'folder', address),
   key('schedule', calendar, (draft, value) => void (draft.schedule = value)),
   key('limit', span, (draft, value) => void (draft.limit = value)),
+  key('with', names, (draft, value) => void (draft.members = value)),
   key('metrics', textFile, (draft, value) => void (draft.metrics = value)),
   part('verify', 'verify', oneOf('copied', 'all', 'nothing')),
   part('sample', 'sample', count),
@@ -158,7 +174,7 @@ export const KEYS: readonly Key[] = [
 
 /** Words that other backup programs have, and this version has nothing for. */
 export const NOT_HERE: Readonly<Record<string, string>> = {
-  ...{ group: 'groups of volumes', volumes: 'groups of volumes' },
+  ...{ group: 'groups under this name (its key is with)', volumes: 'more than one volume in a file (its key is with)' },
   targets: 'files for more than one target (each has a file)',
   retention: 'retention under this name (its key is keep)',
   name: 'names other than that of the file',

@@ -15,6 +15,7 @@ import { Qcow2Target } from '../targets/qcow2.js';
 import type { Point } from '../targets/target.js';
 import { findingLine, readConfig } from './config.js';
 import type { Settings } from './keys.js';
+import { NEVER } from './keys.js';
 import { isRunning } from './process.js';
 import type { BackupRecord, Success } from './record.js';
 import { readRecord } from './record.js';
@@ -189,7 +190,7 @@ export const backupStatus = (name: string, maxSeconds: number | undefined, now =
   if (success && isOther) reasons.unknown(`its last backup was of ${success.volume} into ${success.folder}`);
   judgeAge(success, now, maxSeconds, reasons);
   if (success && !isOther && !isOpen) (keep === undefined ? judgeImage : judgePoints)(success, folder, reasons);
-  const timer = timerOf(name);
+  const timer = settings.schedule === NEVER ? undefined : timerOf(name);
   judgeTimer(timer, record, now, maxSeconds !== undefined, reasons);
   const tracked = success && trackedOf(success.series);
   return {

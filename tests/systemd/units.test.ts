@@ -98,6 +98,33 @@ test('a configuration has a timer with its schedule, a service that waits for it
   }
 });
 
+test('a backup that is made with others waits for what they need, and one that is only made so has no timer', () => {
+  makeConfigs({
+    'data.conf': 'volume = /dev/vg/data\nfolder = /backup/data\nwith = logs home\n',
+    'home.conf': 'volume = /dev/vg/home\nkeep = days7\ntarget = borg:/srv/x\nwith = data gone\nschedule = never\n',
+    'logs.conf': 'volume = /dev/vg/logs\nfolder = /backup/logs\nschedule = never\n',
+  });
+  assert.equal(generate('/dev/vg/data /data ext4\n/dev/vg/logs /var/log xfs\n/dev/vg/home /home xfs\n'), {
+    status: 0,
+    stderr: '',
+  });
+  assert.equal(generated(), [
+    'datto-backup@data.service.d/config.conf',
+    'datto-backup@data.timer.d/config.conf',
+    'datto-backup@home.service.d/config.conf',
+    'datto-backup@logs.service.d/config.conf',
+    'timers.target.d/datto-backup-data.conf',
+  ]);
+  assert.equal(dropIn('data', 'service'), [
+    ...['/data', '/backup/data', '/var/log', '/backup/logs', '/home'].map((path) => `RequiresMountsFor="${path}"`),
+    'Wants=network-online.target',
+    'After=network-online.target',
+    'RestrictAddressFamilies=AF_INET AF_INET6',
+    'SystemCallFilter=@mount',
+  ]);
+  assert.equal(dropIn('logs', 'service'), ['RequiresMountsFor="/var/log"', 'RequiresMountsFor="/backup/logs"']);
+});
+
 test('a volume that fstab does not have is looked for where it is mounted now', () => {
   const mounts =
     '31 1 8:1 /sub /mnt/bind rw - ext4 /dev/disk/by-uuid/0a1b-2c rw\n' +

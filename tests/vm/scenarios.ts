@@ -88,6 +88,8 @@ export const scenarios: readonly Scenario[] = [
   },
   { name: 'backup', fileSystems: both, diskMib: [160, SCRATCH_MIB], shortMib: 96, seconds: 120 },
   { name: 'points', fileSystems: both, diskMib: [160, SCRATCH_MIB], shortMib: 96, seconds: 120 },
+  // Its second volume has the other kind of filesystem.
+  { name: 'backup-group', fileSystems: ext4, diskMib: [200, SCRATCH_MIB], seconds: 130 },
   { name: 'by-itself', fileSystems: both, diskMib: [160, SCRATCH_MIB], seconds: 240 },
   { name: 'reload-module', fileSystems: ext4, diskMib: [512], seconds: 35, cpus: 2 },
   { name: 'walkthrough', fileSystems: both, small: true, diskMib: [640, SCRATCH_MIB], shortMib: 384, seconds: 75 },

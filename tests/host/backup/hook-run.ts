@@ -14,4 +14,4 @@ const take = (): void => {
   writeFileSync(mark, '');
   Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0);
 };
-aroundSnapshot(hooksOf(JSON.parse(request) as HookRequest), nativeSyscalls(), take, () => undefined);
+aroundSnapshot(hooksOf([JSON.parse(request) as HookRequest]), nativeSyscalls(), take, () => undefined);

@@ -48,7 +48,7 @@ const request = (more: Partial<HookRequest> = {}): HookRequest => ({ volume: '/d
 
 const around = (more: Partial<HookRequest>, take: () => void = () => undefined): string[] => {
   const failures: string[] = [];
-  aroundSnapshot(hooksOf(request(more)), syscalls, take, (text) => failures.push(text));
+  aroundSnapshot(hooksOf([request(more)]), syscalls, take, (text) => failures.push(text));
   return failures;
 };
 
@@ -153,7 +153,7 @@ test('a program that others can change is refused, and so is one in a folder of 
   const program = makeProgram('program', '');
   const refused = (flaw: RegExp, command = program): void =>
     void assert.match(
-      refusal(() => hooksOf(request({ after: command }))),
+      refusal(() => hooksOf([request({ after: command })])),
       flaw,
     );
   for (const mode of [0o775, 0o757]) {
@@ -173,7 +173,7 @@ test('a program that others can change is refused, and so is one in a folder of 
   symlinkSync(join(theirs, 'link'), link);
   for (const path of [join(theirs, 'link'), link]) refused(/theirs: it can be written to by others/, path);
   chmodSync(theirs, 0o755);
-  hooksOf(request({ after: link, hookFolder: FOLDER }));
+  hooksOf([request({ after: link, hookFolder: FOLDER })]);
   if (process.geteuid?.() === 0) {
     chownSync(program, NOBODY, NOBODY);
     refused(/program: it belongs to user 65534, expected root/);
@@ -183,7 +183,7 @@ test('a program that others can change is refused, and so is one in a folder of 
   }
   chmodSync(FOLDER, 0o777);
   assert.match(
-    refusal(() => hooksOf(request({ hookFolder: FOLDER }))),
+    refusal(() => hooksOf([request({ hookFolder: FOLDER })])),
     /hooks\.d: it can be written to by others/,
   );
 });

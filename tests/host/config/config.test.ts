@@ -57,7 +57,8 @@ const flaws: ReadonlyArray<readonly [line: string, flaw: RegExp]> = [
   ['metrics = /tmp/file.txt', /ends with \.prom/],
   ['keep = 7days', /expected some of latest, hours, days, weeks, months, years, each with a number/],
   ['retention = 7', /this version has no retention under this name \(its key is keep\); remove the line$/],
-  ['group = all', /this version has no groups of volumes/],
+  ['group = all', /this version has no groups under this name \(its key is with\)/],
+  ['with = logs, home', /'with' is 'logs, home', expected names of other files without \.conf, with spaces between$/],
   ['target = rbd:pool/image', /has 'folder' and 'target', expected one of them$/],
   ['targets = rbd:pool/image', /this version has no files for more than one target/],
 ];
@@ -107,6 +108,7 @@ test('what is left out has its default; spaces, tabs, comments and a last line w
     request: { volume: '/dev/a b#c', folder: '/backup' },
     schedule: DEFAULT_SCHEDULE,
     limit: DEFAULT_LIMIT,
+    members: [],
   });
 });
 

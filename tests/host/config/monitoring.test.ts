@@ -25,7 +25,12 @@ const device: DeviceStatus = {
   ...{ minor: 0, cowFile: '/c', blockDevice: '/dev/vdb', maxCache: 1n, state: 2, error: -27 },
   ...{ cowSizeCurrent: 4096n, nrChangedBlocks: 3n },
 };
-const settings = { request: { volume: '/dev/vdb', folder: '/backup' }, schedule: 'daily', limit: 'infinity' };
+const settings = {
+  request: { volume: '/dev/vdb', folder: '/backup' },
+  schedule: 'daily',
+  limit: 'infinity',
+  members: [],
+};
 const text = metricsText(settings, record, device);
 const written = new Set([...text.matchAll(/^(\w+)\{/gm)].map((match) => match[1]!));
 const namesIn = (content: string): string[] => [...new Set(content.match(/\bdattobd_\w+/g))];
