@@ -5,12 +5,14 @@ import { GROUP_MAX } from '../layout.js';
 import { secondsSince } from '../system/clock.js';
 import { isChunkAddress } from '../targets/chunks/address.js';
 import { isAddress, shownTarget } from '../targets/open-target.js';
+import type { Work } from './destination.js';
 import { aroundSnapshot, hooksOf } from './hooks.js';
 import type { Task } from './locked-place.js';
 import { placeOf, taskOf, withLocks } from './locked-place.js';
 import type { Member, Outcome } from './member.js';
 import { forMember, Stopped, unwrapped } from './member.js';
 import type { BackupContext, BackupEvents, BackupPlan, BackupRequest, BackupResult } from './request.js';
+import { isGood } from './request.js';
 import type { Ready } from './run.js';
 import { Run } from './run.js';
 import type { MemberFailure, Next } from './tracking.js';
@@ -144,19 +146,30 @@ class GroupRun {
   }
 }
 
-/** The error of a device that failed during the copy, if the member's request wants a new one then. */
-const failedDevice = ({ request }: Member, outcome: Outcome | undefined): string | undefined => {
+/** What is said of a device that failed during the copy, if the request wants a new one then. */
+const failedDevice = ({ request, events }: Work, outcome: Outcome | undefined) => {
   const error = request.restart === true && outcome && 'error' in outcome ? outcome.error : undefined;
-  return error instanceof RefusalError && error.code === 'DEVICE_FAILED' ? error.message : undefined;
+  const isFailed = error instanceof RefusalError && error.code === 'DEVICE_FAILED';
+  return isFailed ? { events, message: error.message } : undefined;
 };
 
-/** The outcome of each member of a run that took no snapshot. */
-const outcomesOf = (members: readonly Member[], { request, outcome }: Stopped): Outcome[] =>
-  members.map((member) => {
-    if (request === undefined || member.request === request) return outcome;
-    const message = `cannot back up ${member.request.volume}: no snapshot was taken, as ${request.volume} of its group could not be backed up`;
-    return { error: new RefusalError('GROUP_FAILED', message) };
-  });
+const goodOf = (outcome: Outcome | undefined): Outcome | undefined =>
+  outcome && 'result' in outcome && isGood(outcome.result) ? outcome : undefined;
+
+/** What `run` returns; if it took no snapshot, that as the outcome of each member. */
+const orStopped = (members: readonly Member[], run: () => Outcome[]): Outcome[] => {
+  try {
+    return forMember(undefined, run);
+  } catch (error) {
+    if (!(error instanceof Stopped)) throw error;
+    const { request, outcome } = error;
+    return members.map((member) => {
+      if (request === undefined || member.request === request) return outcome;
+      const why = `no snapshot was taken, as ${request.volume} of its group could not be backed up`;
+      return { error: new RefusalError('GROUP_FAILED', `cannot back up ${member.request.volume}: ${why}`) };
+    });
+  }
+};
 
 /**
  * Backs up volumes as they were at one instant. Once the snapshots are taken, a member that fails does not stop the others.
@@ -171,25 +184,19 @@ const outcomesOf = (members: readonly Member[], { request, outcome }: Stopped): 
  */
 export const runGroup = (members: readonly Member[], context: BackupContext): Array<Outcome<BackupResult>> => {
   const began = performance.now();
-  const run = (): Outcome[] => {
+  const outcomes = orStopped(members, () => {
     const tasks = tasksOf(members, context);
     return withLocks(tasks, () => {
-      const outcomes = new GroupRun(tasks, context).run();
-      // It is treated like one that failed before the run.
-      const failures = members.map((member, index) => failedDevice(member, outcomes[index]));
-      if (failures.every((message) => message === undefined)) return outcomes;
-      for (const [index, message] of failures.entries())
-        if (message !== undefined) tasks[index]?.work.events.onNotice?.(message);
-      return new GroupRun(tasks, context).run();
+      const first = new GroupRun(tasks, context).run();
+      // A device that fails during the copy is treated like one that failed before the run.
+      const failures = tasks.flatMap(({ work }, index) => failedDevice(work, first[index]) ?? []);
+      if (failures.length === 0) return first;
+      for (const { events, message } of failures) events.onNotice?.(message);
+      const second = orStopped(members, () => new GroupRun(tasks, context).run());
+      // What is good of the first is not undone.
+      return second.map((outcome, index) => ('error' in outcome ? goodOf(first[index]) : undefined) ?? outcome);
     });
-  };
-  let outcomes: Outcome[];
-  try {
-    outcomes = forMember(undefined, run);
-  } catch (error) {
-    if (!(error instanceof Stopped)) throw error;
-    outcomes = outcomesOf(members, error);
-  }
+  });
   const seconds = secondsSince(began);
   return outcomes.map((outcome) => ('result' in outcome ? { result: { ...outcome.result, seconds } } : outcome));
 };

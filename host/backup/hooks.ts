@@ -45,8 +45,6 @@ const hooksIn = (folder: string): Hook[] =>
     return { before: [program, 'before'], after: [program, 'after'] };
   });
 
-const distinct = (texts: readonly string[]): string[] => [...new Set(texts)];
-
 /** The commands of one request. */
 const ownHook = ({ before, after }: HookRequest): Hook => ({
   before: requireCommand(before),
@@ -54,22 +52,22 @@ const ownHook = ({ before, after }: HookRequest): Hook => ({
 });
 
 /**
- * The hooks of requests whose snapshots are taken at one instant: those of the folder, then each request's own. None is there twice. A
- * variable with a value for each request has a line for each.
+ * The hooks of requests whose snapshots are taken at one instant: those of the folder, then each request's own. None is there twice.
+ * A variable has a line for each request.
  *
  * @param requests one or more
  * @throws RefusalError CONFIG_WRONG, FILE_UNSAFE if one of them must not be run; SystemError
  */
 export const hooksOf = (requests: readonly HookRequest[]): Hooks => {
-  const folders = distinct(requests.flatMap(({ hookFolder }) => hookFolder ?? []));
-  const hooks = [...folders.flatMap(hooksIn), ...requests.map(ownHook)];
+  const folders = new Set(requests.flatMap(({ hookFolder }) => hookFolder ?? []));
+  const hooks = [...[...folders].flatMap(hooksIn), ...requests.map(ownHook)];
   const byWords = new Map(hooks.map((hook) => [JSON.stringify([hook.before, hook.after]), hook]));
   return {
     hooks: [...byWords.values()].filter(({ before, after }) => before.length + after.length > 0),
     seconds: Math.max(...requests.map(({ hookSeconds = HOOK_SECONDS }) => hookSeconds)),
     variables: {
-      DATTO_VOLUME: distinct(requests.map(({ volume }) => volume)).join('\n'),
-      DATTO_FOLDER: distinct(requests.map(({ folder }) => shownTarget(folder))).join('\n'),
+      DATTO_VOLUME: requests.map(({ volume }) => volume).join('\n'),
+      DATTO_FOLDER: requests.map(({ folder }) => shownTarget(folder)).join('\n'),
     },
   };
 };

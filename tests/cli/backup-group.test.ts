@@ -128,7 +128,7 @@ test('hooks of a group run once each, and get all volumes', () => {
     { before: [first], after: [] },
     { before: [], after: [second] },
   ]);
-  assert.equal([seconds, variables], [40, { DATTO_VOLUME: '/dev/a\n/dev/b\n/dev/c', DATTO_FOLDER: '/x\n/y' }]);
+  assert.equal([seconds, variables], [40, { DATTO_VOLUME: '/dev/a\n/dev/b\n/dev/c', DATTO_FOLDER: '/x\n/y\n/y' }]);
 });
 
 test.run();
