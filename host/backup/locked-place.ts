@@ -53,7 +53,7 @@ const withVolumes = <T>([task, ...others]: readonly Task[], run: () => T): T => 
 
 /** By the number of the volume: two runs that wait for each other's volumes would wait for ever. */
 const inOrder = (tasks: readonly Task[]): Task[] =>
-  tasks.toSorted((a, b) => (a.volume.number < b.volume.number ? -1 : 1));
+  [...tasks].sort((a, b) => (a.volume.number < b.volume.number ? -1 : 1));
 
 /**
  * Runs with the locks of the targets and of the volumes: other runs for the volumes are waited for.
