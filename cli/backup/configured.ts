@@ -1,6 +1,7 @@
 /** Sub-commands of datto-backup: run, check-config, end and status, for what is configured in files; and targets. */
 import type { Command } from 'commander';
 import { Option } from 'commander';
+import type { Config } from '../../host/config/config.js';
 import {
   configFolder,
   configNames,
@@ -21,7 +22,8 @@ import type { VerbosityOptions } from '../terminal/verbosity.js';
 import { addVerbosity, voiceOf } from '../terminal/verbosity.js';
 import type { RunOptions } from './options.js';
 import { addRunOptions, requestWith } from './options.js';
-import { recorded } from './recorded.js';
+import type { Configured } from './recorded.js';
+import { recorded, recordFailure } from './recorded.js';
 import { backUp, endTracking, report, showPlan } from './run.js';
 import type { StatusOptions } from './status.js';
 import { showStatus } from './status.js';
@@ -35,19 +37,31 @@ interface ConfiguredOptions extends RunOptions {
   readonly metrics?: string;
 }
 
+const configuredBy = (config: Config, options: ConfiguredOptions): Configured => {
+  const settings = requireSettings(config);
+  const metrics = options.metrics ?? settings.metrics;
+  const request = requestWith(settings.request, options);
+  return { name: config.name, settings, request, ...(metrics === undefined ? {} : { metrics }) };
+};
+
+/** They would write the same file. */
+const requireOneFor = (metrics: string | undefined, count: number): void => {
+  if (metrics === undefined || count === 1) return;
+  const why = 'they would write the same file; hint: the key metrics of each file';
+  throw new RefusalError('CONFIG_WRONG', `cannot use --metrics with ${count} backups: ${why}`);
+};
+
 const run = (names: readonly string[], options: ConfiguredOptions, streams: Streams): number => {
-  const configs = configsWith(names);
-  if (configs.length > 1 && options.metrics !== undefined) {
-    const hint = 'hint: the key metrics of each file';
-    const message = `cannot use --metrics with ${configs.length} backups: they would write the same file; ${hint}`;
-    throw new RefusalError('CONFIG_WRONG', message);
+  // What is wrong with these is seen in their own files, by `status` too; what is wrong with a member must be recorded for them.
+  const named = [...new Set(names)].map((name) => configuredBy(readConfig(name), options));
+  let backups: readonly Configured[];
+  try {
+    backups = configsWith(names).map((config) => configuredBy(config, options));
+  } catch (error) {
+    if (!options.dryRun) recordFailure(named, error);
+    throw error;
   }
-  const backups = configs.map((config) => {
-    const settings = requireSettings(config);
-    const metrics = options.metrics ?? settings.metrics;
-    const request = requestWith(settings.request, options);
-    return { name: config.name, settings, request, ...(metrics === undefined ? {} : { metrics }) };
-  });
+  requireOneFor(options.metrics, backups.length);
   if (options.dryRun) return showPlan(backups, options, streams);
   const ended = recorded(backups, () => backUp(backups, options, streams));
   return report(ended, options, streams);

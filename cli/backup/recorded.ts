@@ -40,26 +40,26 @@ const tryTo = (run: () => void): string | undefined => {
   }
 };
 
-const openAll = (backups: readonly Configured[]): Open[] => {
-  const open: Open[] = [];
-  try {
-    for (const backup of backups) open.push({ backup, record: new RunRecord(backup.name, backup.request) });
-    return open;
-  } catch (error) {
-    // The run's own error is the one to report.
-    for (const one of open) tryTo(() => finish(one, { status: exitStatus(error), message: errorLine(error) }));
-    throw error;
-  }
+/** Records the error that kept all of them from being made; it is the one to report, and not what may be wrong with a record. */
+const failAll = (open: readonly Open[], error: unknown): void => {
+  for (const one of open) tryTo(() => finish(one, { status: exitStatus(error), message: errorLine(error) }));
 };
 
 /**
- * Runs backups, and records how each ended.
+ * Runs backups, and records how each ended, also if `run` throws.
  *
  * @throws RefusalError BACKUP_RUNNING if another run of one of them is in progress
  */
 export const recorded = (backups: readonly Configured[], run: () => readonly Ended[]): readonly Ended[] => {
-  const open = openAll(backups);
-  const all = run();
+  const open: Open[] = [];
+  let all: readonly Ended[];
+  try {
+    for (const backup of backups) open.push({ backup, record: new RunRecord(backup.name, backup.request) });
+    all = run();
+  } catch (error) {
+    failAll(open, error);
+    throw error;
+  }
   for (const [index, ended] of all.entries()) {
     const one = open[index];
     const why = one && tryTo(() => finish(one, ended));
@@ -67,3 +67,14 @@ export const recorded = (backups: readonly Configured[], run: () => readonly End
   }
   return all;
 };
+
+/**
+ * Records why backups could not even begin.
+ *
+ * @throws RefusalError BACKUP_RUNNING if another run of one of them is in progress
+ */
+export const recordFailure = (backups: readonly Configured[], error: unknown): void =>
+  failAll(
+    backups.map((backup) => ({ backup, record: new RunRecord(backup.name, backup.request) })),
+    error,
+  );

@@ -48,7 +48,7 @@ class FolderSource implements Source {
 
   open(point: RestorePoint): OpenPoint {
     const isOf = (part: Source): boolean => part.points(() => undefined).some(({ name }) => name === point.name);
-    const part = this.#parts.findLast(isOf);
+    const part = [...this.#parts].reverse().find(isOf);
     if (!part) throw new RangeError(`no point ${point.name}`);
     return part.open(point);
   }

@@ -94,6 +94,14 @@ test('a member without a file is a flaw, and a run of the group is refused', () 
     /^datto-backup: cannot use \S*data\.conf: 'with' is 'logs', and there is no \S*logs\.conf; there are: data/,
   );
   assert.is(run('run', 'data').status, 2);
+  assert.is(record('data').last.status, 2);
+  assert.match(record('data').last.message, /'with' is 'logs', and there is no /);
+  writeFileSync(at('etc/backup.d/logs.conf'), 'volume = /dev/x\nvolumes = all\n');
+  const wrong = run('run', 'data');
+  assert.is(wrong.status, 22);
+  assert.match(wrong.stderr, /^datto-backup: cannot use \S*logs\.conf:2: it has 'volumes'/);
+  assert.equal([record('data').last.status, existsSync(at('state/backup/logs.json'))], [22, false]);
+  rmSync(at('etc/backup.d/logs.conf'));
   configure('with = lo/gs\n');
   assert.match(run('check-config', 'data').stderr, /data\.conf:3: 'with' is 'lo\/gs', expected names of other files/);
 });

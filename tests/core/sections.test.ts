@@ -148,7 +148,7 @@ for (const engine of ENGINES) {
     const sections = [1n, 63n, 64n, 4095n, 4096n, 4159n, 300000n, (1n << 22n) - 1n];
     const bench = new Bench(engine, { nrSectors: (1n << 37n) - 1n });
     const end = bench.stat('NR_SECTIONS');
-    for (const section of sections.toReversed()) bench.commit(section * SECTION_BLOCKS + 5n, 1n);
+    for (const section of [...sections].reverse()) bench.commit(section * SECTION_BLOCKS + 5n, 1n);
     const walk = (name: 'next_dirty_section' | 'next_changed_section'): bigint[] => {
       const seen: bigint[] = [];
       for (let from = 0n; (from = bench.call(name, from)) < end; from++) seen.push(from);

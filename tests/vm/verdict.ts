@@ -79,7 +79,10 @@ function lastLines(text: string, count: number): string {
 
 /** What the script said last that matches. */
 function lastSaid(log: string, pattern: RegExp): string | undefined {
-  return log.split('\n').findLast((line) => pattern.test(line));
+  return log
+    .split('\n')
+    .reverse()
+    .find((line) => pattern.test(line));
 }
 
 /** The script's end in one line; undefined if that was as it should be. */

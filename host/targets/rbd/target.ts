@@ -267,12 +267,11 @@ export class RbdTarget implements Target {
   #requireUnused(): void {
     const began = performance.now();
     for (const image of [this.#image, this.#sums]) {
-      for (const owner of image.lockOwners()) {
-        while (image.isOpenBy(owner)) {
-          if (performance.now() - began > MISSED_MS) throw this.#usedBy(image, owner);
-          pause(STEP_MS);
-        }
-        image.breakLock(owner);
+      // Looked at again each time: another client may take the lock of a dead one first.
+      for (let [owner] = image.lockOwners(); owner; [owner] = image.lockOwners()) {
+        if (!image.isOpenBy(owner)) image.breakLock(owner);
+        else if (performance.now() - began > MISSED_MS) throw this.#usedBy(image, owner);
+        else pause(STEP_MS);
       }
     }
   }

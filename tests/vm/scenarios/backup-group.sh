@@ -93,7 +93,7 @@ for round in $(seq "$(rounds 1 5)"); do
 done
 
 # One that is not mounted: no snapshot of the other.
-kill "${WRITERS[@]}"
+kill "${WRITERS[@]}" || die "a writer ended early"
 wait "${WRITERS[@]}" 2>/dev/null || true
 before=$(field 0 seq_id)
 count=$(wc -l <$truth/count)
