@@ -3,6 +3,7 @@
  * Reads of the frozen view that are in flight. A write to the origin waits for those that it
  * overlaps and that may have been planned before the write's old content was committed.
  */
+#include <linux/blkdev.h>
 #include <linux/interval_tree_generic.h>
 #include "io/reads.h"
 #include "io/snapshot.h"
@@ -74,6 +75,7 @@ struct snapshot_read *read_begin(struct snapshot *snap, struct bio *bio)
 	read->start = bio->bi_iter.bi_sector;
 	read->last = bio_end_sector(bio) - 1;
 	atomic_set(&read->pending, 1);
+	read->begun = bio_start_io_acct(bio);
 	spin_lock_irq(&snap->reads_wait.lock);
 	snap->nr_reads++;
 	spin_unlock_irq(&snap->reads_wait.lock);
@@ -99,6 +101,7 @@ void read_put(struct snapshot_read *read)
 	if (READ_ONCE(snap->vol->core.error))
 		read->status = BLK_STS_IOERR;
 	bio->bi_status = read->status;
+	bio_end_io_acct(bio, read->begun);
 	bio_endio(bio);
 
 	compat_lock_irqsave(&snap->reads_lock, flags);

@@ -16,6 +16,7 @@ struct snapshot_read {
 	u64 number; /* in the order of registration */
 	struct snapshot *snap;
 	struct bio *bio;
+	unsigned long begun; /* for the statistics of the disk, which iostat shows */
 	sector_t done; /* sectors served or submitted */
 	struct list_head queued;
 	atomic_t pending; /* clones, + 1 while they are being submitted */

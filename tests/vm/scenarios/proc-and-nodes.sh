@@ -70,6 +70,10 @@ same "C6 capacity" "$(cat /sys/block/datto0/size)" $((size / 512))
 same "C7 read-only" "$(cat /sys/block/datto0/ro)" 1
 refused "Operation not permitted" dd if=/dev/zero of=/dev/datto0 bs=4k count=1 conv=notrunc
 same "C8 block size" "$(blockdev --getss --getpbsz /dev/datto0 | tr '\n' ' ')" "$(blockdev --getss --getpbsz $ORIGIN | tr '\n' ' ')"
+sectors_read() { awk '{ print $3 }' /sys/block/datto0/stat; }
+before=$(sectors_read)
+dd if=/dev/datto0 of=/dev/null bs=1M count=3 skip=64 iflag=direct status=none
+same "C12 sectors that were read" $(($(sectors_read) - before)) 6144
 
 echo 0 >$parameters/checkpoint_interval	# so that none is made while that is compared
 dbdctl transition-to-incremental 0
