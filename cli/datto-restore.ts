@@ -15,7 +15,7 @@ import { restoreFile } from '../host/restore/file.js';
 import { mountPoint } from '../host/restore/mount.js';
 import type { OpenPoint, RestorePoint, Source } from '../host/restore/point.js';
 import { findPoint, requirePoints } from '../host/restore/point.js';
-import { openSource } from '../host/restore/source.js';
+import { withSource } from '../host/restore/source.js';
 import { nativeSyscalls } from '../host/system/syscalls.js';
 import type { PointDamage } from '../host/targets/target.js';
 import { pointsJson, pointsTable } from './restore/points-table.js';
@@ -38,29 +38,37 @@ interface Options extends VerbosityOptions {
 
 const note = (text: string): string => `${TOOL}: ${oneLine(text)}\n`;
 
-/** A source and the point that was named. */
-const chosen = (target: string, name: string, streams: Streams): { source: Source; point: RestorePoint } => {
-  const source = openSource(target, nativeSyscalls());
-  const notices: string[] = [];
-  const points = requirePoints(source, (text) => notices.push(text));
-  const point = findPoint(points, target, name);
-  for (const text of notices) streams.err(note(text));
-  if (point.fault !== undefined) streams.err(note(`restore point ${point.name} may be damaged: ${point.fault}`));
-  return { source, point };
-};
+interface Chosen {
+  readonly source: Source;
+  readonly point: RestorePoint;
+}
 
-const withOpen = (source: Source, point: RestorePoint, run: (opened: OpenPoint) => void): void => {
-  const opened = source.open(point);
-  try {
-    run(opened);
-  } finally {
-    opened.close();
-  }
-};
+/** Runs with a source and the point that was named. */
+const withChosen = <T>(target: string, name: string, streams: Streams, run: (chosen: Chosen) => T): T =>
+  withSource(target, nativeSyscalls(), (source) => {
+    const notices: string[] = [];
+    const points = requirePoints(source, (text) => notices.push(text));
+    const point = findPoint(points, target, name);
+    for (const text of notices) streams.err(note(text));
+    if (point.fault !== undefined) streams.err(note(`restore point ${point.name} may be damaged: ${point.fault}`));
+    return run({ source, point });
+  });
+
+/** Opens the point that was named, and returns its name. */
+const withOpen = (target: string, name: string, streams: Streams, run: (opened: OpenPoint) => void): string =>
+  withChosen(target, name, streams, ({ source, point }) => {
+    const opened = source.open(point);
+    try {
+      run(opened);
+    } finally {
+      opened.close();
+    }
+    return point.name;
+  });
 
 const list = (target: string, { json }: Options, streams: Streams): number => {
   const notices: string[] = [];
-  const points = requirePoints(openSource(target, nativeSyscalls()), (text) => notices.push(text));
+  const points = withSource(target, nativeSyscalls(), (source) => requirePoints(source, (text) => notices.push(text)));
   if (json) printJson({ target, points: pointsJson(points), notices }, streams);
   else {
     streams.out(pointsTable(points));
@@ -71,21 +79,19 @@ const list = (target: string, { json }: Options, streams: Streams): number => {
 
 const mount = (target: string, name: string, folder: string, options: Options, streams: Streams): number => {
   const { say } = voiceOf(TOOL, options, streams);
-  const { source, point } = chosen(target, name, streams);
-  withOpen(source, point, (opened) => mountPoint(opened, folder, nativeSyscalls()));
-  if (options.json) printJson({ point: point.name, mounted_on: folder }, streams);
-  else say(`restore point ${point.name} is mounted on ${printable(folder)}, until: umount ${printable(folder)}\n`);
+  const point = withOpen(target, name, streams, (opened) => mountPoint(opened, folder, nativeSyscalls()));
+  if (options.json) printJson({ point, mounted_on: folder }, streams);
+  else say(`restore point ${point} is mounted on ${printable(folder)}, until: umount ${printable(folder)}\n`);
   return 0;
 };
 
 const file = (words: readonly string[], options: Options, streams: Streams): number => {
   const [target = '', name = '', path = '', destination = ''] = words;
   const { say } = voiceOf(TOOL, options, streams);
-  const { source, point } = chosen(target, name, streams);
   const request = { path, destination, force: options.force === true };
-  withOpen(source, point, (opened) => restoreFile(opened, request, nativeSyscalls()));
-  if (options.json) printJson({ point: point.name, path, destination }, streams);
-  else say(`${printable(destination)} is ${printable(path)} of restore point ${point.name}\n`);
+  const point = withOpen(target, name, streams, (opened) => restoreFile(opened, request, nativeSyscalls()));
+  if (options.json) printJson({ point, path, destination }, streams);
+  else say(`${printable(destination)} is ${printable(path)} of restore point ${point}\n`);
   return 0;
 };
 
@@ -98,11 +104,9 @@ const verdict = (damaged: number | undefined): string => {
   return damaged === 0 ? 'all as it was backed up' : `${damaged} blocks of the point are damaged`;
 };
 
-const copy = (words: readonly string[], options: Options, streams: Streams): number => {
-  const [target = '', name = '', destination = ''] = words;
+const copyChosen = ({ source, point }: Chosen, destination: string, options: Options, streams: Streams): number => {
   const { say, progress: shows } = voiceOf(TOOL, options, streams);
   const progress = new Progress(streams, shows);
-  const { source, point } = chosen(target, name, streams);
   const notices: string[] = [];
   const print = (text: string): void => {
     progress.clear();
@@ -139,6 +143,11 @@ const copy = (words: readonly string[], options: Options, streams: Streams): num
       `${printable(destination)}: ${humanBytes(BigInt(bytes))} of ${point.name}, read back; ${verdict(damagedBlocks)}\n`,
     );
   return (damagedBlocks ?? 0) + differingBlocks === 0 ? 0 : DAMAGED;
+};
+
+const copy = (words: readonly string[], options: Options, streams: Streams): number => {
+  const [target = '', name = '', destination = ''] = words;
+  return withChosen(target, name, streams, (chosen) => copyChosen(chosen, destination, options, streams));
 };
 
 const addCommon = (command: Command): Command =>

@@ -1,7 +1,7 @@
 /** datto-verify points: reads restore points and compares them with the sums that were kept of what was written. */
-import type { OpenPoint, RestorePoint } from '../../host/restore/point.js';
+import type { OpenPoint, RestorePoint, Source } from '../../host/restore/point.js';
 import { findPoint, requirePoints } from '../../host/restore/point.js';
-import { openSource } from '../../host/restore/source.js';
+import { withSource } from '../../host/restore/source.js';
 import { nativeSyscalls } from '../../host/system/syscalls.js';
 import type { PointDamage } from '../../host/targets/target.js';
 import { oneLine } from '../terminal/printable.js';
@@ -29,7 +29,7 @@ const verify = (open: OpenPoint, onDamage: (damage: PointDamage) => void, progre
   const { name, bytes } = open.point;
   const damage: PointDamage[] = [];
   const differing = open.read({
-    onData: (data, offset) => progress.update(offset + data.length, bytes),
+    onProgress: (done) => progress.update(done, bytes),
     onDamage: (found) => {
       damage.push(found);
       onDamage(found);
@@ -56,10 +56,18 @@ export const verifyPoints = (
   names: readonly string[],
   options: PointsOptions,
   streams: Streams,
+): number =>
+  withSource(address, nativeSyscalls(), (source) => verifyPointsOf(source, address, names, options, streams));
+
+const verifyPointsOf = (
+  source: Source,
+  address: string,
+  names: readonly string[],
+  options: PointsOptions,
+  streams: Streams,
 ): number => {
   const { say, detail, progress: shows } = voiceOf('datto-verify', options, streams);
   const progress = new Progress(streams, shows);
-  const source = openSource(address, nativeSyscalls());
   const notices: string[] = [];
   const points = requirePoints(source, (text) => notices.push(text));
   const wanted = names.length === 0 ? points : names.map((name) => findPoint(points, address, name));

@@ -133,7 +133,11 @@ class AddressHome implements Home {
 
   /** Other runs for the volume wait anyway, and the target has a guard of its own against other machines. */
   withLock<T>(run: () => T): T {
-    return run();
+    try {
+      return run();
+    } finally {
+      this.#target?.close?.();
+    }
   }
 
   open(work: Work, volume: Volume): OpenHome {

@@ -114,8 +114,12 @@ const judgeImage = ({ series, sequence }: Success, folder: string, reasons: Reas
 /** The newest restore point must be what the last good run made. While a run is in progress, it changes. */
 const judgePoints = ({ volume, series, sequence }: Success, folder: string, reasons: Reasons): void => {
   const look = <P extends Point>(target: PointsOf<P>): { newest: P | undefined; fault: string | undefined } => {
-    const newest = target.points().at(-1);
-    return { newest, fault: newest && target.fault(newest) };
+    try {
+      const newest = target.points().at(-1);
+      return { newest, fault: newest && target.fault(newest) };
+    } finally {
+      target.close?.();
+    }
   };
   const seen = reasons.try<{ newest: Point | undefined; fault: string | undefined }>(() => {
     const syscalls = nativeSyscalls();

@@ -1,6 +1,6 @@
 /** Compares an image with a snapshot: blocks that changed, all of them, or a sample of those that did not change. */
 
-import type { BlockRun } from '../cow/runs.js';
+import type { BlockRun, Piece } from '../cow/runs.js';
 import { PIECE_BYTES, toPieces } from '../cow/runs.js';
 import { BLOCK_BYTES } from '../layout.js';
 import type { OpenFile } from '../system/files.js';
@@ -59,6 +59,34 @@ export function* sampleUnlisted(
 export const sampleSize = (listedBlocks: number, nrBlocks: number, asked: number): number =>
   Math.min(asked, nrBlocks - listedBlocks);
 
+/** What is compared with a snapshot. */
+export interface Compared {
+  readFull(target: Uint8Array, offset: number): void;
+  /** readFull() is called for this range once it was called for all that were announced before. */
+  expect?(offset: number, bytes: number): void;
+}
+
+/** What is announced and not read yet: at most so many pieces, and so many bytes. */
+const AHEAD_PIECES = 64;
+const AHEAD_BYTES = 4 * PIECE_BYTES;
+
+/** Passes pieces on, once the next ones are announced: a place that is far away sends them meanwhile. */
+function* announced(pieces: Iterable<Piece>, image: Compared): Generator<Piece> {
+  const queue: Piece[] = [];
+  let bytes = 0;
+  for (const piece of pieces) {
+    image.expect?.(piece.offset, piece.bytes);
+    queue.push(piece);
+    bytes += piece.bytes;
+    while (queue.length > AHEAD_PIECES || bytes > AHEAD_BYTES) {
+      const first = queue.shift()!;
+      bytes -= first.bytes;
+      yield first;
+    }
+  }
+  yield* queue;
+}
+
 /**
  * Reads blocks of both files and compares them.
  *
@@ -70,7 +98,7 @@ export const sampleSize = (listedBlocks: number, nrBlocks: number, asked: number
  */
 export const compareRuns = (
   snapshot: OpenFile,
-  image: Pick<OpenFile, 'readFull'>,
+  image: Compared,
   runs: Iterable<BlockRun>,
   bytes: number,
   onDifference: (run: BlockRun) => void,
@@ -91,7 +119,7 @@ export const compareRuns = (
     if (open) onDifference(open);
     open = { start: block, count: 1 };
   };
-  const pieces = toPieces(runs, bytes);
+  const pieces = announced(toPieces(runs, bytes), image);
   for (const piece of pace ? pace.paced(pieces) : pieces) {
     const [wanted, found] = [left.subarray(0, piece.bytes), right.subarray(0, piece.bytes)];
     snapshot.readFull(wanted, piece.offset);

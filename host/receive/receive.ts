@@ -6,6 +6,7 @@ import { namesIn, withLock } from '../backup/folder.js';
 import { ENOTDIR, RefusalError, SystemError, withErrno } from '../errors.js';
 import { socketRelay } from '../nbd/relay.js';
 import { NbdServer } from '../nbd/server.js';
+import { pause } from '../system/clock.js';
 import type { Syscalls } from '../system/syscalls.js';
 import { factsFrom } from '../targets/point-facts.js';
 import { Qcow2Target } from '../targets/qcow2.js';
@@ -27,6 +28,9 @@ interface Reply {
   readonly header: Header;
   readonly data?: Uint8Array;
 }
+
+/** Reads may be short, and a message for each would take longer. */
+const PROGRESS_MS = 200;
 
 const reply = (header: Header = {}): Reply => ({ header });
 
@@ -198,10 +202,15 @@ class Session {
   }
 
   #verify(point: Point, withData: boolean): Reply {
+    let next = 0;
     const damaged = this.#target.verify(
       point,
       (damage) => this.#channel.send({ damage }),
-      (done) => this.#channel.send({ done }),
+      (done) => {
+        if (performance.now() < next) return;
+        this.#channel.send({ done });
+        next = performance.now() + PROGRESS_MS;
+      },
       withData ? (data, offset) => this.#channel.send({ offset }, data) : undefined,
     );
     return reply({ damaged });
@@ -235,6 +244,27 @@ const answerAll = (session: Session, channel: Channel, lock: (run: () => void) =
   }
 };
 
+/** A server whose client was killed notices it a moment later. */
+const LOCK_WAIT_MS = 10_000;
+const LOCK_STEP_MS = 200;
+
+/** Runs with the lock of the folder, for which it waits a little. */
+const withFolder = (folder: string, syscalls: Syscalls, run: () => void): void => {
+  const end = performance.now() + LOCK_WAIT_MS;
+  let isLocked = false;
+  while (!isLocked)
+    try {
+      withLock(namesIn(folder), syscalls, () => {
+        isLocked = true;
+        run();
+      });
+    } catch (error) {
+      const isBusy = error instanceof RefusalError && error.code === 'BACKUP_RUNNING';
+      if (isLocked || !isBusy || performance.now() >= end) throw error;
+      pause(LOCK_STEP_MS);
+    }
+};
+
 /**
  * Serves a folder of restore points until the other side ends.
  *
@@ -261,5 +291,5 @@ export const receive = (channel: Channel, root: string, syscalls: Syscalls): voi
     return channel.send(failed(error, channel));
   }
   channel.send({ protocol: PROTOCOL });
-  answerAll(new Session(channel, target), channel, (run) => withLock(namesIn(path), syscalls, run));
+  answerAll(new Session(channel, target), channel, (run) => withFolder(path, syscalls, run));
 };

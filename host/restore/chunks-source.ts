@@ -16,7 +16,7 @@ interface Found {
 }
 
 /** Reads all of a point. The engine compares what it reads with its sums; a chunk that it cannot read is damaged. */
-const readAll = (path: string, { bytes, facts }: ChunkPoint, { onData, onDamage }: ReadEvents): number => {
+const readAll = (path: string, { bytes, facts }: ChunkPoint, events: ReadEvents): number => {
   const file = OpenFile.open(path, 'r');
   try {
     const chunk = Buffer.alloc(facts.chunkBytes);
@@ -30,9 +30,10 @@ const readAll = (path: string, { bytes, facts }: ChunkPoint, { onData, onDamage 
         data.fill(0);
         const count = Math.ceil(data.length / BLOCK_BYTES);
         damaged += count;
-        onDamage({ start: offset / BLOCK_BYTES, count });
+        events.onDamage({ start: offset / BLOCK_BYTES, count });
       }
-      onData(data, offset);
+      events.onData?.(data, offset);
+      events.onProgress?.(offset + data.length);
     }
     return damaged;
   } finally {

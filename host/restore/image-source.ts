@@ -118,13 +118,13 @@ export class ImageSource implements Source {
   #read(
     image: ImagePoint,
     read: (target: Buffer, offset: number) => void,
-    { onData, onDamage }: ReadEvents,
+    { onData, onDamage, onProgress = () => undefined }: ReadEvents,
     bytes: number,
   ): number | undefined {
     const manifest = manifestOf(image);
     if (manifest) {
       try {
-        return compareSums(manifestRuns(manifest), bytes, read, new Xxh64(), onDamage, () => undefined, onData);
+        return compareSums(manifestRuns(manifest), bytes, read, new Xxh64(), onDamage, onProgress, onData);
       } finally {
         manifest.close();
       }
@@ -133,7 +133,8 @@ export class ImageSource implements Source {
     for (let offset = 0; offset < bytes; offset += PIECE_BYTES) {
       const data = buffer.subarray(0, Math.min(PIECE_BYTES, bytes - offset));
       read(data, offset);
-      onData(data, offset);
+      onData?.(data, offset);
+      onProgress(offset + data.length);
     }
     return undefined;
   }

@@ -20,8 +20,9 @@ export interface RestorePoint {
 }
 
 export interface ReadEvents {
-  /** All content in ascending order, damaged or not; valid until it returns. */
-  readonly onData: (data: Buffer, offset: number) => void;
+  /** All content in ascending order, damaged or not; valid until it returns. Without it, content need not come to this machine. */
+  readonly onData?: (data: Buffer, offset: number) => void;
+  readonly onProgress?: (doneBytes: number) => void;
   /** Blocks that are not what was backed up. */
   readonly onDamage: (damage: PointDamage) => void;
 }
@@ -59,6 +60,8 @@ export interface Source {
   points(onNotice: (text: string) => void): readonly RestorePoint[];
   /** @throws RefusalError IMAGE_LOCKED if it is being changed; SystemError */
   open(point: RestorePoint): OpenPoint;
+  /** Ends its connections; the next call opens them again. */
+  close?(): void;
 }
 
 /**

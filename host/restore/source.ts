@@ -65,6 +65,16 @@ const ofPath = (path: string, stat: BigIntStats, syscalls: Syscalls): Source => 
   throw refuse(path, kindOf(stat));
 };
 
+/** Runs with a source, and ends its connections then. @throws what openSource() throws */
+export const withSource = <T>(address: string, syscalls: Syscalls, run: (source: Source) => T): T => {
+  const source = openSource(address, syscalls);
+  try {
+    return run(source);
+  } finally {
+    source.close?.();
+  }
+};
+
 /**
  * Opens what a user names: a folder of datto-backup, an image file, or the address of another target.
  *

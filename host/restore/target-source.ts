@@ -38,8 +38,13 @@ export class TargetSource implements Source {
       point,
       label: `restore point ${point.name} of ${this.address}`,
       served: this.#target.exportOf(found),
-      read: ({ onData, onDamage }) => this.#target.verify(found, onDamage, () => undefined, onData),
+      read: ({ onData, onDamage, onProgress = () => undefined }) =>
+        this.#target.verify(found, onDamage, onProgress, onData),
       close: () => undefined,
     };
+  }
+
+  close(): void {
+    this.#target.close?.();
   }
 }

@@ -43,6 +43,7 @@ export interface PointsOf<P extends Point> {
   readonly address: string;
   points(): readonly P[];
   fault(point: P): string | undefined;
+  close?(): void;
 }
 
 /** What can be done with the target of an address: it takes blocks, or an engine reads the volume for it. */

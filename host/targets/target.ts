@@ -38,6 +38,8 @@ export interface PointWriter {
   checkpoint(cursor: number): void;
   /** Reads what the point has at an offset, of whatever origin. */
   readFull(target: Uint8Array, offset: number): void;
+  /** Announces a read: readFull() of this range comes after those that were announced before. */
+  expect?(offset: number, bytes: number): void;
   /** What was written is on disk when this returns, and readFull() reads it from there. */
   flush(): void;
   /** Makes it a restore point, complete and on disk when this returns. Nothing may be called after it. */
@@ -77,6 +79,8 @@ export interface Target {
   fault(point: Point): string | undefined;
   /** Bytes that a point takes on its disk, without what it shares with others. */
   storedBytes(point: Point): number;
+  /** Ends its connections, and what they hold. The next call opens them again. */
+  close?(): void;
   /** What a server of network block devices opens to read a point. */
   exportOf(point: Point): Export | PipedExport;
   /**

@@ -89,6 +89,12 @@ export class Connection {
     closeSync(this.#said);
   }
 
+  /** Ends it between two requests, and waits until the other side has given up what it holds. */
+  end(): void {
+    this.close();
+    if (this.#pid !== 0) this.#syscalls.hasEnded(this.#pid, true);
+  }
+
   /** Sends a request that has no reply. */
   send(header: Header, data?: Uint8Array): void {
     this.#try(() => this.#channel.send(header, data));

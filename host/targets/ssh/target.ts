@@ -4,6 +4,7 @@ import { isRecord } from '../../system/summed-json.js';
 import type { Syscalls } from '../../system/syscalls.js';
 import type { Point, PointDamage, PointFacts, PointWriter, SnapshotId, Target } from '../target.js';
 import { sshAddressOf } from './address.js';
+import type { Message } from './channel.js';
 import { DATA_MAX, encoded } from './channel.js';
 import { Connection, commandOf, openRequest } from './connection.js';
 import { countFrom, damageFrom, pointFrom, snapshotFields, textFrom, textsFrom } from './messages.js';
@@ -16,6 +17,8 @@ function* partsOf(bytes: number): Generator<[start: number, end: number]> {
 class SshWriter implements PointWriter {
   readonly cursor: number;
   readonly #connection: Connection;
+  /** Reads that have been requested and not been replied to. */
+  #expected = 0;
   #isOpen = true;
 
   constructor(connection: Connection, cursor: number) {
@@ -35,9 +38,17 @@ class SshWriter implements PointWriter {
     this.#connection.call({ call: 'checkpoint', cursor });
   }
 
+  expect(offset: number, bytes: number): void {
+    for (const [start, end] of partsOf(bytes)) {
+      this.#connection.send({ call: 'read', offset: offset + start, bytes: end - start });
+      this.#expected++;
+    }
+  }
+
   readFull(target: Uint8Array, offset: number): void {
+    if (this.#expected === 0) this.expect(offset, target.length);
     for (const [start, end] of partsOf(target.length)) {
-      const { data } = this.#connection.call({ call: 'read', offset: offset + start, bytes: end - start });
+      const { data } = this.#reply();
       this.#connection.understand(() => {
         if (data.length !== end - start) throw new SyntaxError('no data');
       });
@@ -68,7 +79,22 @@ class SshWriter implements PointWriter {
     this.#isOpen = false;
     // Then the other side has ended it, and the reason was reported.
     if (this.#connection.hasEnded) return;
+    while (this.#expected > 0) this.#skip();
     this.#connection.call({ call });
+  }
+
+  #reply(): Message {
+    this.#expected--;
+    return this.#connection.receive();
+  }
+
+  /** Takes the reply to a read that nobody needs any more. */
+  #skip(): void {
+    try {
+      this.#reply();
+    } catch (error) {
+      if (this.#connection.hasEnded) throw error;
+    }
   }
 }
 
@@ -159,6 +185,11 @@ export class SshTarget implements Target {
         throw error;
       }
     }
+  }
+
+  close(): void {
+    this.#opened?.end();
+    this.#opened = undefined;
   }
 
   get #connection(): Connection {
