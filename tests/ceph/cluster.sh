@@ -52,6 +52,7 @@ osd pool default min size = 1
 osd pool default pg num = 8
 osd pool default pg autoscale mode = off
 osd crush chooseleaf type = 0
+crush location = root=default host=node
 mon allow pool size one = true
 mon allow pool delete = true
 [mon]

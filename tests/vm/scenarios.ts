@@ -43,6 +43,16 @@ const both: readonly FileSystemType[] = ['ext4', 'xfs'];
 const ext4: readonly FileSystemType[] = ['ext4'];
 const xfs: readonly FileSystemType[] = ['xfs'];
 
+/** Restore points in a target, by tests/vm/guest/targets.sh. */
+const target = (kind: string, seconds: number): Scenario => ({
+  name: `target-${kind}`,
+  fileSystems: both,
+  options: ['TARGETS_SEED'],
+  diskMib: [160, SCRATCH_MIB],
+  shortMib: 96,
+  seconds,
+});
+
 export const scenarios: readonly Scenario[] = [
   { name: 'ioctls', fileSystems: ext4, diskMib: [256], seconds: 15, smap: true },
   { name: 'proc-and-nodes', fileSystems: ext4, diskMib: [256], seconds: 20 },
@@ -87,7 +97,7 @@ export const scenarios: readonly Scenario[] = [
     seconds: 85,
   },
   { name: 'backup', fileSystems: both, diskMib: [160, SCRATCH_MIB], shortMib: 96, seconds: 120 },
-  { name: 'points', fileSystems: both, diskMib: [160, SCRATCH_MIB], shortMib: 96, seconds: 120 },
+  target('folder', 120),
   // Its second volume has the other kind of filesystem.
   { name: 'backup-group', fileSystems: ext4, diskMib: [200, SCRATCH_MIB], seconds: 130 },
   { name: 'by-itself', fileSystems: both, diskMib: [160, SCRATCH_MIB], seconds: 240 },
@@ -132,6 +142,10 @@ export const scenarios: readonly Scenario[] = [
     cpus: 2,
     long: true,
   },
+  { ...target('ssh', 640), long: true },
+  { ...target('rbd', 1200), long: true },
+  { ...target('restic', 600), long: true },
+  { ...target('borg', 900), long: true },
   {
     name: 'lies',
     fileSystems: ext4,

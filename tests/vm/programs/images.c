@@ -8,7 +8,8 @@
  *	images same-in A B FILE		FILE's extents are equal in A and B
  *	images zero-in A COW_FILE	the file's extents, the header apart, are zeros in A
  *	images sum A...			prints, for each, a sum of all its words and their places: another one for any change of some words
- *	images listed COW_FILE BYTES	prints how many blocks of an origin of BYTES bytes the index lists
+ *	images listed COW_FILE BYTES [UNIT]	prints how many units of an origin of BYTES bytes have a block that the index lists;
+ *					a unit has UNIT bytes, or is a block
  *	images update A COW_FILE B	copies the blocks that the index of COW_FILE lists from A to B, and prints how many
  *
  * Ends with 0 if what is claimed holds, 1 if not, 2 if it could not be compared. Written from the format's description alone: it
@@ -233,6 +234,20 @@ static void sum(const char *path)
 	free(words);
 }
 
+static uint64_t listed_units(const char *cow_file, uint64_t bytes, uint64_t unit)
+{
+	struct bits listed = index_of(cow_file, bytes / BLOCK);
+	uint64_t n = 0, i, last = UINT64_MAX;
+
+	for (i = 0; i < listed.nr; i++) {
+		if (!has(&listed, i) || i * BLOCK / unit == last)
+			continue;
+		last = i * BLOCK / unit;
+		n++;
+	}
+	return n;
+}
+
 static int update(const char *from, const char *cow_file, const char *to)
 {
 	int in = open_or_give_up(from, O_RDONLY | O_DIRECT), out = open_or_give_up(to, O_RDWR);
@@ -284,10 +299,12 @@ int main(int argc, char **argv)
 	}
 	if (!strcmp(what, "update") && argc == 5)
 		return update(argv[2], argv[3], argv[4]);
-	if (!strcmp(what, "listed") && argc == 4) {
-		struct bits listed = index_of(argv[2], strtoull(argv[3], NULL, 10) / BLOCK);
+	if (!strcmp(what, "listed") && (argc == 4 || argc == 5)) {
+		uint64_t unit = argc == 5 ? strtoull(argv[4], NULL, 10) : BLOCK;
 
-		printf("%llu\n", (unsigned long long)count_of(&listed));
+		printf("%llu\n",
+		       (unsigned long long)listed_units(argv[2], strtoull(argv[3], NULL, 10),
+							unit));
 		return 0;
 	}
 	fprintf(stderr, "usage: images covers|differ|same-in|zero-in|sum|listed|update ...\n");
