@@ -5,7 +5,7 @@ ENGINE=(qemu-nbd rbd)
 start_cluster() {
 	mkfifo /run/cluster.in /run/cluster.out
 	bash "$PROJECT/tests/ceph/cluster.sh" /run/ceph </run/cluster.in >/run/cluster.out &
-	exec {cluster}>/run/cluster.in
+	exec 6>/run/cluster.in	# the cluster ends with whoever has it open
 	read -rt 600 ready </run/cluster.out || die "the cluster does not start"
 	same "the cluster" "$ready" ready
 	export CEPH_CONF=/run/ceph/ceph.conf
