@@ -13,7 +13,7 @@ static const char usage[] =
 	"       chunkview --join --bytes BYTES --chunk-bytes BYTES FOLDER MOUNTPOINT\n"
 	"\n"
 	"The first shows a volume as a folder of chunks, the second such a folder as the file 'volume'.\n"
-	"Both print 'ready' once mounted, and end with standard input.\n";
+	"Both print 'ready' once mounted, and end with standard input, unless something is read from it.\n";
 
 static const struct option options[] = {
 	{ "times", required_argument, NULL, 't' },

@@ -1,5 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
-/* Serves a filesystem for as long as its parent lives, which holds the other end of standard input. */
+/*
+ * Serves a filesystem for as long as its parent lives, which holds the other end of standard input;
+ * or, once the parent has written something there, for as long as somebody uses the filesystem.
+ */
 #include "chunkview.h"
 
 #include <errno.h>
@@ -58,8 +61,9 @@ static void *wait_for_end(void *session)
 	(void)session;
 	do {
 		got = read(STDIN_FILENO, ignored, sizeof(ignored));
-	} while (got > 0 || (got < 0 && errno == EINTR));
-	kill(getpid(), SIGTERM);
+	} while (got < 0 && errno == EINTR);
+	if (got <= 0)
+		kill(getpid(), SIGTERM);
 	return NULL;
 }
 

@@ -23,8 +23,7 @@ export const manual: ToolManual = {
         ['`rbd:`<pool>`/`<image>', 'An image with restore points in a Ceph cluster.'],
         [
           '`restic:`<repository>, `borg:`<repository>',
-          'A repository of restic or borg, with the points of all its volumes. They cannot be mounted: the engine serves them only ' +
-            'while a tool runs. A chunk that the engine cannot read is damaged.',
+          'A repository of restic or borg, with the points of all its volumes. A chunk that the engine cannot read is damaged.',
         ],
       ],
     },
@@ -41,7 +40,7 @@ export const manual: ToolManual = {
     mount: [
       'The filesystem, ext2, ext3, ext4 or xfs, is mounted read-only, without its journal, set-user-ID programs and devices. ' +
         'It stays mounted until `umount` <folder>, by which the programs that serve it end too. Meanwhile the ' +
-        'target cannot remove the point, and an image cannot be updated. This needs root, FUSE, a loop device, and ' +
+        'target cannot remove the point, and an image cannot be updated; of a repository it can, and reads fail then. This needs root, FUSE, a loop device, and ' +
         'the packages `qemu-utils` and `libnbd-bin`.',
     ],
     file: [

@@ -4,6 +4,7 @@ import type { DeviceStatus } from '../driver/status.js';
 import { BLOCK_BYTES } from '../layout.js';
 import { secondsSince } from '../system/clock.js';
 import { OpenFile } from '../system/files.js';
+import { chunkBytesFor } from '../targets/chunks/chunk.js';
 import type { ChunkPoint } from '../targets/chunks/facts.js';
 import type { ChunkTarget } from '../targets/chunks/target.js';
 import type { KeepRules } from '../targets/keep.js';
@@ -100,8 +101,10 @@ export class ChunksDestination implements Destination {
 
   /** Chunks to compare, beside some that changed; left out: as many as the target finds right. */
   #sample(): { sample?: number } {
-    const { verify } = this.#work.request;
+    const { verify, sample } = this.#work.request;
     if (verify === 'all') return { sample: Math.ceil(this.#work.bytes / BLOCK_BYTES) };
-    return verify === 'nothing' ? { sample: 0 } : {};
+    if (verify === 'nothing') return { sample: 0 };
+    const { bytes } = this.#work;
+    return sample === undefined ? {} : { sample: Math.ceil((sample * BLOCK_BYTES) / chunkBytesFor(bytes)) };
   }
 }

@@ -65,8 +65,8 @@ export class ChunksSource implements Source {
       point,
       label: `restore point ${point.name} of ${this.address}`,
       served: { image: opened.path, format: 'raw', access: 'r', name: opened.path },
-      endsWithUs: true,
       read: (events) => readAll(opened.path, found.point, events),
+      release: () => opened.release(),
       close: () => opened.close(),
     };
   }

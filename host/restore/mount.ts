@@ -70,17 +70,11 @@ const requireEmptyFolder = (path: string): void => {
  */
 export const mountPoint = (opened: OpenPoint, folder: string, syscalls: Syscalls): void => {
   requireEmptyFolder(folder);
-  if (opened.endsWithUs) {
-    const message = `cannot mount ${opened.label}: its engine serves it only while a tool runs`;
-    throw new RefusalError(
-      'IMAGE_KIND',
-      `${message}; hint: datto-restore copy or file, or mount the repository with its engine`,
-    );
-  }
   const scratch = makeFolder();
   try {
     const server = mountOn(opened, scratch, resolve(folder), syscalls);
     server.release();
+    opened.release?.();
     // The loop device has the file open.
     server.unmount();
   } finally {

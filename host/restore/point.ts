@@ -36,8 +36,6 @@ export interface OpenPoint {
   readonly served: Export | PipedExport;
   /** The file that is served, open and locked against changes; whoever serves it keeps it open. */
   readonly held?: OpenFile;
-  /** It is readable as long as this process lives, and not longer. */
-  readonly endsWithUs?: boolean;
   /**
    * Reads all of it and compares it with the sums that were kept.
    *
@@ -45,6 +43,8 @@ export interface OpenPoint {
    * @throws RefusalError, SystemError
    */
   read(events: ReadEvents): number | undefined;
+  /** Whoever has it open can go on reading, also after close() and the end of this process. If missing, that is so anyway. */
+  release?(): void;
   close(): void;
 }
 

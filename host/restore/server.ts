@@ -9,7 +9,7 @@ import { withErrno } from '../errors.js';
 import { commandRelay } from '../nbd/relay.js';
 import { pause } from '../system/clock.js';
 import type { Program } from '../system/program.js';
-import { environment, programFailed, programMissing, runProgram } from '../system/program.js';
+import { environment, GUARD_FD, guarded, programFailed, programMissing, runProgram } from '../system/program.js';
 import type { Syscalls } from '../system/syscalls.js';
 import type { OpenPoint } from './point.js';
 
@@ -19,11 +19,8 @@ export const UMOUNT: Program = { name: 'umount', package: 'mount' };
 /** Readers at once. */
 const READERS = 8;
 const STEP_MS = 5;
-/** Descriptors in the server: where the guard reads, and the file that is served. */
-const GUARD_FD = 3;
-const HELD_FD = 4;
-/** Becomes the server. Its guard ends it if this process ends before it has dismissed the guard by a line. */
-const GUARDED = `{ read -r line <&${GUARD_FD} || kill $$; } & exec ${GUARD_FD}<&-; exec "$@"`;
+/** Descriptor of the file that is served, in the server. */
+const HELD_FD = GUARD_FD + 1;
 
 const hasProgram = ({ name }: Program): boolean =>
   (environment({}).PATH ?? '').split(':').some((folder) => {
@@ -64,7 +61,7 @@ export class PointServer {
     const output = withErrno('create', said, () => openSync(said, constants.O_CREAT | constants.O_WRONLY, 0o600));
     const [guard, dismissal] = syscalls.pipe(NBDFUSE.name);
     this.#guard = dismissal;
-    const child = spawn('sh', ['-c', GUARDED, 'sh', ...argumentsOf(opened, this.path)], {
+    const child = spawn(...guarded('TERM', argumentsOf(opened, this.path)), {
       // A session of its own: no key of a terminal ends it.
       detached: true,
       stdio: ['ignore', output, output, guard, opened.held?.fd ?? 'ignore'],

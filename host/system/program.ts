@@ -23,7 +23,20 @@ export const endingWithUs = (
   ['--pdeathsig', signal, '--', 'sh', '-c', UNLESS_ORPHANED, 'sh', `${process.pid}`, ...command],
 ];
 
-/** Whether endingWithUs() printed that there is no such command. */
+/** Descriptor of a guarded program from which its guard reads. */
+export const GUARD_FD = 3;
+/** The guard's parent is the program, or that has ended, and its number may be that of another one. */
+const KILL_PARENT = '{ read -r _ _ _ parent _ </proc/self/stat; [ "$parent" != $$ ] || kill -s "$signal" $$; }';
+/** Becomes the program. */
+const GUARDED = `signal=$1; shift; { read -r line <&${GUARD_FD} || ${KILL_PARENT}; } & exec ${GUARD_FD}<&-; exec "$@"`;
+
+/** What runs a command that gets a signal when the other end of GUARD_FD is closed, unless a line was written there before. */
+export const guarded = (signal: 'TERM' | 'INT', command: readonly string[]): [program: 'sh', args: string[]] => [
+  'sh',
+  ['-c', GUARDED, 'sh', signal, ...command],
+];
+
+/** Whether endingWithUs() or guarded() printed that there is no such command. */
 export const saysNotFound = (said: string): boolean => /^sh: (line )?\d+: exec: .*not found/.test(said);
 
 /** Largest output of a program; callers split larger requests. It exceeds the longest string: linesOf() cuts it up. */

@@ -1,12 +1,22 @@
 /** A restore point as one file: the engine mounts its chunks, and chunkview joins them. */
 import type { ChildProcess } from 'node:child_process';
 import { spawn } from 'node:child_process';
-import { closeSync, constants, mkdirSync, mkdtempSync, openSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+import {
+  closeSync,
+  constants,
+  mkdirSync,
+  mkdtempSync,
+  openSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  writeSync,
+} from 'node:fs';
 import { join } from 'node:path';
-import { withErrno } from '../../errors.js';
+import { EPIPE, errnoOf, withErrno } from '../../errors.js';
 import { pause } from '../../system/clock.js';
 import { isMountPoint } from '../../system/mounts.js';
-import { endingWithUs, environment, programFailed, programMissing, saysNotFound } from '../../system/program.js';
+import { environment, guarded, programFailed, programMissing, saysNotFound } from '../../system/program.js';
 import type { Syscalls } from '../../system/syscalls.js';
 import type { Geometry } from './chunk.js';
 import type { MountCommand } from './engine.js';
@@ -51,6 +61,8 @@ export class OpenedPoint {
   readonly #folder: string;
   readonly #syscalls: Syscalls;
   readonly #engine: ChildProcess;
+  readonly #guard: number;
+  #isOpen = true;
   readonly #view: ChunkView;
 
   /**
@@ -65,7 +77,9 @@ export class OpenedPoint {
     const { chunks, joined } = foldersIn(this.#folder);
     for (const path of [chunks, joined]) mkdirSync(path, { mode: 0o700 });
     const mounted = command(chunks);
-    this.#engine = this.#start(mounted);
+    const [guard, dismissal] = syscalls.pipe(mounted.program.name);
+    this.#guard = dismissal;
+    this.#engine = this.#start(mounted, guard);
     try {
       this.#awaitMount(mounted);
       this.#view = ChunkView.joining(join(chunks, mounted.below), geometry, joined, syscalls);
@@ -78,28 +92,40 @@ export class OpenedPoint {
 
   /** Unmounts it; whoever still reads gets errors. */
   close(): void {
+    if (!this.#isOpen) return;
+    this.#isOpen = false;
     this.#view.close();
     this.#end();
   }
 
-  #start({ program, args, variables }: MountCommand): ChildProcess {
+  /** From now on it can be read by who has it open already, for as long as that is so; it does not end with this process. */
+  release(): void {
+    this.#isOpen = false;
+    this.#dismissGuard();
+    // It has the engine's folder open, and the engine ends with it.
+    this.#view.release();
+    removeFolder(this.#folder);
+  }
+
+  #start({ program, args, variables }: MountCommand, guard: number): ChildProcess {
     // A file: an engine with much to say must not wait for a reader.
     const said = openSync(foldersIn(this.#folder).said, FLAGS, 0o600);
-    const [command, words] = endingWithUs('INT', [program.name, ...args]);
-    const child = spawn(command, words, {
-      stdio: ['ignore', said, said],
+    const child = spawn(...guarded('INT', [program.name, ...args]), {
+      // A session of its own: no key of a terminal ends it.
+      detached: true,
+      stdio: ['ignore', said, said, guard],
       env: environment(variables),
     });
     child.on('error', () => undefined);
     child.unref();
-    closeSync(said);
+    for (const fd of [said, guard]) closeSync(fd);
     return child;
   }
 
   #awaitMount({ program }: MountCommand): void {
     const { chunks, said } = foldersIn(this.#folder);
     const { pid } = this.#engine;
-    if (pid === undefined) throw programMissing({ name: 'setpriv', package: 'util-linux' });
+    if (pid === undefined) throw programMissing({ name: 'sh', package: 'dash' });
     while (!isMountPoint(chunks)) {
       if (this.#syscalls.hasEnded(pid, false)) {
         const text = readFileSync(said, 'utf8');
@@ -110,12 +136,24 @@ export class OpenedPoint {
     }
   }
 
+  #dismissGuard(): void {
+    try {
+      writeSync(this.#guard, '\n');
+    } catch (error) {
+      // It was killed.
+      if (errnoOf(error) !== EPIPE) throw error;
+    } finally {
+      closeSync(this.#guard);
+    }
+  }
+
   /** An engine ends with its mount. */
   #end(): void {
     const { chunks } = foldersIn(this.#folder);
     if (isMountPoint(chunks)) unmount(chunks);
     else this.#engine.kill('SIGINT');
     awaitEnd(this.#engine, this.#syscalls);
+    this.#dismissGuard();
     removeFolder(this.#folder);
   }
 }

@@ -1,7 +1,7 @@
 /** chunkview as a child of this process: it serves one folder, and ends with this process at the latest. */
 import type { ChildProcess } from 'node:child_process';
 import { spawn } from 'node:child_process';
-import { closeSync, existsSync, readSync } from 'node:fs';
+import { closeSync, existsSync, readSync, writeSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { builtFile } from '../../built-file.js';
 import { RefusalError } from '../../errors.js';
@@ -67,7 +67,12 @@ export class ChunkView {
     const [stdin, input] = syscalls.pipe(NAME);
     const [output, stdout] = syscalls.pipe(NAME);
     [this.#input, this.#output] = [input, output];
-    this.#child = spawn(program, [...args, path], { stdio: [stdin, stdout, stdout], env: environment({}) });
+    this.#child = spawn(program, [...args, path], {
+      // A session of its own: no key of a terminal ends it.
+      detached: true,
+      stdio: [stdin, stdout, stdout],
+      env: environment({}),
+    });
     this.#child.on('error', () => undefined);
     this.#child.unref();
     closeSync(stdin);
@@ -98,6 +103,15 @@ export class ChunkView {
   static joining(folder: string, { volumeBytes, chunkBytes }: Geometry, path: string, syscalls: Syscalls): ChunkView {
     const sizes = ['--bytes', `${volumeBytes}`, '--chunk-bytes', `${chunkBytes}`];
     return new ChunkView(['--join', ...sizes, '--', folder], path, syscalls);
+  }
+
+  /** From now on it ends with the last who has something of it open, not with this process. Its folder is empty. */
+  release(): void {
+    if (!this.#isOpen) return;
+    this.#isOpen = false;
+    writeSync(this.#input, '\n');
+    for (const fd of [this.#input, this.#output]) closeSync(fd);
+    unmount(this.path);
   }
 
   /** Unmounts it. @returns undefined if it had ended before, or did not end: what was read is not known then */

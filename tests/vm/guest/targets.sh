@@ -104,6 +104,11 @@ check_points() {
 	proven "$POINTS runs, two removed in the middle" $(names)
 }
 
+# One that has ended stays a zombie until the tools' process looks.
+not_serving() {
+	local name
+	for name in nbdfuse qemu-nbd chunkview restic borg; do ! pgrep -r D,R,S -x "$name" >/dev/null || return; done
+}
 # Files of the newest point, mounted and copied, are those of what was read of its snapshot.
 check_files() {
 	local name file options=ro,noload
@@ -115,7 +120,7 @@ check_files() {
 	tool datto-restore mount "$TARGET" latest /run/point >/run/said 2>&1 || die "mount: $(cat /run/said)"
 	diff -r /run/truth /run/point || die "the mounted point differs"
 	umount /run/point
-	until_true 20 "the end of what served it" eval '! pgrep -r D,R,S "nbdfus|qemu-nbd" >/dev/null'
+	until_true 20 "the end of what served it" not_serving
 	file=$(find /run/truth -type f -size +100k -not -path '*/.datto-backup-files/*' -printf '/%P\n' -quit)
 	[ -n "$file" ] || die "there is no file to restore"
 	tool datto-restore file "$TARGET" "$name" "$file" /run/restored >/run/said 2>&1 || die "file: $(cat /run/said)"
