@@ -2,11 +2,11 @@
 # A Ceph cluster of one node in a folder: a monitor, and an OSD that keeps its objects in memory; with cephx. Images and
 # their snapshots need no manager.
 #
-#   cluster.sh FOLDER    prints "ready" once clients can use the pool "rbd"; stops at the end of standard input
+#   cluster.sh FOLDER [S3-KEY S3-SECRET]    prints "ready" once clients can use the pool "rbd"; stops at the end of standard input
 #
-# Clients need CEPH_CONF=FOLDER/ceph.conf. Daemons die with this script, however it ends; if it is not killed, FOLDER goes too.
+# Clients need CEPH_CONF=FOLDER/ceph.conf. With a key there is also an S3 gateway, whose address is in FOLDER/s3. Daemons die with this script, however it ends; if it is not killed, FOLDER goes too.
 set -euo pipefail
-folder=$1
+folder=$1 s3_key=${2:-} s3_secret=${3:-}
 mkdir -p "$folder"
 chmod 0700 "$folder"
 export CEPH_CONF=$folder/ceph.conf
@@ -59,6 +59,8 @@ mon allow pool delete = true
 mon data = $folder/mon
 mon data avail crit = 1
 mon data avail warn = 2
+[client.gateway]
+rgw frontends = beast endpoint=$address:7480
 [osd]
 osd data = $folder/osd
 osd objectstore = memstore
@@ -84,6 +86,13 @@ ceph-osd --mkfs -i "$id" --osd-uuid "$(ceph osd dump -f json | grep -oP '"osd":'
 daemon ceph-osd "$id"
 ceph osd pool create rbd 8
 timeout 60 rbd pool init rbd
+if [ "$s3_key" ]; then
+	ceph auth get-or-create client.gateway mon 'allow rw' osd 'allow rwx' -o client.gateway.keyring
+	daemon radosgw gateway
+	timeout 120 radosgw-admin user create --uid backup --display-name backup --access-key "$s3_key" --secret-key "$s3_secret" >/dev/null
+	for _ in {1..600}; do (exec 5<>/dev/tcp/$address/7480) 2>/dev/null && break; sleep 0.2; done
+	echo "http://$address:7480" >s3
+fi
 ready=yes
 echo ready >&3
 cat >/dev/null

@@ -56,11 +56,12 @@ export const setPasswords = (): void => {
 };
 
 /** Makes an empty repository. */
-export const makeRepository = (engine: EngineName, path: string): void => {
-  const command = engine === 'restic' ? ['init', '--repo', path] : ['init', '--encryption', 'repokey', path];
+export const makeRepository = (engine: EngineName, repository: string): void => {
+  const command =
+    engine === 'restic' ? ['init', '--repo', repository] : ['init', '--encryption', 'repokey', repository];
   execFileSync(engine, command, {
     stdio: ['ignore', 'ignore', 'pipe'],
-    env: { ...process.env, BORG_CACHE_DIR: `${path}.cache` },
+    env: { ...process.env, ...(engine === 'borg' ? { BORG_CACHE_DIR: `${repository}.cache` } : {}) },
   });
 };
 
@@ -70,9 +71,10 @@ export const targetIn = (
   volume = 'volume',
   chunkBytes?: number,
   lockSeconds = 60,
+  repository = join(folder, 'repository'),
 ): ChunkTarget =>
   new ChunkTarget({
-    ...{ address: `${engine}:${join(folder, 'repository')}`, volume, stateFolder: join(folder, 'state') },
+    ...{ address: `${engine}:${repository}`, volume, stateFolder: join(folder, 'state') },
     ...(chunkBytes === undefined ? {} : { chunkBytes }),
     ...{ lockSeconds, syscalls: nativeSyscalls() },
   });

@@ -86,6 +86,11 @@ const LONG_FORMS: readonly Check[] = [
     seconds: 200,
   },
   {
+    name: 'restore points in an S3 bucket',
+    command: ['npx', '--no-install', 'tsx', 'tests/ceph/s3.test.ts'],
+    seconds: 120,
+  },
+  {
     name: 'datto-backup into repositories of restic and borg',
     command: ['npx', '--no-install', 'tsx', 'tests/chunks/backup.test.ts'],
     seconds: 200,
