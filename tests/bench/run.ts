@@ -5,6 +5,7 @@
  *   index     walking the index of a device of 16 TiB
  *   update    update-img against copying block by block and dd, on files
  *   update-vm the same on a real snapshot device, in a virtual machine
+ *   targets   restore points beside qemu-img convert and rbd import-diff, on files and in a Ceph cluster of this machine
  *   tracking  what tracking costs, in a virtual machine
  *   delay     the same on a slow disk
  *   latency   how long single writes wait beside a large file's
@@ -20,6 +21,7 @@ import { freeze } from './freeze.js';
 import { help } from './help.js';
 import { indexWalk } from './index-walk.js';
 import { latency } from './latency.js';
+import { targets } from './targets.js';
 import { tracking } from './tracking.js';
 import { update } from './update.js';
 import { updateVm } from './update-vm.js';
@@ -32,6 +34,7 @@ const parts: Readonly<Record<string, () => Promise<boolean>>> = {
   help,
   index: indexWalk,
   update,
+  targets,
   'update-vm': async () => updateVm(await kernel(release)),
   tracking: async () => tracking(await kernel(release)),
   delay: async () => delay(await kernel(release)),
