@@ -4,6 +4,7 @@ import { closeSync, fstatSync, mkdtempSync, openSync, readSync, rmSync } from 'n
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { EPROTO, errnoOf, RefusalError, SystemError, withErrno } from '../../errors.js';
+import { pause } from '../../system/clock.js';
 import type { Program } from '../../system/program.js';
 import { environment, programMissing } from '../../system/program.js';
 import type { Syscalls } from '../../system/syscalls.js';
@@ -22,6 +23,9 @@ const OPTIONS = [
   'ServerAliveCountMax=4',
   'ControlMaster=no',
 ];
+/** A connection that is dead ends by itself within this time. */
+const END_MS = 75_000;
+const STEP_MS = 20;
 /** The most of what it printed last that is shown. */
 const SAID_BYTES = 65536;
 
@@ -89,10 +93,11 @@ export class Connection {
     closeSync(this.#said);
   }
 
-  /** Ends it between two requests, and waits until the other side has given up what it holds. */
+  /** Ends it between two requests, and waits until the other side has given up what it holds, but not for ever. */
   end(): void {
     this.close();
-    if (this.#pid !== 0) this.#syscalls.hasEnded(this.#pid, true);
+    const until = performance.now() + END_MS;
+    while (this.#pid !== 0 && !this.#syscalls.hasEnded(this.#pid, false) && performance.now() < until) pause(STEP_MS);
   }
 
   /** Sends a request that has no reply. */

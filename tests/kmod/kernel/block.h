@@ -71,6 +71,23 @@ void submit_bio_noacct(struct bio *bio);
 #define bio_sectors(bio) ((bio)->bi_iter.bi_size / SECTOR_SIZE)
 #define bio_end_sector(bio) ((bio)->bi_iter.bi_sector + bio_sectors(bio))
 #define bio_endio(bio) ((bio)->bi_end_io(bio))
+
+/* Bios that the statistics of a disk count as in flight. */
+static unsigned int bios_accounted;
+
+static inline unsigned long bio_start_io_acct(struct bio *bio)
+{
+	bios_accounted++;
+	return bio->bi_iter.bi_sector;
+}
+
+static inline void bio_end_io_acct(struct bio *bio, unsigned long start)
+{
+	if (!bios_accounted || start != bio->bi_iter.bi_sector)
+		abort();
+	bios_accounted--;
+}
+
 #define compat_bio_clear_polled(bio) ((void)(bio))
 
 static inline void bio_list_init(struct bio_list *list)
