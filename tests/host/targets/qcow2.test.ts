@@ -248,6 +248,7 @@ test('an interrupted whole point goes on; another snapshot starts over', () => {
 
 /** Runs the program, kills it or its engine at a random moment after its start, and says how it ended. */
 const KILLER = `
+: >"$4/said"	# what the round before said
 "$1" --import "$2" "$3" "$4" "$5" >"$4/said" 2>&1 &
 pid=$!
 until grep -q begun "$4/said"; do sleep 0.05; kill -0 $pid || break; done
