@@ -77,6 +77,7 @@ done
 killed() {
 	local status=0 victim
 	for n in 0 1; do dd if=/dev/urandom of="$(volume $n)/noise" bs=1M count=4 conv=notrunc,fsync status=none; done
+	: >/run/said	# what the run before said
 	node "$PROJECT/dist/datto-backup.mjs" run data >/run/said 2>&1 &
 	victim=$!
 	until grep -q "^$1: snapshot .* is /dev/datto" /run/said || ! kill -0 $victim 2>/dev/null; do nap 0.05; done

@@ -71,6 +71,7 @@ exits() {
 # killed POINT: a run, killed as soon as the function POINT says so
 killed() {
 	local status=0 victim
+	: >/run/said	# what the run before said
 	node "$PROJECT/dist/datto-backup.mjs" "${options[@]}" --checkpoint 1 $ORIGIN $folder >/run/said 2>&1 &
 	victim=$!
 	until "$1" || ! kill -0 $victim 2>/dev/null; do nap 0.1; done
