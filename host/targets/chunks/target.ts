@@ -143,7 +143,7 @@ export class ChunkTarget {
   }
 
   /**
-   * Opens a point as one read-only file, for as long as this process lives at most.
+   * Opens a point as one read-only file, for as long as this process lives at most, unless it is released.
    *
    * @throws RefusalError NO_PREVIOUS, PROGRAM_MISSING, PROGRAM_FAILED; SystemError
    */

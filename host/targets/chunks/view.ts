@@ -1,4 +1,4 @@
-/** chunkview as a child of this process: it serves one folder, and ends with this process at the latest. */
+/** chunkview as a child of this process: it serves one folder, and ends with this process at the latest, unless it was released. */
 import type { ChildProcess } from 'node:child_process';
 import { spawn } from 'node:child_process';
 import { closeSync, existsSync, readSync, writeSync } from 'node:fs';

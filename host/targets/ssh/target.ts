@@ -17,8 +17,8 @@ function* partsOf(bytes: number): Generator<[start: number, end: number]> {
 class SshWriter implements PointWriter {
   readonly cursor: number;
   readonly #connection: Connection;
-  /** Reads that have been requested and not been replied to. */
-  #expected = 0;
+  /** Offsets of reads that have been requested and not been replied to, the oldest first. */
+  readonly #expected: number[] = [];
   #isOpen = true;
 
   constructor(connection: Connection, cursor: number) {
@@ -41,13 +41,14 @@ class SshWriter implements PointWriter {
   expect(offset: number, bytes: number): void {
     for (const [start, end] of partsOf(bytes)) {
       this.#connection.send({ call: 'read', offset: offset + start, bytes: end - start });
-      this.#expected++;
+      this.#expected.push(offset + start);
     }
   }
 
   readFull(target: Uint8Array, offset: number): void {
-    if (this.#expected === 0) this.expect(offset, target.length);
+    if (this.#expected.length === 0) this.expect(offset, target.length);
     for (const [start, end] of partsOf(target.length)) {
+      if (this.#expected[0] !== offset + start) throw new RangeError(`no read at ${offset + start} was announced`);
       const { data } = this.#reply();
       this.#connection.understand(() => {
         if (data.length !== end - start) throw new SyntaxError('no data');
@@ -79,12 +80,12 @@ class SshWriter implements PointWriter {
     this.#isOpen = false;
     // Then the other side has ended it, and the reason was reported.
     if (this.#connection.hasEnded) return;
-    while (this.#expected > 0) this.#skip();
+    while (this.#expected.length > 0) this.#skip();
     this.#connection.call({ call });
   }
 
   #reply(): Message {
-    this.#expected--;
+    this.#expected.shift();
     return this.#connection.receive();
   }
 
