@@ -13,12 +13,12 @@ case $PWD in *:*) echo "npm cannot run programs below a path with a colon: move 
 # For the test bed: a machine to boot, and what runs inside it.
 BUILD=(make perl gcc clang-format shellcheck gcc-12 libc6-dev binutils bc libelf1 libssl3 zlib1g xz-utils zstd sparse g++ pkgconf libfuse3-dev fuse3 man-db zsh spin)
 PACKAGES=(build-essential debhelper dh-dkms libfuse3-dev lintian pkgconf)
-CEPH=(ceph-mon ceph-osd ceph-common qemu-block-extra)
+CEPH=(ceph-mon ceph-osd ceph-common radosgw qemu-block-extra)
 BED=(git cryptsetup-bin bmap-tools qemu-utils libnbd-bin openssh-server attr acl qemu-system-x86 busybox-static cpio kmod udev iproute2 procps fio e2fsprogs xfsprogs dmsetup fdisk mount util-linux)
 
 case " $* " in
 	*" --packages "*) BUILD=() BED=() ;;
-	*" --all "*) BED+=(qemu-system-arm debootstrap chromium radosgw restic borgbackup python3-pyfuse3 "${CEPH[@]}") ;;
+	*" --all "*) BED+=(qemu-system-arm debootstrap chromium restic borgbackup python3-pyfuse3 "${CEPH[@]}") ;;
 	*" --ceph "*) BED+=("${CEPH[@]}") ;;
 esac
 
