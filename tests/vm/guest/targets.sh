@@ -1,7 +1,7 @@
 # shellcheck shell=bash
 # What the scenarios of targets share: restore points under load, with the real module. Each sources it, says what follows, and calls check_target:
 #	TARGET		its address
-#	ENGINE		names of the programs that are killed beside the tool
+#	ENGINE		names of the programs of which one is killed, beside the tool
 #	UNIT		bytes that it reads of the volume at least, of each change
 #	flip_stored	changes a bit of what points hold
 . "$PROJECT/tests/vm/guest/lib.sh"
@@ -157,12 +157,13 @@ check_reads() {
 	read=$(($(reads /run/reads) - $(reads "$truth/$new.stat")))
 	changed=$(($(cat "$truth/$new.listed") * UNIT / 512))
 	step "an increment read $read sectors of the snapshot; $changed have changed, in units of $UNIT bytes"
+	[ $((read * 10)) -ge $((changed * 9)) ] || die "not all reads of the increment were counted"
 	[ $((read * 10)) -le $((changed * 11)) ] || die "an increment reads too much: $(cat /run/said)"
 }
 
 # killed WHAT: kills the tool, or a program of the engine, somewhere in a run
 killed() {
-	local victim status=0 options name end delay=$((RANDOM % run_ms))
+	local victim status=0 options end delay=$((RANDOM % run_ms)) name=${ENGINE[RANDOM % ${#ENGINE[@]}]}
 	backup_options latest3 --checkpoint 1
 	node "$PROJECT/dist/datto-backup.mjs" "${options[@]}" >/run/said 2>&1 &
 	victim=$!
@@ -170,7 +171,7 @@ killed() {
 	if [ "$1" = tool ]; then kill -9 $victim 2>/dev/null || true
 	else
 		while kill -0 $victim 2>/dev/null; do
-			for name in "${ENGINE[@]}"; do pkill -KILL -x -r D,R,S "$name" && break 2; done
+			! pkill -KILL -x -r D,R,S "$name" || break
 			nap 0.02
 		done
 		end=$((SECONDS + 600))
@@ -180,8 +181,10 @@ killed() {
 		done
 	fi
 	wait $victim 2>/dev/null || status=$?
+	[ "$1" != tool ] || [ $status = 137 ] || [ $status = 0 ] || die "the tool ended by itself with $status: $(cat /run/said)"
 	[ "$1" = tool ] || [ $status = 0 ] || grep -q '^datto-backup: ' /run/said || die "a run ended with $status, and gave no reason: $(cat /run/said)"
-	step "$1 killed after $delay ms${name:+, $name}: status $status, $(tail -n 1 /run/said)"
+	[ "$1" != tool ] || name=datto-backup
+	step "$name killed after $delay ms: status $status, $(tail -n 1 /run/said)"
 	# What there is, is right, before the next run heals anything.
 	proven "after the kill" "$(newest)"
 	back_up latest3 --checkpoint 1 || die "the run after a kill: $(cat /run/said)"

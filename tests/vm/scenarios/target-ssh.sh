@@ -2,7 +2,7 @@
 . "$PROJECT/tests/vm/guest/targets.sh"
 SERVED=$SCRATCH/served
 TARGET=ssh:localhost:$SERVED
-ENGINE=(ssh qemu-nbd sshd)
+ENGINE=(ssh qemu-nbd)
 start_server() {
 	mkdir -p $SERVED /root/.ssh /run/sshd
 	rm -f /root/.ssh/*
