@@ -1,5 +1,5 @@
 /**
- * datto-restore: lists restore points, mounts one, and copies one or a file of it (docs/RESTORE.md).
+ * datto-restore: lists restore points, mounts one, copies one or a file of it, rebuilds a disk (docs/RESTORE.md).
  *
  * Exit status: 0 all is done; 3 the point is damaged, or what was written reads differently; 16 (EBUSY) the device is in
  * use, or another process is working on the image; 22 (EINVAL) for a wrong command line, or what cannot be restored from or
@@ -10,7 +10,10 @@ import { Command, CommanderError } from 'commander';
 import type { RefusalCode } from '../host/errors.js';
 import { EBUSY, EINVAL, errnoOf, RefusalError } from '../host/errors.js';
 import { humanBytes } from '../host/quantities.js';
+import type { CopyPointEvents, CopyPointResult } from '../host/restore/copy-point.js';
 import { copyPoint } from '../host/restore/copy-point.js';
+import { restoreDisk } from '../host/restore/disk.js';
+import type { PlannedPartition } from '../host/restore/disk-plan.js';
 import { restoreFile } from '../host/restore/file.js';
 import { mountPoint } from '../host/restore/mount.js';
 import type { OpenPoint, RestorePoint, Source } from '../host/restore/point.js';
@@ -18,6 +21,7 @@ import { findPoint, requirePoints } from '../host/restore/point.js';
 import { withSource } from '../host/restore/source.js';
 import { nativeSyscalls } from '../host/system/syscalls.js';
 import type { PointDamage } from '../host/targets/target.js';
+import { diskTable } from './restore/disk-table.js';
 import { pointsJson, pointsTable } from './restore/points-table.js';
 import { oneLine, printable } from './terminal/printable.js';
 import { addProgress, Progress, withProgressValue } from './terminal/progress.js';
@@ -104,18 +108,24 @@ const verdict = (damaged: number | undefined): string => {
   return damaged === 0 ? 'all as it was backed up' : `${damaged} blocks of the point are damaged`;
 };
 
-const copyChosen = ({ source, point }: Chosen, destination: string, options: Options, streams: Streams): number => {
-  const { say, progress: shows } = voiceOf(TOOL, options, streams);
-  const progress = new Progress(streams, shows);
-  const notices: string[] = [];
+/** What a copy comes upon, printed and collected. */
+interface Watched {
+  readonly events: CopyPointEvents;
+  readonly notices: readonly string[];
+  readonly damage: readonly PointDamage[];
+  readonly differences: readonly PointDamage[];
+  /** The line of progress ends. */
+  readonly end: () => void;
+}
+
+const watch = (options: Options, streams: Streams): Watched => {
+  const progress = new Progress(streams, voiceOf(TOOL, options, streams).progress);
+  const [notices, damage, differences]: [string[], PointDamage[], PointDamage[]] = [[], [], []];
   const print = (text: string): void => {
     progress.clear();
     if (!options.json) streams.out(`${text}\n`);
   };
-  const request = { source, point, destination, force: options.force === true };
-  const damage: PointDamage[] = [];
-  const differences: PointDamage[] = [];
-  const { bytes, damagedBlocks, differingBlocks } = copyPoint(request, nativeSyscalls(), {
+  const events: CopyPointEvents = {
     onNotice: (text) => {
       progress.clear();
       notices.push(text);
@@ -131,18 +141,63 @@ const copyChosen = ({ source, point }: Chosen, destination: string, options: Opt
       differences.push(run);
       print(`${blocksOf(run)}: not what was written`);
     },
-  });
-  progress.clear();
+  };
+  return { events, notices, damage, differences, end: () => progress.clear() };
+};
+
+/** Prints the result of a copy. Returns the exit status. */
+const printCopy = (
+  { bytes, damagedBlocks, differingBlocks }: CopyPointResult,
+  { damage, differences, notices }: Watched,
+  place: Readonly<Record<string, unknown>> & { readonly point: string; readonly destination: string },
+  options: Options,
+  streams: Streams,
+): number => {
+  const { say } = voiceOf(TOOL, options, streams);
+  const shown = printable(place.destination);
   if (options.json) {
     const counts = { damaged_blocks: damagedBlocks, differing_blocks: differingBlocks };
-    printJson({ point: point.name, destination, bytes, ...counts, damage, differences, notices }, streams);
+    printJson({ ...place, bytes, ...counts, damage, differences, notices }, streams);
   } else if (differingBlocks > 0)
-    streams.out(`not restored: ${differingBlocks} blocks of ${printable(destination)} are not what was written\n`);
-  else
-    say(
-      `${printable(destination)}: ${humanBytes(BigInt(bytes))} of ${point.name}, read back; ${verdict(damagedBlocks)}\n`,
-    );
+    streams.out(`not restored: ${differingBlocks} blocks of ${shown} are not what was written\n`);
+  else say(`${shown}: ${humanBytes(BigInt(bytes))} of ${place.point}, read back; ${verdict(damagedBlocks)}\n`);
   return (damagedBlocks ?? 0) + differingBlocks === 0 ? 0 : DAMAGED;
+};
+
+const copyChosen = ({ source, point }: Chosen, destination: string, options: Options, streams: Streams): number => {
+  const watched = watch(options, streams);
+  const request = { source, point, destination, force: options.force === true };
+  const result = copyPoint(request, nativeSyscalls(), watched.events);
+  watched.end();
+  return printCopy(result, watched, { point: point.name, destination }, options, streams);
+};
+
+interface DiskOptions extends Options {
+  readonly dryRun?: boolean;
+}
+
+const diskChosen = ({ source, point }: Chosen, disk: string, options: DiskOptions, streams: Streams): number => {
+  const watched = watch(options, streams);
+  const { say } = voiceOf(TOOL, options, streams);
+  const dryRun = options.dryRun === true;
+  const onPlan = (partitions: readonly PlannedPartition[]): void => {
+    watched.end();
+    if (options.json) return;
+    if (dryRun) streams.out(diskTable(partitions));
+    else say(diskTable(partitions));
+  };
+  const request = { source, point, disk, force: options.force === true, dryRun };
+  const { partitions, ...result } = restoreDisk(request, nativeSyscalls(), { ...watched.events, onPlan });
+  watched.end();
+  const place = { point: point.name, destination: disk };
+  if (!dryRun) return printCopy(result, watched, { ...place, partitions }, options, streams);
+  if (options.json) printJson({ ...place, dry_run: true, partitions, notices: watched.notices }, streams);
+  return 0;
+};
+
+const disk = (words: readonly string[], options: DiskOptions, streams: Streams): number => {
+  const [target = '', name = '', destination = ''] = words;
+  return withChosen(target, name, streams, (chosen) => diskChosen(chosen, destination, options, streams));
 };
 
 const copy = (words: readonly string[], options: Options, streams: Streams): number => {
@@ -168,7 +223,7 @@ const addPoint = (command: Command): Command =>
  */
 export const makeProgram = (streams: Streams, finish: (status: number) => void = () => undefined): Command => {
   const program = new Command(TOOL)
-    .description('List, mount and copy restore points of a volume.')
+    .description('List, mount and copy restore points of a volume, and rebuild its disk.')
     .version(PACKAGE_VERSION, '-V, --version', 'print version')
     .helpOption('-h, --help', 'display help')
     .helpCommand(false)
@@ -197,6 +252,14 @@ export const makeProgram = (streams: Streams, finish: (status: number) => void =
     .option('--force', 'replace a regular file, or overwrite a disk that has partitions')
     .action((target: string, point: string, destination: string, options: Options) =>
       finish(copy([target, point, destination], options, streams)),
+    );
+  addProgress(addPoint(program.command('disk')))
+    .description('rebuild a whole disk: its partitions, what starts the machine, and the volume from a restore point')
+    .argument('<disk>', 'block device that is not in use, a whole disk')
+    .option('--force', 'overwrite a disk that has partitions')
+    .option('--dry-run', 'show what the disk would get, and change nothing')
+    .action((target: string, point: string, destination: string, options: DiskOptions) =>
+      finish(disk([target, point, destination], options, streams)),
     );
   return program;
 };

@@ -76,6 +76,8 @@ export type RefusalCode =
   | 'PREVIOUS_DAMAGED'
   /** A target has no such restore point, or none at all. */
   | 'NO_POINT'
+  /** A restore point has no record of its volume's disk, or a damaged one. */
+  | 'NO_DISK_RECORD'
   /** There is no room to keep the previous image. */
   | 'NO_SPACE'
   /** The image has no manifest, or an invalid one. */

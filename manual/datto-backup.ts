@@ -339,7 +339,8 @@ export const manual: ToolManual = {
         'They must be regular files owned by root or by the caller; links and files of other users are refused.',
         'On the volume, with a new name for each run: `.datto-backup-files/cow-<16 hex digits>`, the COW ' +
           'file, in a folder that root must own. Only regular files of root are used there. `volume.json` in that folder has the targets of the ' +
-          'volume, and the snapshot that each is at.',
+          'volume, and the snapshot that each is at. `disk.json` and `part-<16 hex digits>.gz` are what `datto-restore disk` needs to ' +
+          'rebuild the disk of a volume that is a partition; without it, as where `sfdisk` is missing, a notice says so, and the backup continues.',
         '`/etc/datto/dla/reload_backup-<filesystem id>` announces the volume to the driver at boot, before it is mounted, where the boot hooks ' +
           'are installed. It is written after each transition, and removed with the device; `DATTO_SCRIPTS` names another folder.',
         '`/etc/dattobd/backup.d/` has the configured backups. `DATTO_CONFIG` names another folder.',

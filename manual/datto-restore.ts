@@ -5,7 +5,7 @@ export const manual: ToolManual = {
   section: 8,
   description: [
     'A restore point is a volume as it was at one snapshot. `datto-restore` lists the points of a target, mounts the ' +
-      'filesystem of one, copies files out of it, or copies all of it onto a device. It works on any machine: no ' +
+      'filesystem of one, copies files out of it, copies all of it onto a device, or rebuilds the disk that it was on. It works on any machine: no ' +
       'kernel module is needed. The target is only read.',
     'A target is one of these:',
     {
@@ -59,6 +59,17 @@ export const manual: ToolManual = {
       'The first MiB of a device is written last. Until then it holds the words `datto-restore: incomplete copy` and ' +
         'no filesystem. A copy that was interrupted is repeated by the same command.',
     ],
+    disk: [
+      'For a volume that was a partition, all that a machine needs to start from the disk again. `datto-backup` records with ' +
+        'each snapshot the partition table (GPT or MBR), boot code, the content of the partitions that the firmware and ' +
+        'boot loaders read (EFI system, BIOS boot and PReP partitions), and the ids of swap. Partitions get their numbers, ' +
+        'places, types and UUIDs; the volume gets the content of the point, as by `copy`. Other partitions are empty. They are listed with ' +
+        'what they held: restore them from their own backups with `copy`.',
+      'The disk must not be in use, and must be large enough; sectors must have the size that they had. It is read back. The partition table is written last: a disk whose ' +
+        'restore was interrupted has no partitions, and the same command with `--force` starts over.',
+      'On a system that EFI firmware started, the firmware gets an entry for the boot loader, if it has none for that ' +
+        'partition. This needs the packages `fdisk`, and `efibootmgr` for such an entry, and what `mount` needs.',
+    ],
   },
   exits: [
     ['0', 'All is done, and was read back.'],
@@ -95,8 +106,15 @@ export const manual: ToolManual = {
       blocks: [
         'List the restore points of a volume, and copy the newest one into a file:',
         { example: ['datto-restore list /backup/data', 'datto-restore copy /backup/data latest /restored/data.img'] },
+        'Show what a new disk would get, and rebuild the disk on it:',
+        {
+          example: [
+            'datto-restore disk --dry-run /backup/root latest /dev/sdb',
+            'datto-restore disk /backup/root latest /dev/sdb',
+          ],
+        },
       ],
     },
   ],
-  seeAlso: ['datto-backup(8)', 'update-img(8)', 'qemu-nbd(8)', 'nbdfuse(1)', 'mount(8)'],
+  seeAlso: ['datto-backup(8)', 'update-img(8)', 'qemu-nbd(8)', 'nbdfuse(1)', 'mount(8)', 'sfdisk(8)', 'efibootmgr(8)'],
 };

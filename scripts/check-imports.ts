@@ -16,6 +16,7 @@ const FLOORS: Floors = [
   'host/cow',
   'host/copy',
   'host/manifest',
+  'host/disk',
   'host/targets',
   'host/inspect',
   'host/image',

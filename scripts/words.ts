@@ -8,7 +8,7 @@ interface Avoided {
 }
 
 const AVOIDED: readonly Avoided[] = [
-  { pattern: /\b(?:tells?|told)\b/gi, instead: 'print, report or show' },
+  { pattern: /(?<!--no-)\b(?:tells?|told)\b/gi, instead: 'print, report or show' },
   { pattern: /\banew\b/gi, instead: 'again, or a new one' },
   { pattern: /\bwhole\s+cop(?:y|ies)\b/gi, instead: 'full copy, or full backup for the first of a series' },
   { pattern: /\bhad\s+back\b/gi, instead: 'restored' },

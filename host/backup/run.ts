@@ -1,11 +1,12 @@
 /** One run of a backup: from wherever the last one ended, to an image of the volume as it is now. */
 import { join } from 'node:path';
+import { keepRecord } from '../disk/keep-record.js';
 import type { DeviceStatus } from '../driver/status.js';
 import { describeState } from '../driver/status.js';
 import { ENOSPC, errnoOf, RefusalError, SystemError } from '../errors.js';
 import { BLOCK_BYTES } from '../layout.js';
 import { removeFile } from '../system/safe-files.js';
-import { closedCowFiles, cowParent, cowPath } from './cow-files.js';
+import { COW_FOLDER, closedCowFiles, cowParent, cowPath } from './cow-files.js';
 import type { Destination } from './destination.js';
 import type { Lists } from './links.js';
 import { listsOf } from './links.js';
@@ -107,6 +108,7 @@ export class Run {
     if (plan.kind === 'whole') this.#requireSpace();
     const folder = cowParent(this.#request.cowFolder, this.#mountPoint);
     if (!device) this.#tracking.requireFree(this.#request.minor);
+    this.#keepDiskRecord();
     this.#events.onPlan?.(plan);
     return { device, plan, folder, finished };
   }
@@ -310,6 +312,17 @@ export class Run {
     } catch (error) {
       if (!(error instanceof SystemError) && !(error instanceof RefusalError)) throw error;
       this.#events.onNotice?.(`${error.message}: the first run after a reboot will copy everything`);
+    }
+  }
+
+  /** Without it, all but the disk around the volume can be restored. */
+  #keepDiskRecord(): void {
+    const { number } = this.#volume;
+    try {
+      keepRecord(number, join(this.#mountPoint, COW_FOLDER), this.#context.syscalls, this.#events);
+    } catch (error) {
+      if (!(error instanceof SystemError) && !(error instanceof RefusalError)) throw error;
+      this.#events.onNotice?.(`${error.message}; datto-restore disk cannot rebuild the disk as it is now`);
     }
   }
 

@@ -73,7 +73,7 @@ class PieceWriter {
   /** All was taken, and all but the first piece is on disk. */
   end(): void {
     if (this.#next !== this.#bytes) throw new RangeError(`${this.#next} bytes, expected ${this.#bytes}`);
-    this.#output.file.sync();
+    this.#output.sync();
   }
 
   /**
@@ -85,7 +85,7 @@ class PieceWriter {
     let differing = 0;
     for (let index = from; index < Math.min(to, this.#sums.length); index++) {
       const data = this.#piece.subarray(0, this.#lengthOf(index));
-      this.#output.file.readFull(data, index * PIECE_BYTES);
+      this.#output.read(data, index * PIECE_BYTES);
       if (this.#xxh64.bytes(data) !== this.#sums[index]) {
         const count = Math.ceil(data.length / BLOCK_BYTES);
         differing += count;
@@ -108,12 +108,19 @@ class PieceWriter {
     else this.#output.put(data, offset);
     this.#unsynced += length;
     if (this.#unsynced < SYNC_BYTES) return;
-    this.#output.file.sync();
+    this.#output.sync();
     this.#unsynced = 0;
   }
 }
 
-const transfer = (opened: OpenPoint, output: Output, syscalls: Syscalls, events: CopyPointEvents): CopyPointResult => {
+/**
+ * Copies an open point, reads it back from the disk and compares. If that fails or something differs, a device holds no
+ * filesystem.
+ *
+ * @throws RefusalError, SystemError
+ */
+export const copyOpened = (opened: OpenPoint, output: Output, events: CopyPointEvents): CopyPointResult => {
+  output.begin(`${opened.label}, begun ${new Date().toISOString()}`);
   const { bytes } = opened.point;
   const writer = new PieceWriter(output, bytes);
   events.onStep?.('copying');
@@ -126,30 +133,28 @@ const transfer = (opened: OpenPoint, output: Output, syscalls: Syscalls, events:
   });
   writer.end();
   events.onStep?.('reading back');
-  syscalls.adviseDontNeed(output.file.fd);
+  output.forget();
   let differingBlocks = writer.compare(1, Infinity, events);
   if (differingBlocks === 0) {
     writer.putFirst();
-    output.file.sync();
-    syscalls.adviseDontNeed(output.file.fd);
+    output.sync();
+    output.forget();
     differingBlocks = writer.compare(0, 1, { ...events, onProgress: () => undefined });
   }
   if (differingBlocks === 0) output.finish();
   return { bytes, damagedBlocks, differingBlocks };
 };
 
-/** @throws what `transfer` throws, once a device that is incomplete was named */
-const overwrite = (opened: OpenPoint, output: Output, syscalls: Syscalls, events: CopyPointEvents): CopyPointResult => {
-  const { path } = output.file;
+/** @throws what copyOpened() throws, once a device that is incomplete was named */
+const overwrite = (opened: OpenPoint, output: Output, events: CopyPointEvents): CopyPointResult => {
   let isGood = false;
-  output.begin(`${opened.label}, begun ${new Date().toISOString()}`);
   try {
-    const result = transfer(opened, output, syscalls, events);
+    const result = copyOpened(opened, output, events);
     isGood = result.differingBlocks === 0;
     return result;
   } finally {
     if (!isGood && output.isDevice)
-      events.onNotice?.(`${path} holds an incomplete copy and no filesystem; run the same command again`);
+      events.onNotice?.(`${output.path} holds an incomplete copy and no filesystem; run the same command again`);
   }
 };
 
@@ -174,7 +179,7 @@ export const copyPoint = (
       if (unfinished !== undefined) events.onNotice?.(`${destination} holds an incomplete copy of ${unfinished}`);
       if (restBytes > 0)
         events.onNotice?.(`${destination} has ${restBytes} bytes more than the volume, which stay as they are`);
-      return overwrite(opened, output, syscalls, events);
+      return overwrite(opened, output, events);
     } finally {
       output.close();
     }

@@ -1,26 +1,23 @@
 /** Block devices that a volume is restored onto: nothing else uses them, now or while they are written. */
-import { existsSync, readdirSync, readFileSync } from 'node:fs';
+import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { readStatus } from '../driver/status.js';
-import { ENOENT, errnoOf, RefusalError, withErrno } from '../errors.js';
+import { EBUSY, ENOENT, errnoOf, RefusalError, withErrno } from '../errors.js';
 import { openImage } from '../image/open-image.js';
+import { diskOf, namesIn, partitionNumber, partitionsOf, sysFolder } from '../system/block-devices.js';
+import { pause } from '../system/clock.js';
 import type { OpenFile } from '../system/files.js';
-import { majorMinor } from '../system/files.js';
+import { kindOf, majorMinor } from '../system/files.js';
 import { anyMountOf, deviceNumber, MOUNTS } from '../system/mounts.js';
+import type { Syscalls } from '../system/syscalls.js';
 
 const SWAPS = '/proc/swaps';
-
-const sysFolder = (number: string): string => `/sys/dev/block/${number}`;
-
-/** Names in a folder of sysfs; none if it does not exist. */
-const namesIn = (folder: string): string[] =>
-  existsSync(folder) ? withErrno('read', folder, () => readdirSync(folder)) : [];
-
-/** Partitions of a disk: name and number. */
-const partitionsOf = (number: string): Array<readonly [name: string, number: string]> =>
-  namesIn(sysFolder(number))
-    .filter((name) => existsSync(join(sysFolder(number), name, 'partition')))
-    .map((name) => [name, readFileSync(join(sysFolder(number), name, 'dev'), 'utf8').trim()]);
+/** ioctl: bytes of a sector, an int. */
+const BLKSSZGET = 0x1268;
+/** ioctl: read the partition table. */
+const BLKRRPART = 0x125f;
+const REREAD_TRIES = 20;
+const REREAD_MS = 100;
 
 const isSwap = (number: string): boolean =>
   withErrno('read', SWAPS, () => readFileSync(SWAPS, 'utf8'))
@@ -43,8 +40,8 @@ const useOf = (number: string): string | undefined => {
 const whyBusy = (number: string): string => {
   const own = useOf(number);
   if (own !== undefined) return `it ${own}`;
-  for (const [name, partition] of partitionsOf(number)) {
-    const use = useOf(partition);
+  for (const { name, device } of partitionsOf(number)) {
+    const use = useOf(device);
     if (use !== undefined) return `its partition ${name} ${use}`;
   }
   return 'it is mounted elsewhere, or another program has it for itself';
@@ -63,7 +60,9 @@ const requireUntracked = (path: string, number: string): void => {
     throw error;
   }
   const tracked = devices.find(({ blockDevice }) => deviceNumber(blockDevice) === number);
-  if (tracked) throw busy(path, `it is tracked as minor ${tracked.minor}`, `; hint: dbdctl destroy ${tracked.minor}`);
+  if (!tracked) return;
+  const what = `${tracked.blockDevice} is tracked as minor ${tracked.minor}`;
+  throw busy(path, what, `; hint: dbdctl destroy ${tracked.minor}`);
 };
 
 /**
@@ -84,15 +83,57 @@ export const openDevice = (named: string, force: boolean): OpenFile => {
   }
   try {
     const found = majorMinor(device.stat().rdev);
-    const [partition] = partitionsOf(found);
+    const partitions = partitionsOf(found);
+    const [partition] = partitions;
     if (partition && !force) {
       const expected = 'expected a partition or a disk without any; --force overwrites all of it';
-      throw new RefusalError('IMAGE_KIND', `cannot write ${named}: it has partitions (${partition[0]}), ${expected}`);
+      throw new RefusalError('IMAGE_KIND', `cannot write ${named}: it has partitions (${partition.name}), ${expected}`);
     }
-    requireUntracked(named, found);
+    for (const number of [found, ...partitions.map((one) => one.device)]) requireUntracked(named, number);
     return device;
   } catch (error) {
     device.close();
     throw error;
   }
+};
+
+/**
+ * Opens a whole disk for this process alone, to overwrite it.
+ *
+ * @throws what openDevice() throws
+ */
+export const openDisk = (named: string, force: boolean): OpenFile => {
+  const device = openDevice(named, force);
+  const kind = kindOf(device.stat());
+  const number = majorMinor(device.stat().rdev);
+  if (kind === 'a block device' && partitionNumber(number) === undefined) return device;
+  device.close();
+  const found = kind === 'a block device' ? `partition ${partitionNumber(number)} of ${diskOf(number)}` : kind;
+  throw new RefusalError('IMAGE_KIND', `cannot rebuild a disk on ${named}: it is ${found}, expected a whole disk`);
+};
+
+/** Bytes of a disk's sectors, the smallest that it reads and writes. */
+export const sectorBytesOf = (disk: OpenFile, syscalls: Syscalls): number => {
+  const argument = Buffer.alloc(8);
+  syscalls.ioctl(disk.fd, BLKSSZGET, argument, disk.path);
+  return argument.readInt32LE(0);
+};
+
+/**
+ * Makes the kernel read the partition table of a disk that this process has for itself.
+ *
+ * @returns false if it does not
+ */
+export const rereadPartitions = (disk: OpenFile, syscalls: Syscalls): boolean => {
+  for (let tries = 0; tries < REREAD_TRIES; tries++) {
+    try {
+      syscalls.ioctl(disk.fd, BLKRRPART, Buffer.alloc(8), disk.path);
+      return true;
+    } catch (error) {
+      // Another program looks at a partition.
+      if (errnoOf(error) !== EBUSY) return false;
+      pause(REREAD_MS);
+    }
+  }
+  return false;
 };

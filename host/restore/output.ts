@@ -2,19 +2,20 @@
 import type { BigIntStats } from 'node:fs';
 import { realpathSync, statSync } from 'node:fs';
 import { basename, dirname, join, resolve } from 'node:path';
-import { areZeros, HOLE_BYTES } from '../copy/copy.js';
 import { PIECE_BYTES } from '../cow/runs.js';
-import { RefusalError, SystemError, withErrno } from '../errors.js';
+import { RefusalError, withErrno } from '../errors.js';
 import { BLOCK_BYTES } from '../layout.js';
-import { kindOf, type OpenFile } from '../system/files.js';
+import { kindOf } from '../system/files.js';
 import { NewFile } from '../system/safe-files.js';
 import type { Syscalls } from '../system/syscalls.js';
 import { pointsFolder } from '../targets/qcow2.js';
+import { DeviceArea, partsOf } from './area.js';
 import { openDevice } from './device.js';
 
 /** All but the first piece is written in ascending order, the first one at the end. */
 export interface Output {
-  readonly file: OpenFile;
+  /** Where it is, for people. */
+  readonly path: string;
   readonly isDevice: boolean;
   /** Bytes that it has beyond the volume, which stay as they are. */
   readonly restBytes: number;
@@ -24,6 +25,12 @@ export interface Output {
   begin(what: string): void;
   /** Writes a piece. */
   put(data: Buffer, offset: number): void;
+  /** What was written is on disk when this returns. */
+  sync(): void;
+  /** The next read comes from the disk. */
+  forget(): void;
+  /** Fills `target`. */
+  read(target: Buffer, offset: number): void;
   /** Ends a copy that is complete and on disk. */
   finish(): void;
   /** Releases it. A file that is not finished is removed. */
@@ -32,86 +39,81 @@ export interface Output {
 
 /** What the first block of a device says until its copy is complete; no filesystem is recognized there then. */
 const MARK = 'datto-restore: incomplete copy of ';
-/** ioctl: zeros in a range, two u64: offset and bytes. */
-const BLKZEROOUT = 0x127f;
+/** What an earlier copy onto an area that did not end was of, in words; undefined if there was none. */
+export const unfinishedCopy = (area: DeviceArea): string | undefined => {
+  const block = Buffer.alloc(Math.min(BLOCK_BYTES, area.bytes));
+  area.read(block, 0);
+  const [line = ''] = block.toString('utf8').split('\n');
+  return line.startsWith(MARK) ? line.slice(MARK.length) : undefined;
+};
 
-/** Parts of a piece, alternately bytes to write and zeros. */
-function* partsOf(data: Buffer): Generator<{ readonly start: number; readonly end: number; readonly isZero: boolean }> {
-  let [start, wasZero] = [0, false];
-  for (let at = 0; at < data.length; at += HOLE_BYTES) {
-    const isZero = areZeros(data.subarray(at, at + HOLE_BYTES));
-    if (isZero !== wasZero && at > start) yield { start, end: at, isZero: wasZero };
-    if (isZero !== wasZero) start = at;
-    wasZero = isZero;
-  }
-  yield { start, end: data.length, isZero: wasZero };
-}
+/** Marks an area as one whose copy has not ended, on disk when this returns. @param what is copied, in words */
+export const markUnfinished = (area: DeviceArea, what: string): void => {
+  const head = Buffer.alloc(Math.min(PIECE_BYTES, area.bytes));
+  head.write(`${MARK}${what}\n`);
+  area.write(head, 0);
+  area.sync();
+};
 
-class DeviceOutput implements Output {
-  readonly file: OpenFile;
+/** An area that takes a volume. */
+export class AreaOutput implements Output {
+  readonly path: string;
   readonly isDevice = true;
   readonly restBytes: number;
   readonly unfinished: string | undefined;
-  readonly #syscalls: Syscalls;
-  readonly #bytes: number;
+  readonly #area: DeviceArea;
+  readonly #close: () => void;
 
-  constructor(file: OpenFile, bytes: number, syscalls: Syscalls) {
-    [this.file, this.#bytes, this.#syscalls] = [file, bytes, syscalls];
-    const has = file.blockDeviceBytes(syscalls);
-    if (has < bytes) {
-      const message = `cannot write ${file.path}: it has ${has} bytes, expected at least ${bytes} as the volume has`;
+  /** @throws RefusalError IMAGE_SIZE; SystemError */
+  constructor(area: DeviceArea, bytes: number, close: () => void) {
+    [this.path, this.#area, this.#close] = [area.path, area, close];
+    if (area.bytes < bytes) {
+      const message = `cannot write ${area.path}: it has ${area.bytes} bytes, expected at least ${bytes} as the volume has`;
       throw new RefusalError('IMAGE_SIZE', message);
     }
-    this.restBytes = has - bytes;
-    const block = Buffer.alloc(Math.min(BLOCK_BYTES, bytes));
-    file.readFull(block, 0);
-    const [line = ''] = block.toString('utf8').split('\n');
-    this.unfinished = line.startsWith(MARK) ? line.slice(MARK.length) : undefined;
+    this.restBytes = area.bytes - bytes;
+    this.unfinished = unfinishedCopy(area);
   }
 
   begin(what: string): void {
-    const head = Buffer.alloc(Math.min(PIECE_BYTES, this.#bytes));
-    head.write(`${MARK}${what}\n`);
-    this.file.writeFull(head, 0);
-    this.file.sync();
+    markUnfinished(this.#area, what);
   }
 
   put(data: Buffer, offset: number): void {
-    for (const { start, end, isZero } of partsOf(data))
-      if (!isZero || !this.#zero(offset + start, end - start))
-        this.file.writeFull(data.subarray(start, end), offset + start);
+    this.#area.put(data, offset);
+  }
+
+  sync(): void {
+    this.#area.sync();
+  }
+
+  forget(): void {
+    this.#area.forget();
+  }
+
+  read(target: Buffer, offset: number): void {
+    this.#area.read(target, offset);
   }
 
   finish(): void {
-    this.file.sync();
+    this.#area.sync();
   }
 
   close(): void {
-    this.file.close();
-  }
-
-  /** Returns false if the device cannot do that there. */
-  #zero(offset: number, bytes: number): boolean {
-    const range = Buffer.alloc(16);
-    range.writeBigUInt64LE(BigInt(offset), 0);
-    range.writeBigUInt64LE(BigInt(bytes), 8);
-    try {
-      this.#syscalls.ioctl(this.file.fd, BLKZEROOUT, range, this.file.path);
-      return true;
-    } catch (error) {
-      if (!(error instanceof SystemError)) throw error;
-      return false;
-    }
+    this.#close();
   }
 }
 
 class FileOutput implements Output {
+  readonly path: string;
   readonly isDevice = false;
   readonly restBytes = 0;
   readonly unfinished = undefined;
   readonly #made: NewFile;
+  readonly #syscalls: Syscalls;
 
-  constructor(path: string, bytes: number, replace: boolean) {
+  constructor(path: string, bytes: number, replace: boolean, syscalls: Syscalls) {
+    [this.path, this.#syscalls] = [path, syscalls];
     this.#made = new NewFile(path, replace);
     try {
       this.#made.resize(bytes);
@@ -121,17 +123,25 @@ class FileOutput implements Output {
     }
   }
 
-  get file(): OpenFile {
-    return this.#made.file;
-  }
-
   begin(): void {
     // Until it is finished it has no name of its own.
   }
 
   put(data: Buffer, offset: number): void {
     for (const { start, end, isZero } of partsOf(data))
-      if (!isZero) this.file.writeFull(data.subarray(start, end), offset + start);
+      if (!isZero) this.#made.file.writeFull(data.subarray(start, end), offset + start);
+  }
+
+  sync(): void {
+    this.#made.file.sync();
+  }
+
+  forget(): void {
+    this.#syscalls.adviseDontNeed(this.#made.file.fd);
+  }
+
+  read(target: Buffer, offset: number): void {
+    this.#made.file.readFull(target, offset);
   }
 
   finish(): void {
@@ -178,7 +188,8 @@ export const openOutput = (
   if (stat?.isBlockDevice()) {
     const device = openDevice(path, force);
     try {
-      return new DeviceOutput(device, bytes, syscalls);
+      const area = new DeviceArea(device, 0, device.blockDeviceBytes(syscalls), syscalls);
+      return new AreaOutput(area, bytes, () => device.close());
     } catch (error) {
       device.close();
       throw error;
@@ -194,5 +205,5 @@ export const openOutput = (
     throw new RefusalError('IMAGE_KIND', `cannot write ${path}: there is no such device, ${expected}`);
   }
   requireElsewhere(path, address);
-  return new FileOutput(path, bytes, force);
+  return new FileOutput(path, bytes, force, syscalls);
 };

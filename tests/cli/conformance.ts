@@ -362,6 +362,7 @@ export const rows: readonly Row[] = [
   restore('copy --force', (output) => ['latest', output], { writes: true, leaves: PARTIAL, proves: assertRestored }),
   restore('mount', () => ['latest', at('mounted')], { prepare: makeMountPoint, refused: 22 }),
   restore('file', (output) => ['latest', '/a', output], { refused: 22 }),
+  restore('disk --dry-run', (output) => ['latest', output], { refused: 22 }),
 ];
 
 /** What may be expected of every tool, besides that its inputs are untouched, which every case looks at. */

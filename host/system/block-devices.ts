@@ -1,0 +1,65 @@
+/** Block devices as sysfs shows them: disks, their partitions, and what was written to them. */
+import { existsSync, readdirSync, readFileSync, realpathSync } from 'node:fs';
+import { basename, join } from 'node:path';
+import { errnoOf, withErrno } from '../errors.js';
+
+export interface Partition {
+  /** Name of its node in /dev. */
+  readonly name: string;
+  /** `major:minor`. */
+  readonly device: string;
+  /** From 1 on. */
+  readonly number: number;
+}
+
+/** @param device `major:minor` */
+export const sysFolder = (device: string): string => `/sys/dev/block/${device}`;
+
+/** Names in a folder of sysfs; none if it does not exist. */
+export const namesIn = (folder: string): string[] =>
+  existsSync(folder) ? withErrno('read', folder, () => readdirSync(folder)) : [];
+
+/** A file of sysfs; undefined if it does not exist, or not any more. */
+const textOf = (path: string): string | undefined => {
+  try {
+    return readFileSync(path, 'utf8').trim();
+  } catch (error) {
+    if (errnoOf(error) === undefined) throw error;
+    return undefined;
+  }
+};
+
+/** Number of a partition on its disk; undefined if the device is none. */
+export const partitionNumber = (device: string): number | undefined => {
+  const text = textOf(join(sysFolder(device), 'partition'));
+  return text === undefined ? undefined : Number(text);
+};
+
+/** Partitions of a disk that the kernel knows, the lowest number first. */
+export const partitionsOf = (device: string): Partition[] =>
+  namesIn(sysFolder(device))
+    .flatMap((name) => {
+      const folder = join(sysFolder(device), name);
+      const [number, its] = [textOf(join(folder, 'partition')), textOf(join(folder, 'dev'))];
+      return number === undefined || its === undefined ? [] : [{ name, device: its, number: Number(number) }];
+    })
+    .sort((a, b) => a.number - b.number);
+
+/** Path of the node of the disk that a partition is on. */
+export const diskOf = (partition: string): string => {
+  const folder = withErrno('read', sysFolder(partition), () => realpathSync(join(sysFolder(partition), '..')));
+  return join('/dev', basename(folder).replaceAll('!', '/'));
+};
+
+/**
+ * What changes when something is written to a partition: its numbers of writes and discards since the machine started, and
+ * the start's id. What is written to the disk as a whole is not in them.
+ *
+ * @returns undefined if the kernel does not count
+ */
+export const writesOf = (partition: string): string | undefined => {
+  if (textOf(join(sysFolder(partition), '../queue/iostats')) !== '1') return undefined;
+  const counts = textOf(join(sysFolder(partition), 'stat'))?.split(/\s+/) ?? [];
+  const [start, writes, discards = '0'] = [textOf('/proc/sys/kernel/random/boot_id'), counts[4], counts[11]];
+  return start === undefined || writes === undefined ? undefined : `${start} ${writes} ${discards}`;
+};
