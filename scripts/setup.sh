@@ -18,7 +18,7 @@ BED=(git cryptsetup-bin bmap-tools qemu-utils libnbd-bin openssh-server attr acl
 
 case " $* " in
 	*" --packages "*) BUILD=() BED=() ;;
-	*" --all "*) BED+=(qemu-system-arm debootstrap chromium restic borgbackup python3-pyfuse3 "${CEPH[@]}") ;;
+	*" --all "*) BED+=(qemu-system-arm debootstrap chromium dosfstools efibootmgr grub-efi-amd64-bin ovmf restic borgbackup python3-pyfuse3 "${CEPH[@]}") ;;
 	*" --ceph "*) BED+=("${CEPH[@]}") ;;
 esac
 

@@ -1,6 +1,6 @@
 /** Block devices as sysfs shows them: disks, their partitions, and what was written to them. */
 import { existsSync, readdirSync, readFileSync, realpathSync } from 'node:fs';
-import { basename, join } from 'node:path';
+import { basename, dirname, join } from 'node:path';
 import { errnoOf, withErrno } from '../errors.js';
 
 export interface Partition {
@@ -45,11 +45,12 @@ export const partitionsOf = (device: string): Partition[] =>
     })
     .sort((a, b) => a.number - b.number);
 
+/** The folder of the disk that a partition is on: above its own, not above the link to that. */
+const diskFolder = (partition: string): string =>
+  dirname(withErrno('read', sysFolder(partition), () => realpathSync(sysFolder(partition))));
+
 /** Path of the node of the disk that a partition is on. */
-export const diskOf = (partition: string): string => {
-  const folder = withErrno('read', sysFolder(partition), () => realpathSync(join(sysFolder(partition), '..')));
-  return join('/dev', basename(folder).replaceAll('!', '/'));
-};
+export const diskOf = (partition: string): string => join('/dev', basename(diskFolder(partition)).replaceAll('!', '/'));
 
 /**
  * What changes when something is written to a partition: its numbers of writes and discards since the machine started, and
@@ -58,7 +59,7 @@ export const diskOf = (partition: string): string => {
  * @returns undefined if the kernel does not count
  */
 export const writesOf = (partition: string): string | undefined => {
-  if (textOf(join(sysFolder(partition), '../queue/iostats')) !== '1') return undefined;
+  if (textOf(join(diskFolder(partition), 'queue/iostats')) !== '1') return undefined;
   const counts = textOf(join(sysFolder(partition), 'stat'))?.split(/\s+/) ?? [];
   const [start, writes, discards = '0'] = [textOf('/proc/sys/kernel/random/boot_id'), counts[4], counts[11]];
   return start === undefined || writes === undefined ? undefined : `${start} ${writes} ${discards}`;

@@ -17,8 +17,7 @@ import {
   VOLUME,
   writeVolume,
 } from './backup-scene.js';
-import type { Fakes, Tool } from './tool.js';
-import { at, folder, runTool } from './tool.js';
+import { at, type Fakes, folder, runTool, type Tool } from './tool.js';
 import { COW, IMAGE, INFO, makeScene as makeUpdateScene, SNAP, SNAPSHOT } from './update-scene.js';
 
 const NR_SECTORS = 32768;
@@ -296,7 +295,7 @@ export const rows: readonly Row[] = [
     },
     prepare: () => void runTool('update-img', ['--keep-previous', SNAPSHOT, COW, IMAGE], UPDATE_FAKES),
     run: ({ image = '' }) => ({ args: [image] }),
-    // It is written only. Once all is done, there is nothing to go back to.
+    // It is written only; then there is nothing to go back to.
     ...{
       expects: { image: { badDisk: undefined } },
       writes: true,

@@ -42,6 +42,15 @@ export interface Kind {
   readonly cpus: number;
   /** emulated CPUs trap where the kernel touches a program's memory without saying so, as real ones do; that costs a quarter of the speed */
   readonly smap: boolean;
+  /** it has EFI firmware */
+  readonly firmware?: Firmware;
+}
+
+export interface Firmware {
+  /** path of its memory, which has the entries of boot loaders */
+  readonly memory: string;
+  /** starts what is on the machine's disks, by such an entry, not a kernel of this machine */
+  readonly startsDisk: boolean;
 }
 
 /** @throws RangeError if VM_BOOT is neither always nor once */
@@ -54,12 +63,13 @@ function bootsAlways(): boolean {
 
 /**
  * Where the state of such a machine is kept, whether or not it is there; undefined where there can be none: with KVM, which
- * needs none, for a kernel that knows its disks or its job before it stops, and where each machine is to boot.
+ * needs none, for a kernel that knows its disks or its job before it stops, with firmware that has a memory, and where each machine is to boot.
  *
  * @param hardware all that makes a difference, but for files that the guest reaches later
  */
-function pathOf({ kernel, initrd, memoryMib, cpus }: Kind, hardware: readonly string[]): string | undefined {
-  if (kernel.bare || kernel.root === undefined || accelerator(kernel) === 'kvm' || bootsAlways()) return undefined;
+function pathOf({ kernel, initrd, memoryMib, cpus, firmware }: Kind, hardware: readonly string[]): string | undefined {
+  if (firmware || kernel.bare || kernel.root === undefined || accelerator(kernel) === 'kvm' || bootsAlways())
+    return undefined;
   const { mtimeMs, size } = statSync(kernel.image);
   const hash = createHash('sha256')
     .update(JSON.stringify([qemuVersion(kernel), kernel.image, mtimeMs, size, ...hardware]))

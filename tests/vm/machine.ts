@@ -4,6 +4,9 @@
  *
  * A machine with a root of its own runs the script once per boot, until one leaves a status: "reboot" in the file `next` of
  * its folder asks for another boot after this one's end, "cut" for one after its power goes at once.
+ *
+ * A machine with EFI firmware begins in a rescue system, which has this machine's root: "disk" asks for a boot from /dev/vda,
+ * "replaced" for one from what was /dev/vdc, without /dev/vda, "rescue" for one of the rescue system.
  */
 
 import { spawnSync } from 'node:child_process';
@@ -26,7 +29,7 @@ import { accelerator } from './accelerator.js';
 import { guestDir, initrdOf, makeFileSystem, type RootDisk, writeBareInitrd, writeRootDisk } from './initrd.js';
 import { cacheDir, type Kernel, projectDir } from './kernels.js';
 import type { Outcome } from './outcome.js';
-import { runQemu } from './qemu.js';
+import { commandLine, efiImage, FIRMWARE_MEMORY, type Hardware, runQemu } from './qemu.js';
 import { sumOfTimes } from './times.js';
 import { emulatorFault } from './verdict.js';
 
@@ -47,6 +50,8 @@ export interface Job {
   readonly limitSeconds: number;
   /** boot from /dev/vda, not from this machine's root; the script is run again after each reboot or power cut that it asks for */
   readonly root?: RootDisk;
+  /** it has EFI firmware; `root` is of what is installed on its disk */
+  readonly firmware?: boolean;
   /** where log, dmesg, console and status are left; what is there before is removed */
   readonly outDir: string;
   /** called with each piece that the script prints, while it runs */
@@ -160,6 +165,35 @@ class BootWatch {
   }
 }
 
+/** What a machine with EFI firmware is in each of its boots. */
+interface Efi {
+  readonly variables: (mode: string) => Readonly<Record<string, string>>;
+  readonly hardware: (mode: string, disks: readonly string[]) => Pick<Hardware, 'initrd' | 'disks' | 'firmware'>;
+}
+
+function prepareEfi(job: Job, work: string): Efi {
+  const memory = join(work, 'firmware');
+  cpSync(FIRMWARE_MEMORY, memory);
+  const { kernel } = job;
+  const installed = {
+    EFI_KERNEL: efiImage(kernel),
+    EFI_INITRD: initrdOf(kernel, job.root),
+    EFI_WORDS: commandLine(kernel, true),
+  };
+  return {
+    variables: (mode) => ({
+      ...installed,
+      MODE: mode,
+      ...(mode === 'rescue' ? { ROOT_FS: '' } : { ROOT_DEVICE: '/dev/vda2' }),
+    }),
+    hardware: (mode, disks) => ({
+      initrd: initrdOf(kernel, undefined),
+      disks: mode === 'replaced' ? [disks[2]!, disks[1]!] : disks,
+      firmware: { memory, startsDisk: mode !== 'rescue' },
+    }),
+  };
+}
+
 function makeDisk(path: string, mib: number): string {
   const fd = openSync(path, 'w');
   ftruncateSync(fd, mib * 1048576);
@@ -200,7 +234,8 @@ async function runMachineOnce(job: Job): Promise<Outcome> {
     const disks = job.diskMib.map((mib, i) => makeDisk(join(work, `disk${i}.img`), mib));
     const initrd = job.kernel.bare ? join(work, 'initrd') : initrdOf(job.kernel, job.root);
     if (job.kernel.bare) prepareBare(job, disks, work, initrd);
-    if (job.root) writeRootDisk(job.root.fs, disks[0]!);
+    if (job.root && !job.firmware) writeRootDisk(job.root.fs, disks[0]!);
+    const efi = job.firmware ? prepareEfi(job, work) : undefined;
     const { kernel, memoryMib, cpus, outDir } = job;
     const smap = job.smap === true || kernel.bare || kernel.root === undefined;
     const follow = follower(at('log'), job.onLog ?? (() => {}));
@@ -218,10 +253,12 @@ async function runMachineOnce(job: Job): Promise<Outcome> {
     const began = Date.now();
     let cpuSeconds = 0;
     for (let boot = 1; boot === 1 || (next() !== '' && !overdue && !stuck); boot++) {
+      const mode = next() || 'rescue';
       bootWatch = new BootWatch(outDir, boot);
       rmSync(at('next'), { force: true });
-      writeFileSync(at('job'), jobText(job, boot));
-      cpuSeconds += await runQemu({ kernel, initrd, disks, memoryMib, cpus, smap, outDir }, at('console'), shouldEnd);
+      writeFileSync(at('job'), jobText(job, boot, efi?.variables(mode)));
+      const machine = { kernel, initrd, disks, memoryMib, cpus, smap, outDir, ...efi?.hardware(mode, disks) };
+      cpuSeconds += await runQemu(machine, at('console'), shouldEnd);
     }
     if (kernel.bare) takeBare(disks.at(-1)!, outDir);
     const status = readIfThere(at('status')).trim();

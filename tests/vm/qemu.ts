@@ -1,6 +1,7 @@
 /** One QEMU process: what it is started with, and how it is ended. */
 import { spawn } from 'node:child_process';
 import { closeSync, openSync, readFileSync, statSync } from 'node:fs';
+import { join } from 'node:path';
 import type { Duplex } from 'node:stream';
 import { accelerator, acceleratorOptions } from './accelerator.js';
 import { type Kind, Stop } from './booted.js';
@@ -17,6 +18,11 @@ export interface Hardware extends Kind {
   readonly words?: readonly string[];
 }
 
+/** EFI firmware for machines of this machine's architecture; Debian package ovmf. */
+const FIRMWARE = '/usr/share/OVMF/OVMF_CODE_4M.fd';
+/** What its memory begins as: it knows no boot loader. */
+export const FIRMWARE_MEMORY = '/usr/share/OVMF/OVMF_VARS_4M.fd';
+
 /** How often a running machine is looked at. */
 const POLL_MS = 200;
 const QMP_FD = 3;
@@ -26,15 +32,18 @@ const QMP_FD = 3;
  * does not work. Interrupts by ACPI's tables take half a second to set up, and with a kernel for finding bugs longer than ACPI
  * waits. What the emulator has translated is found again by its address: programs lie at the same ones in each process.
  */
-function commandLine(kernel: Kernel): string {
+export function commandLine(kernel: Kernel, isEfi: boolean): string {
   const { console, emulatedWords } = platformOf(kernel);
   const words = [`console=${console}`, 'panic=-1', 'loglevel=5', 'log_buf_len=4M', 'mitigations=off'];
   words.push('watchdog_thresh=60', 'rcupdate.rcu_cpu_stall_timeout=150', 'norandmaps');
   if (accelerator(kernel) === 'tcg') words.push(...emulatedWords);
-  // What a cloud's kernel knows of interrupts it has from ACPI.
-  if (accelerator(kernel) === 'tcg' && !kernel.bare) words.push('acpi=noirq');
+  // What a cloud's kernel knows of interrupts it has from ACPI, and with EFI no kernel has them from elsewhere.
+  if (accelerator(kernel) === 'tcg' && !kernel.bare && !isEfi) words.push('acpi=noirq');
   return words.join(' ');
 }
+
+/** The image of a kernel that EFI firmware starts: as Debian ships it. */
+export const efiImage = ({ root = '', release }: Kernel): string => join(root, 'boot', `vmlinuz-${release}`);
 
 /** A path in an option of QEMU's. */
 const inOption = (path: string): string => path.replaceAll(',', ',,');
@@ -62,16 +71,24 @@ const emptyDisk = (number: number): string[] => [
   `virtio-blk-pci,drive=disk${number}`,
 ];
 
+const flash = (path: string, options: string): string[] => [
+  '-drive',
+  `if=pflash,format=raw,file=${inOption(path)}${options}`,
+];
+
 /** What a kernel sees of its machine before it reaches any file of the host's. */
-const frame = ({ kernel, memoryMib, cpus, smap, words = [] }: Hardware): string[] => [
+const frame = ({ kernel, memoryMib, cpus, smap, firmware, words = [] }: Hardware): string[] => [
   ...platformOf(kernel).machine,
   ...acceleratorOptions(kernel, smap),
   ...['-smp', String(cpus), '-m', String(memoryMib), '-nographic', '-no-reboot', '-nodefaults', '-serial', 'stdio'],
-  ...['-append', [commandLine(kernel), ...words].join(' '), '-device', 'virtio-rng-pci'],
+  ...(firmware ? flash(FIRMWARE, ',readonly=on') : []),
+  ...(firmware ? flash(firmware.memory, '') : []),
+  ...(firmware?.startsDisk ? [] : ['-append', [commandLine(kernel, firmware !== undefined), ...words].join(' ')]),
+  ...['-device', 'virtio-rng-pci'],
 ];
 
-const files = ({ kernel, initrd, disks, outDir }: Hardware): string[] => [
-  ...['-kernel', kernel.image, '-initrd', initrd],
+const files = ({ kernel, initrd, disks, outDir, firmware }: Hardware): string[] => [
+  ...(firmware?.startsDisk ? [] : ['-kernel', firmware ? efiImage(kernel) : kernel.image, '-initrd', initrd]),
   ...(kernel.bare ? [] : [...shared('/', 'host', ',readonly=on,multidevs=remap'), ...shared(outDir, 'out', '')]),
   ...disks.flatMap(disk),
   ...(kernel.bare ? [] : Array.from({ length: DISKS - disks.length }, (_, i) => emptyDisk(disks.length + i)).flat()),

@@ -28,6 +28,8 @@ export interface Scenario {
   readonly options?: readonly string[];
   /** the machine's root filesystem is on /dev/vda; the script is run once per boot */
   readonly rootDisk?: boolean;
+  /** the machine has EFI firmware, and begins in a rescue system, see machine.ts; with rootDisk */
+  readonly firmware?: boolean;
   /** in test:all only, or by name: it takes too long for npm test */
   readonly long?: boolean;
   /** needs the module with the core's debug build */
@@ -141,6 +143,10 @@ export const scenarios: readonly Scenario[] = [
     seconds: 400,
     cpus: 2,
     long: true,
+  },
+  {
+    ...{ name: 'disk', fileSystems: both, rootDisk: true, firmware: true },
+    ...{ diskMib: [640, SCRATCH_MIB, 704], seconds: 300, long: true },
   },
   { ...target('ssh', 640), long: true },
   { ...target('rbd', 1200), long: true },

@@ -72,6 +72,7 @@ async function runScenario(place: Place, on: Kernel, options: MachineOptions, at
       ? scenario.diskMib
       : [scenario.shortMib ?? scenario.diskMib[0]!, ...scenario.diskMib.slice(1)],
     ...(scenario.rootDisk ? { root: { fs: typeOf(fs), module: modulePath(on, false) } } : {}),
+    ...(scenario.firmware ? { firmware: true } : {}),
     memoryMib: MEMORY_MIB,
     cpus: options.cpus ?? scenario.cpus ?? 1,
     smap: scenario.smap ?? options.long,
