@@ -264,8 +264,11 @@ export const makeProgram = (streams: Streams, finish: (status: number) => void =
   return program;
 };
 
-const exitStatus = (error: unknown): number =>
-  error instanceof RefusalError && IN_USE.has(error.code) ? EBUSY : errnoOf(error) || EINVAL;
+const exitStatus = (error: unknown): number => {
+  const code = error instanceof RefusalError ? error.code : undefined;
+  if (code === 'IMAGE_DIFFERS') return DAMAGED;
+  return code !== undefined && IN_USE.has(code) ? EBUSY : errnoOf(error) || EINVAL;
+};
 
 /**
  * Runs datto-restore.

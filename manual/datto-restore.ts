@@ -66,7 +66,7 @@ export const manual: ToolManual = {
         'places, types and UUIDs; the volume gets the content of the point, as by `copy`. Other partitions are empty. They are listed with ' +
         'what they held: restore them from their own backups with `copy`.',
       'The disk must not be in use, and must be large enough; sectors must have the size that they had. It is read back. The partition table is written last: a disk whose ' +
-        'restore was interrupted has no partitions, and the same command with `--force` starts over.',
+        'restore was interrupted has no partitions, and the same command starts over.',
       'On a system that EFI firmware started, the firmware gets an entry for the boot loader, if it has none for that ' +
         'partition. This needs the packages `fdisk`, and `efibootmgr` for such an entry, and what `mount` needs.',
     ],

@@ -1,7 +1,10 @@
 /** The targets that a volume is backed up to, and how one of them is given up. */
+import { join } from 'node:path';
+import { removeRecord } from '../disk/keep-record.js';
 import type { DeviceStatus } from '../driver/status.js';
 import { RefusalError } from '../errors.js';
 import { requireVolume } from './checks.js';
+import { COW_FOLDER } from './cow-files.js';
 import { keepReloadScript } from './reload-script.js';
 import type { BackupContext } from './request.js';
 import type { ListsPlace } from './retention.js';
@@ -43,6 +46,7 @@ export const endTarget = (
     if (device) tracking.destroy(device.minor);
     keepReloadScript(volume, undefined);
     removeLists(place, undefined, [], syscalls);
+    removeRecord(join(place.mountPoint, COW_FOLDER));
     kept.end();
   }
   return { minor: device?.minor, others: others.map(({ address }) => address) };

@@ -1,25 +1,15 @@
 /** Whether a process that was noted in a file still runs, also after its number was given to another one. */
-import { readFileSync } from 'node:fs';
-import { errnoOf } from '../errors.js';
+import { kernelText } from '../system/kernel-text.js';
 
 const BOOT_ID = '/proc/sys/kernel/random/boot_id';
 /** Fields of proc_pid_stat(5) after the name, which may have spaces: the 22nd is the time of the start. */
 const START_FIELD = 22 - 3;
 
-const textOf = (path: string): string | undefined => {
-  try {
-    return readFileSync(path, 'latin1').trim();
-  } catch (error) {
-    if (errnoOf(error) === undefined) throw error;
-    return undefined;
-  }
-};
-
 const identity = (pid: number): string | undefined => {
-  const start = textOf(`/proc/${pid}/stat`)
+  const start = kernelText(`/proc/${pid}/stat`)
     ?.replace(/^.*\) /s, '')
     .split(' ')[START_FIELD];
-  return start === undefined ? undefined : `${textOf(BOOT_ID)} ${pid} ${start}`;
+  return start === undefined ? undefined : `${kernelText(BOOT_ID)} ${pid} ${start}`;
 };
 
 /** This process, as no other is or will be called. */

@@ -55,10 +55,9 @@ const nodeOf = ({ name }: Partition): string => join('/dev', name.replaceAll('!'
 const flush = (device: OpenFile, syscalls: Syscalls): void =>
   syscalls.ioctl(device.fd, BLKFLSBUF, Buffer.alloc(8), device.path);
 
-const withDevice = <T>(path: string, syscalls: Syscalls, run: (device: OpenFile) => T): T => {
+const withDevice = <T>(path: string, run: (device: OpenFile) => T): T => {
   const device = OpenFile.open(path, 'r');
   try {
-    flush(device, syscalls);
     return run(device);
   } finally {
     device.close();
@@ -84,6 +83,17 @@ const typeOf = (path: string): string => {
   }
 };
 
+/** What a table has of a partition that the kernel knows. */
+const entryOf = (partition: Partition, table: PartitionTable, disk: string): TablePartition => {
+  const { number, startBytes, bytes } = partition;
+  const entry = table.partitions.find((one) => one.number === number);
+  const isSame = entry?.start === startBytes / table.sectorBytes && entry.sectors === bytes / table.sectorBytes;
+  // Of an extended partition the kernel knows the beginning only.
+  if (entry && (isSame || isExtended(table, entry))) return entry;
+  const found = `the kernel has another place for partition ${number} than the partition table`;
+  throw new RefusalError('VOLUME_KIND', `cannot record the disk ${disk}: ${found}; hint: partprobe, or a reboot`);
+};
+
 /** Makes a record, with what an earlier one has of it. */
 class Recorder {
   readonly #folder: string;
@@ -99,9 +109,8 @@ class Recorder {
   record(disk: string, volume: number): DiskRecord {
     const table = readTable(disk);
     const others = partitionsOf(deviceNumber(disk) ?? '').flatMap((partition) => {
-      const entry = table.partitions.find(({ number }) => number === partition.number);
-      if (!entry || entry.number === volume || isExtended(table, entry)) return [];
-      return [this.#other(partition, entry, table)];
+      const entry = entryOf(partition, table, disk);
+      return entry.number === volume || isExtended(table, entry) ? [] : [this.#other(partition, entry)];
     });
     const bootEntry = this.#bootEntry(table);
     return { table, volume, head: this.#head(disk, table), others, ...(bootEntry ? { bootEntry } : {}) };
@@ -111,20 +120,21 @@ class Recorder {
   #head(disk: string, { label, partitions, sectorBytes }: PartitionTable): KeptPart {
     const start = Math.min(...partitions.map((partition) => partition.start)) * sectorBytes;
     const bytes = label === 'gpt' ? sectorBytes : Math.min(start, HEAD_BYTES_MAX);
-    return withDevice(disk, this.#syscalls, (device) => this.#kept(device, bytes, this.#known?.head));
+    return withDevice(disk, (device) => this.#kept(device, bytes, this.#known?.head));
   }
 
-  #other(partition: Partition, { type, sectors }: TablePartition, { sectorBytes }: PartitionTable): OtherPartition {
-    const { number, device: id } = partition;
+  #other(partition: Partition, { type }: TablePartition): OtherPartition {
+    const { number, device: id, bytes } = partition;
     const path = nodeOf(partition);
     const mountPoint = anyMountOf(this.#mounts, id);
     const role = STARTS[type.toUpperCase()];
     const where = mountPoint === undefined ? [] : [`mounted on ${mountPoint}`];
     if (role !== undefined) {
       const holds = [role, ...where].join(', ');
-      return { number, holds, ...this.#whole(partition, sectors * sectorBytes, mountPoint, role) };
+      return { number, holds, ...this.#whole(partition, bytes, mountPoint, role) };
     }
-    return withDevice(path, this.#syscalls, (device) => {
+    // It may be in use: of what is not kept, nothing is flushed.
+    return withDevice(path, (device) => {
       const swap = swapHeadBytes(device);
       if (swap !== undefined)
         return { number, holds: 'swap', kept: this.#kept(device, swap, this.#before(number)?.kept) };
@@ -159,13 +169,14 @@ class Recorder {
     if (before?.kept?.bytes === bytes && writes !== undefined && before.writes === writes)
       return { kept: before.kept, writes };
     if (bytes > SMALL_BYTES) this.#events.onStep?.(`reading ${path}, the ${role}`);
-    const kept = withDevice(path, this.#syscalls, (device) => this.#kept(device, bytes, before?.kept));
+    const kept = withDevice(path, (device) => this.#kept(device, bytes, before?.kept));
     return { kept, ...(writes === undefined ? {} : { writes }) };
   }
 
   /** Keeps the start of a device, unless that is kept already. */
   #kept(device: OpenFile, bytes: number, before: KeptPart | undefined): KeptPart {
     for (let tries = 0; tries < TRIES; tries++) {
+      flush(device, this.#syscalls);
       const sum = sumOfDevice(device, bytes);
       if (before?.sum === sum && before.bytes === bytes) return before;
       const { bavail, bsize } = withErrno('stat', this.#folder, () => statfsSync(this.#folder));
@@ -175,7 +186,6 @@ class Recorder {
       const kept = { file, ...keepPart(device, bytes, join(this.#folder, file), bytesMax) };
       if (kept.sum === sum) return kept;
       removeFile(join(this.#folder, file));
-      flush(device, this.#syscalls);
     }
     const message = `cannot keep the content of ${device.path}: it is being written, expected it to stay the same`;
     throw new RefusalError('IMAGE_BUSY', message);
@@ -225,6 +235,12 @@ export const keepRecord = (volume: string, folder: string, syscalls: Syscalls, e
   } finally {
     removeParts(folder);
   }
+};
+
+/** Removes a record. The caller keeps other processes out. */
+export const removeRecord = (folder: string): void => {
+  removeFile(join(folder, RECORD_NAME));
+  removeParts(folder);
 };
 
 /** Removes parts that belong to no record, and what killed runs left. */

@@ -121,11 +121,18 @@ export class LoadedPart {
   readonly #path: string;
   readonly #members: readonly Buffer[];
 
-  /** @throws RefusalError NO_DISK_RECORD, FILE_UNSAFE; SystemError */
-  constructor({ bytes, members, sum }: KeptPart, path: string) {
-    [this.bytes, this.#path] = [bytes, path];
+  /**
+   * @param shown the path, in errors
+   * @throws RefusalError NO_DISK_RECORD, FILE_UNSAFE; SystemError
+   */
+  constructor({ bytes, members, sum }: KeptPart, path: string, shown: string) {
+    [this.bytes, this.#path] = [bytes, shown];
+    const refuse = (why: string): RefusalError => new RefusalError('NO_DISK_RECORD', `cannot use ${shown}: ${why}`);
+    const packed = members.reduce((sum, length) => sum + length, 0);
     const file = openOwn(path, 'r');
     try {
+      const { size } = file.stat();
+      if (size !== BigInt(packed)) throw refuse(`it has ${size} bytes, expected ${packed}`);
       let end = 0;
       this.#members = members.map((length) => {
         const member = Buffer.alloc(length);
@@ -138,8 +145,7 @@ export class LoadedPart {
     }
     const summer = new Summer();
     for (const [piece] of this.pieces()) summer.add(piece);
-    if (summer.end() !== sum)
-      throw new RefusalError('NO_DISK_RECORD', `cannot use ${path}: its content is not what was kept`);
+    if (summer.end() !== sum) throw refuse('its content is not what was kept');
   }
 
   /** Its content, with offsets in bytes. */

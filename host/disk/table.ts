@@ -4,7 +4,7 @@ import type { Program } from '../system/program.js';
 import { runProgram } from '../system/program.js';
 import { isCount, isRecord } from '../system/summed-json.js';
 
-export const SFDISK: Program = { name: 'sfdisk', package: 'fdisk' };
+const SFDISK: Program = { name: 'sfdisk', package: 'fdisk' };
 
 export interface TablePartition {
   /** From 1 on. */
@@ -127,7 +127,7 @@ export const readTable = (disk: string): PartitionTable => {
     return tableFrom(translated(JSON.parse(text)));
   } catch (error) {
     if (!(error instanceof SyntaxError)) throw error;
-    const message = `cannot take down the partition table of ${disk}: ${error.message}, expected GPT or MBR`;
+    const message = `cannot record the partition table of ${disk}: ${error.message}, expected GPT or MBR`;
     throw new RefusalError('VOLUME_KIND', message);
   }
 };
@@ -172,11 +172,12 @@ export const isSameTable = (one: PartitionTable, other: PartitionTable): boolean
       id.toLowerCase(),
       ...[...partitions]
         .sort((a, b) => a.number - b.number)
-        .map(({ number, start, sectors, type, uuid = '' }) => [
+        .map(({ number, start, sectors, type, uuid = '', isActive = false }) => [
           number,
           start,
           sectors,
           `${type} ${uuid}`.toLowerCase(),
+          isActive,
         ]),
     ]);
   return textFor(one) === textFor(other);

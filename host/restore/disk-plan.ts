@@ -1,6 +1,7 @@
 /** What a disk gets that is rebuilt around a volume: what was recorded with the point. */
 import { join } from 'node:path';
 import { COW_FOLDER } from '../backup/cow-files.js';
+import type { KeptPart } from '../disk/kept-part.js';
 import { LoadedPart } from '../disk/kept-part.js';
 import type { DiskRecord } from '../disk/record.js';
 import { readRecord } from '../disk/record.js';
@@ -54,17 +55,18 @@ export const loadRecord = (source: Source, point: RestorePoint, syscalls: Syscal
     const loaded: LoadedRecord[] = [];
     withPrivateMount(opened, syscalls, (root) => {
       const folder = join(root, COW_FOLDER);
-      const record = readRecord(folder, `/${COW_FOLDER} of ${opened.label}`);
+      const shown = `/${COW_FOLDER} of ${opened.label}`;
+      const record = readRecord(folder, shown);
       if (!record) {
         const why = 'it has no record of the disk; datto-backup keeps one of a volume that is a partition';
         const hint = 'hint: make partitions by hand, then datto-restore copy';
         throw new RefusalError('NO_DISK_RECORD', `cannot rebuild a disk from ${opened.label}: ${why}; ${hint}`);
       }
       requireSize(record, opened);
-      const kept = record.others.flatMap(({ number, kept: part }) =>
-        part ? [[number, new LoadedPart(part, join(folder, part.file))] as const] : [],
-      );
-      const head = new LoadedPart(record.head, join(folder, record.head.file));
+      const load = (part: KeptPart): LoadedPart =>
+        new LoadedPart(part, join(folder, part.file), join(shown, part.file));
+      const kept = record.others.flatMap(({ number, kept: part }) => (part ? [[number, load(part)] as const] : []));
+      const head = load(record.head);
       loaded.push({ record, head, parts: new Map(kept) });
     });
     const [one] = loaded;

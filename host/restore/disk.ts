@@ -6,7 +6,7 @@ import type { BootEntry } from '../disk/boot-entry.js';
 import { addBootEntry, bootEntries, bootEntryCommand, isEfi } from '../disk/boot-entry.js';
 import type { LoadedPart } from '../disk/kept-part.js';
 import type { PartitionTable } from '../disk/table.js';
-import { bytesFor, checkTable, isSameTable, readTable, writeTable } from '../disk/table.js';
+import { bytesFor, checkTable, isExtended, isSameTable, readTable, writeTable } from '../disk/table.js';
 import { RefusalError } from '../errors.js';
 import { BLOCK_BYTES } from '../layout.js';
 import type { OpenFile } from '../system/files.js';
@@ -82,7 +82,7 @@ class DiskRestore {
       return result;
     } finally {
       if (!isGood) {
-        const text = `${this.#request.disk} is incomplete and has no partitions; run the same command again, with --force`;
+        const text = `${this.#request.disk} is incomplete and has no partitions; run the same command again`;
         this.#events.onNotice?.(text);
       }
     }
@@ -105,7 +105,10 @@ class DiskRestore {
 
   #writeOthers(): void {
     const { record, head, parts } = this.#loaded;
-    for (const { number } of record.others) {
+    const { table, volume } = record;
+    for (const partition of table.partitions) {
+      const { number } = partition;
+      if (number === volume || isExtended(table, partition)) continue;
       const area = this.#partition(number);
       area.clearEnds();
       for (const [piece, offset] of parts.get(number)?.pieces() ?? []) area.put(piece, offset);
@@ -147,8 +150,20 @@ class DiskRestore {
     return differing;
   }
 
-  /** The boot code, and then the table, which shares its sector. */
+  /** Writes the boot code, and then the table, which shares its sector. If that fails, the disk has no table. */
   #writeTable(): void {
+    try {
+      this.#tryTable();
+    } catch (error) {
+      this.#whole.clearEnds();
+      this.#whole.sync();
+      throw error;
+    }
+    if (rereadPartitions(this.#device, this.#syscalls)) return;
+    this.#events.onNotice?.(`the kernel does not see the partitions of ${this.#request.disk} yet; hint: partprobe`);
+  }
+
+  #tryTable(): void {
     const { record, head } = this.#loaded;
     const { path } = this.#device;
     const [[first] = []] = head.pieces();
@@ -164,8 +179,6 @@ class DiskRestore {
       const message = `cannot rebuild the disk on ${path}: it does not return the partition table that was written`;
       throw new RefusalError('IMAGE_DIFFERS', message);
     }
-    if (rereadPartitions(this.#device, this.#syscalls)) return;
-    this.#events.onNotice?.(`the kernel does not see the partitions of ${this.#request.disk} yet; hint: partprobe`);
   }
 
   /** What is before the first partition, where a boot loader may be; GPT has its table there, and no room. */

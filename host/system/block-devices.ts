@@ -1,7 +1,8 @@
 /** Block devices as sysfs shows them: disks, their partitions, and what was written to them. */
-import { existsSync, readdirSync, readFileSync, realpathSync } from 'node:fs';
+import { existsSync, readdirSync, realpathSync } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
-import { errnoOf, withErrno } from '../errors.js';
+import { withErrno } from '../errors.js';
+import { kernelText } from './kernel-text.js';
 
 export interface Partition {
   /** Name of its node in /dev. */
@@ -10,7 +11,13 @@ export interface Partition {
   readonly device: string;
   /** From 1 on. */
   readonly number: number;
+  /** Where it is on its disk. */
+  readonly startBytes: number;
+  readonly bytes: number;
 }
+
+/** sysfs counts in these, whatever sectors a disk has. */
+const SECTOR_BYTES = 512;
 
 /** @param device `major:minor` */
 export const sysFolder = (device: string): string => `/sys/dev/block/${device}`;
@@ -19,19 +26,9 @@ export const sysFolder = (device: string): string => `/sys/dev/block/${device}`;
 export const namesIn = (folder: string): string[] =>
   existsSync(folder) ? withErrno('read', folder, () => readdirSync(folder)) : [];
 
-/** A file of sysfs; undefined if it does not exist, or not any more. */
-const textOf = (path: string): string | undefined => {
-  try {
-    return readFileSync(path, 'utf8').trim();
-  } catch (error) {
-    if (errnoOf(error) === undefined) throw error;
-    return undefined;
-  }
-};
-
 /** Number of a partition on its disk; undefined if the device is none. */
 export const partitionNumber = (device: string): number | undefined => {
-  const text = textOf(join(sysFolder(device), 'partition'));
+  const text = kernelText(join(sysFolder(device), 'partition'));
   return text === undefined ? undefined : Number(text);
 };
 
@@ -40,8 +37,12 @@ export const partitionsOf = (device: string): Partition[] =>
   namesIn(sysFolder(device))
     .flatMap((name) => {
       const folder = join(sysFolder(device), name);
-      const [number, its] = [textOf(join(folder, 'partition')), textOf(join(folder, 'dev'))];
-      return number === undefined || its === undefined ? [] : [{ name, device: its, number: Number(number) }];
+      const [number, its, start, sectors] = ['partition', 'dev', 'start', 'size'].map((file) =>
+        kernelText(join(folder, file)),
+      );
+      if (number === undefined || its === undefined) return [];
+      const [startBytes, bytes] = [Number(start) * SECTOR_BYTES, Number(sectors) * SECTOR_BYTES];
+      return [{ name, device: its, number: Number(number), startBytes, bytes }];
     })
     .sort((a, b) => a.number - b.number);
 
@@ -59,8 +60,8 @@ export const diskOf = (partition: string): string => join('/dev', basename(diskF
  * @returns undefined if the kernel does not count
  */
 export const writesOf = (partition: string): string | undefined => {
-  if (textOf(join(diskFolder(partition), 'queue/iostats')) !== '1') return undefined;
-  const counts = textOf(join(sysFolder(partition), 'stat'))?.split(/\s+/) ?? [];
-  const [start, writes, discards = '0'] = [textOf('/proc/sys/kernel/random/boot_id'), counts[4], counts[11]];
+  if (kernelText(join(diskFolder(partition), 'queue/iostats')) !== '1') return undefined;
+  const counts = kernelText(join(sysFolder(partition), 'stat'))?.split(/\s+/) ?? [];
+  const [start, writes, discards = '0'] = [kernelText('/proc/sys/kernel/random/boot_id'), counts[4], counts[11]];
   return start === undefined || writes === undefined ? undefined : `${start} ${writes} ${discards}`;
 };

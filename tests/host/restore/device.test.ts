@@ -4,7 +4,6 @@ import { closeSync, existsSync, openSync, readdirSync, readSync, rmSync, writeSy
 import { join } from 'node:path';
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
-import { RefusalError } from '../../../host/errors.js';
 import type { CopyPointResult } from '../../../host/restore/copy-point.js';
 import { copyPoint } from '../../../host/restore/copy-point.js';
 import { findPoint, requirePoints } from '../../../host/restore/point.js';
@@ -13,7 +12,7 @@ import type { Syscalls } from '../../../host/system/syscalls.js';
 import { nativeSyscalls } from '../../../host/system/syscalls.js';
 import { buildTools } from '../../../scripts/build-cli.js';
 import { backUp } from './points.js';
-import { change, makeVolume, scratch, sh, whyNoMounts, withLoop } from './scene.js';
+import { change, makeVolume, refusal, scratch, sh, whyNoMounts, withLoop } from './scene.js';
 
 const why = whyNoMounts();
 if (why !== undefined) console.log(`skipped: volumes restored onto devices (${why})`);
@@ -34,16 +33,6 @@ const copy = (
   const point = findPoint(requirePoints(source, assert.unreachable), folder, 'latest');
   const onNotice = (text: string): void => void notices.push(text);
   return { ...copyPoint({ source, point, destination, force }, syscalls, { onNotice }), notices };
-};
-
-const refusal = (run: () => void): string => {
-  try {
-    run();
-  } catch (error) {
-    if (error instanceof RefusalError) return `${error.code} ${error.message}`;
-    throw error;
-  }
-  throw new Error('it was not refused');
 };
 
 /** First line of a device. */

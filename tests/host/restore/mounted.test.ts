@@ -4,7 +4,6 @@ import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, symlinkSync, 
 import { join } from 'node:path';
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
-import { RefusalError } from '../../../host/errors.js';
 import { restoreFile } from '../../../host/restore/file.js';
 import { mountPoint } from '../../../host/restore/mount.js';
 import type { OpenPoint } from '../../../host/restore/point.js';
@@ -13,7 +12,7 @@ import { openSource } from '../../../host/restore/source.js';
 import { nativeSyscalls } from '../../../host/system/syscalls.js';
 import { buildTools } from '../../../scripts/build-cli.js';
 import { backUp } from './points.js';
-import { change, leftovers, makeVolume, scratch, sh, whyNoMounts } from './scene.js';
+import { change, leftovers, makeVolume, refusal, scratch, sh, whyNoMounts } from './scene.js';
 
 const KILLS = Number(process.env.RESTORE_KILLS ?? 5);
 const why = whyNoMounts();
@@ -35,16 +34,6 @@ const portrait = (path: string): string =>
     stat -c %i name deep/er/file | uniq | wc -l`,
     path,
   );
-
-const failure = (run: () => void): string => {
-  try {
-    run();
-  } catch (error) {
-    if (error instanceof RefusalError) return `${error.code} ${error.message}`;
-    throw error;
-  }
-  throw new Error('it was not refused');
-};
 
 const withPoint = (address: string, name: string, run: (opened: OpenPoint) => void): void => {
   const source = openSource(address, syscalls);
@@ -83,7 +72,7 @@ for (const type of why === undefined ? (['ext4', 'xfs'] as const) : []) {
     assert.is(portrait(join(mounted, 'kept')), portrait(kept));
     assert.match(sh('touch "$1/x" 2>&1 || :', mounted), /Read-only file system/);
     assert.match(
-      failure(() => withPoint(folder, 'latest', (opened) => mountPoint(opened, mounted, syscalls))),
+      refusal(() => withPoint(folder, 'latest', (opened) => mountPoint(opened, mounted, syscalls))),
       /not empty/,
     );
     sh('umount "$1"', mounted);
@@ -99,11 +88,11 @@ for (const type of why === undefined ? (['ext4', 'xfs'] as const) : []) {
     assert.is(portrait(output), portrait(kept));
     assert.ok(Number(sh('stat -c %b "$1"', join(output, 'holes'))) < 100, 'holes stay holes');
     assert.match(
-      failure(() => restore('latest', '/kept')),
+      refusal(() => restore('latest', '/kept')),
       /^OUTPUT_EXISTS /,
     );
     assert.match(
-      failure(() => restore('latest', '/kept', output, true)),
+      refusal(() => restore('latest', '/kept', output, true)),
       /^IMAGE_KIND .* is a folder, expected a regular file/,
     );
     rmSync(output, { recursive: true });
@@ -114,7 +103,7 @@ for (const type of why === undefined ? (['ext4', 'xfs'] as const) : []) {
     restore('latest', '/kept/deep/er/changing');
     assert.is(readFileSync(output, 'utf8'), 'another');
     assert.match(
-      failure(() => restore('c0ffee00-1', '/kept/deep/er/changing')),
+      refusal(() => restore('c0ffee00-1', '/kept/deep/er/changing')),
       /^OUTPUT_EXISTS /,
     );
     restore('c0ffee00-1', '//kept/./deep/er/changing', output, true);
@@ -126,32 +115,32 @@ for (const type of why === undefined ? (['ext4', 'xfs'] as const) : []) {
     // A link that is there already is not written through.
     symlinkSync('/etc/passwd', output);
     assert.match(
-      failure(() => restore('latest', '/kept/long')),
+      refusal(() => restore('latest', '/kept/long')),
       /^OUTPUT_EXISTS /,
     );
     assert.match(
-      failure(() => restore('latest', '/kept/long', output, true)),
+      refusal(() => restore('latest', '/kept/long', output, true)),
       /^IMAGE_KIND .* symbolic link/,
     );
     rmSync(output);
     assert.match(
-      failure(() => restore('latest', '/kept/etc/passwd')),
+      refusal(() => restore('latest', '/kept/etc/passwd')),
       /\/kept\/etc is a symbolic link to \/etc, which is not followed/,
     );
     assert.match(
-      failure(() => restore('latest', '/kept/../../etc/passwd')),
+      refusal(() => restore('latest', '/kept/../../etc/passwd')),
       /without \.\./,
     );
     assert.match(
-      failure(() => restore('latest', 'kept/long')),
+      refusal(() => restore('latest', 'kept/long')),
       /expected an absolute path/,
     );
     assert.match(
-      failure(() => restore('latest', '/kept/no/file')),
+      refusal(() => restore('latest', '/kept/no/file')),
       /there is no \/kept\/no$/,
     );
     assert.match(
-      failure(() => restore('latest', '/kept/long/file')),
+      refusal(() => restore('latest', '/kept/long/file')),
       /\/kept\/long is not a folder$/,
     );
     assert.not(existsSync(output));
@@ -174,11 +163,11 @@ if (why === undefined) {
       withPoint(folder, 'latest', (opened) =>
         restoreFile(opened, { path: '/a', destination: output, force: false }, syscalls),
       );
-    assert.match(failure(file), /^FILESYSTEM_UNKNOWN .*restore point c0ffee00-1 .*expected ext4 or xfs/);
+    assert.match(refusal(file), /^FILESYSTEM_UNKNOWN .*restore point c0ffee00-1 .*expected ext4 or xfs/);
     mkdirSync(join(scratch, 'blank.here'));
     const mount = (): void =>
       withPoint(folder, 'latest', (opened) => mountPoint(opened, join(scratch, 'blank.here'), syscalls));
-    assert.match(failure(mount), /^FILESYSTEM_UNKNOWN /);
+    assert.match(refusal(mount), /^FILESYSTEM_UNKNOWN /);
     assert.is(leftovers(), '');
   });
 

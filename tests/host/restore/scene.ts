@@ -3,6 +3,7 @@ import { execFileSync, spawnSync } from 'node:child_process';
 import { accessSync, mkdirSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { RefusalError } from '../../../host/errors.js';
 
 export const scratch = mkdtempSync(join(tmpdir(), 'datto-restored-'));
 // What the tools make for themselves is looked for there.
@@ -38,6 +39,17 @@ export const leftovers = (): string => {
     found = look();
   }
   return found;
+};
+
+/** Code and message of the refusal that `run` must end with. */
+export const refusal = (run: () => void): string => {
+  try {
+    run();
+  } catch (error) {
+    if (error instanceof RefusalError) return `${error.code} ${error.message}`;
+    throw error;
+  }
+  throw new Error('it was not refused');
 };
 
 /** Makes a volume: a file with a filesystem. */

@@ -129,7 +129,8 @@ start_again() {
 	load_module
 	back_up || die "the restored system: $(cat /run/said)"
 	step "boot 4: the machine started from the restored disk; $(tail -n 1 /run/said)"
-	dbdctl destroy 0
+	tool datto-backup targets --forget $backup $ORIGIN >/run/said 2>&1 || die "the end: $(cat /run/said)"
+	same "what is left of the record" "$(find $files -name 'disk.json' -o -name 'part-*')" ""
 }
 
 case $BOOT in
