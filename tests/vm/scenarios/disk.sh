@@ -7,7 +7,7 @@ truth=$SCRATCH/truth	# what another program read of the newest snapshot
 esp=/mnt/esp
 files=$MOUNT/.datto-backup-files
 SWAP=7d0c3f52-5f7f-4f0e-8a2e-2b4bb1a6c3d1
-mkdir -p $esp $SCRATCH
+mkdir -p $esp $SCRATCH $MOUNT
 modprobe -a vfat nls_ascii nls_cp437 fuse efivarfs
 mountpoint -q /sys/firmware/efi/efivars || mount -t efivarfs efivarfs /sys/firmware/efi/efivars
 
@@ -105,6 +105,8 @@ rebuild() {
 	udevadm settle
 	same "the partition table" "$(table /dev/vdc)" "$(cat $SCRATCH/table)"
 	cmp /dev/vdc2 $truth || die "the restored root filesystem is not its snapshot"
+	mount /dev/vdc2 $MOUNT	# replays the log, where the filesystem leaves one when it is frozen
+	umount $MOUNT
 	check_device /dev/vdc2
 	same "UUID of swap" "$(blkid -p -s UUID -o value /dev/vdc3)" $SWAP
 	same "what has no backup here" "$(blkid -p -s TYPE -o value /dev/vdc4)" ""
