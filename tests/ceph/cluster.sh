@@ -64,7 +64,9 @@ rgw frontends = beast endpoint=$address:7480
 [osd]
 osd data = $folder/osd
 osd objectstore = memstore
-memstore device bytes = 8G
+memstore device bytes = 16G
+# Removed snapshots give their memory back at once, not an object every 5 s.
+osd snap trim sleep = 0.001
 END
 
 key() { ceph-authtool --create-keyring "$1.keyring" --gen-key -n "$1" "${@:2}"; }

@@ -11,6 +11,8 @@ import type { SumRun } from '../sums.js';
 
 /** Blocks whose sums are read at once. */
 const RUN_BLOCKS = 256;
+/** What is written of the image at once: sums of 32 MiB of the volume. */
+const PAGE_BYTES = 65536;
 
 /** Size of the image for a volume, in bytes: whole blocks, as qemu-nbd needs whole sectors. */
 export const sumsBytes = (volumeBytes: number): number =>
@@ -23,11 +25,24 @@ const rangeOf = (offset: number, bytes: number): [offset: number, bytes: number]
 
 const zeroSum = (xxh64: Xxh64): Buffer => Buffer.from(xxh64.blocks(Buffer.alloc(BLOCK_BYTES)));
 
-/** Writes sums of what is written at the same time. */
+/** A part of the image in memory. */
+interface Page {
+  readonly offset: number;
+  readonly data: Buffer;
+  /** What of it was changed. */
+  from: number;
+  to: number;
+}
+
+/**
+ * Writes sums of what is written at the same time. They are collected in a page: the cluster takes as long for the few sums of one
+ * write as for those of many.
+ */
 export class FlatSums {
   readonly #session: NbdSession;
   readonly #xxh64: Xxh64;
   readonly #zeroSum: Buffer;
+  #page: Page | undefined;
 
   constructor(session: NbdSession, xxh64: Xxh64) {
     [this.#session, this.#xxh64, this.#zeroSum] = [session, xxh64, zeroSum(xxh64)];
@@ -37,19 +52,54 @@ export class FlatSums {
     const sums = this.#xxh64.blocks(data);
     for (let at = 0; at < sums.length; at += SUM_BYTES)
       if (sums.compare(this.#zeroSum, 0, SUM_BYTES, at, at + SUM_BYTES) === 0) sums.fill(0, at, at + SUM_BYTES);
-    this.#session.client.write(sums, rangeOf(offset, 0)[0]);
+    this.#change(...rangeOf(offset, data.length), (part, done) => sums.copy(part, 0, done));
   }
 
   zero(offset: number, bytes: number): void {
-    this.#session.client.zero(...rangeOf(offset, bytes));
+    const [start, length] = rangeOf(offset, bytes);
+    if (length <= PAGE_BYTES) return this.#change(start, length, (part) => part.fill(0));
+    this.#leavePage();
+    this.#session.client.zero(start, length);
   }
 
   flush(): void {
+    this.#leavePage();
     this.#session.client.flush();
   }
 
+  /** What was not flushed is lost. */
   close(): void {
     this.#session.close();
+  }
+
+  /** Has bytes of the image set, in parts that are in one page each; `done`: what lies before the part. */
+  #change(start: number, length: number, set: (part: Buffer, done: number) => void): void {
+    for (let done = 0; done < length; ) {
+      const page = this.#pageAt(start + done);
+      const from = start + done - page.offset;
+      const to = Math.min(from + length - done, PAGE_BYTES);
+      set(page.data.subarray(from, to), done);
+      [page.from, page.to] = [Math.min(page.from, from), Math.max(page.to, to)];
+      done += to - from;
+    }
+  }
+
+  #pageAt(position: number): Page {
+    const offset = position - (position % PAGE_BYTES);
+    if (this.#page?.offset === offset) return this.#page;
+    this.#leavePage();
+    const { client } = this.#session;
+    const data = Buffer.alloc(PAGE_BYTES);
+    client.readFull(data.subarray(0, Math.max(0, client.bytes - offset)), offset);
+    this.#page = { offset, data, from: PAGE_BYTES, to: 0 };
+    return this.#page;
+  }
+
+  #leavePage(): void {
+    const page = this.#page;
+    this.#page = undefined;
+    if (page && page.from < page.to)
+      this.#session.client.write(page.data.subarray(page.from, page.to), page.offset + page.from);
   }
 }
 

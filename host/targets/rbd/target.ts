@@ -42,6 +42,13 @@ interface Seen {
   readonly writing: Writing | undefined;
 }
 
+/** What the image of sums says of itself. */
+interface SeenSums {
+  /** Undefined if there is none. */
+  readonly bytes: number | undefined;
+  readonly snapshots: readonly string[];
+}
+
 export class RbdTarget implements Target {
   readonly address: string;
   readonly #parsed: RbdAddress;
@@ -82,7 +89,7 @@ export class RbdTarget implements Target {
     const seen = this.#look();
     if (seen && leftKeys(seen).length > 0)
       this.#guarded((guard) => {
-        this.#clean(this.#require());
+        this.#clean(this.#require(), this.#lookAtSums());
         guard.release();
       });
   }
@@ -98,7 +105,7 @@ export class RbdTarget implements Target {
   }
 
   fault(point: Point): string | undefined {
-    return this.#fault(this.#require(), point);
+    return this.#fault(this.#require(), this.#lookAtSums(), point);
   }
 
   storedBytes({ name }: Point): number {
@@ -144,12 +151,12 @@ export class RbdTarget implements Target {
   #begin(of: PointFacts, base: Point | undefined, guard: RunGuard): PointWriter {
     const seen = this.#require();
     const interrupted = seen.writing;
-    this.#prepareSums(of.bytes, seen);
+    const sums = this.#prepareSums(of.bytes, seen);
     if (!seen.isOurs) this.#image.setFact(facts.FORMAT_KEY, facts.FORMAT_VALUE);
     if (interrupted) this.#fence();
     else this.#requireUnused();
-    this.#clean(seen);
-    const why = base && this.#fault(interrupted ? this.#require() : seen, base);
+    this.#clean(seen, sums);
+    const why = base && this.#fault(interrupted ? this.#require() : seen, sums, base);
     if (why !== undefined)
       throw new RefusalError('IMAGE_CHANGED', `cannot add changes to ${base?.name} in ${this.address}: ${why}`);
     const goesOn = !base && interrupted && !interrupted.isIncremental && isSameSnapshot(interrupted, of);
@@ -158,7 +165,7 @@ export class RbdTarget implements Target {
     const mark = (writing: Writing): void => this.#image.setFact(facts.WRITING_KEY, facts.toText(writing));
     mark(kept);
     if (base && interrupted) this.#heal(base);
-    this.#resize(of.bytes);
+    if (interrupted || seen.bytes !== of.bytes || sums.bytes !== sumsBytes(of.bytes)) this.#resize(of.bytes);
     const session = this.#open(this.#image);
     try {
       return new RbdWriter({
@@ -240,19 +247,27 @@ export class RbdTarget implements Target {
     );
   }
 
+  /** The image of sums; without one, there are no sums of anything. */
+  #lookAtSums(): SeenSums {
+    const bytes = this.#sums.find();
+    return { bytes, snapshots: bytes === undefined ? [] : this.#sums.snapshots() };
+  }
+
   /** An image for sums that is not ours would be overwritten. */
-  #prepareSums(bytes: number, { isOurs }: Seen): void {
-    if (this.#sums.find() === undefined) this.#sums.create(sumsBytes(bytes));
-    else if (!isOurs) this.#requireBlank(this.#sums, this.#sums.snapshots());
+  #prepareSums(bytes: number, { isOurs }: Seen): SeenSums {
+    const sums = this.#lookAtSums();
+    if (sums.bytes === undefined) this.#sums.create(sumsBytes(bytes));
+    else if (!isOurs) this.#requireBlank(this.#sums, sums.snapshots);
+    return { ...sums, bytes: sums.bytes ?? sumsBytes(bytes) };
   }
 
   /** Removes what belongs to no point. A snapshot that a killed run's last request still makes after this has no facts. */
-  #clean(seen: Seen): void {
+  #clean(seen: Seen, sums: SeenSums): void {
     for (const key of leftKeys(seen)) this.#image.removeFact(key);
     const known = new Set(seen.points.map(({ name }) => facts.snapshotName(name)));
     const late = seen.writing && facts.snapshotName(pointName(seen.writing));
     if (late !== undefined && !known.has(late) && seen.snapshots.includes(late)) this.#image.removeSnapshot(late);
-    for (const snapshot of this.#sums.snapshots()) if (!known.has(snapshot)) this.#sums.removeSnapshot(snapshot);
+    for (const snapshot of sums.snapshots) if (!known.has(snapshot)) this.#sums.removeSnapshot(snapshot);
   }
 
   /** Ends what a killed run's server still writes, and the wait for its lock. */
@@ -281,13 +296,12 @@ export class RbdTarget implements Target {
     return new RefusalError('IMAGE_BUSY', `cannot write ${this.address}: ${what}`);
   }
 
-  #fault(seen: Seen, point: Point): string | undefined {
+  #fault(seen: Seen, sums: SeenSums, point: Point): string | undefined {
     const wanted = facts.snapshotName(point.name);
     const newest = seen.snapshots.at(-1);
     if (newest !== wanted)
       return `the newest snapshot of ${this.#image.name} is '${newest}', expected '${wanted}'; hint: rbd snap ls, rbd snap rm`;
-    if (this.#sums.find() === undefined || !this.#sums.snapshots().includes(wanted))
-      return `its sums, ${this.#sums.name}@${wanted}, are missing`;
+    if (!sums.snapshots.includes(wanted)) return `its sums, ${this.#sums.name}@${wanted}, are missing`;
     // An interrupted run wrote the heads: they get the point's content again.
     if (seen.writing) return undefined;
     if (seen.bytes !== point.bytes)

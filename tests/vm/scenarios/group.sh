@@ -244,7 +244,8 @@ for first in 0 1; do
 done
 kill $writer $dirtier
 wait $writer $dirtier 2>/dev/null || true
-umount /mnt/nested
+# A dd that was running then goes on to its end.
+until_true 20 "the end of dd" umount -q /mnt/nested
 losetup -d "$nested"
 step "a volume on another member makes nobody wait for ever"
 
