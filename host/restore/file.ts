@@ -18,6 +18,10 @@ const COPY = [
   ...['--preserve=mode,ownership,timestamps,links,xattr', '--sparse=always', '--'],
 ];
 const CONTENT = 'content';
+/** What cp says last where a filesystem cannot keep what a file carries: a tmpfs of older kernels, or a FAT. */
+const NOT_SUPPORTED = 'Operation not supported';
+const KEEPS_ALL =
+  'expected a destination whose filesystem keeps extended attributes and ACLs; hint: name one on another filesystem';
 const MESSAGES_BYTES = 64 * 1048576;
 
 export interface FileRequest {
@@ -64,14 +68,15 @@ const requirePath = (path: string): void => {
 class Place {
   readonly #folder: OpenFile;
   readonly #name: string;
-  readonly #shown: string;
+  /** The destination, as it was named. */
+  readonly shown: string;
   readonly #force: boolean;
   /** Of this process alone, with a random name. */
   readonly staging: OpenFile;
   readonly #stagingPath: string;
 
   constructor(destination: string, force: boolean) {
-    [this.#shown, this.#force, this.#name] = [destination, force, basename(resolve(destination))];
+    [this.shown, this.#force, this.#name] = [destination, force, basename(resolve(destination))];
     const folder = dirname(resolve(destination));
     const flags = constants.O_RDONLY | constants.O_DIRECTORY;
     this.#folder = OpenFile.openWith(folder, flags);
@@ -93,7 +98,7 @@ class Place {
     const isFolder = lstatSync(from).isDirectory();
     // A link, unlike a rename, never replaces what another process made meanwhile. Folders have none.
     if (this.#force || isFolder || !this.#tryLink(from))
-      withErrno('create', this.#shown, () => renameSync(from, this.#within(this.#name)));
+      withErrno('create', this.shown, () => renameSync(from, this.#within(this.#name)));
     syncFolder(this.#within('.'));
   }
 
@@ -115,9 +120,9 @@ class Place {
   #requireFree(): void {
     const stat: BigIntStats | undefined = lstatSync(this.#within(this.#name), { bigint: true, throwIfNoEntry: false });
     if (!stat) return;
-    if (!this.#force) throw existsError(this.#shown);
+    if (!this.#force) throw existsError(this.shown);
     if (stat.isFile()) return;
-    const message = `cannot replace ${this.#shown}: it is ${kindOf(stat)}, expected a regular file`;
+    const message = `cannot replace ${this.shown}: it is ${kindOf(stat)}, expected a regular file`;
     throw new RefusalError('IMAGE_KIND', message);
   }
 
@@ -127,7 +132,7 @@ class Place {
       unlinkSync(from);
       return true;
     } catch (error) {
-      if (errnoOf(error) === EEXIST) throw existsError(this.#shown);
+      if (errnoOf(error) === EEXIST) throw existsError(this.shown);
       if ([EPERM, EOPNOTSUPP].includes(errnoOf(error) ?? 0)) return false;
       throw error;
     }
@@ -147,8 +152,9 @@ const copyTree = (from: string, place: Place, path: string, label: string): void
   if (status === 0) return;
   const [first = '', ...others] = stderr.toString('latin1').trim().split('\n');
   const more = others.length > 0 ? `, and ${others.length} more` : '';
-  const why = first.replace(/^cp: /, '').replaceAll(from, path) || `cp was ended by ${signal}`;
-  throw new RefusalError('PROGRAM_FAILED', `cannot restore ${path} of ${label}: ${why}${more}`);
+  const said = first.replace(/^cp: /, '').replaceAll(from, path).replaceAll(`'${CONTENT}`, `'${place.shown}`);
+  const why = said.endsWith(NOT_SUPPORTED) ? `${said}${more}; ${KEEPS_ALL}` : `${said}${more}`;
+  throw new RefusalError('PROGRAM_FAILED', `cannot restore ${path} of ${label}: ${why || `cp was ended by ${signal}`}`);
 };
 
 /**

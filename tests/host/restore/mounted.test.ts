@@ -99,6 +99,24 @@ for (const type of why === undefined ? (['ext4', 'xfs'] as const) : []) {
     assert.is(leftovers(), '');
   });
 
+  test(`${type}: what a filesystem cannot keep is not left out silently`, () => {
+    const plain = join(scratch, `${type}.plain`);
+    sh('mkdir "$1"; mount -t ramfs none "$1"', plain);
+    try {
+      const said = refusal(() => restore('latest', '/kept/long', join(plain, 'here')));
+      assert.match(
+        said,
+        /^PROGRAM_FAILED cannot restore \/kept\/long of .*plain\/here'.*; expected a destination whose/,
+      );
+      assert.is(readdirSync(plain).join(), '');
+      restore('latest', '/kept/deep/er/changing', join(plain, 'here'));
+      assert.is(readFileSync(join(plain, 'here'), 'utf8'), 'another');
+    } finally {
+      sh('umount "$1"', plain);
+    }
+    assert.is(leftovers(), '');
+  });
+
   test(`${type}: a file is copied, a link as a link, and one on the way is not followed`, () => {
     restore('latest', '/kept/deep/er/changing');
     assert.is(readFileSync(output, 'utf8'), 'another');

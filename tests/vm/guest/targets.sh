@@ -123,10 +123,11 @@ check_files() {
 	until_true 20 "the end of what served it" not_serving
 	file=$(find /run/truth -type f -size +100k -not -path '*/.datto-backup-files/*' -printf '/%P\n' -quit)
 	[ -n "$file" ] || die "there is no file to restore"
-	tool datto-restore file "$TARGET" "$name" "$file" /run/restored >/run/said 2>&1 || die "file: $(cat /run/said)"
-	cmp "/run/truth$file" /run/restored || die "the restored file differs"
-	same "owner, mode and times of $file" "$(stat -c '%U %a %Y' /run/restored)" "$(stat -c '%U %a %Y' "/run/truth$file")"
+	tool datto-restore file "$TARGET" "$name" "$file" $SCRATCH/restored >/run/said 2>&1 || die "file: $(cat /run/said)"
+	cmp "/run/truth$file" $SCRATCH/restored || die "the restored file differs"
+	same "owner, mode and times of $file" "$(stat -c '%U %a %Y' $SCRATCH/restored)" "$(stat -c '%U %a %Y' "/run/truth$file")"
 	! grep datto-restore /proc/self/mountinfo || die "something stays mounted"
+	rm $SCRATCH/restored
 	umount /run/truth
 	step "files of a point, mounted and copied, are those of its snapshot"
 }
